@@ -18,9 +18,21 @@ const LAYERS: [&[&str]; 12] = [
     &["telemetry"],
     &["audit", "rules", "timeline"],
     &["extraction"],
-    &["admission", "rate_limits"],
+    &["admission", "jobs", "rate_limits"],
     &["access", "config"],
-    &["deadline", "files", "in_flight", "memory", "rate_limiter", "readiness", "statics", "steps", "tls", "ui"],
+    &[
+        "deadline",
+        "files",
+        "in_flight",
+        "memory",
+        "rate_limiter",
+        "readiness",
+        "spool",
+        "statics",
+        "steps",
+        "tls",
+        "ui",
+    ],
 ];
 
 fn own() -> Modules {

@@ -110,6 +110,12 @@ impl Keys {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Returns the principal with a name; `None` if the key file has no key for it.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Principal> {
+        self.known().iter().map(|key| &key.principal).find(|principal| principal.name() == name).cloned()
+    }
+
     /// Returns the principal of a key. Takes the same time for every unknown key.
     #[must_use]
     pub fn principal(&self, presented: &[u8], channel: Channel) -> Option<Principal> {

@@ -32,10 +32,16 @@ const MOST_AUDIT_FILES: usize = 1_000;
 /// A cached answer that is older is likely to come from another model.
 const CACHE_TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24 * 30);
 
+/// Results are not an archive: after three months at most they are deleted.
+const JOB_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 90);
+/// Each job that runs is a task, and its record is in memory.
+const MOST_JOBS: usize = 1_000;
+
 impl Settings {
     /// Returns an error for the first setting that cannot work, which tells the operator what to write instead.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let found = [self.model_server(), self.access(), self.sizes(), self.admission(), self.audit_and_cache()];
+        let found =
+            [self.model_server(), self.access(), self.sizes(), self.admission(), self.audit_and_cache(), self.jobs()];
         found.into_iter().flatten().next().map_or(Ok(()), |message| Err(SettingsError::Contradiction(message)))
     }
 
@@ -141,6 +147,22 @@ impl Settings {
         }
         if self.admission.drain > *DEADLINES.end() {
             return Some("admission.drain must be at most 24h");
+        }
+        None
+    }
+
+    fn jobs(&self) -> Option<&'static str> {
+        if self.jobs.folder.is_some() && self.jobs.key_file.is_none() {
+            return Some(
+                "jobs.folder needs jobs.key_file, a file with at least 32 random bytes: jobs are kept encrypted, such as \
+                 by `head -c 48 /dev/urandom | base64 > jobs.key`",
+            );
+        }
+        if !JOB_TIMES.contains(&self.jobs.ttl) {
+            return Some("jobs.ttl must be 1s to 90 days: how long a job and its results are kept");
+        }
+        if !(1..=MOST_JOBS).contains(&self.jobs.per_key) {
+            return Some("jobs.per_key must be 1 to 1000");
         }
         None
     }

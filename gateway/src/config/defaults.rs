@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
-    Generation, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, Vllm,
+    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings, Vllm,
 };
 
 impl Default for Settings {
@@ -31,6 +31,8 @@ impl Default for Settings {
             metrics: MetricsSettings::default(),
             audit: AuditSettings::default(),
             cache: CacheSettings::default(),
+            spool: SpoolSettings::default(),
+            jobs: JobSettings::default(),
         }
     }
 }
@@ -86,6 +88,25 @@ impl Default for AdmissionSettings {
 impl Default for AuditSettings {
     fn default() -> Self {
         Self { path: None, key_file: None, max_bytes: ByteSize::mib(64), keep: 5 }
+    }
+}
+
+impl Default for SpoolSettings {
+    fn default() -> Self {
+        Self { folder: None, bytes: ByteSize::gib(1) }
+    }
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            key_file: None,
+            ttl: Duration::from_hours(24 * 7),
+            per_key: 16,
+            bytes: ByteSize::gib(1),
+            delete_on_fetch: false,
+        }
     }
 }
 

@@ -25,8 +25,8 @@ pub use self::{
     load::Flags,
     origin::OriginPattern,
     sections::{
-        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
-        MetricsSettings, RateSettings,
+        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
+        Limits, MetricsSettings, RateSettings, SpoolSettings,
     },
     settings::{Auth, EngineChoice, Fallback, Settings},
     vllm::{PromptChoice, Vllm},

@@ -121,6 +121,36 @@ pub struct AuditSettings {
     pub keep: usize,
 }
 
+/// The section `spool`: the temporary files for notes of batches that wait. The files have no names and are encrypted
+/// with a key that is only in memory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpoolSettings {
+    /// Folder of the files. If it is not set: the folder that the system has for temporary files.
+    pub folder: Option<PathBuf>,
+    /// Maximum size of all files together; 0 keeps all waiting notes in memory.
+    pub bytes: ByteSize,
+}
+
+/// The section `jobs`: notes that are read without a connection.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JobSettings {
+    /// Folder of the file with the jobs. If it is not set, there are no jobs.
+    pub folder: Option<PathBuf>,
+    /// File with the secret that encrypts the jobs, at least 32 bytes.
+    pub key_file: Option<PathBuf>,
+    /// Time after which a job is deleted with its results.
+    #[serde(with = "humantime_serde")]
+    pub ttl: Duration,
+    /// Maximum jobs of a key, or of all callers together if there are no keys.
+    pub per_key: usize,
+    /// Maximum size of the notes of all jobs together.
+    pub bytes: ByteSize,
+    /// Whether a job is deleted once its last result was sent.
+    pub delete_on_fetch: bool,
+}
+
 /// The section `cache`: answers that are kept for equal requests.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -13,8 +13,8 @@ use super::{
     host_name::HostName,
     listen_address::listen,
     sections::{
-        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
-        MetricsSettings, RateSettings,
+        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
+        Limits, MetricsSettings, RateSettings, SpoolSettings,
     },
     vllm::Vllm,
     words::{self, choice, list, networks, optional_choice},
@@ -68,6 +68,10 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// Answers that are kept for equal requests.
     pub cache: CacheSettings,
+    /// The temporary files for notes of batches that wait.
+    pub spool: SpoolSettings,
+    /// Notes that are read without a connection.
+    pub jobs: JobSettings,
 }
 
 /// The engine that reads notes.

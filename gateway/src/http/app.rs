@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 
 use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
-    access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, memory::Memory,
-    rate_limits::RateLimits, readiness::Readiness, telemetry::Metrics,
+    access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, jobs::Jobs,
+    memory::Memory, rate_limits::RateLimits, readiness::Readiness, spool::SpoolSpace, telemetry::Metrics,
 };
 
 /// All services of one process.
@@ -23,6 +23,8 @@ pub struct App {
     pub access: Arc<AccessControl>,
     /// The limits of batches.
     pub batch: Arc<BatchLimits>,
+    /// The jobs, if the settings have a folder for them.
+    pub jobs: Option<Arc<Jobs>>,
 }
 
 /// Reads notes, and checks the requests that bring them.
@@ -83,6 +85,8 @@ pub struct BatchLimits {
     pub cores: Semaphore,
     /// Batches that may have notes in flight at once.
     pub running: Arc<Semaphore>,
+    /// The space for notes that wait because their callers do not read the answers.
+    pub spool: Arc<SpoolSpace>,
 }
 
 impl App {

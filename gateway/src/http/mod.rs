@@ -16,6 +16,7 @@ mod encoding;
 pub mod error;
 mod extract;
 pub mod host;
+mod jobs;
 mod layers;
 mod media;
 mod metrics;
@@ -58,6 +59,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(batch::lines))
         .routes(routes!(batch::patient::patient))
         .routes(routes!(stream::stream))
+        .routes(routes!(jobs::create_job, jobs::list_jobs))
+        .routes(routes!(jobs::get_job, jobs::delete_job))
+        .routes(routes!(jobs::job_results))
         .routes(routes!(service::models))
         .routes(routes!(service::schema))
         .routes(routes!(service::health))
@@ -69,12 +73,15 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 17] = [
+const EXACT: [Route; 20] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
     "/api/v1/extract/stream",
     "/api/v1/patient",
+    jobs::ROUTE,
+    jobs::ONE,
+    jobs::RESULTS,
     "/health",
     "/health/live",
     "/health/ready",
@@ -93,6 +100,9 @@ const PREFIXES: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui
 
 /// Returns the route of a path, as metrics and the log name it; `None` for a path that this service does not have.
 fn route(path: &str) -> Option<Route> {
+    if let Some(rest) = path.strip_prefix("/api/v1/jobs/") {
+        return Some(if rest.ends_with("/results") { jobs::RESULTS } else { jobs::ONE });
+    }
     let by_prefix = || PREFIXES.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
     EXACT.into_iter().find(|known| *known == path).or_else(by_prefix)
 }
@@ -127,6 +137,11 @@ fn asset(build: impl FnOnce() -> serde_json::Value + Send + 'static) -> MethodRo
             answer.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         }
     })
+}
+
+/// Starts what runs without a request: the jobs that were not finished when the gateway ended.
+pub fn start_jobs(app: &App) {
+    jobs::resume(app);
 }
 
 /// Returns the service of `metrics.listen`: metrics and health, without keys.

@@ -61,6 +61,11 @@ impl CallerAllowance {
         Self { principal: access::principal(request), address: access::address(request, &app.access.trusted_proxies) }
     }
 
+    /// Returns the caller of a job, whose request is over.
+    pub(super) fn of_principal(principal: Option<Principal>) -> Self {
+        Self { principal, address: None }
+    }
+
     /// Counts one note against the limits of the caller.
     pub(super) fn admit(&self, app: &App, id: &str) -> Result<RateLimitGrant, Box<RateLimitRejection>> {
         let mut attempt = RateLimitAttempt::default();

@@ -20,14 +20,16 @@ use crate::{
     access::{Keys, KeysError},
     admission::Admission,
     audit::{Audit, AuditError},
-    config::{EngineChoice, Fallback, Settings},
+    config::{EngineChoice, Fallback, Settings, SpoolSettings},
     extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
+    jobs::{Jobs, JobsError},
     memory::{self, Memory},
     rate_limits::RateLimits,
     readiness::Readiness,
     rules::RulesEngine,
+    spool::SpoolSpace,
     telemetry::Metrics,
     vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
 };
@@ -56,6 +58,9 @@ pub enum ServerError {
     /// The audit cannot be written.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The jobs cannot be kept.
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
     /// The files of codes cannot be used.
     #[error(transparent)]
     CodeFiles(#[from] CodeFilesError),
@@ -75,7 +80,10 @@ impl ServerError {
     /// program.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Keys(_) | Self::Audit(_) | Self::CodeFiles(_) | Self::Vllm(VllmError::Key(_)))
+        matches!(
+            self,
+            Self::Keys(_) | Self::Audit(_) | Self::Jobs(_) | Self::CodeFiles(_) | Self::Vllm(VllmError::Key(_))
+        )
     }
 }
 
@@ -158,7 +166,9 @@ impl Gateway {
                 width: batch_width(&settings),
                 cores: Semaphore::new(available_cores().saturating_sub(1).max(1)),
                 running: Arc::new(Semaphore::new(MAX_BATCHES)),
+                spool: Arc::new(spool_space(&settings.spool)),
             }),
+            jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
         };
         Ok(Self { app, server_key, settings })
     }
@@ -243,6 +253,7 @@ impl BoundGateway {
             tracing::warn!("auth is off: every client that reaches the port may call");
         }
         let app = self.app.clone();
+        http::start_jobs(&app);
         let (readiness, in_flight) = (&app.state.readiness, &app.state.in_flight);
         let metrics_router = http::metrics_router(self.app.clone());
         let router = http::router(self.app, self.settings.cors.origins);
@@ -294,6 +305,11 @@ impl BoundGateway {
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
+}
+
+fn spool_space(settings: &SpoolSettings) -> SpoolSpace {
+    let folder = settings.folder.clone().unwrap_or_else(std::env::temp_dir);
+    SpoolSpace::new(folder, settings.bytes.as_u64())
 }
 
 fn bytes(size: ByteSize) -> usize {

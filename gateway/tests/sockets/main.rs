@@ -8,9 +8,11 @@ mod connections;
 mod fake_vllm;
 #[cfg(target_os = "linux")]
 mod given_back;
+mod half_duplex;
 mod hosts;
 mod http2;
 mod idle;
+mod jobs;
 mod leases;
 mod leavers;
 mod many;

@@ -2,9 +2,10 @@
 //! /api/v1/extract/lines`, which does so with a note and an answer per line; and `POST /api/v1/patient`,
 //! which returns one timeline for them.
 //!
-//! Notes are accepted only while there is room for their answers. If the caller does not read answers, the gateway
-//! stops reading notes.
+//! A note is read only while there is room for its answer. If the caller does not read answers, its notes wait in a
+//! spool until it does.
 
+mod arrival;
 mod notes;
 mod outcome;
 pub(super) mod patient;
@@ -20,13 +21,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub(super) use self::outcome::NoteOutcome;
-use self::{
-    notes::Notes,
-    outcome::BatchAnswer,
+pub(super) use self::{
+    arrival::ArrivingBody,
+    notes::{NextNote, Notes},
+    outcome::NoteOutcome,
     reader::Reader,
-    run::{AnswerForm, BatchRun},
     slots::BatchSlot,
+};
+use self::{
+    outcome::BatchAnswer,
+    run::{AnswerForm, BatchRun},
 };
 use super::{
     App, access,
@@ -45,7 +49,7 @@ use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
 
 const ROUTE: Route = "/api/v1/extract/batch";
 const LINES_ROUTE: Route = "/api/v1/extract/lines";
-const NDJSON: &str = "application/x-ndjson";
+pub(super) const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
 const TOO_MANY: &str = "The service already reads as many batches as it may. Try again after the time in Retry-After.";
@@ -156,15 +160,11 @@ async fn start(
     let (notes, options, slot) = if format == BodyFormat::Lines {
         let options =
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
-        let line_reservation = reservation.reserve_also(0);
-        let notes = Notes::in_lines(
-            decode(request.into_body(), app.batch.body_limit)?,
-            app.extractor.body_limit,
-            app.batch.body_limit,
-            app.extractor.deadline,
-            line_reservation,
-        );
-        let mut notes = notes.ok_or_else(too_large)?;
+        let (lines, spooled) = (reservation.reserve_also(0), reservation.reserve_also(0));
+        let body = decode(request.into_body(), app.batch.body_limit)?;
+        let body = ArrivingBody::new(body, app.batch.body_limit, &app.batch.spool, spooled);
+        let body = body.ok_or_else(too_large)?;
+        let mut notes = Notes::in_lines(body, app.extractor.body_limit, app.extractor.deadline, lines);
         // A caller that sends nothing must not occupy a slot, so the slot is taken after the first note.
         tokio::select! { biased; () = notes.arrived() => {}, problem = closing => return Err(problem.into()) }
         (notes, options, take_slot()?)

@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Bytes;
 use bytes::{Buf, BytesMut};
-use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+use super::arrival::ArrivingBody;
 use crate::{
     http::{error::ErrorCode, minimum_rate::MinimumRate},
     memory::MemoryReservation,
@@ -14,14 +14,14 @@ use crate::{
 
 /// The source of the notes.
 #[derive(Debug)]
-pub(super) enum Notes {
+pub(in crate::http) enum Notes {
     List(VecDeque<Bytes>),
     Lines(Box<BodyLines>),
 }
 
 /// The next note of a batch, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NextNote {
+pub(in crate::http) enum NextNote {
     /// A note's JSON.
     Note(Bytes),
     /// A line that is too long for a note.
@@ -34,17 +34,15 @@ pub(super) enum NextNote {
 
 /// Splits a body into lines while it arrives.
 #[derive(Debug)]
-pub(super) struct BodyLines {
-    body: Body,
+pub(in crate::http) struct BodyLines {
+    body: ArrivingBody,
     buffer: BytesMut,
     /// Bytes at the start of `buffer` that contain no end of a line.
     searched: usize,
     /// Whether the current line is already too long, so that its bytes are discarded.
     overlong: bool,
     ended: bool,
-    received: usize,
     longest_line: usize,
-    most: usize,
     /// How long a line may take to arrive, and the time by which the awaited line must have arrived.
     patience: Duration,
     until: Option<Instant>,
@@ -57,44 +55,37 @@ pub(super) struct BodyLines {
 }
 
 impl Notes {
-    pub(super) fn in_list(notes: VecDeque<Bytes>) -> Self {
+    pub(in crate::http) fn in_list(notes: VecDeque<Bytes>) -> Self {
         Self::List(notes)
     }
 
-    /// Returns notes from the lines of a body: each of at most `longest_line` bytes, all together of at most `most`
-    /// bytes. Each line must arrive within `patience`, and a line that has begun must keep [`MinimumRate`]. None where
-    /// the declared size of the body is above `most`.
-    pub(super) fn in_lines(
-        body: Body,
+    /// Returns notes from the lines of a body, each of at most `longest_line` bytes. Each line must arrive within
+    /// `patience`, and a line that has begun must keep [`MinimumRate`].
+    pub(in crate::http) fn in_lines(
+        body: ArrivingBody,
         longest_line: usize,
-        most: usize,
         patience: Duration,
         reservation: MemoryReservation,
-    ) -> Option<Self> {
-        if body.size_hint().lower() > most as u64 {
-            return None;
-        }
-        let (buffer, searched, overlong, ended, received) = (BytesMut::new(), 0, false, false, 0);
+    ) -> Self {
+        let (buffer, searched, overlong, ended) = (BytesMut::new(), 0, false, false);
         let (until, minimum_rate, first) = (None, None, None);
-        Some(Self::Lines(Box::new(BodyLines {
+        Self::Lines(Box::new(BodyLines {
             body,
             buffer,
             searched,
             overlong,
             ended,
-            received,
             longest_line,
-            most,
             patience,
             until,
             minimum_rate,
             reservation,
             first,
-        })))
+        }))
     }
 
     /// Returns the next note. If the future is dropped, no note is lost.
-    pub(super) async fn next(&mut self) -> NextNote {
+    pub(in crate::http) async fn next(&mut self) -> NextNote {
         match self {
             Self::List(notes) => notes.pop_front().map_or(NextNote::End, NextNote::Note),
             Self::Lines(lines) => lines.next().await,
@@ -103,25 +94,54 @@ impl Notes {
 
     /// Stops the time limits until the next call of [`Self::next`], because the gateway, not the caller, causes the
     /// pause.
-    pub(super) fn pause(&mut self) {
+    pub(in crate::http) fn pause(&mut self) {
         if let Self::Lines(lines) = self {
             (lines.until, lines.minimum_rate) = (None, None);
         }
     }
 
     /// Returns whether [`Self::next`] can return without more of the body.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::http) fn is_ready(&self) -> bool {
         match self {
             Self::List(_) => true,
             Self::Lines(lines) => {
                 let unsearched = lines.buffer.get(lines.searched..).unwrap_or_default();
-                lines.ended || lines.first.is_some() || memchr::memchr(b'\n', unsearched).is_some()
+                lines.ended
+                    || lines.first.is_some()
+                    || lines.body.is_ready()
+                    || memchr::memchr(b'\n', unsearched).is_some()
+            }
+        }
+    }
+
+    /// Returns whether [`Self::spool`] may find more bytes.
+    pub(in crate::http) fn can_spool(&self) -> bool {
+        matches!(self, Self::Lines(lines) if lines.body.can_spool())
+    }
+
+    /// Takes bytes that arrive while no note is wanted, and returns how many. See [`ArrivingBody::spool`].
+    pub(in crate::http) async fn spool(&mut self) -> usize {
+        match self {
+            Self::List(_) => 0,
+            Self::Lines(lines) => lines.body.spool().await,
+        }
+    }
+
+    /// Discards what has not been returned and what still arrives, because no more notes are accepted.
+    pub(in crate::http) fn refuse_rest(&mut self, code: ErrorCode) {
+        match self {
+            Self::List(notes) => notes.clear(),
+            Self::Lines(lines) => {
+                lines.body.refuse_rest(code);
+                lines.buffer = BytesMut::new();
+                (lines.searched, lines.overlong) = (0, false);
+                lines.reservation.shrink_to(0);
             }
         }
     }
 
     /// Waits until the first note of lines has arrived.
-    pub(super) async fn arrived(&mut self) {
+    pub(in crate::http) async fn arrived(&mut self) {
         if let Self::Lines(lines) = self {
             let next = lines.next().await;
             lines.first = Some(next);
@@ -146,24 +166,18 @@ impl BodyLines {
             tokio::task::coop::consume_budget().await;
             let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
             let until = self.minimum_rate.map_or(until, |minimum_rate| until.min(minimum_rate.next_deadline()));
-            // A frame that has arrived is taken even if the time limit passed meanwhile.
-            let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
+            // Bytes that have arrived are taken even if the time limit passed meanwhile.
+            let data = match tokio::time::timeout_at(until, self.body.next()).await {
                 Err(_) => return NextNote::Broken(ErrorCode::DeadlineExceeded),
-                // The caller disconnected or framed the body wrongly. In the second case it receives the error.
-                Ok(Some(Err(_))) => return NextNote::Broken(ErrorCode::InvalidJson),
-                Ok(Some(Ok(frame))) => frame,
-                Ok(None) => {
+                Ok(Err(code)) => return NextNote::Broken(code),
+                Ok(Ok(Some(data))) => data,
+                Ok(Ok(None)) => {
                     // The last line may lack its end.
                     self.ended = true;
                     self.buffer.extend_from_slice(b"\n");
                     continue;
                 }
             };
-            let Ok(data) = frame.into_data() else { continue };
-            self.received += data.len();
-            if self.received > self.most {
-                return NextNote::Broken(ErrorCode::BodyTooLarge);
-            }
             if self.reservation.grow(2 * data.len()).is_err() {
                 return NextNote::Broken(ErrorCode::Overloaded);
             }
@@ -209,17 +223,27 @@ impl BodyLines {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
+    use std::{convert::Infallible, sync::Arc};
 
+    use axum::body::Body;
     use futures_util::{StreamExt, stream};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::{Memory, Purpose};
+    use crate::{
+        memory::{Memory, Purpose},
+        spool::SpoolSpace,
+    };
 
     fn in_lines(body: Body, longest_line: usize, most: usize) -> Notes {
-        let reservation = Memory::new(1 << 20).reserve(None, Purpose::Batch, 0).unwrap();
-        Notes::in_lines(body, longest_line, most, Duration::from_secs(55), reservation).unwrap()
+        in_lines_with(&Memory::new(1 << 20), body, longest_line, most)
+    }
+
+    fn in_lines_with(memory: &Memory, body: Body, longest_line: usize, most: usize) -> Notes {
+        let reserve = || memory.reserve(None, Purpose::Batch, 0).unwrap();
+        let space = Arc::new(SpoolSpace::new(std::env::temp_dir(), 0));
+        let body = ArrivingBody::new(body, most, &space, reserve()).unwrap();
+        Notes::in_lines(body, longest_line, Duration::from_secs(55), reserve())
     }
 
     async fn read_all(pieces: Vec<Vec<u8>>, longest_line: usize, most: usize) -> Vec<NextNote> {
@@ -312,8 +336,7 @@ mod tests {
         let memory = Memory::new(4 << 10);
         let pieces = [vec![b'x'; 600], vec![b'\n'], vec![b'x'; 600], vec![b'x'; 1_200]];
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
-        let reservation = memory.reserve(None, Purpose::Batch, 0).unwrap();
-        let mut notes = Notes::in_lines(body, 9_000, 9_000, Duration::from_secs(9), reservation).unwrap();
+        let mut notes = in_lines_with(&memory, body, 9_000, 9_000);
         assert!(matches!(notes.next().await, NextNote::Note(line) if line.len() == 600));
         // Batches may occupy three quarters of the budget, 3 KiB. Twice 1,800 bytes are more.
         assert_eq!(notes.next().await, NextNote::Broken(ErrorCode::Overloaded));

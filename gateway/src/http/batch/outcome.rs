@@ -5,7 +5,10 @@ use utoipa::ToSchema;
 
 use crate::{
     extraction::{Answer, CalendarDate, NoteId},
-    http::{error::NestedProblem, note::Rejection},
+    http::{
+        error::{ErrorCode, NestedProblem},
+        note::Rejection,
+    },
 };
 
 /// The outcome of one note.
@@ -89,8 +92,13 @@ impl NoteOutcome {
         Self { id, index, status: 200, result: None, error: None, ends: false, note_date: None, warnings: Vec::new() }
     }
 
+    /// Returns the code of the error; `None` if the note was read.
+    pub(in crate::http) fn code(&self) -> Option<ErrorCode> {
+        self.error.as_ref().map(NestedProblem::code)
+    }
+
     /// Returns the outcome as JSON, followed by `end`.
-    pub(super) fn to_json(&self, end: &[u8]) -> Vec<u8> {
+    pub(in crate::http) fn to_json(&self, end: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(4 << 10);
         // Serializing these types cannot fail.
         let _ = serde_json::to_writer(&mut bytes, self);

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{body::Bytes, http::StatusCode};
 use futures_util::FutureExt;
-use tokio::sync::SemaphorePermit;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use super::{outcome::NoteOutcome, slots::BatchSlot};
 use crate::{
@@ -37,9 +37,9 @@ const TOOK_TOO_LONG: &str = "No further note of the batch arrived in time, or th
                              Send the remaining notes in another batch.";
 
 /// Reads the notes of one batch.
-pub(super) struct Reader {
-    pub(super) app: App,
-    pub(super) context: RequestContext,
+pub(in crate::http) struct Reader {
+    pub(in crate::http) app: App,
+    pub(in crate::http) context: RequestContext,
     route: Route,
     caller: CallerAllowance,
     principal: Option<Principal>,
@@ -50,7 +50,7 @@ pub(super) struct Reader {
 }
 
 /// A note of a batch after the checks of its JSON and its id.
-pub(super) struct CheckedLine {
+pub(in crate::http) struct CheckedLine {
     id: Option<NoteId>,
     index: usize,
     bytes: usize,
@@ -65,18 +65,18 @@ enum RejectedLine {
 
 impl CheckedLine {
     /// Returns the bytes of the memory budget that the note occupies while it is read.
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::http) fn memory(&self) -> usize {
         self.note.as_ref().map_or(0, |valid| note::memory(&valid.note))
     }
 
     /// Returns the id, for a note that will not be read.
-    pub(super) fn into_id(self) -> Option<NoteId> {
+    pub(in crate::http) fn into_id(self) -> Option<NoteId> {
         self.id
     }
 }
 
 impl Reader {
-    pub(super) fn new(
+    pub(in crate::http) fn new(
         app: App,
         context: RequestContext,
         route: Route,
@@ -89,10 +89,14 @@ impl Reader {
         Self { app, context, route, caller, principal, options, time, ids, hasher }
     }
 
+    /// Returns when the time is over in which notes of the batch are accepted.
+    pub(in crate::http) fn accepts_until(&self) -> Instant {
+        Instant::from_std(self.context.arrived) + self.app.batch.time
+    }
+
     /// Waits until no more notes of the batch are accepted, and returns the reason.
-    pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
-        let (app, principal) = (self.app.clone(), self.principal.clone());
-        let end = tokio::time::Instant::from_std(self.context.arrived) + app.batch.time;
+    pub(in crate::http) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
+        let (app, principal, end) = (self.app.clone(), self.principal.clone(), self.accepts_until());
         async move {
             tokio::select! {
                 biased;
@@ -103,7 +107,7 @@ impl Reader {
     }
 
     /// Waits for a batch slot, for at most the time that a note may take.
-    pub(super) async fn wait_for_slot(&self) -> Result<BatchSlot, ErrorCode> {
+    pub(in crate::http) async fn wait_for_slot(&self) -> Result<BatchSlot, ErrorCode> {
         tokio::select! {
             biased;
             code = self.must_stop() => Err(code),
@@ -113,33 +117,38 @@ impl Reader {
     }
 
     /// Returns how many notes of the batch may be in flight at once.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::http) fn width(&self) -> usize {
         self.app.batch.width.min(self.caller.at_once().unwrap_or(usize::MAX)).max(1)
     }
 
     /// Checks the JSON and the id of a note. Must be called in the order of the notes, so that of two notes with the
     /// same id the later is refused. Stores only hashes of ids, because there may be many.
-    pub(super) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
-        let (id, note) = self.app.extractor.policy.note_of_batch(json);
-        let mut note = note.map_err(RejectedLine::Body);
-        if let Some(note_id) = &id
+    pub(in crate::http) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
+        let mut line = self.check(index, json);
+        if let Some(note_id) = &line.id
             && !self.ids.insert(self.hasher.hash_one(note_id))
         {
             let message =
                 "Another note of the batch has this `id`; an answer could be taken for the other's.".to_owned();
             let violation = Violation { field: "id".to_owned(), rule: "unique", message };
-            note = Err(RejectedLine::Body(InvalidBody::Invalid(vec![violation])));
+            line.note = Err(RejectedLine::Body(InvalidBody::Invalid(vec![violation])));
         }
-        CheckedLine { id, index, bytes: json.len(), note }
+        line
+    }
+
+    /// Checks the JSON of a note.
+    pub(in crate::http) fn check(&self, index: usize, json: &Bytes) -> CheckedLine {
+        let (id, note) = self.app.extractor.policy.note_of_batch(json);
+        CheckedLine { id, index, bytes: json.len(), note: note.map_err(RejectedLine::Body) }
     }
 
     /// Returns a note that is too large to be parsed.
-    pub(super) fn too_large(_: &mut Self, index: usize) -> CheckedLine {
+    pub(in crate::http) fn too_large(_: &mut Self, index: usize) -> CheckedLine {
         CheckedLine { id: None, index, bytes: 0, note: Err(RejectedLine::TooLarge) }
     }
 
     /// Returns the outcome of a note that is not read, or of all notes from this index on.
-    pub(super) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
+    pub(in crate::http) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
         let context = self.context.of_note(index);
         let audit_guard = AuditGuard::new(&self.app, &context, self.route, self.principal.clone());
         let problem = code.problem(&context.id);
@@ -154,7 +163,7 @@ impl Reader {
     }
 
     /// Reads a checked note.
-    pub(super) fn read(&self, line: CheckedLine) -> impl Future<Output = NoteOutcome> + Send + 'static {
+    pub(in crate::http) fn read(&self, line: CheckedLine) -> impl Future<Output = NoteOutcome> + Send + 'static {
         let CheckedLine { id, index, bytes, note } = line;
         let (app, context) = (self.app.clone(), self.context.of_note(index));
         let (caller, priority) = (self.caller.clone(), QueuePriority { principal: self.principal.clone(), bulk: true });

@@ -11,7 +11,7 @@ use std::{
 use axum::body::Bytes;
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::mpsc::{self, Sender},
+    sync::mpsc::{self, Sender, error::TrySendError},
     task::JoinSet,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -24,14 +24,14 @@ use super::{
     slots::BatchSlot,
 };
 use crate::{
-    http::{App, audit_record::milliseconds, error::ErrorCode},
+    http::{App, audit_record::milliseconds, error::ErrorCode, minimum_rate::MinimumRate},
     in_flight::InFlightGuard,
     memory::MemoryReservation,
 };
 
 /// Outcomes that may wait until the caller reads them. If there are more, no more notes are started.
 const OUTPUT_BUFFER: usize = 16;
-/// How long an outcome may wait until the caller reads it. After that the caller counts as disconnected.
+/// How long a caller may neither read an outcome nor send lines. After that it counts as disconnected.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(2);
 /// How many notes may have started and not be written in a list, as a multiple of the batch's width.
 const REORDER_WINDOW: usize = 4;
@@ -139,15 +139,15 @@ impl BatchRun {
     }
 
     async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerVanished> {
-        let (app, width) = (self.reader.app.clone(), self.reader.width());
+        let width = self.reader.width();
         let mut running = JoinSet::new();
         let mut must_stop = std::pin::pin!(self.reader.must_stop());
         let mut open = true;
         let mut end_reason = None;
         match self.form {
             AnswerForm::Lines => {}
-            AnswerForm::List => send(&app, out, Bytes::from_static(b"{\"results\":[")).await?,
-            AnswerForm::Timeline => send(&app, out, Bytes::from_static(b"{\"notes\":[")).await?,
+            AnswerForm::List => self.send(out, Bytes::from_static(b"{\"results\":[")).await?,
+            AnswerForm::Timeline => self.send(out, Bytes::from_static(b"{\"notes\":[")).await?,
         }
         loop {
             let ahead = self.index.saturating_sub(self.written);
@@ -170,14 +170,15 @@ impl BatchRun {
                     open = false;
                     end_reason = self.refuse_remaining(out, code).await?;
                 }
-                next = self.notes.next(), if open && room => match next {
-                    NextNote::Note(json) => self.start_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
-                    NextNote::TooLarge => self.start_note(&mut running, out, Reader::too_large).await?,
-                    NextNote::End => open = false,
-                    NextNote::Broken(code) => {
+                next = self.next_note(room), if open && (room || self.notes.can_spool()) => match next {
+                    Some(NextNote::Note(json)) => self.start_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
+                    Some(NextNote::TooLarge) => self.start_note(&mut running, out, Reader::too_large).await?,
+                    Some(NextNote::End) => open = false,
+                    Some(NextNote::Broken(code)) => {
                         open = false;
                         end_reason = Some(code);
                     }
+                    None => {}
                 },
                 else => break,
             }
@@ -191,10 +192,10 @@ impl BatchRun {
         if let Some(patient) = &mut self.patient {
             let end = patient.end(summary, summary.failed == 0).await.ok_or(CallerVanished)?;
             let reservation = self.reservation.reserve_also(0);
-            send(&app, out, reservation.attached_to(end)).await?;
+            self.send(out, reservation.attached_to(end)).await?;
         } else if self.form == AnswerForm::List {
             let summary = serde_json::to_string(&summary).unwrap_or_default();
-            send(&app, out, format!("],\"summary\":{summary}}}").into()).await?;
+            self.send(out, format!("],\"summary\":{summary}}}").into()).await?;
         }
         Ok(())
     }
@@ -235,7 +236,10 @@ impl BatchRun {
         out: &Sender<Bytes>,
         code: ErrorCode,
     ) -> Result<Option<ErrorCode>, CallerVanished> {
-        let Notes::List(notes) = &mut self.notes else { return Ok(Some(code)) };
+        let Notes::List(notes) = &mut self.notes else {
+            self.notes.refuse_rest(code);
+            return Ok(Some(code));
+        };
         for json in std::mem::take(notes) {
             let id = self.reader.look(self.index, &json).into_id();
             let outcome = self.reader.refused(id, self.index, code);
@@ -247,7 +251,6 @@ impl BatchRun {
 
     /// Counts an outcome, and writes it or keeps it until its turn.
     async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerVanished> {
-        let app = self.reader.app.clone();
         let outcome = match &mut self.patient {
             Some(patient) => patient.keep(outcome, &self.reader.context.id),
             None => outcome,
@@ -258,7 +261,7 @@ impl BatchRun {
         let json = match self.form {
             AnswerForm::Lines => {
                 self.written += 1;
-                return send(&app, out, reservation.attached_to(outcome.to_json(b"\n"))).await;
+                return self.send(out, reservation.attached_to(outcome.to_json(b"\n"))).await;
             }
             AnswerForm::List => outcome.to_json(b""),
             AnswerForm::Timeline => PatientNotes::to_json(outcome),
@@ -266,22 +269,53 @@ impl BatchRun {
         self.reordered.insert(index, reservation.attached_to(json));
         while let Some(outcome) = self.reordered.remove(&self.written) {
             if self.written > 0 {
-                send(&app, out, Bytes::from_static(b",")).await?;
+                self.send(out, Bytes::from_static(b",")).await?;
             }
             self.written += 1;
-            send(&app, out, outcome).await?;
+            self.send(out, outcome).await?;
         }
         Ok(())
     }
-}
 
-/// Writes bytes once there is room in the output. Fails if the caller does not read for [`WRITE_TIMEOUT`], disconnects,
-/// or is cut off at shutdown.
-async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), CallerVanished> {
-    let writing = tokio::time::timeout(WRITE_TIMEOUT, out.send(bytes));
-    tokio::select! {
-        biased;
-        written = writing => written.map_err(|_| CallerVanished)?.map_err(|_| CallerVanished),
-        () = app.state.in_flight.cut_off_requested() => Err(CallerVanished),
+    /// Returns the next note if there is `room` for one. Otherwise lets more of the body arrive, and returns `None`.
+    async fn next_note(&mut self, room: bool) -> Option<NextNote> {
+        if room {
+            return Some(self.notes.next().await);
+        }
+        self.notes.spool().await;
+        None
+    }
+
+    /// Writes bytes once there is room in the output; meanwhile lets more of the body arrive. Fails if the caller
+    /// neither reads nor sends for [`WRITE_TIMEOUT`], disconnects, or is cut off at shutdown.
+    async fn send(&mut self, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), CallerVanished> {
+        let bytes = match out.try_send(bytes) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(CallerVanished),
+            Err(TrySendError::Full(bytes)) => bytes,
+        };
+        let app = self.reader.app.clone();
+        let mut sending = std::pin::pin!(out.send(bytes));
+        let mut cut_off = std::pin::pin!(app.state.in_flight.cut_off_requested());
+        let accepts_until = self.reader.accepts_until();
+        // A caller that sends a byte now and then must not occupy a slot.
+        let mut minimum_rate = MinimumRate::begin();
+        let mut until = tokio::time::Instant::now() + WRITE_TIMEOUT;
+        self.notes.pause();
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sending => return sent.map_err(|_| CallerVanished),
+                () = &mut cut_off => return Err(CallerVanished),
+                () = tokio::time::sleep_until(until) => return Err(CallerVanished),
+                bytes = self.notes.spool(), if self.notes.can_spool() => {
+                    minimum_rate.add_bytes(bytes);
+                    let now = tokio::time::Instant::now();
+                    if now < minimum_rate.next_deadline().min(accepts_until) {
+                        until = now + WRITE_TIMEOUT;
+                    }
+                }
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::{access::Principal, http::error::ErrorCode};
 /// Permission for one batch to have notes in flight. Dropping it frees the slot.
 #[derive(Debug)]
 #[must_use = "dropping it frees the slot"]
-pub(super) struct BatchSlot {
+pub(in crate::http) struct BatchSlot {
     _of_all: OwnedSemaphorePermit,
     _of_key: Option<OwnedSemaphorePermit>,
 }
@@ -18,7 +18,7 @@ pub(super) struct BatchSlot {
 impl BatchSlot {
     /// Returns a slot if one is free now. Fails with `RateLimited` if the key has no free slot, and with `Overloaded`
     /// if the service has none.
-    pub(super) fn take(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
+    pub(in crate::http) fn take(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
         let of_key = principal.map(|principal| Arc::clone(principal.batches()).try_acquire_owned()).transpose();
         let of_key = of_key.map_err(|_| ErrorCode::RateLimited)?;
         let of_all = Arc::clone(all).try_acquire_owned().map_err(|_| ErrorCode::Overloaded)?;
@@ -26,7 +26,7 @@ impl BatchSlot {
     }
 
     /// Waits for a slot.
-    pub(super) async fn wait(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
+    pub(in crate::http) async fn wait(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
         // The semaphores are never closed.
         let acquire =
             async |slots: &Arc<Semaphore>| Arc::clone(slots).acquire_owned().await.map_err(|_| ErrorCode::Internal);

@@ -18,6 +18,7 @@ pub enum ErrorCode {
     InvalidHost,
     Unauthorized,
     NotFound,
+    JobsOff,
     MethodNotAllowed,
     BodyTooLarge,
     UnsupportedMediaType,
@@ -39,11 +40,12 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::Unauthorized,
         Self::NotFound,
+        Self::JobsOff,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -86,6 +88,12 @@ impl ErrorCode {
             Self::NotFound => {
                 ("not_found", 404, "Not found", "There is no such path. See /docs for the paths that exist.")
             }
+            Self::JobsOff => (
+                "jobs_off",
+                404,
+                "Jobs are off",
+                "This service keeps no jobs: its operator has not set jobs.folder and jobs.key_file (GATEWAY_JOBS__FOLDER, GATEWAY_JOBS__KEY_FILE). Send the notes to /api/v1/extract/batch.",
+            ),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 405,

@@ -151,6 +151,14 @@ pub struct NestedProblem {
     retry_after: Option<u64>,
 }
 
+impl NestedProblem {
+    /// Returns the code of the problem.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.problem.code
+    }
+}
+
 impl From<Problem> for NestedProblem {
     fn from(problem: Problem) -> Self {
         Self { retry_after: problem.retry_after.map(whole_seconds), problem }

@@ -35,6 +35,7 @@ use crate::extraction::{Field, ModelName, Record};
     ),
     tags(
         (name = "extraction", description = "Read notes"),
+        (name = "jobs", description = "Read many notes without a connection"),
         (name = "service", description = "State of the service"),
     ),
     components(schemas(Problem, Record, NoteOutcome, Field, NestedProblem)),
@@ -167,7 +168,22 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::Draining,
         ErrorCode::DeadlineExceeded,
     ];
+    const JOB: &[ErrorCode] =
+        &[ErrorCode::JobsOff, ErrorCode::NotFound, ErrorCode::InvalidRequest, ErrorCode::Internal];
+    const JOBS: &[ErrorCode] = &[
+        ErrorCode::JobsOff,
+        ErrorCode::InvalidJson,
+        ErrorCode::BodyTooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::InvalidRequest,
+        ErrorCode::Internal,
+        ErrorCode::Overloaded,
+        ErrorCode::Draining,
+        ErrorCode::DeadlineExceeded,
+    ];
     match path {
+        "/api/v1/jobs" => JOBS,
+        "/api/v1/jobs/{id}" | "/api/v1/jobs/{id}/results" => JOB,
         "/api/v1/extract/batch" | "/api/v1/extract/lines" | "/api/v1/patient" => BATCH,
         "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
@@ -177,7 +193,7 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [item.get.as_mut(), item.post.as_mut()].into_iter().flatten()
+    [item.get.as_mut(), item.post.as_mut(), item.delete.as_mut()].into_iter().flatten()
 }
 
 /// Adds an error code to the responses of an operation. Codes with the same status share a response.
