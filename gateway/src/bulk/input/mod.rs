@@ -4,13 +4,20 @@
 //! How an input is read is decided by what it is, not by its name: see [`kind`]. A fault of one note is passed on in
 //! place of its text. Only a fault that makes a whole input unreadable before anything is read is an error.
 
+mod attachment;
+#[cfg_attr(not(test), expect(dead_code))]
+mod cda;
 mod content;
 mod encoding;
 mod folder;
 mod format;
+#[cfg_attr(not(test), expect(dead_code))]
+mod hl7;
 mod json;
 mod kind;
 mod table;
+#[cfg_attr(not(test), expect(dead_code))]
+mod xlsx;
 
 use std::{
     collections::BTreeMap,
