@@ -19,7 +19,8 @@ fn look(host: &Host, diagnostic: Diagnostic) -> Ran {
 /// Release 1 serves, and its servers answer on loopback.
 fn answering() -> Host {
     let host = served();
-    let metrics = "# HELP a b\n# TYPE a counter\na_total 3\na_total{c=\"d\"} 0\nb_bucket{le=\"1\"} 2\nb_created 1\nb_sum 4\n";
+    let metrics =
+        "# HELP a b\n# TYPE a counter\na_total 3\na_total{c=\"d\"} 0\nb_bucket{le=\"1\"} 2\nb_created 1\nb_sum 4\n";
     host.set("http/9464/metrics", metrics);
     host.set("http/8000/metrics", metrics);
     host.set("http/8000/v1/models", "{\"data\": [{\"id\": \"medical-ie\"}]}\n");
@@ -69,7 +70,9 @@ fn each_runs_its_tool_and_changes_nothing() {
         let calls = host.calls().split_off(called);
         assert!(calls.iter().any(|line| line.starts_with(call)) || call.is_empty(), "{diagnostic:?}: {calls:?}");
         assert!(report.last_log_lines.iter().any(|line| line.contains(said)), "{diagnostic:?}: {ran:?}");
-        let odd = |line: &&String| line.contains("_bucket") || line.ends_with("} 0") || line.starts_with('#') || line.contains("_created");
+        let odd = |line: &&String| {
+            line.contains("_bucket") || line.ends_with("} 0") || line.starts_with('#') || line.contains("_created")
+        };
         assert_eq!(report.last_log_lines.iter().find(odd), None);
     }
     let after = (host.root("releases.jsonl"), host.root("audit.jsonl"), host.get("images"), host.started("gateway"));

@@ -165,6 +165,11 @@ impl Fault {
         }
     }
 
+    /// Returns the name of the rule that is broken.
+    pub(super) fn rule(&self) -> &'static str {
+        self.rule
+    }
+
     /// Returns the problem as it is written.
     pub(super) fn problem(self) -> Problem {
         let Self { code, field, rule, message } = self;

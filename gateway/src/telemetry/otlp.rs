@@ -75,9 +75,11 @@ fn client(endpoint: &str) -> Result<reqwest::blocking::Client, String> {
     let made = std::thread::spawn(move || builder.build()).join();
     match made {
         Ok(Ok(client)) => Ok(client),
-        Ok(Err(_)) | Err(_) => Err("the HTTP client of the collector cannot be made: for an endpoint with https, SSL_CERT_FILE \
+        Ok(Err(_)) | Err(_) => {
+            Err("the HTTP client of the collector cannot be made: for an endpoint with https, SSL_CERT_FILE \
                                     must name a file with the certificates of authorities"
-            .to_owned()),
+                .to_owned())
+        }
     }
 }
 

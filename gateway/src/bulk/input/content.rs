@@ -27,11 +27,13 @@ pub(super) struct Content {
     ended: bool,
     /// Whether the bytes were compressed, so that their number is no part of the file's.
     pub(super) compressed: bool,
+    /// Whether the bytes were turned into UTF-8: then an encoding that the input names is no longer true.
+    pub(super) transcoded: bool,
 }
 
 /// What an input is that is not read, and the way on.
 const UNREADABLE: [(&[u8], &str); 12] = [
-    (b"PK\x03\x04", "it is a zip archive or an Office file; unpack it, or save the sheet as CSV UTF-8"),
+    (b"PK\x03\x04", "it is a zip archive or an Office file; give an Excel workbook (.xlsx) by name, unpack others"),
     (b"\xd0\xcf\x11\xe0", "it is an old Office file (.doc, .xls); save it as text or as CSV UTF-8"),
     (b"%PDF-", "it is a PDF; give its text: pdftotext -layout FILE.pdf - | gateway extract -"),
     (b"BZh", "it is bzip2; give its content: bzcat FILE | gateway extract -"),
@@ -69,8 +71,8 @@ impl Content {
         if let Some((_, reason)) = UNREADABLE.iter().find(|(magic, _)| start.starts_with(magic)) {
             return Err((*reason).to_owned());
         }
-        let (start, input) = encoding::decoded(start, input, form.encoding)?;
-        Ok(Self { head: start, rest: input, ended: false, compressed })
+        let (start, input, transcoded) = encoding::decoded(start, input, form.encoding)?;
+        Ok(Self { head: start, rest: input, ended: false, compressed, transcoded })
     }
 
     /// Reads on until the beginning has a whole line, at most [`LONGEST_HEAD`] bytes. A line `sep=;` is no line of its

@@ -8,12 +8,12 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use super::Fault;
 
 /// The byte order mark of UTF-8.
-const MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Bytes that are decoded at a time.
 const CHUNK: usize = 16 << 10;
 
-/// The beginning of an input and the rest of it.
-type Decoded = (Vec<u8>, Box<dyn Read>);
+/// The beginning of an input, the rest of it, and whether it was turned into UTF-8.
+type Decoded = (Vec<u8>, Box<dyn Read>, bool);
 
 /// Returns an input as UTF-8 without its byte order mark. A mark goes before the encoding that the command line names.
 /// Bytes without a mark and without a named encoding are passed on as they are, and each note is checked for itself.
@@ -38,10 +38,10 @@ pub(super) fn decoded(
         None => named.unwrap_or(UTF_8),
     };
     if encoding == UTF_8 {
-        return Ok((start, input));
+        return Ok((start, input, false));
     }
     let input = Cursor::new(start).chain(input);
-    Ok((Vec::new(), Box::new(Transcoder::new(input, encoding))))
+    Ok((Vec::new(), Box::new(Transcoder::new(input, encoding)), true))
 }
 
 /// Returns the encoding of a name as on the web, such as `windows-1252` or `utf-16le`.
@@ -140,7 +140,7 @@ mod tests {
     fn whole(bytes: &[u8], label: Option<&str>) -> Result<String, String> {
         let encoding = label.map(|label| named(label).unwrap());
         let (start, rest) = bytes.split_at(bytes.len().min(16));
-        let (start, mut rest) = decoded(start.to_vec(), Box::new(Cursor::new(rest.to_vec())), encoding)?;
+        let (start, mut rest, _) = decoded(start.to_vec(), Box::new(Cursor::new(rest.to_vec())), encoding)?;
         let mut text = start;
         rest.read_to_end(&mut text).map_err(|cause| cause.to_string())?;
         Ok(String::from_utf8(text).unwrap())

@@ -95,6 +95,8 @@ fn text_file(path: &Path, form: &InputFormat) -> InputNote {
         Content::open(file, form).and_then(|mut content| match Kind::of(&mut content, Promise::Nothing, form)? {
             Kind::Text => Ok(content),
             Kind::Table(_) => Err("it is a table of notes; give it by name".to_owned()),
+            Kind::Hl7 => Err("it holds HL7 messages; give it by name".to_owned()),
+            Kind::Cda => Err("it is a CDA document; give it by name".to_owned()),
             Kind::Lines | Kind::Document => Err("it is JSON; give it by name".to_owned()),
         });
     match opened {

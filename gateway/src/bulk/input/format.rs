@@ -21,6 +21,10 @@ pub enum ReadAs {
     Text,
     /// FHIR R4: a bundle, a resource, or resources in lines (NDJSON).
     Fhir,
+    /// HL7 v2 messages with results.
+    Hl7,
+    /// A CDA document.
+    Cda,
     /// A table as the NOTE table of OMOP: `note_id`, `note_text`, `note_date`.
     OmopNote,
     /// A table as in MIMIC-IV-Note: `note_id`, `text`.
@@ -38,6 +42,8 @@ pub(super) enum Forced {
     Text,
     /// JSON whose kind the content decides.
     Json,
+    Hl7,
+    Cda,
 }
 
 /// How the inputs name text and id, and how long a note may be.
@@ -89,6 +95,22 @@ impl InputFormat {
         }
     }
 
+    /// Returns the column of the id of an input that takes one only.
+    pub(super) fn single_id(&self) -> Option<&str> {
+        self.ids.first().map(String::as_str)
+    }
+
+    /// Returns why flags for columns do not go with an input whose columns have names of their own: `id`, `patient`,
+    /// `date`.
+    pub(super) fn check_fixed_columns(&self, kind: &str) -> Result<(), String> {
+        match (&self.text, self.keep.first(), self.ids.len()) {
+            (Some(name), ..) => Err(format!("it is {kind} and has no column `{name}`: leave out --text-column")),
+            (_, Some(name), _) => Err(format!("it is {kind} and has no column `{name}`: leave out --keep")),
+            (.., 0 | 1) => Ok(()),
+            _ => Err(format!("it is {kind}: --id-column takes one name there")),
+        }
+    }
+
     /// Returns the name of the column of the day, and whether it must exist.
     pub(super) fn date_key(&self) -> Option<(&str, bool)> {
         match (&self.date, self.from) {
@@ -117,6 +139,8 @@ impl InputFormat {
             ReadAs::Json => Forced::Document,
             ReadAs::Text => Forced::Text,
             ReadAs::Fhir => Forced::Json,
+            ReadAs::Hl7 => Forced::Hl7,
+            ReadAs::Cda => Forced::Cda,
         })
     }
 

@@ -22,6 +22,10 @@ pub(super) enum Kind {
     Document,
     /// Rows after a header.
     Table(Header),
+    /// HL7 v2 messages.
+    Hl7,
+    /// A CDA document.
+    Cda,
 }
 
 /// What the name of a file promises.
@@ -55,6 +59,8 @@ impl Kind {
             (forced, _) => forced,
         };
         match forced {
+            Some(Forced::Hl7) => Self::with_fixed_columns(Self::Hl7, content, form),
+            Some(Forced::Cda) => Self::with_fixed_columns(Self::Cda, content, form),
             Some(Forced::Text) => Self::text(content, form),
             Some(Forced::Lines) => Ok(Self::Lines),
             Some(Forced::Document) => Ok(Self::Document),
@@ -67,9 +73,23 @@ impl Kind {
                 Some(kind) => Ok(kind),
                 None if promise == Promise::Json => Err("it is no JSON, whatever its name says".to_owned()),
                 None if promise == Promise::Lines => Ok(Self::Lines),
+                None if begins_hl7(content.first_line()?) => Self::with_fixed_columns(Self::Hl7, content, form),
+                None if begins_cda(content.beginning()?) => Self::with_fixed_columns(Self::Cda, content, form),
                 None => Self::table_or_text(content, form),
             },
         }
+    }
+
+    /// Returns a kind that names its encoding and its columns itself.
+    fn with_fixed_columns(kind: Self, content: &Content, form: &InputFormat) -> Result<Self, String> {
+        let name = if matches!(kind, Self::Hl7) { "HL7" } else { "CDA" };
+        form.check_fixed_columns(name)?;
+        if content.transcoded {
+            return Err(format!(
+                "it is {name}, which names its encoding itself: leave out --encoding, or convert it to UTF-8"
+            ));
+        }
+        Ok(kind)
     }
 
     /// Returns the kind of JSON that a content is; `None` if it is none.
@@ -163,4 +183,27 @@ fn goes_on_as_json(head: &[u8]) -> bool {
         Some(Err(error)) => error.is_eof(),
         None => false,
     }
+}
+
+/// Whether a content begins with the header of an HL7 v2 message, a batch or a file, also in the framing of MLLP.
+fn begins_hl7(head: &[u8]) -> bool {
+    let head = head.trim_ascii_start();
+    let head = head.strip_prefix(b"\x0b").unwrap_or(head);
+    match head {
+        [b'M', b'S', b'H', mark, ..] | [b'F' | b'B', b'H', b'S', mark, ..] => {
+            mark.is_ascii_punctuation() && head.get(4).is_some_and(u8::is_ascii_punctuation)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the root of an XML document is that of CDA.
+fn begins_cda(head: &[u8]) -> bool {
+    if head.trim_ascii_start().first() != Some(&b'<') {
+        return false;
+    }
+    let start = String::from_utf8_lossy(head.get(..4 << 10).unwrap_or(head));
+    let root = start.split('<').find(|tag| tag.starts_with(|letter: char| letter.is_alphabetic()));
+    let name = root.and_then(|tag| tag.split(|letter: char| letter.is_whitespace() || letter == '>').next());
+    name.is_some_and(|name| name.rsplit(':').next() == Some("ClinicalDocument"))
 }

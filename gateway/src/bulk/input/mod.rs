@@ -4,18 +4,22 @@
 //! How an input is read is decided by what it is, not by its name: see [`kind`]. A fault of one note is passed on in
 //! place of its text. Only a fault that makes a whole input unreadable before anything is read is an error.
 
+mod attachment;
+mod cda;
 mod content;
 mod encoding;
 mod folder;
 mod format;
+mod hl7;
 mod json;
 mod kind;
 mod table;
+mod xlsx;
 
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::Read,
+    io::{Read, Seek},
     path::{Path, PathBuf},
 };
 
@@ -111,11 +115,14 @@ impl Source {
                     // It is not opened: it may be a pipe, which can be read only once.
                     return Ok(None);
                 }
-                let file = File::open(path).map_err(|cause| unreadable(path, &cause))?;
+                let mut file = File::open(path).map_err(|cause| unreadable(path, &cause))?;
+                if is_archive(&mut file) {
+                    return Ok(None);
+                }
                 let wrong = |reason| BulkError::Usage(format!("{}: {reason}", path.display()));
                 let mut content = Content::open(file, form).map_err(wrong)?;
                 let found = Kind::of(&mut content, Promise::of(path), form).map_err(wrong)?;
-                if !matches!(found, Kind::Text) {
+                if !matches!(found, Kind::Text | Kind::Hl7 | Kind::Cda) {
                     content.check_encoding().map_err(wrong)?;
                 }
                 if matches!(found, Kind::Lines) {
@@ -146,6 +153,9 @@ impl Source {
             Self::File(path) => {
                 let name = shown(path);
                 match File::open(path) {
+                    Ok(mut file) if path.is_file() && is_archive(&mut file) => {
+                        xlsx::read(file, &named(&name), form, give)
+                    }
                     Ok(file) => read_content(file, &name, &named(&name), Promise::of(path), form, give),
                     // It could be opened when the run began.
                     Err(cause) => give(InputNote::new(name, Err(unread(&cause)), 0)),
@@ -153,6 +163,13 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a file is a zip archive, as an Excel workbook is. The file is then read from its beginning.
+fn is_archive(file: &mut File) -> bool {
+    let mut start = [0; 4];
+    let read = file.read_exact(&mut start);
+    file.rewind().is_ok() && read.is_ok() && start == *b"PK\x03\x04"
 }
 
 /// Reads an input as its content asks. `name` is the id of an input that is one note.
@@ -179,6 +196,8 @@ fn read_content(
         }
         Ok((content, Kind::Lines)) => json::read_lines(content.reader(0), name, prefix, form, give),
         Ok((content, Kind::Document)) => json::read_document(content.reader(0), name, prefix, form, give),
+        Ok((content, Kind::Hl7)) => hl7::read(content.reader(0), prefix, form, give),
+        Ok((content, Kind::Cda)) => cda::read(content.reader(0), name, form, give),
         Ok((content, Kind::Table(header))) => {
             if let Some(notice) = header.notice(form) {
                 print_status(&format!("{name}: {notice}"));
