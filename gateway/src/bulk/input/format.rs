@@ -95,19 +95,12 @@ impl InputFormat {
         }
     }
 
-    /// Returns the column of the id of an input that takes one only.
-    pub(super) fn single_id(&self) -> Option<&str> {
-        self.ids.first().map(String::as_str)
-    }
-
     /// Returns why flags for columns do not go with an input whose columns have names of their own: `id`, `patient`,
     /// `date`.
     pub(super) fn check_fixed_columns(&self, kind: &str) -> Result<(), String> {
-        match (&self.text, self.keep.first(), self.ids.len()) {
-            (Some(name), ..) => Err(format!("it is {kind} and has no column `{name}`: leave out --text-column")),
-            (_, Some(name), _) => Err(format!("it is {kind} and has no column `{name}`: leave out --keep")),
-            (.., 0 | 1) => Ok(()),
-            _ => Err(format!("it is {kind}: --id-column takes one name there")),
+        match &self.text {
+            Some(name) => Err(format!("it is {kind} and has no column `{name}`: leave out --text-column")),
+            None => Ok(()),
         }
     }
 

@@ -153,10 +153,12 @@ impl Source {
             Self::File(path) => {
                 let name = shown(path);
                 match File::open(path) {
-                    Ok(mut file) if path.is_file() && is_archive(&mut file) => {
-                        xlsx::read(file, &named(&name), form, give)
+                    Ok(mut file) => {
+                        if path.is_file() && is_archive(&mut file) {
+                            return xlsx::read(file, &named(&name), form, give);
+                        }
+                        read_content(file, &name, &named(&name), Promise::of(path), form, give)
                     }
-                    Ok(file) => read_content(file, &name, &named(&name), Promise::of(path), form, give),
                     // It could be opened when the run began.
                     Err(cause) => give(InputNote::new(name, Err(unread(&cause)), 0)),
                 }

@@ -24,7 +24,7 @@ use super::{
     slots::BatchSlot,
 };
 use crate::{
-    http::{App, audit_record::milliseconds, error::ErrorCode, minimum_rate::MinimumRate},
+    http::{audit_record::milliseconds, error::ErrorCode, minimum_rate::MinimumRate},
     in_flight::InFlightGuard,
     memory::MemoryReservation,
 };

@@ -21,10 +21,12 @@ use crate::{
     extraction::Deadline,
     http::{
         App, access,
-        batch::{ArrivingBody, NDJSON, NextNote, Notes},
+        batch::{ArrivingBody, NextNote, Notes},
         body,
         context::RequestContext,
+        decoding,
         error::{ErrorCode, Problem, Violation},
+        media::{BodyFormat, Takes},
         note::Rejection,
         rate_limit::CallerAllowance,
         request::{BatchRequest, QueryOptions},
@@ -39,7 +41,6 @@ const GROUP: usize = 256;
 const GROUP_BYTES: usize = 1 << 20;
 
 const TOO_LARGE: &str = "The job, or a line of it, is larger than this server takes. Send its notes in several jobs.";
-const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
 const TOO_LATE: &str = "The notes did not arrive in time, so there is no job.";
 const FULL: &str = "This key has as many jobs as it may have, or all jobs together have as many notes as the service keeps. \
                     Delete a job whose results you have, and try again.";
@@ -88,10 +89,7 @@ impl Drop for NewJobGuard {
 async fn create(app: &App, context: &RequestContext, request: Request) -> Result<Job, Rejection> {
     let id = &context.id;
     let jobs = jobs_of(app, context)?;
-    let is_ndjson = body::has_media_type(request.headers(), NDJSON);
-    if !is_ndjson && !body::has_media_type(request.headers(), "application/json") {
-        return Err(ErrorCode::UnsupportedMediaType.problem(id).with_detail(WRONG_TYPE).into());
-    }
+    let (format, coding) = Takes::JsonOrLines.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
@@ -99,6 +97,10 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
     let caller = CallerAllowance::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let mut reservation = body::reserve(app, caller.principal(), Purpose::Batch).map_err(|code| code.problem(id))?;
+    let (parts, body) = request.into_parts();
+    let body =
+        decoding::decoded(body, coding, app.batch.body_limit, &reservation).map_err(|code| refused(code, context))?;
+    let request = Request::from_parts(parts, body);
     let owner = caller.principal().map(|principal| principal.name().to_owned());
     let problem = |error: JobsError| match error {
         JobsError::Full => ErrorCode::Overloaded.problem(id).with_detail(FULL).into(),
@@ -118,7 +120,7 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
     intake.digest.update(query.as_bytes());
     let closing = access::must_stop(app, caller.principal());
     let receiving = async {
-        if is_ndjson {
+        if format == BodyFormat::Lines {
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
             intake.read_lines(app, context, request, &reservation).await?;
             Ok(Vec::new())
