@@ -1,14 +1,10 @@
 //! Reads the notes of a job, and keeps their outcomes. A job is read like a batch: it has a slot of a batch, and its
 //! notes have their own deadlines, count for rate limits and go after single notes.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::http::HeaderMap;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{ROUTE, blocking};
 use crate::{
@@ -118,7 +114,7 @@ impl JobRun {
         let width = reader.width();
         let mut running = JoinSet::new();
         let (mut page, mut next, mut open) = (VecDeque::new(), 0, true);
-        let (mut outcomes, mut written) = (Vec::new(), Instant::now());
+        let (mut outcomes, mut since) = (Vec::new(), Instant::now());
         loop {
             if page.is_empty() && open {
                 let (jobs, from) = (Arc::clone(jobs), next);
@@ -152,13 +148,17 @@ impl JobRun {
                 Some(ended) = running.join_next() => {
                     // The task catches panics of the note.
                     let (index, outcome) = ended.map_err(|_| JobsError::NotReadable)?;
+                    if outcomes.is_empty() {
+                        since = Instant::now();
+                    }
                     outcomes.extend(outcome.and_then(|outcome| kept(index, &outcome)));
                 }
+                () = tokio::time::sleep_until(since + LONGEST_WAIT), if !outcomes.is_empty() => {}
             }
-            if outcomes.len() >= GROUP || written.elapsed() >= LONGEST_WAIT || running.is_empty() {
+            let is_due = outcomes.len() >= GROUP || since.elapsed() >= LONGEST_WAIT || running.is_empty();
+            if is_due && !outcomes.is_empty() {
                 let (jobs, group) = (Arc::clone(jobs), std::mem::take(&mut outcomes));
                 blocking(move || jobs.add_outcomes(id, &group)).await?;
-                written = Instant::now();
             }
         }
         Ok(())
