@@ -64,7 +64,10 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         response = with_json(&response, &context.id);
     }
     let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    // A file with a hash says itself how long it may be kept.
+    if !headers.contains_key(header::ETAG) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The address may hold a key: `/t/KEY/docs`.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -65,6 +65,15 @@ impl Default for DocumentSettings {
 /// Returns the document for `/openapi.json`, `/docs` and `gateway openapi`.
 #[must_use]
 pub fn document(settings: &DocumentSettings) -> Value {
+    let mut document = without_examples(settings);
+    if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
+        examples::add(paths);
+    }
+    document
+}
+
+/// Returns the document without the examples of answers.
+fn without_examples(settings: &DocumentSettings) -> Value {
     let mut document = serde_json::to_value(build(settings.guarded)).unwrap_or_default();
     let mut set = |schema: &str, key: &str, value: Value| {
         let property = document.pointer_mut(&format!("/components/schemas/{schema}")).and_then(Value::as_object_mut);
@@ -82,16 +91,14 @@ pub fn document(settings: &DocumentSettings) -> Value {
     }
     set("BatchRequest/properties/notes", "maxItems", Value::from(settings.batch_notes));
     events::add(&mut document);
-    if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
-        examples::add(paths);
-    }
     document
 }
 
 /// Returns the document as OpenAPI 3.0, for `/openapi-3.0.json` and `gateway openapi --spec 3.0`.
 #[must_use]
 pub fn document_3_0(settings: &DocumentSettings) -> Value {
-    v3_0::converted(&document(settings))
+    // Judges of 3.0 take a null in an example of a schema with a reference for a mistake, so it has no such examples.
+    v3_0::converted(&without_examples(settings))
 }
 
 fn build(guarded: bool) -> utoipa::openapi::OpenApi {
