@@ -67,10 +67,9 @@ def run_in(folder, repository, commands, gateway, address, modules):
     copy_of_repository(repository, clone)
     programs.mkdir()
     (programs / "gateway").symlink_to(Path(gateway).resolve())
-    types = Path(modules).resolve() / "@types"
-    tsc = f"{Path(modules).resolve()}/.bin/tsc --strict --module nodenext --target es2022 --typeRoots {types} --types node"
-    (programs / "npx").write_text(f'#!/bin/sh\n# Only `npx ... tsc ARGUMENTS`, with the pinned one.\nwhile [ "$1" != tsc ]; do shift; done; shift\nexec {tsc} "$@"\n')
-    (programs / "npx").chmod(0o755)
+    # As `npm install` leaves it in a clone.
+    (clone / "node_modules").symlink_to(Path(modules).resolve())
+    tsc = f"{clone}/node_modules/.bin/tsc --strict --module nodenext --target es2022 --typeRoots {clone}/node_modules/@types --types node"
     return run(commands, folder, f"{programs}:{os.environ['PATH']}", address, tsc)
 
 

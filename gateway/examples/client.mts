@@ -1,8 +1,11 @@
 // Reads notes through a running gateway with `fetch` alone, in Node 20 or newer.
 //
-//   node client.mts http://127.0.0.1:8080 notes.jsonl > results.jsonl       (Node 22.18 or newer)
-//   npx --package typescript --package @types/node@20 tsc --module nodenext --target es2022 --types node client.mts
-//   node client.mjs http://127.0.0.1:8080 notes.jsonl > results.jsonl       (older ones)
+//   node client.mts http://127.0.0.1:8080 notes.jsonl > results.jsonl
+//
+// That is for Node 22.18 or newer. For older ones make client.mjs of it first:
+//
+//   npm install --no-save typescript@5.9.3 @types/node@20
+//   npx tsc --module nodenext --target es2022 --types node client.mts
 //
 // Each line of the input is `{"id", "text"}`, and may have a `note_date`. Each line of the output is `{"id", "index",
 // "status"}` with `result` or `error`, in the order in which notes are completed. If the gateway asks for a key, put it

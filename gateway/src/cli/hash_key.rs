@@ -13,7 +13,15 @@ pub(super) fn run(name: &str) -> CommandResult {
         eprintln!("The key of {name}, which is shown only once:\n{key}\nThe line for the key file:");
         key
     } else {
-        std::io::read_to_string(std::io::stdin())?.trim().to_owned()
+        let key = std::io::read_to_string(std::io::stdin())?.trim().to_owned();
+        if key.is_empty() {
+            return Err(
+                "standard input is empty: send the key to it, or run the command on a terminal, where it makes a \
+                        key (docker run needs -i, and -t for a terminal)"
+                    .into(),
+            );
+        }
+        key
     };
     output::print(&access::line_for(name, &key)?)
 }
