@@ -147,16 +147,16 @@ pub(super) struct Columns {
 impl Columns {
     /// Returns the columns that the operator named, or what is wrong with one.
     pub(super) fn of(form: &InputFormat) -> Result<Self, String> {
-        let named = |flag: &str, names: &[String]| {
+        let each_named = |flag: &str, names: &[String]| {
             let columns = names.iter().map(|name| Column::named(name).ok_or_else(|| no_field(flag, name)));
             columns.collect::<Result<Vec<_>, _>>()
         };
         let ids = match form.ids.as_slice() {
             [] => vec![Column::of(&["MSH-10"])],
             [name] if name == "id" => vec![Column::of(&["MSH-10"])],
-            names => named("id", names)?,
+            names => each_named("id", names)?,
         };
-        let keep = named("keep", &form.keep)?;
+        let keep = each_named("keep", &form.keep)?;
         let patient = match form.patient.as_deref() {
             None | Some("patient") => None,
             Some(name) => Some(Column::named(name).ok_or_else(|| no_field("patient", name))?),
