@@ -150,7 +150,7 @@ impl Jobs {
             ok: 0,
             failed: 0,
             bytes: 0,
-            idempotency: idempotency.map(|key| self.store.digest(&key)),
+            idempotency: idempotency.map(|key| self.store.digest(key.as_bytes())),
             digest: String::new(),
         };
         {
@@ -190,7 +190,7 @@ impl Jobs {
 
     /// Accepts a job whose notes are complete, with the digest of its body. Returns the job and true, or an earlier job of
     /// the caller with the same idempotency key and digest, and false. On an error the new job is deleted.
-    pub fn accept(&self, new: NewJob, options: &[u8], digest: &str) -> Result<(Job, bool), JobsError> {
+    pub fn accept(&self, new: NewJob, options: &[u8], digest: &[u8]) -> Result<(Job, bool), JobsError> {
         let mut job = Job { digest: self.store.digest(digest), state: JobState::Running, ..new.job };
         if job.notes == 0 {
             job.state = JobState::Done;

@@ -48,29 +48,26 @@ impl Store {
         let transaction = store.database.begin_write()?;
         {
             let mut check = transaction.open_table(CHECK)?;
-            let sealed = check.get(0)?.map(|value| value.value().to_vec());
-            match sealed {
-                Some(sealed) => {
-                    let opened = store.sealer.open(JobId(0), Kind::Check, 0, &sealed);
-                    opened.map_err(|_| JobsError::WrongSecret)?;
-                }
-                None => {
-                    let sealed = store.sealer.seal(JobId(0), Kind::Check, 0, CHECK_TEXT)?;
-                    check.insert(0, sealed.as_slice())?;
-                }
+            let kept = check.get(0)?.map(|value| value.value().to_vec());
+            if let Some(kept) = kept {
+                let opened = store.sealer.open(JobId(0), Kind::Check, 0, &kept);
+                opened.map_err(|_| JobsError::WrongSecret)?;
+            } else {
+                let value = store.sealer.seal(JobId(0), Kind::Check, 0, CHECK_TEXT)?;
+                check.insert(0, value.as_slice())?;
             }
-            transaction.open_table(JOBS)?;
-            transaction.open_table(OPTIONS)?;
-            transaction.open_table(NOTES)?;
-            transaction.open_table(OUTCOMES)?;
         }
+        transaction.open_table(JOBS)?;
+        transaction.open_table(OPTIONS)?;
+        transaction.open_table(NOTES)?;
+        transaction.open_table(OUTCOMES)?;
         transaction.commit()?;
         Ok(store)
     }
 
     /// See [`Sealer::digest`].
-    pub(super) fn digest(&self, text: &str) -> String {
-        self.sealer.digest(text)
+    pub(super) fn digest(&self, value: &[u8]) -> String {
+        self.sealer.digest(value)
     }
 
     /// Returns all jobs, the oldest first.

@@ -16,7 +16,7 @@ fn open(settings: &JobSettings) -> Jobs {
 fn send(jobs: &Jobs, owner: Option<&str>, key: Option<&str>, notes: &[&str]) -> Result<(Job, bool), JobsError> {
     let mut new = jobs.begin(owner, key.map(str::to_owned))?;
     jobs.add_notes(&mut new, notes)?;
-    jobs.accept(new, b"{\"note_date\":\"2021-05-20\"}", &notes.concat())
+    jobs.accept(new, b"{\"note_date\":\"2021-05-20\"}", notes.concat().as_bytes())
 }
 
 fn outcome(index: u64, ok: bool) -> JobOutcome {
@@ -83,12 +83,12 @@ fn another_secret_is_refused() {
 #[test]
 fn a_value_cannot_stand_in_another_place() {
     let sealer = Sealer::new(&[7; 32]).unwrap();
-    let sealed = sealer.seal(JobId(1), seal::Kind::Note, 2, b"note").unwrap();
-    assert_eq!(sealer.open(JobId(1), seal::Kind::Note, 2, &sealed).unwrap(), b"note");
+    let value = sealer.seal(JobId(1), seal::Kind::Note, 2, b"note").unwrap();
+    assert_eq!(sealer.open(JobId(1), seal::Kind::Note, 2, &value).unwrap(), b"note");
     for (job, kind, index) in [(2, seal::Kind::Note, 2), (1, seal::Kind::Outcome, 2), (1, seal::Kind::Note, 3)] {
-        assert!(sealer.open(JobId(job), kind, index, &sealed).is_err());
+        assert!(sealer.open(JobId(job), kind, index, &value).is_err());
     }
-    assert!(sealer.open(JobId(1), seal::Kind::Note, 2, &sealed[1..]).is_err());
+    assert!(sealer.open(JobId(1), seal::Kind::Note, 2, &value[1..]).is_err());
     assert!(sealer.open(JobId(1), seal::Kind::Note, 2, b"short").is_err());
 }
 

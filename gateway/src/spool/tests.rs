@@ -8,7 +8,7 @@ fn space(folder: &std::path::Path, most: u64) -> Arc<SpoolSpace> {
 
 /// Returns bytes that differ from piece to piece.
 fn bytes(count: usize) -> Vec<u8> {
-    (0..count / 8 + 1).flat_map(|number| (number as u64).to_be_bytes()).take(count).collect()
+    (0..=count / 8).flat_map(|number| (number as u64).to_be_bytes()).take(count).collect()
 }
 
 async fn pop_all(spool: &mut Spool) -> Vec<u8> {

@@ -103,7 +103,7 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
     let request = Request::from_parts(parts, body);
     let owner = caller.principal().map(|principal| principal.name().to_owned());
     let problem = |error: JobsError| match error {
-        JobsError::Full => ErrorCode::Overloaded.problem(id).with_detail(FULL).into(),
+        JobsError::Full => ErrorCode::Overloaded.problem(id).with_detail(FULL),
         JobsError::OtherBody => violation_of("Idempotency-Key", "same_body", OTHER_BODY, id),
         error => store_problem(&error, context),
     };
@@ -142,7 +142,7 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
     // From here on the job is accepted or deleted by the store, even if the caller disconnects.
     guard.0 = None;
     let accepting = Arc::clone(&jobs);
-    let digest = hexadecimal(&digest.finalize());
+    let digest = digest.finalize();
     let (app, starting) = (app.clone(), Arc::clone(&jobs));
     let accepted = tokio::spawn(async move {
         let (job, is_new) = blocking(move || accepting.accept(new, &options, &digest)).await?;
@@ -151,7 +151,7 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
         }
         Ok(job)
     });
-    accepted.await.unwrap_or(Err(JobsError::NotReadable)).map_err(problem)
+    accepted.await.unwrap_or(Err(JobsError::NotReadable)).map_err(|error| problem(error).into())
 }
 
 /// Keeps the notes of a new job while they arrive.
@@ -187,8 +187,8 @@ impl Intake {
                     self.check(app, context, &note)?;
                     group.push(note);
                 }
-                NextNote::TooLarge => return Err(refused(ErrorCode::BodyTooLarge)),
-                NextNote::Broken(code) => return Err(refused(code)),
+                NextNote::TooLarge => return Err(refused(ErrorCode::BodyTooLarge).into()),
+                NextNote::Broken(code) => return Err(refused(code).into()),
                 NextNote::End => return self.keep(context, group).await,
             }
             if group.len() >= GROUP || bytes >= GROUP_BYTES {
@@ -233,7 +233,7 @@ impl Intake {
         let (id, _) = app.extractor.policy.note_of_batch(note);
         if id.is_some_and(|id| !self.ids.insert(self.hasher.hash_one(&id))) {
             let message = "Two notes of the job have the same `id`.";
-            return Err(violation_of("id", "unique", message, &context.id));
+            return Err(violation_of("id", "unique", message, &context.id).into());
         }
         Ok(())
     }
@@ -243,25 +243,25 @@ impl Intake {
             (Arc::clone(&self.jobs), self.new.take().ok_or_else(|| refused(ErrorCode::Internal, context))?);
         let kept = blocking(move || jobs.add_notes(&mut new, &notes).map(|()| new)).await;
         self.new = Some(kept.map_err(|error| match error {
-            JobsError::Full => ErrorCode::Overloaded.problem(&context.id).with_detail(FULL).into(),
+            JobsError::Full => ErrorCode::Overloaded.problem(&context.id).with_detail(FULL),
             error => store_problem(&error, context),
         })?);
         Ok(())
     }
 }
 
-fn refused(code: ErrorCode, context: &RequestContext) -> Rejection {
+fn refused(code: ErrorCode, context: &RequestContext) -> Problem {
     let problem = code.problem(&context.id);
     match code {
-        ErrorCode::BodyTooLarge => problem.with_detail(TOO_LARGE).into(),
-        ErrorCode::DeadlineExceeded => problem.with_detail(TOO_LATE).into(),
-        _ => problem.into(),
+        ErrorCode::BodyTooLarge => problem.with_detail(TOO_LARGE),
+        ErrorCode::DeadlineExceeded => problem.with_detail(TOO_LATE),
+        _ => problem,
     }
 }
 
-fn violation_of(field: &str, rule: &'static str, message: &str, request_id: &str) -> Rejection {
+fn violation_of(field: &str, rule: &'static str, message: &str, request_id: &str) -> Problem {
     let violation = Violation { field: field.to_owned(), rule, message: message.to_owned() };
-    Problem::invalid(vec![violation], request_id).into()
+    Problem::invalid(vec![violation], request_id)
 }
 
 /// Returns the idempotency key of a request.
@@ -276,8 +276,4 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Violation> {
         rule: "visible_ascii",
         message: "The header Idempotency-Key must have 1 to 255 visible ASCII characters.".to_owned(),
     })
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

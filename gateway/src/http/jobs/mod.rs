@@ -20,7 +20,12 @@ pub(super) use self::{
     results::{__path_job_results, job_results},
     run::resume,
 };
-use super::{App, access, context::RequestContext, error::ErrorCode, note::Rejection};
+use super::{
+    App, access,
+    context::RequestContext,
+    error::{ErrorCode, Problem},
+    note::Rejection,
+};
 use crate::{
     access::Principal,
     jobs::{Job, JobId, JobState, Jobs, JobsError},
@@ -161,8 +166,8 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Returns the problem of an error of the store, and logs it.
-fn store_problem(error: &JobsError, context: &RequestContext) -> Rejection {
+fn store_problem(error: &JobsError, context: &RequestContext) -> Problem {
     let request_id = &*context.id;
     tracing::error!(request_id, %error, "a job cannot be kept or read");
-    ErrorCode::Internal.problem(request_id).into()
+    ErrorCode::Internal.problem(request_id)
 }
