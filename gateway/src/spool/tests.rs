@@ -89,6 +89,9 @@ async fn a_caller_that_stops_waiting_loses_no_bytes() {
 }
 
 proptest! {
+    // A case writes megabytes.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
     #[test]
     fn bytes_come_out_in_their_order(steps in prop::collection::vec((0u8..4, 0usize..200_000), 0..30)) {
         let folder = tempfile::tempdir().unwrap();
