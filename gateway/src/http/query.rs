@@ -22,7 +22,7 @@ const KNOWN: [(Route, &[&str]); 5] = [
 /// because a health check or a link to a page must not fail for one.
 pub(super) fn check(route: Route, query: Option<&str>) -> Result<(), Vec<Violation>> {
     let Some(query) = query.filter(|_| route.starts_with(API)) else { return Ok(()) };
-    let known = KNOWN.iter().find(|(with_names, _)| *with_names == route).map_or(&[][..], |(_, names)| names);
+    let known = KNOWN.iter().find(|(with_names, _)| *with_names == route).map_or(&[][..], |(_, names)| *names);
     let names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
     let unknown: Vec<Violation> = names
         .filter(|name| !known.contains(&&**name))
