@@ -13,7 +13,7 @@ equal(refused.error?.code, 'invalid_request', 'a blank note');
 equal(refused.response?.status, 422, 'a blank note');
 const batch = await extractBatch({ body: { notes: [{ id: 'a', text: NOTE }, { text: BLANK }] } });
 equal(`${batch.data?.summary.ok} ${batch.data?.summary.failed}`, '1 1', 'batch');
-const lines = await extractLines({ body: `${JSON.stringify({ id: 'a', text: NOTE })}\n`, parseAs: 'text', bodySerializer: null });
+const lines = await extractLines({ body: `${JSON.stringify({ id: 'a', text: NOTE })}\n`, parseAs: 'text' });
 const outcome: NoteOutcome = JSON.parse(lines.data ?? '');
 equal(outcome.result?.stage, 'IV', 'lines');
 const { stream } = await extractStream({ body: { text: NOTE } });

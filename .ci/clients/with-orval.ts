@@ -1,5 +1,5 @@
-// orval with fetch. Its lines would be a JSON string, so they are left out.
-import { extractBatch, extractNote, extractStream } from './orval/client.js';
+// orval with fetch.
+import { extractBatch, extractLines, extractNote, extractStream } from './orval/client.js';
 import { BLANK, NOTE, equal, eventsOf, isWholeStream } from './checks.js';
 
 const one = await extractNote({ text: NOTE, model: null, offsets: null, max_tokens: null });
@@ -11,6 +11,9 @@ equal(refused.data.code, 'invalid_request', 'a blank note');
 const batch = await extractBatch({ notes: [{ id: 'a', text: NOTE }, { text: BLANK }] });
 if (batch.status !== 200) throw new Error(`batch: ${batch.status}`);
 equal(`${batch.data.summary.ok} ${batch.data.summary.failed}`, '1 1', 'batch');
+const lines = await extractLines(`${JSON.stringify({ id: 'a', text: NOTE })}\n`);
+if (lines.status !== 200) throw new Error(`lines: ${lines.status}`);
+equal(JSON.parse(await new Response(lines.stream.body).text()).result.stage, 'IV', 'lines');
 const stream = await extractStream({ text: NOTE });
 if (stream.status !== 200 || typeof stream.data !== 'string') throw new Error('the stream is no text');
 const events = eventsOf(stream.data).map((data) => JSON.parse(data));

@@ -90,7 +90,8 @@ impl Takes {
     /// in `Accept`, or the codings in `Accept-Encoding` (RFC 9110, section 15.5.16).
     pub(super) fn check(self, headers: &HeaderMap, id: &str) -> Result<(BodyFormat, Option<Coding>), Problem> {
         let problem = |detail| ErrorCode::UnsupportedMediaType.problem(id).with_detail(detail);
-        let Some(format) = BodyFormat::of(headers).filter(|&format| self.takes(format)) else {
+        let text = (self == Self::Lines && is_own_text(headers)).then_some(BodyFormat::Lines);
+        let Some(format) = BodyFormat::of(headers).or(text).filter(|&format| self.takes(format)) else {
             let (detail, accept) = match self {
                 Self::Json => (ONLY_JSON, "application/json"),
                 Self::Lines => (ONLY_LINES, "application/x-ndjson"),
@@ -104,9 +105,47 @@ impl Takes {
     }
 }
 
+/// Returns whether a body is plain text that no page of another site sends.
+///
+/// Generators and Swagger UI send lines as they are only if their type is `text/plain`; of a type with `json` in its name
+/// they make one JSON string. But a browser lets a page of any site send plain text, without asking the service first.
+fn is_own_text(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let kind = text(header::CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
+    let from_own_page = text(header::ORIGIN).is_none_or(|origin| {
+        let origin_host = origin.split_once("://").map(|(_, host)| host);
+        origin_host.is_some_and(|origin| text(header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(origin)))
+    });
+    kind.trim().eq_ignore_ascii_case("text/plain") && from_own_page
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_text_is_lines_unless_a_page_of_another_site_sends_it() {
+        for (origin, host, expected) in [
+            (None, Some("localhost:8080"), true),
+            (None, None, true),
+            (Some("http://localhost:8080"), Some("localhost:8080"), true),
+            (Some("https://LOCALHOST"), Some("localhost"), true),
+            (Some("https://evil.example"), Some("localhost:8080"), false),
+            (Some("http://localhost:9"), Some("localhost:8080"), false),
+            (Some("null"), Some("localhost:8080"), false),
+            (Some("https://evil.example"), None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, "text/plain; charset=utf-8".parse().unwrap());
+            for (name, value) in [(header::ORIGIN, origin), (header::HOST, host)] {
+                if let Some(value) = value {
+                    headers.insert(name, value.parse().unwrap());
+                }
+            }
+            assert_eq!(Takes::Lines.check(&headers, "id").is_ok(), expected, "{origin:?} {host:?}");
+            assert!(Takes::Json.check(&headers, "id").is_err() && Takes::JsonOrLines.check(&headers, "id").is_err());
+        }
+    }
 
     #[test]
     fn media_types_and_codings_are_known_by_all_their_names() {

@@ -3,19 +3,26 @@
 
 use super::{
     error::Violation,
+    jobs,
     request::{OPTION_NAMES, unknown_key},
 };
 use crate::telemetry::Route;
 
 const API: &str = "/api/v1/";
-/// The routes whose query has the options for all notes of the body.
-const WITH_OPTIONS: [Route; 3] = ["/api/v1/extract/batch", "/api/v1/extract/lines", "/api/v1/patient"];
+/// The routes whose query has names, and those names. Most have the options for all notes of the body.
+const KNOWN: [(Route, &[&str]); 5] = [
+    ("/api/v1/extract/batch", &OPTION_NAMES),
+    ("/api/v1/extract/lines", &OPTION_NAMES),
+    ("/api/v1/patient", &OPTION_NAMES),
+    (jobs::ROUTE, &OPTION_NAMES),
+    (jobs::RESULTS, &["from", "delete"]),
+];
 
 /// Returns the violations of a query: its names that the route does not know. Routes outside the API know any name,
 /// because a health check or a link to a page must not fail for one.
 pub(super) fn check(route: Route, query: Option<&str>) -> Result<(), Vec<Violation>> {
     let Some(query) = query.filter(|_| route.starts_with(API)) else { return Ok(()) };
-    let known: &[&str] = if WITH_OPTIONS.contains(&route) { &OPTION_NAMES } else { &[] };
+    let known = KNOWN.iter().find(|(with_names, _)| *with_names == route).map_or(&[][..], |(_, names)| *names);
     let names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
     let unknown: Vec<Violation> = names
         .filter(|name| !known.contains(&&**name))
@@ -38,7 +45,7 @@ mod tests {
             let parameters = operation.get("parameters").and_then(|parameters| parameters.as_array());
             let parameters = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
             let documented: Vec<&str> = parameters.map(|parameter| parameter["name"].as_str().unwrap()).collect();
-            for name in OPTION_NAMES {
+            for name in OPTION_NAMES.iter().copied().chain(documented.iter().copied()) {
                 assert_eq!(
                     check(route, Some(&format!("{name}=1"))).is_ok(),
                     documented.contains(&name),

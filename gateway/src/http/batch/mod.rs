@@ -83,7 +83,8 @@ pub(super) async fn batch(
 ///
 /// Send one note `{"id", "text"}` per line and the options of `/extract` in the query. The answer has one line for each
 /// note when it is done, as an element of `results` of `POST /api/v1/extract/batch` (`NoteOutcome`); it may begin before
-/// the input has ended. What is said there of notes and ids holds here too.
+/// the input has ended. What is said there of notes and ids holds here too. The media type is `application/x-ndjson`, or
+/// `text/plain` except from a page of another site.
 ///
 /// Blank lines do not count. If lines end early (too many bytes,
 /// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes
@@ -91,7 +92,7 @@ pub(super) async fn batch(
 /// reading your notes, and after two minutes the batch ends. A batch of lines may pause between lines and occupies no
 /// batch slot during the pause.
 #[utoipa::path(post, path = LINES_ROUTE, tag = "extraction", operation_id = "extractLines", params(QueryOptions),
-    request_body(content = String, content_type = "application/x-ndjson", description = "One note per line",
+    request_body(content = String, content_type = "text/plain", description = "One note per line",
         example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")),
     responses((status = 200, description = "An outcome per line", body = String, content_type = "application/x-ndjson")))]
 pub(super) async fn lines(
