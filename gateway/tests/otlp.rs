@@ -18,7 +18,7 @@ use axum::{Router, body::Bytes, routing::post};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, KeyValue, any_value::Value},
-    trace::v1::{Span, span::SpanKind, status::StatusCode},
+    trace::v1::{Span, Status, span::SpanKind, status::StatusCode},
 };
 use prost::Message;
 use serde_json::{Value as Json, json};
@@ -44,7 +44,8 @@ impl Received {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn text(value: Option<&AnyValue>) -> String {
@@ -53,7 +54,7 @@ fn text(value: Option<&AnyValue>) -> String {
         Value::IntValue(number) => number.to_string(),
         Value::DoubleValue(number) => number.to_string(),
         Value::ArrayValue(values) => values.values.iter().map(|value| text(Some(value))).collect(),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -158,7 +159,7 @@ async fn requests_and_calls_are_spans_in_the_trace_of_their_caller() {
 
     let expect = |span: &Span, status: StatusCode, pairs: &[(&str, &str)], absent: &[&str]| {
         let found = attributes(&span.attributes);
-        assert_eq!(span.status.as_ref().map_or(StatusCode::Unset, |status| status.code()), status, "{found:?}");
+        assert_eq!(span.status.as_ref().map_or(StatusCode::Unset, Status::code), status, "{found:?}");
         for (name, value) in pairs {
             assert_eq!(found.get(*name).map(String::as_str), Some(*value), "{name}: {found:?}");
         }

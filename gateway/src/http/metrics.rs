@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// The routes that read notes.
-const NOTE_ROUTES: [Route; 4] =
-    ["/api/v1/extract", "/api/v1/extract/batch", "/api/v1/extract/stream", "/api/v1/patient"];
+const NOTE_ROUTES: [Route; 5] =
+    ["/api/v1/extract", "/api/v1/extract/batch", "/api/v1/extract/lines", "/api/v1/extract/stream", "/api/v1/patient"];
 
 /// Returns the metrics for Prometheus.
 ///

@@ -179,6 +179,7 @@ pub(super) struct ReplicaStateLabels {
 
 /// The labels of OpenTelemetry's `http.server.request.duration`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(clippy::struct_field_names, reason = "the names of the labels")]
 pub(super) struct ServerRequestLabels {
     pub(super) http_request_method: &'static str,
     pub(super) http_route: Route,
