@@ -458,21 +458,22 @@ proptest! {
         ], 1..8),
         shared in any::<bool>(),
     ) {
-        let (mut rows, mut strings) = (row(1, &["text"]), String::new());
+        let (mut rows, mut strings) = (vec![row(1, &["text"])], Vec::new());
         for ((value, kind), number) in cells.iter().zip(2..) {
             let text = format!("<t xml:space=\"preserve\">{}</t>", escaped(value));
             let cell = match *kind {
                 "text" if shared => {
-                    strings += &format!("<si>{text}</si>");
-                    format!(" t=\"s\"><v>{}</v>", strings.matches("<si>").count() - 1)
+                    strings.push(format!("<si>{text}</si>"));
+                    format!(" t=\"s\"><v>{}</v>", strings.len() - 1)
                 }
                 "text" => format!(" t=\"inlineStr\"><is>{text}</is>"),
                 "day" => format!(" s=\"1\"><v>{value}</v>"),
                 "bool" => format!(" t=\"b\"><v>{value}</v>"),
                 _ => format!("><v>{value}</v>"),
             };
-            rows += &format!("<row r=\"{number}\"><c r=\"A{number}\"{cell}</c></row>");
+            rows.push(format!("<row r=\"{number}\"><c r=\"A{number}\"{cell}</c></row>"));
         }
+        let (rows, strings) = (rows.concat(), strings.concat());
         let book = Book::of(&[&rows]).with_formats(&[]).with("xl/sharedStrings.xml", &format!("<sst>{strings}</sst>"));
         let mut other = calamine::Xlsx::new(Cursor::new(book.bytes())).unwrap();
         let range = other.worksheet_range_ref("S0").unwrap();

@@ -48,12 +48,6 @@ impl NumberFormat {
                         return Self::General;
                     }
                 }
-                // Scientific notation, and words of other formats.
-                'E' | 'e' | 'G' | 'g' => {
-                    if code.eq_ignore_ascii_case("general") {
-                        return Self::General;
-                    }
-                }
                 'd' | 'm' | 'y' | 'h' | 's' | 'D' | 'M' | 'Y' | 'H' | 'S' => is_day = true,
                 _ => {}
             }

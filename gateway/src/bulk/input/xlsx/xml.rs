@@ -88,9 +88,12 @@ impl<'a> Events<'a> {
         if self.depth > DEEPEST {
             return Err(broken("The elements of the workbook are nested too deep"));
         }
-        event.map_err(|_| match self.is_exceeded.get() {
-            true => broken("A part of the workbook is larger than its limit when it is unpacked"),
-            false => broken("The workbook is damaged: a part of it is no valid XML"),
+        event.map_err(|_| {
+            broken(if self.is_exceeded.get() {
+                "A part of the workbook is larger than its limit when it is unpacked"
+            } else {
+                "The workbook is damaged: a part of it is no valid XML"
+            })
         })
     }
 
