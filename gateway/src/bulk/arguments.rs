@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use encoding_rs::Encoding;
 
 use super::{
-    BulkError,
+    BulkError, OutputFormat,
+    formats::parse_delimiter,
     input::{InputFormat, ReadAs, encoding_of},
 };
 
@@ -20,7 +21,7 @@ pub struct BulkArguments {
     /// Notes: .txt files, folders of them, .jsonl, .csv, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// File to write results to (default: standard output)
+    /// File to write results to, with --format cbioportal a folder (default: standard output)
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Format of the results (default: by the file extension of --out; on a terminal a table, else JSON lines)
@@ -56,7 +57,8 @@ pub struct BulkArguments {
     /// else the number of the line)
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub id_column: Vec<String>,
-    /// Column or key that holds the patient. The output is then one timeline per patient, as JSON
+    /// Column or key that holds the patient. The output is then one timeline per patient, as JSON; with --format redcap
+    /// it is the record id, with cbioportal the patient of the sample
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub patient_column: Option<String>,
     /// Column or key that holds the day on which the note was written, as YYYY-MM-DD; it resolves dates such as "two
@@ -64,7 +66,7 @@ pub struct BulkArguments {
     #[arg(long, value_name = "NAME")]
     pub date_column: Option<String>,
     /// Columns or keys of the input whose values the output repeats, such as `mrn,site`
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', conflicts_with = "patient_column")]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub keep: Vec<String>,
     /// How the inputs are read (default: as their content asks)
     #[arg(long, value_enum)]
@@ -87,6 +89,13 @@ pub struct BulkArguments {
     /// Leave out notes that are empty, instead of failing them
     #[arg(long)]
     pub skip_empty: bool,
+    /// Sign between the cells of --format csv and tidy: comma, semicolon, tab, pipe or the sign itself (default: comma; tab
+    /// if --out ends in .tsv)
+    #[arg(long, value_name = "SIGN", value_parser = parse_delimiter)]
+    pub out_delimiter: Option<u8>,
+    /// With --format redcap: also write the data dictionary of the columns to this file
+    #[arg(long, value_name = "F.csv")]
+    pub data_dictionary: Option<PathBuf>,
 }
 
 fn delimiter(value: &str) -> Result<u8, String> {
@@ -101,34 +110,6 @@ fn delimiter(value: &str) -> Result<u8, String> {
 
 fn encoding(label: &str) -> Result<&'static Encoding, String> {
     encoding_of(label)
-}
-
-/// How results are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// One JSON object per line, as the batch route answers.
-    Jsonl,
-    /// One JSON object with all results and a summary.
-    Json,
-    /// One row per note, for spreadsheets.
-    Csv,
-    /// CSV with one row per value: its tumour, date, codes and quote.
-    Tidy,
-    /// A table to read on a terminal.
-    Table,
-}
-
-impl OutputFormat {
-    fn of(out: &Path) -> Option<Self> {
-        let extension = out.extension()?.to_str()?.to_ascii_lowercase();
-        match extension.as_str() {
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "json" => Some(Self::Json),
-            "csv" => Some(Self::Csv),
-            "txt" => Some(Self::Table),
-            _ => None,
-        }
-    }
 }
 
 impl BulkArguments {
@@ -165,14 +146,21 @@ impl BulkArguments {
     /// Rejects arguments that exclude each other, before any file is opened.
     pub(super) fn check(&self, engine_named: bool) -> Result<(), BulkError> {
         let format = self.format();
+        if let Some(why) = self.out.as_deref().and_then(|out| OutputFormat::refusal(self.format, out)) {
+            return usage(&why);
+        }
         if self.server.is_some() && engine_named {
             return usage("--engine and --vllm-url do not go with --server: with --server, that server's engine reads");
         }
-        if self.patient_column.is_some() && !matches!(format, OutputFormat::Jsonl | OutputFormat::Json) {
-            return usage("--patient-column gives one timeline per patient: --format jsonl or json");
+        if self.patient_column.is_some() && !format.has_patients() {
+            return usage(
+                "--patient-column gives one timeline per patient with --format jsonl or json; redcap and cbioportal take it too",
+            );
         }
         self.check_keep(format)?;
-        if self.resume && !matches!(format, OutputFormat::Jsonl | OutputFormat::Csv) {
+        self.check_delimiter(format)?;
+        self.check_tools(format)?;
+        if self.resume && !format.is_resumable() {
             return usage("--resume needs an output format that it can read: --format jsonl or csv");
         }
         if self.resume && self.review.is_some() && format != OutputFormat::Jsonl {
@@ -183,29 +171,20 @@ impl BulkArguments {
         if self.inputs.iter().filter(|input| *input == Path::new("-")).count() > 1 {
             return usage("standard input can be read only once: give - once");
         }
-        if let Some(out) = &self.out {
-            self.check_target(out, "--out", true)?;
+        let named = self.out.iter().filter(|_| format != OutputFormat::Cbioportal).cloned();
+        for out in named.chain(self.portal_files()).chain(self.failed_notes()) {
+            self.check_target(&out, "--out", format.is_resumable())?;
+        }
+        if let Some(dictionary) = &self.data_dictionary {
+            self.check_target(dictionary, "--data-dictionary", false)?;
+            if self.out.as_ref() == Some(dictionary) {
+                return usage("--out and --data-dictionary name the same file");
+            }
         }
         if let Some(review) = &self.review {
             self.check_target(review, "--review", false)?;
             if self.out.as_deref() == Some(review) {
                 return usage("--out and --review name the same file");
-            }
-        }
-        Ok(())
-    }
-
-    /// Rejects `--keep` with a format that has no place for it, and names that are empty or given twice.
-    fn check_keep(&self, format: OutputFormat) -> Result<(), BulkError> {
-        if !self.keep.is_empty() && format == OutputFormat::Table {
-            return usage("--keep needs a format with columns or keys of its own: --format csv, tidy, jsonl or json");
-        }
-        for (at, name) in self.keep.iter().enumerate() {
-            if name.trim().is_empty() {
-                return usage("--keep has an empty name: give the names with commas between them, such as mrn,site");
-            }
-            if self.keep.iter().take(at).any(|earlier| earlier == name) {
-                return usage(&format!("--keep names {name} twice"));
             }
         }
         Ok(())
@@ -230,6 +209,6 @@ impl BulkArguments {
     }
 }
 
-fn usage<T>(why: &str) -> Result<T, BulkError> {
+pub(super) fn usage<T>(why: &str) -> Result<T, BulkError> {
     Err(BulkError::Usage(why.to_owned()))
 }

@@ -1,7 +1,7 @@
 //! The end of a run: closes the output, and writes the summary and the next step to standard error.
 
 use super::{
-    BulkArguments, BulkError, INTERRUPTED, OutputFormat, local::RunEnd, output::RunTotals, progress::print_status,
+    BulkArguments, BulkError, INTERRUPTED, counts::RunCounts, local::RunEnd, output::RunTotals, progress::print_status,
     review::Review, stop::StopSignal, writer::OutcomeWriter,
 };
 
@@ -28,28 +28,27 @@ pub(super) fn finish(
     let on_patient = |line: &str| review.as_mut().map_or(Ok(()), |review| review.patient(line));
     let outcome = outcome.and_then(|()| sink.end(totals, on_patient));
     let outcome = match (outcome, review) {
-        (Ok(()), Some(review)) => review.end(),
+        (Ok(notices), Some(review)) => review.end().map(|()| notices),
         (outcome, review) => {
             review.into_iter().for_each(Review::discard);
             outcome
         }
     };
-    if let Err(error) = outcome {
-        if !matches!(error, BulkError::OutputClosed) {
-            print_status(&counts.summary());
-            print_status(&format!("error: {error}"));
-            print_status(&next_step(arguments, "the results so far are complete", "continue once there is space"));
-        }
-        return Ok(error.exit_code());
-    }
+    let notices = match outcome {
+        Ok(notices) => notices,
+        Err(error) => return Ok(failed(arguments, &counts, &error)),
+    };
     print_status(&counts.summary());
+    for notice in &notices {
+        print_status(notice);
+    }
     if let Some(why) = failure {
         print_status(&format!("{why}: the remaining notes were not tried"));
     }
     let (code, line) = if stop.was_interrupted() {
         (INTERRUPTED, next_step(arguments, "stopped", "continue"))
     } else if counts.failed() > 0 || failure.is_some() {
-        (SOME_FAILED, next_step(arguments, "some notes failed, each with its error in the output", "try them again"))
+        (SOME_FAILED, next_step(arguments, some_failed(arguments), "try them again"))
     } else {
         (0, done(arguments))
     };
@@ -57,18 +56,43 @@ pub(super) fn finish(
     Ok(code)
 }
 
+/// Writes why the output is not complete, and returns the exit code.
+fn failed(arguments: &BulkArguments, counts: &RunCounts, error: &BulkError) -> u8 {
+    if !matches!(error, BulkError::OutputClosed) {
+        print_status(&counts.summary());
+        print_status(&format!("error: {error}"));
+        let is_whole = !arguments.format().is_binary();
+        let state = if is_whole { "the results so far are complete" } else { "the file cannot be used" };
+        print_status(&next_step(arguments, state, "continue once there is space"));
+    }
+    error.exit_code()
+}
+
 /// Returns the last line of a run that left notes to do.
 fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
-    let resumable = arguments.out.is_some() && matches!(arguments.format(), OutputFormat::Jsonl | OutputFormat::Csv);
-    if arguments.patient_column.is_some() {
+    let resumable = arguments.out.is_some() && arguments.format().is_resumable();
+    if arguments.by_patient() {
         return format!(
             "next: {state}. The timelines of these patients are marked as not complete. To {action}, run the same command again, with --force if --out exists"
         );
     }
     if resumable {
         format!("next: {state}. To {action}, run the same command with --resume")
+    } else if arguments.out.is_some() {
+        format!(
+            "next: {state}. To {action}, run the same command with --force, which reads all notes; with --out F.jsonl, --resume can continue"
+        )
     } else {
         format!("next: {state}. To {action}, write to a file: --resume can continue with --out F.jsonl")
+    }
+}
+
+/// Returns where the errors of the failed notes are.
+fn some_failed(arguments: &BulkArguments) -> &'static str {
+    match arguments.format().has_failures() {
+        true => "some notes failed, each with its error in the output",
+        false if arguments.out.is_some() => "some notes failed",
+        false => "some notes failed; with --out a second file has their errors",
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct RunIds {
     position: u64,
     /// Whether a later note of the same id gets a number of its own, such as `ID~2`.
     number_repeated: bool,
+    /// The number of notes of each patient.
+    of_patients: HashMap<Fingerprint, u64>,
 }
 
 /// What the run does with a note.
@@ -50,7 +52,7 @@ pub(super) enum NoteStatus {
 
 impl RunIds {
     pub(super) fn new(done: CompletedNotes, number_repeated: bool) -> Self {
-        Self { seen: HashSet::new(), done, position: 0, number_repeated }
+        Self { seen: HashSet::new(), done, position: 0, of_patients: HashMap::new(), number_repeated }
     }
 
     /// Gives a note its id: the id from the input, else the name of its file, line or row. A second note with the same
@@ -65,7 +67,13 @@ impl RunIds {
             Some(patient) => Fingerprint::of(&format!("{patient}\0{id}")),
             None => Fingerprint::of(id),
         };
-        let origin = NoteOrigin { position, patient: patient.clone(), note_date };
+        let mut count = |patient: &String| {
+            let notes = self.of_patients.entry(Fingerprint::of(patient)).or_default();
+            *notes += 1;
+            *notes
+        };
+        let ordinal = patient.as_ref().map_or(0, &mut count);
+        let origin = NoteOrigin { position, ordinal, patient: patient.clone(), note_date };
         let text = match no_patient.or(no_date) {
             Some(fault) => text.and(Err(fault)),
             None => text,

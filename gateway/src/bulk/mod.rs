@@ -8,11 +8,13 @@ mod arguments;
 mod counts;
 mod ending;
 mod error;
+mod formats;
 mod ids;
 mod input;
 mod local;
 mod outcome;
 mod output;
+mod output_arguments;
 mod pause;
 mod progress;
 mod queue;
@@ -20,14 +22,12 @@ mod remote;
 mod resume;
 mod review;
 mod stop;
+mod tool_ids;
 mod writer;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
-pub use self::{
-    arguments::{BulkArguments, OutputFormat},
-    error::BulkError,
-};
+pub use self::{arguments::BulkArguments, error::BulkError, formats::OutputFormat};
 use self::{
     counts::RunCounts,
     ids::{CompletedNotes, NoteStatus, RunIds},
@@ -39,6 +39,7 @@ use self::{
     remote::RemoteGateway,
     review::Review,
     stop::StopSignal,
+    tool_ids::ToolIds,
     writer::OutcomeWriter,
 };
 use crate::config::Settings;
@@ -71,12 +72,14 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
 
     let (sender, entries) = queue::entries();
     let (events, written) = queue::events();
-    let keep_text = arguments.review.is_some();
+    let keep_text = arguments.keeps_text();
     // The sender is weak, because this thread may block in a read that never ends and the writer must not wait for it.
     let (ids, weak_events) = (RunIds::new(done, arguments.number_repeated_ids), events.downgrade());
+    let tool_ids = ToolIds::new(arguments.format(), &arguments.redcap());
     let skip_empty = arguments.skip_empty;
-    let input_thread =
-        std::thread::spawn(move || send_all(&sources, &form, ids, keep_text, skip_empty, &sender, &weak_events));
+    let input_thread = std::thread::spawn(move || {
+        send_all(&sources, &form, (ids, tool_ids), keep_text, skip_empty, &sender, &weak_events);
+    });
     let stop_token = stop.token.clone();
     let writer_task = tokio::task::spawn_blocking(move || {
         let ended = writer.run(written);
@@ -110,7 +113,7 @@ impl Reader {
         let options = RunOptions {
             concurrency: arguments.concurrency.map(usize::from),
             retries: arguments.retries,
-            keep_text: arguments.review.is_some(),
+            keep_text: arguments.keeps_text(),
         };
         let ready = async {
             match &arguments.server {
@@ -141,10 +144,17 @@ fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> 
     let options = output::WriterOptions {
         format: arguments.format(),
         width,
-        by_patient: arguments.patient_column.is_some(),
+        by_patient: arguments.by_patient(),
         keep: arguments.keep.clone(),
-        dialect: output::Dialect::spreadsheet(b','),
+        dialect: arguments.dialect(),
+        redcap: arguments.redcap(),
+        out: arguments.out.clone(),
     };
+    if let Some(path) = &arguments.data_dictionary {
+        let written = output::private(false).truncate(true).open(path);
+        let written = written.and_then(|mut file| file.write_all(options.redcap.dictionary().as_bytes()));
+        written.map_err(|cause| BulkError::unwritable(path, &cause))?;
+    }
     match &arguments.out {
         None => Ok((Sink::stdout(output::ResultWriter::new(options)), CompletedNotes::new())),
         Some(path) if arguments.resume => {
@@ -158,7 +168,27 @@ fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> 
             ));
             Ok((Sink::append(path, resumed.file, output::ResultWriter::new(options))?, resumed.done))
         }
-        Some(path) => Ok((Sink::create(path, output::ResultWriter::new(options))?, CompletedNotes::new())),
+        Some(path) => {
+            let [samples, _] = output::portal_files(path);
+            let is_folder = options.format == OutputFormat::Cbioportal;
+            if is_folder {
+                std::fs::create_dir_all(path).map_err(|cause| BulkError::unwritable(path, &cause))?;
+            }
+            let (path, failures) = (if is_folder { &samples } else { path }, arguments.failed_notes());
+            let sink = Sink::create(path, output::ResultWriter::new(options), failures.as_deref())?;
+            Ok((sink, CompletedNotes::new()))
+        }
+    }
+}
+
+/// Returns the status of a note whose id the tool of the output format may not take.
+fn checked(status: NoteStatus, tool_ids: &mut ToolIds) -> NoteStatus {
+    match status {
+        NoteStatus::New(note) => match tool_ids.refusal(&note) {
+            Some(fault) => NoteStatus::Faulty(note, fault),
+            None => NoteStatus::New(note),
+        },
+        other => other,
     }
 }
 
@@ -166,7 +196,7 @@ fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> 
 fn send_all(
     sources: &[Source],
     form: &InputFormat,
-    mut ids: RunIds,
+    (mut ids, mut tool_ids): (RunIds, ToolIds),
     keep_text: bool,
     skip_empty: bool,
     sender: &tokio::sync::mpsc::Sender<outcome::QueuedNote>,
@@ -181,7 +211,7 @@ fn send_all(
                 empty += 1;
                 return true;
             }
-            match ids.name(note) {
+            match checked(ids.name(note), &mut tool_ids) {
                 NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
                 NoteStatus::Faulty(entry, fault) => {
                     let outcome = EntryOutcome::problem(entry, keep_text, &fault.problem());

@@ -66,6 +66,8 @@ pub(super) struct QueuedNote {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct NoteOrigin {
     pub(super) position: u64,
+    /// The number of the note among the notes of its patient, from 1; 0 if the run names no patients.
+    pub(super) ordinal: u64,
     pub(super) patient: Option<String>,
     pub(super) note_date: Option<CalendarDate>,
 }

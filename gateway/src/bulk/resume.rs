@@ -2,7 +2,6 @@
 //! writes again. A file that is not an output of this command is never changed.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -13,8 +12,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    BulkError,
-    arguments::OutputFormat,
+    BulkError, OutputFormat,
     ids::{CompletedNotes, Fingerprint},
     output::{WriterOptions, is_guarded, lock, note_columns, private},
 };
@@ -150,7 +148,7 @@ struct ResultLine {
     result: Option<IgnoredAny>,
     error: Option<IgnoredAny>,
     #[serde(default)]
-    carried: BTreeMap<String, IgnoredAny>,
+    carried: serde_json::Map<String, serde_json::Value>,
 }
 
 impl ResultLine {

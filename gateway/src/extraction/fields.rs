@@ -50,6 +50,12 @@ macro_rules! field_and_record {
                 match self { $(Self::$variant => stringify!($name),)+ }
             }
 
+            /// Returns what the values of the field are, as a phrase that ends with a full stop.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim(),)+ }
+            }
+
             /// Returns the field with this key; `None` for any other key.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {

@@ -16,3 +16,4 @@ mod outputs;
 mod patients;
 mod resume;
 mod server;
+mod tools;

@@ -20,6 +20,11 @@ impl Dialect {
         Self { delimiter, for_spreadsheets: true }
     }
 
+    /// Returns the dialect that other programs load: cells are exactly the values.
+    pub(super) fn exchange() -> Self {
+        Self { delimiter: b',', for_spreadsheets: false }
+    }
+
     /// Returns the header line.
     pub(in crate::bulk) fn head(self, columns: &[Column]) -> String {
         let mut out = if self.for_spreadsheets { "\u{feff}".to_owned() } else { String::new() };

@@ -4,32 +4,45 @@
 mod carried;
 mod columns;
 mod csv;
+mod failures;
+mod files;
+mod findings;
 mod notes;
+mod parquet;
+mod portal;
+mod redcap;
 mod row;
+mod sheets;
 mod sink;
 mod table;
+mod terms;
 mod timelines;
 mod values;
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
-use self::timelines::PatientTimelines;
-use super::{BulkError, arguments::OutputFormat, outcome::EntryOutcome};
+use self::{parquet::ParquetWriter, portal::Portal, sheets::Sheets, terms::TermWriter, timelines::PatientTimelines};
+use super::{BulkError, OutputFormat, outcome::EntryOutcome};
 
 pub(super) use self::{
     csv::{Dialect, is_guarded},
+    files::{lock, private},
     notes::columns as note_columns,
-    sink::{Sink, lock, private},
+    portal::portal_files,
+    redcap::{Layout as RedcapLayout, snake_case},
+    sink::Sink,
 };
 
-/// Writes outcomes as text in one format.
+/// Writes outcomes in one format.
 #[derive(Debug)]
 pub(super) struct ResultWriter {
     options: WriterOptions,
     /// Results so far.
     written: u64,
-    /// What the notes of each patient say, if timelines are written in place of results.
-    patients: Option<PatientTimelines>,
+    state: WriterState,
 }
 
 /// What is written.
@@ -44,6 +57,22 @@ pub(super) struct WriterOptions {
     pub(super) keep: Vec<String>,
     /// The dialect of CSV.
     pub(super) dialect: Dialect,
+    /// The layout of `REDCap`'s import.
+    pub(super) redcap: RedcapLayout,
+    /// The file or folder of the results.
+    pub(super) out: Option<PathBuf>,
+}
+
+/// What a format keeps between two results.
+#[derive(Debug)]
+enum WriterState {
+    Nothing,
+    /// What the notes of each patient say.
+    Patients(PatientTimelines),
+    Sheets(Box<Sheets>),
+    Parquet(Box<ParquetWriter>),
+    Terms(TermWriter),
+    Portal(Portal),
 }
 
 /// Totals of a run, as in the summary of the JSON format.
@@ -56,42 +85,69 @@ pub(super) struct RunTotals {
 }
 
 impl ResultWriter {
+    /// Returns a writer of results.
     pub(super) fn new(options: WriterOptions) -> Self {
-        let patients = options.by_patient.then(PatientTimelines::default);
-        Self { options, written: 0, patients }
+        let out = options.out.as_deref();
+        let state = match options.format {
+            _ if options.by_patient => WriterState::Patients(PatientTimelines::default()),
+            OutputFormat::Xlsx => WriterState::Sheets(Box::new(Sheets::new(out.map(folder_of), &options.keep))),
+            OutputFormat::Parquet => WriterState::Parquet(Box::new(ParquetWriter::new(&notes::columns(&options.keep)))),
+            OutputFormat::ParquetTidy => {
+                WriterState::Parquet(Box::new(ParquetWriter::new(&values::columns(&options.keep))))
+            }
+            OutputFormat::NoteNlp => WriterState::Terms(TermWriter::default()),
+            OutputFormat::Cbioportal => WriterState::Portal(Portal::new(out.unwrap_or(Path::new(".")), &options.keep)),
+            _ => WriterState::Nothing,
+        };
+        Self { options, written: 0, state }
     }
 
     /// Returns the text before the first result.
     pub(super) fn begin(&self) -> String {
         let WriterOptions { format, keep, dialect, .. } = &self.options;
-        match format {
-            OutputFormat::Jsonl => String::new(),
-            OutputFormat::Json if self.patients.is_some() => "{\"patients\": [".to_owned(),
-            OutputFormat::Json => "{\"results\": [".to_owned(),
-            OutputFormat::Csv => dialect.head(&notes::columns(keep)),
-            OutputFormat::Tidy => dialect.head(&values::columns(keep)),
-            OutputFormat::Table => columns::head(self.options.width),
+        match (format, &self.state) {
+            (OutputFormat::Json, WriterState::Patients(_)) => "{\"patients\": [".to_owned(),
+            (_, WriterState::Portal(portal)) => portal.head(),
+            (OutputFormat::Json, _) => "{\"results\": [".to_owned(),
+            (OutputFormat::Csv, _) => dialect.head(&notes::columns(keep)),
+            (OutputFormat::Tidy, _) => dialect.head(&values::columns(keep)),
+            (OutputFormat::Table, _) => columns::head(self.options.width),
+            (OutputFormat::NoteNlp, _) => Dialect::exchange().head(&terms::columns()),
+            (OutputFormat::Redcap, _) => Dialect::exchange().head(&self.options.redcap.columns()),
+            _ => String::new(),
         }
     }
 
     /// Appends one result to `out`.
     pub(super) fn add(&mut self, outcome: &EntryOutcome, out: &mut String) {
-        if let Some(patients) = &mut self.patients {
-            return patients.add(outcome);
-        }
         let (dialect, carried) = (self.options.dialect, self.options.keep.len());
-        match self.options.format {
-            OutputFormat::Jsonl => out.push_str(&self.line(outcome)),
-            OutputFormat::Json => self.add_json(&self.line(outcome), out),
-            OutputFormat::Csv => notes::row(outcome, carried, &mut |cells| dialect.row(cells, out)),
-            OutputFormat::Tidy => values::rows(outcome, carried, &mut |cells| dialect.row(cells, out)),
-            OutputFormat::Table => columns::add(outcome, self.options.width, out),
+        let exchange = Dialect::exchange();
+        match (self.options.format, &mut self.state) {
+            (_, WriterState::Patients(patients)) => return patients.add(outcome),
+            (_, WriterState::Sheets(sheets)) => sheets.add(outcome),
+            (OutputFormat::Parquet, WriterState::Parquet(parquet)) => {
+                notes::row(outcome, carried, &mut |cells| parquet.add(cells));
+            }
+            (_, WriterState::Parquet(parquet)) => values::rows(outcome, carried, &mut |cells| parquet.add(cells)),
+            (_, WriterState::Terms(terms)) => terms.rows(outcome, &mut |cells| exchange.row(cells, out)),
+            (_, WriterState::Portal(portal)) => portal.add(outcome, out),
+            (OutputFormat::Json, _) => self.add_json(&self.line(outcome), out),
+            (OutputFormat::Csv, _) => notes::row(outcome, carried, &mut |cells| dialect.row(cells, out)),
+            (OutputFormat::Tidy, _) => values::rows(outcome, carried, &mut |cells| dialect.row(cells, out)),
+            (OutputFormat::Table, _) => columns::add(outcome, self.options.width, out),
+            (OutputFormat::Redcap, _) => self.options.redcap.row(outcome, &mut |cells| exchange.row(cells, out)),
+            _ => out.push_str(&self.line(outcome)),
         }
         self.written += 1;
     }
 
+    /// Returns whether the output has no place for a note that failed.
+    pub(super) fn leaves_out(&self, outcome: &EntryOutcome) -> bool {
+        outcome.failure.is_some() && !self.options.format.has_failures()
+    }
+
     /// Returns the line of a result with its carried values.
-    fn line<'a>(&self, outcome: &'a EntryOutcome) -> Cow<'a, str> {
+    pub(super) fn line<'a>(&self, outcome: &'a EntryOutcome) -> Cow<'a, str> {
         carried::with_carried(&outcome.line, &self.options.keep, &outcome.carried)
     }
 
@@ -102,31 +158,60 @@ impl ResultWriter {
 
     /// Returns an error if the results cannot be kept until the end.
     pub(super) fn check(&self) -> Result<(), BulkError> {
-        self.patients.as_ref().map_or(Ok(()), PatientTimelines::check)
+        match &self.state {
+            WriterState::Patients(patients) => patients.check(),
+            WriterState::Sheets(sheets) => sheets.check(),
+            WriterState::Parquet(parquet) => parquet.check(),
+            _ => Ok(()),
+        }
     }
 
-    /// Gives the text after the last result to `write`, in parts, and each timeline to `on_patient`.
+    /// Returns bytes that are ready to be written, in a format that is no text.
+    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
+        match &mut self.state {
+            WriterState::Parquet(parquet) => parquet.take(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Gives what comes after the last result to `write`, in parts, and each timeline to `on_patient`. Returns what a
+    /// reader of the output has to know.
     pub(super) fn end(
         &mut self,
         totals: RunTotals,
-        mut write: impl FnMut(&str) -> Result<(), BulkError>,
+        mut write: impl FnMut(&[u8]) -> Result<(), BulkError> + Send,
         mut on_patient: impl FnMut(&str) -> Result<(), BulkError>,
-    ) -> Result<(), BulkError> {
-        for patient in self.patients.take().into_iter().flat_map(|patients| patients.into_json(totals.complete)) {
-            on_patient(&patient)?;
-            let mut out = String::with_capacity(patient.len() + 2);
-            if self.options.format == OutputFormat::Json {
-                self.add_json(&patient, &mut out);
-            } else {
-                out.push_str(&patient);
-                out.push('\n');
+    ) -> Result<Vec<String>, BulkError> {
+        let is_json = self.options.format == OutputFormat::Json;
+        match std::mem::replace(&mut self.state, WriterState::Nothing) {
+            WriterState::Patients(patients) => {
+                for patient in patients.into_json(totals.complete) {
+                    on_patient(&patient)?;
+                    let mut out = String::with_capacity(patient.len() + 2);
+                    if is_json {
+                        self.add_json(&patient, &mut out);
+                    } else {
+                        out.push_str(&patient);
+                        out.push('\n');
+                    }
+                    self.written += 1;
+                    write(out.as_bytes())?;
+                }
             }
-            self.written += 1;
-            write(&out)?;
+            WriterState::Sheets(sheets) => return sheets.end(&mut write),
+            WriterState::Parquet(parquet) => write(&parquet.end()?)?,
+            WriterState::Portal(portal) => portal.end()?,
+            WriterState::Nothing | WriterState::Terms(_) => {}
         }
-        if self.options.format == OutputFormat::Json {
-            write(&format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", totals.ok, totals.failed))?;
+        if is_json {
+            let RunTotals { ok, failed, .. } = totals;
+            write(format!("\n], \"summary\": {{\"ok\": {ok}, \"failed\": {failed}}}}}\n").as_bytes())?;
         }
-        Ok(())
+        Ok(Vec::new())
     }
+}
+
+/// Returns the folder that a file is in.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

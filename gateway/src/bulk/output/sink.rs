@@ -2,13 +2,16 @@
 //! that a killed run loses at most the line that it was writing.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::File,
     io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use super::{ResultWriter, RunTotals};
+use super::{
+    ResultWriter, RunTotals,
+    failures::FailureFile,
+    files::{lock, private},
+};
 use crate::bulk::{
     BulkError,
     outcome::{EntryOutcome, Skipped},
@@ -21,6 +24,10 @@ pub(in crate::bulk) struct Sink {
     form: ResultWriter,
     /// Text that the next write sends.
     pending: String,
+    /// The notes that failed, if the output has no place for them and is a file.
+    failures: Option<FailureFile>,
+    /// Why a failed note could not be written.
+    failure: Option<BulkError>,
 }
 
 #[derive(Debug)]
@@ -40,23 +47,16 @@ struct Output {
     new: bool,
 }
 
-/// Returns options that open a file of results. A new file is readable by its owner only, because results contain
-/// diagnoses. An existing file keeps its permissions.
-pub(in crate::bulk) fn private(read: bool) -> OpenOptions {
-    let mut options = File::options();
-    options.read(read).write(true).create(true).mode(0o600);
-    options
-}
-
 impl Sink {
     /// Returns a sink that writes to standard output.
     pub(in crate::bulk) fn stdout(form: ResultWriter) -> Self {
         let pending = form.begin();
-        Self { target: Target::Stdout(io::stdout()), form, pending }
+        Self { target: Target::Stdout(io::stdout()), form, pending, failures: None, failure: None }
     }
 
-    /// Returns a sink that writes to a new file or overwrites an existing one.
-    pub(in crate::bulk) fn create(path: &Path, form: ResultWriter) -> Result<Self, BulkError> {
+    /// Returns a sink that writes to a new file or overwrites an existing one. `failures`: the file for the notes that
+    /// failed, if the output has no place for them.
+    pub(in crate::bulk) fn create(path: &Path, form: ResultWriter, failures: Option<&Path>) -> Result<Self, BulkError> {
         let new = !path.exists();
         let file = private(true).truncate(false).open(path).or_else(|_| private(false).truncate(false).open(path));
         let file = file.map_err(|cause| BulkError::unwritable(path, &cause))?;
@@ -65,7 +65,8 @@ impl Sink {
         let _ = file.set_len(0);
         let pending = form.begin();
         let output = Output { file, path: path.to_owned(), whole: 0, new };
-        Ok(Self { target: Target::File(output), form, pending })
+        let failures = failures.map(FailureFile::new);
+        Ok(Self { target: Target::File(output), form, pending, failures, failure: None })
     }
 
     /// Returns a sink that appends to a file, which must end with a complete line.
@@ -73,33 +74,47 @@ impl Sink {
         let whole = file.seek(SeekFrom::End(0)).map_err(|cause| BulkError::unwritable(path, &cause))?;
         let pending = if whole == 0 { form.begin() } else { String::new() };
         let output = Output { file, path: path.to_owned(), whole, new: false };
-        Ok(Self { target: Target::File(output), form, pending })
+        Ok(Self { target: Target::File(output), form, pending, failures: None, failure: None })
     }
 
     /// Adds a result to the text of the next write.
     pub(in crate::bulk) fn add(&mut self, outcome: &EntryOutcome) {
-        self.form.add(outcome, &mut self.pending);
+        if !self.form.leaves_out(outcome) {
+            return self.form.add(outcome, &mut self.pending);
+        }
+        if let (Some(failures), None) = (&mut self.failures, &self.failure) {
+            self.failure = failures.add(&self.form.line(outcome)).err();
+        }
     }
 
     /// Writes the added results. If that fails, a file is cut back to its complete lines, where the file allows it.
     pub(in crate::bulk) fn write(&mut self) -> Result<(), BulkError> {
         self.form.check()?;
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         if !self.pending.is_empty() {
             self.target.write(self.pending.as_bytes())?;
             self.pending.clear();
         }
+        let bytes = self.form.take_bytes();
+        if !bytes.is_empty() {
+            self.target.write(&bytes)?;
+        }
         Ok(())
     }
 
-    /// Writes the end of the format and syncs the file to the disk. Gives each timeline to `on_patient` too.
+    /// Writes the end of the format and syncs the file to the disk. Gives each timeline to `on_patient` too. Returns what
+    /// a reader of the output has to know.
     pub(in crate::bulk) fn end(
         mut self,
         totals: RunTotals,
         on_patient: impl FnMut(&str) -> Result<(), BulkError>,
-    ) -> Result<(), BulkError> {
+    ) -> Result<Vec<String>, BulkError> {
         self.write()?;
         let target = &mut self.target;
-        self.form.end(totals, |text| target.write(text.as_bytes()), on_patient)?;
+        let mut notices = self.form.end(totals, |bytes| target.write(bytes), on_patient)?;
+        notices.extend(self.failures.as_ref().and_then(FailureFile::notice));
         if let Target::File(output) = &self.target {
             // Only a full disk is an error: a pipe or device cannot be synced.
             match output.file.sync_all() {
@@ -109,7 +124,7 @@ impl Sink {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(notices)
     }
 
     /// Returns the line that an earlier run wrote for a note; `None` if the output has no such line.
@@ -122,6 +137,7 @@ impl Sink {
 
     /// Removes the file if this run created it. For a run that read no note.
     pub(in crate::bulk) fn discard(self) {
+        self.failures.into_iter().for_each(FailureFile::discard);
         if let Target::File(Output { path, new: true, .. }) = self.target {
             let _ = std::fs::remove_file(path);
         }
@@ -149,15 +165,6 @@ impl Output {
         }
         self.whole += bytes.len() as u64;
         Ok(())
-    }
-}
-
-/// Locks an output. Two runs that write to one file would break each other's lines.
-pub(in crate::bulk) fn lock(file: &File, path: &Path) -> Result<(), BulkError> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(BulkError::Locked(path.to_owned())),
-        // A file system without locks does not prevent the run.
-        _ => Ok(()),
     }
 }
 

@@ -2,13 +2,10 @@
 //!
 //! A note without values has one row, so that no note is missing; so has a note that failed.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-
-use crate::{bulk::outcome::EntryOutcome, extraction::Field};
+use crate::bulk::outcome::EntryOutcome;
 
 use super::{
+    findings::{Finding, ResultLine, Tumour},
     row::Failure,
     table::{Cell, Column, ColumnKind, carried_cells, with_carried},
 };
@@ -38,82 +35,10 @@ pub(super) fn columns(keep: &[String]) -> Vec<Column> {
     with_carried(&FIRST, keep, &REST)
 }
 
-#[derive(Debug, Deserialize)]
-struct Outcome<'a> {
-    status: u16,
-    #[serde(borrow, default)]
-    result: Option<Answer<'a>>,
-    #[serde(borrow, default)]
-    error: Option<Failure<'a>>,
-}
-
-/// The parts of an answer that have columns. An older server sends no tumours, dates and codes.
-#[derive(Debug, Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow, default)]
-    engine: Cow<'a, str>,
-    #[serde(borrow, default)]
-    tumours: Vec<Tumour<'a>>,
-    #[serde(borrow, default)]
-    evidence: Evidence<'a>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Tumour<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    cancer_type: Cow<'a, str>,
-    #[serde(borrow)]
-    role: Cow<'a, str>,
-}
-
-/// The findings of each field, by its key.
-type Evidence<'a> = std::collections::BTreeMap<&'a str, Vec<Finding<'a>>>;
-
-#[derive(Debug, Deserialize)]
-struct Finding<'a> {
-    #[serde(borrow)]
-    value: Cow<'a, str>,
-    in_record: bool,
-    #[serde(borrow)]
-    basis: Cow<'a, str>,
-    #[serde(borrow, default)]
-    assertion: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    tumour: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    date: Option<Date<'a>>,
-    #[serde(borrow, default)]
-    codes: Vec<Code<'a>>,
-    #[serde(borrow, default)]
-    quote: Option<Cow<'a, str>>,
-    #[serde(default)]
-    start: Option<usize>,
-    #[serde(default)]
-    end: Option<usize>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Date<'a> {
-    #[serde(borrow)]
-    value: Cow<'a, str>,
-    #[serde(borrow)]
-    precision: Cow<'a, str>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Code<'a> {
-    #[serde(borrow)]
-    system: Cow<'a, str>,
-    #[serde(borrow)]
-    code: Cow<'a, str>,
-}
-
 /// Gives the rows of a note to `give`. `carried`: the number of carried columns.
 pub(super) fn rows(outcome: &EntryOutcome, carried: usize, give: &mut dyn FnMut(&[Cell<'_>])) {
     let blank = ValueRow { id: &outcome.id, values: &outcome.carried, carried, ..ValueRow::default() };
-    let Ok(line) = serde_json::from_str::<Outcome<'_>>(&outcome.line) else {
+    let Some(line) = ResultLine::of(&outcome.line) else {
         return give(&ValueRow { error: "the answer cannot be read", ..blank }.cells());
     };
     let error = line.error.as_ref().map_or_else(String::new, Failure::text);
@@ -121,11 +46,9 @@ pub(super) fn rows(outcome: &EntryOutcome, carried: usize, give: &mut dyn FnMut(
     let Some(answer) = &line.result else { return give(&row.cells()) };
     let row = ValueRow { engine: &answer.engine, tumours: &answer.tumours, ..row };
     let mut is_empty = true;
-    for field in Field::ALL {
-        for finding in answer.evidence.get(field.name()).into_iter().flatten() {
-            is_empty = false;
-            give(&ValueRow { field: field.name(), finding: Some(finding), ..row }.cells());
-        }
+    for (field, finding) in answer.findings() {
+        is_empty = false;
+        give(&ValueRow { field: field.name(), finding: Some(finding), ..row }.cells());
     }
     if is_empty {
         give(&row.cells());
@@ -180,13 +103,5 @@ impl<'a> ValueRow<'a> {
             Cell::number(finding.start),
             Cell::number(finding.end),
         ]
-    }
-}
-
-impl Finding<'_> {
-    /// Returns the codes as `system:code`, joined by `"; "`.
-    pub(super) fn codes(&self) -> String {
-        let codes: Vec<String> = self.codes.iter().map(|code| format!("{}:{}", code.system, code.code)).collect();
-        codes.join("; ")
     }
 }
