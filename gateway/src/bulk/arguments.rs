@@ -17,6 +17,7 @@ use super::{
 
 /// Reads many notes: files, folders, JSON lines, CSV.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct BulkArguments {
     /// Notes: .txt files, folders of them, .jsonl, .csv, or - for standard input
     #[arg(required = true, value_name = "INPUT")]

@@ -1,8 +1,8 @@
 //! The end of a run: closes the output, and writes the summary and the next step to standard error.
 
 use super::{
-    BulkArguments, BulkError, INTERRUPTED, counts::RunCounts, local::RunEnd, output::RunTotals, progress::print_status,
-    review::Review, stop::StopSignal, writer::OutcomeWriter,
+    BulkArguments, BulkError, INTERRUPTED, counts::RunCounts, local::RunEnd, output::RunTotals, review::Review,
+    status::print_status, stop::StopSignal, writer::OutcomeWriter,
 };
 
 /// The exit code if some notes failed.

@@ -21,6 +21,7 @@ mod queue;
 mod remote;
 mod resume;
 mod review;
+mod status;
 mod stop;
 mod tool_ids;
 mod writer;
@@ -35,9 +36,10 @@ use self::{
     local::{LocalEngine, RunEnd, RunOptions},
     outcome::{EntryOutcome, Event, Skipped},
     output::Sink,
-    progress::{Progress, print_status},
+    progress::Progress,
     remote::RemoteGateway,
     review::Review,
+    status::print_status,
     stop::StopSignal,
     tool_ids::ToolIds,
     writer::OutcomeWriter,

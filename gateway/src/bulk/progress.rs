@@ -1,13 +1,13 @@
 //! Shows progress on standard error: a bar on a terminal, else a line every few seconds.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::counts::RunCounts;
+use super::{counts::RunCounts, status::print_status};
 
 /// Time between two lines of progress when standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -62,9 +62,4 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
-}
-
-/// Writes a line to standard error. A closed standard error is ignored.
-pub(super) fn print_status(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{INTERRUPTED, progress::print_status};
+use super::{INTERRUPTED, status::print_status};
 
 /// Tells the run to stop, and remembers whether a signal was the reason.
 #[derive(Clone, Debug, Default)]

@@ -113,7 +113,7 @@ pub(super) async fn accept(
     let id = &context.id;
     let rejection = |problem| Box::new((problem, None));
     let reject = |code: ErrorCode| rejection(code.problem(id));
-    let (_, coding) = Takes::Json.check(request.headers(), id).map_err(rejection)?;
+    let (_, coding) = Takes::Json.check(request.headers(), id).map_err(|problem| rejection(*problem))?;
     if app.state.readiness.is_draining() {
         return Err(reject(ErrorCode::Draining));
     }

@@ -88,7 +88,7 @@ impl Takes {
 
     /// Returns the format and the coding of a body. Fails with status 415, which names what is accepted: the media types
     /// in `Accept`, or the codings in `Accept-Encoding` (RFC 9110, section 15.5.16).
-    pub(super) fn check(self, headers: &HeaderMap, id: &str) -> Result<(BodyFormat, Option<Coding>), Problem> {
+    pub(super) fn check(self, headers: &HeaderMap, id: &str) -> Result<(BodyFormat, Option<Coding>), Box<Problem>> {
         let problem = |detail| ErrorCode::UnsupportedMediaType.problem(id).with_detail(detail);
         let text = (self == Self::Lines && is_own_text(headers)).then_some(BodyFormat::Lines);
         let Some(format) = BodyFormat::of(headers).or(text).filter(|&format| self.takes(format)) else {
@@ -97,10 +97,11 @@ impl Takes {
                 Self::Lines => (ONLY_LINES, "application/x-ndjson"),
                 Self::JsonOrLines => (JSON_OR_LINES, "application/json, application/x-ndjson"),
             };
-            return Err(problem(detail).with_accepted(header::ACCEPT, accept));
+            return Err(Box::new(problem(detail).with_accepted(header::ACCEPT, accept)));
         };
-        let coding = Coding::of(headers)
-            .map_err(|UnknownCoding| problem(UNKNOWN_CODING).with_accepted(header::ACCEPT_ENCODING, CODINGS))?;
+        let coding = Coding::of(headers).map_err(|UnknownCoding| {
+            Box::new(problem(UNKNOWN_CODING).with_accepted(header::ACCEPT_ENCODING, CODINGS))
+        })?;
         Ok((format, coding))
     }
 }

@@ -39,7 +39,7 @@ const WINDOW_BYTES: u32 = 128 << 10;
 const SEND_BYTES: usize = 64 << 10;
 /// Interval of the pings that tell whether an HTTP/2 client is still there, and how long it may take to answer. A client
 /// that sends a header piece by piece cannot answer between the pieces.
-const PING_INTERVAL: Duration = Duration::from_secs(60);
+const PING_INTERVAL: Duration = Duration::from_mins(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after the system has run out of file descriptors: a connection must end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -30,8 +30,10 @@ fn decoded(response: Response) -> Box<dyn AsyncRead + Send + Unpin> {
         None => Box::new(body),
         Some("gzip") => Box::new(GzipDecoder::new(body)),
         Some("br") => Box::new(BrotliDecoder::new(body)),
-        Some("zstd") => Box::new(ZstdDecoder::new(body)),
-        Some(other) => panic!("{other}"),
+        other => {
+            assert_eq!(other, Some("zstd"));
+            Box::new(ZstdDecoder::new(body))
+        }
     }
 }
 

@@ -258,7 +258,7 @@ async fn the_examples_of_answers_have_the_keys_of_answers() {
         match &answered["example"] {
             // Lines and events: the example is the start of the answer, but for what differs each time.
             Value::String(example) => {
-                assert!(example.get(..30) == std::str::from_utf8(&answer).unwrap().get(..30), "{path}")
+                assert!(example.get(..30) == std::str::from_utf8(&answer).unwrap().get(..30), "{path}");
             }
             example => assert_eq!(outline(example), outline(&serde_json::from_slice(&answer).unwrap()), "{path}"),
         }

@@ -315,9 +315,9 @@ async fn requests_and_notes_add_no_series() {
     // A browser is led to the page.
     send(&router, Request::get("/").header("accept", "text/html").body(Body::empty()).unwrap()).await;
     let after = series().await;
-    let none = BTreeSet::new();
+    let unseen = BTreeSet::new();
     for (name, sets) in &after {
-        assert_eq!(sets - before.get(name).unwrap_or(&none), none, "{name}");
+        assert_eq!(sets - before.get(name).unwrap_or(&unseen), unseen, "{name}");
     }
 }
 

@@ -27,10 +27,7 @@ pub(super) fn decoded(
             start.drain(..length);
             encoding
         }
-        None if named.is_none()
-            && start.len() >= 8
-            && start.iter().filter(|byte| **byte == 0).count() >= start.len() / 3 =>
-        {
+        None if named.is_none() && start.len() >= 8 && memchr::memchr_iter(0, &start).count() >= start.len() / 3 => {
             return Err(
                 "it seems to be UTF-16 without a byte order mark; say so: --encoding utf-16le or utf-16be".to_owned()
             );

@@ -29,7 +29,7 @@ pub enum ReadAs {
     OmopNote,
     /// A table as in MIMIC-IV-Note: `note_id`, `text`.
     Mimic,
-    /// A report of REDCap, with `--text-column`: the id is the record, its event, instrument and instance.
+    /// A report of `REDCap`, with `--text-column`: the id is the record, its event, instrument and instance.
     Redcap,
 }
 
@@ -73,7 +73,7 @@ pub(in crate::bulk) struct InputFormat {
     pub(in crate::bulk) no_quotes: bool,
 }
 
-/// What REDCap's exports call the parts of an id, the record first.
+/// What the exports of `REDCap` call the parts of an id, the record first.
 const REDCAP_ID: [&str; 4] = ["record_id", "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"];
 
 impl InputFormat {

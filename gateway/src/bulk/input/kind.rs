@@ -159,10 +159,9 @@ impl Kind {
 fn begins_array(head: &[u8]) -> bool {
     let inside = head.get(1..).unwrap_or_default().trim_ascii_start();
     match inside.first() {
-        Some(b'{') => true,
+        // Or a line that ends after the bracket.
+        Some(b'{') | None => true,
         Some(b']') => inside.get(1..).unwrap_or_default().trim_ascii().is_empty(),
-        // A line that ends after the bracket.
-        None => true,
         Some(_) => false,
     }
 }

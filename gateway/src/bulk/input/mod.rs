@@ -29,7 +29,7 @@ use self::{
     kind::{Kind, Promise},
 };
 pub(super) use self::{encoding::named as encoding_of, folder::by_kind, format::InputFormat};
-use super::{BulkError, outcome::Fault, progress::print_status};
+use super::{BulkError, outcome::Fault, status::print_status};
 use crate::extraction::CalendarDate;
 
 /// Minimum of the limit for one line, row or element of an input, in bytes: enough for the longest note with every

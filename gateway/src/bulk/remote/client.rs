@@ -10,7 +10,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::bulk::{BulkError, progress::print_status};
+use crate::bulk::{BulkError, status::print_status};
 
 /// Timeout for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

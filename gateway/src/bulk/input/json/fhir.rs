@@ -1,12 +1,14 @@
 //! The note of a FHIR R4 resource: `DocumentReference`, `DiagnosticReport`, `Binary` and `Composition`. US Core gives
 //! clinical notes as the first and pathology and radiology reports as the second.
 
+use std::fmt::Write as _;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use super::{
     super::{Fault, InputFormat, too_long},
-    object::NoteParts,
+    parts::NoteParts,
 };
 
 #[derive(Deserialize)]
@@ -55,7 +57,8 @@ struct Attachment {
 struct Section {
     title: Option<String>,
     text: Option<Narrative>,
-    section: Vec<Section>,
+    #[serde(rename = "section")]
+    below: Vec<Section>,
 }
 
 #[derive(Deserialize)]
@@ -131,14 +134,14 @@ fn text_of(kind: &str, resource: &Resource) -> Result<String, Fault> {
 /// Appends a section and those below it. FHIR sets no limit to their depth.
 fn section_into(section: &Section, text: &mut String, depth: usize) {
     if let Some(title) = &section.title {
-        text.push_str(&format!("\n{title}:\n"));
+        let _ = write!(text, "\n{title}:\n");
     }
     if let Some(narrative) = &section.text {
         text.push_str(&narrative.div);
         text.push('\n');
     }
     if depth < 16 {
-        section.section.iter().for_each(|section| section_into(section, text, depth + 1));
+        section.below.iter().for_each(|section| section_into(section, text, depth + 1));
     }
 }
 
@@ -180,11 +183,11 @@ fn of_attachment(attachment: &Attachment) -> Result<String, Fault> {
     }
     let compact: String = data.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(compact).map_err(|_| no_text("The data of the attachment is not base64."))?;
-    decoded(bytes, attachment.content_type.as_deref().unwrap_or_default())
+    decoded(&bytes, attachment.content_type.as_deref().unwrap_or_default())
 }
 
 /// Returns the text of an attachment: UTF-8, or the charset that its content type names.
-fn decoded(bytes: Vec<u8>, content_type: &str) -> Result<String, Fault> {
+fn decoded(bytes: &[u8], content_type: &str) -> Result<String, Fault> {
     let charset = content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
@@ -195,7 +198,7 @@ fn decoded(bytes: Vec<u8>, content_type: &str) -> Result<String, Fault> {
             .map_err(|_| no_text("The charset of the attachment is not known here."))?,
     };
     let text = encoding
-        .decode_without_bom_handling_and_without_replacement(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+        .decode_without_bom_handling_and_without_replacement(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
     let wrong =
         || no_text("The attachment is not in the charset that its content type names (UTF-8 if it names none).");
     text.map(std::borrow::Cow::into_owned).ok_or_else(wrong)

@@ -4,5 +4,6 @@ mod document;
 mod fhir;
 mod lines;
 mod object;
+mod parts;
 
 pub(super) use self::{document::read as read_document, lines::read as read_lines, object::check_kept_keys};

@@ -2,37 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::{
-    super::{
-        super::progress::print_status, CalendarDate, Fault, InputFormat, InputNote, format::position, table::shown,
-        too_long,
-    },
+    super::{super::status::print_status, Fault, InputFormat, format::position, table::shown, too_long},
     fhir,
+    parts::NoteParts,
 };
-
-/// The parts of an object; each may be faulty without the others.
-#[derive(Debug)]
-pub(super) struct NoteParts {
-    pub(super) id: Result<Option<String>, Fault>,
-    pub(super) text: Result<String, Fault>,
-    pub(super) patient: Result<Option<String>, Fault>,
-    pub(super) note_date: Result<Option<CalendarDate>, Fault>,
-    pub(super) carried: Vec<String>,
-}
-
-impl NoteParts {
-    pub(super) fn at(self, place: String, weight: u64) -> InputNote {
-        let Self { id, text, patient, note_date, carried } = self;
-        InputNote { id, place, text, patient, note_date, carried, weight }
-    }
-}
 
 /// What an object holds.
 pub(super) enum Object {
-    Note(NoteParts),
+    Note(Box<NoteParts>),
     /// A FHIR resource that is no document.
     OtherResource,
 }
@@ -57,13 +37,11 @@ pub(super) fn read(bytes: &[u8], form: &InputFormat, seen: &mut Seen) -> Result<
     };
     let kind = object.get("resourceType").and_then(|value| serde_json::from_str::<String>(value.get()).ok());
     if let Some(kind) = kind.filter(|_| !object.contains_key(form.text_key())) {
-        return Ok(match fhir::note(&kind, bytes, form) {
-            Some(parts) => Object::Note(parts),
-            None => {
-                *seen.other_resources.entry(kind).or_default() += 1;
-                Object::OtherResource
-            }
-        });
+        if let Some(parts) = fhir::note(&kind, bytes, form) {
+            return Ok(Object::Note(Box::new(parts)));
+        }
+        *seen.other_resources.entry(kind).or_default() += 1;
+        return Ok(Object::OtherResource);
     }
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
     let value = |name: &str| {
@@ -84,13 +62,13 @@ pub(super) fn read(bytes: &[u8], form: &InputFormat, seen: &mut Seen) -> Result<
     let patient = form.patient.as_ref().and_then(|name| plain(value(name), name).ok());
     let note_date = form.date_key().map(|(name, _)| plain(value(name), name).unwrap_or_else(|_| "?".to_owned()));
     let carried = form.keep.iter().map(|name| value(name).map_or_else(String::new, as_text)).collect();
-    Ok(Object::Note(NoteParts {
+    Ok(Object::Note(Box::new(NoteParts {
         id,
         text,
         carried,
         patient: form.patient_of(patient),
         note_date: form.date_of(note_date.as_deref()),
-    }))
+    })))
 }
 
 /// Returns the text of the note, its own fault, or the fault of the whole object.
@@ -133,7 +111,7 @@ fn as_text(raw: &str) -> String {
 pub(in crate::bulk::input) fn check_kept_keys(head: &[u8], form: &InputFormat) -> Result<(), String> {
     let objects = head
         .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(line).ok());
+        .filter_map(|line| serde_json::from_slice::<BTreeMap<String, &RawValue>>(line).ok());
     let keys: BTreeSet<String> = objects.flat_map(BTreeMap::into_keys).collect();
     let missing = form.keep.iter().find(|key| position(keys.iter().map(String::as_str), key).is_none());
     match missing {

@@ -4,6 +4,7 @@
 //! A workbook is an archive that a small file can make large, so each of its parts is read as a stream with limits. No
 //! number in the file is believed before its content is there.
 
+mod fault;
 mod package;
 mod sheet;
 #[cfg(test)]

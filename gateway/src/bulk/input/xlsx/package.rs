@@ -9,7 +9,7 @@ use std::{
 
 use zip::ZipArchive;
 
-use super::{super::Fault, xml::Events};
+use super::{super::Fault, fault::broken, xml::Events};
 
 /// Maximum files in the archive, and bytes of its directory. Workbooks have some hundred files.
 const MOST_FILES: u16 = 10_000;
@@ -45,11 +45,6 @@ pub(super) struct Package<R> {
     /// The files by their names in small letters: programs do not agree on the case.
     names: HashMap<String, usize>,
     count: Rc<Cell<u64>>,
-}
-
-/// Returns the fault of a file that is no workbook.
-pub(super) fn broken(message: &str) -> Fault {
-    Fault::text("xlsx", format!("{message}. Save it again as .xlsx, or as CSV UTF-8."))
 }
 
 fn unreadable(cause: &io::Error) -> Fault {

@@ -4,7 +4,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::{
     super::Fault,
-    package::broken,
+    fault::broken,
     value::{ShownNumber, shown},
     workbook::Workbook,
     xml::{Events, TextKind, attribute, unescaped},

@@ -10,7 +10,8 @@ use quick_xml::events::Event;
 use super::{
     super::Fault,
     SMALLER,
-    package::{Package, broken},
+    fault::broken,
+    package::Package,
     value::NumberFormat,
     xml::{TextKind, attribute, prefixed_attribute, unescaped},
 };

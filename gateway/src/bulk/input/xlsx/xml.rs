@@ -11,7 +11,7 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-use super::{super::Fault, SMALLER, package::broken};
+use super::{super::Fault, SMALLER, fault::broken};
 
 /// Maximum bytes of one event: an element with its attributes, or a text between two.
 const LONGEST_EVENT: u64 = (8 << 20) / SMALLER as u64;
