@@ -91,7 +91,7 @@ enum Command {
         name: String,
     },
     /// Read many notes: files, folders, JSON lines, CSV
-    Extract(bulk::BulkArguments),
+    Extract(Box<bulk::BulkArguments>),
     /// Score the configured engine, or predictions, against labelled notes
     Eval(eval::EvalArguments),
 }
@@ -130,7 +130,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::CheckConfig => check_config(&settings),
         Command::Healthcheck { format } => exit_code(runtime.block_on(healthcheck::run(&settings, format))),
         Command::Selftest => exit_code(runtime.block_on(selftest::run(settings))),
-        Command::Extract(arguments) => extract(&runtime, arguments, settings, engine_named),
+        Command::Extract(arguments) => extract(&runtime, *arguments, settings, engine_named),
         Command::Eval(arguments) => exit_code(runtime.block_on(eval::run(arguments, settings))),
         // The server runs on a worker thread: a task on the main thread would need another thread to wake it each time.
         _ => runtime.block_on(async { tokio::spawn(serve::run(settings)).await.unwrap_or(ExitCode::FAILURE) }),
