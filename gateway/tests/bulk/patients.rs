@@ -93,7 +93,7 @@ fn columns_that_do_not_fit_are_refused_before_anything_is_read() {
         (&["in.csv", "--patient-column", "pid", "--out", "o.csv"], "--format jsonl or json"),
         (&["in.csv", "--patient-column", "pid", "--out", "o.jsonl", "--resume"], "cannot be used with"),
         (&["note.txt", "--patient-column", "pid"], "has no columns"),
-        (&[".", "--date-column", "day"], "has no columns"),
+        (&[".", "--date-column", "day"], "have no columns"),
     ] {
         let output = workspace.run(arguments);
         assert_eq!((output.code, output.out.as_str()), (Some(2), ""), "{arguments:?}");

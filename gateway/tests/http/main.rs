@@ -247,6 +247,10 @@ async fn the_examples_of_answers_have_the_keys_of_answers() {
     let mut checked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         let Some(operation) = item.get("post") else { continue };
+        // Jobs are off without a folder, and are answered with 202.
+        if operation["responses"].get("200").is_none() {
+            continue;
+        }
         let (media_type, asked) = operation["requestBody"]["content"].as_object().unwrap().iter().next().unwrap();
         let reference = asked["schema"]["$ref"].as_str().unwrap_or_default();
         let of_schema = document.pointer(&format!("{}/example", reference.trim_start_matches('#')));

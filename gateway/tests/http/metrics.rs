@@ -235,10 +235,10 @@ async fn every_member_of_a_closed_set_is_there_at_the_start() {
         values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     for (name, label, schema) in [
-        ("gateway_values", "field", "Field"),
+        ("gateway_values", "field", "FieldName"),
         ("gateway_values", "kind", "Basis"),
-        ("gateway_values_left_out", "field", "Field"),
-        ("gateway_cross_check", "field", "Field"),
+        ("gateway_values_left_out", "field", "FieldName"),
+        ("gateway_cross_check", "field", "FieldName"),
         ("gateway_cross_check", "kind", "Agreement"),
         ("gateway_repairs", "kind", "RepairCode"),
         ("gateway_empty_records", "engine", "EngineName"),

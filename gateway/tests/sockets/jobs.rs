@@ -17,7 +17,8 @@ use crate::{
 const NOTE: &str = "Stage IV lung adenocarcinoma with EGFR L858R, patient Xylophone.";
 
 fn lines(count: usize) -> String {
-    (0..count).map(|index| format!("{}\n", json!({"id": format!("note-{index}"), "text": NOTE}))).collect()
+    let line = |index| format!("{}\n", json!({"id": format!("note-{index}"), "text": NOTE}));
+    (0..count).map(line).collect::<Vec<_>>().concat()
 }
 
 fn settings(folder: &Path) -> JobSettings {

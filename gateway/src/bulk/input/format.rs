@@ -162,8 +162,12 @@ impl InputFormat {
         })
     }
 
-    /// Returns the id that the parts make, in the order of their columns. Empty parts are left out.
+    /// Returns the id that the parts make, in the order of their columns. Empty parts are left out; a single part stays
+    /// as it is.
     pub(super) fn joined_id(parts: &[String]) -> Option<String> {
+        if let [id] = parts {
+            return Some(id.clone()).filter(|id| !id.trim().is_empty());
+        }
         let parts: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
         (!parts.is_empty()).then(|| parts.join("/"))
     }
