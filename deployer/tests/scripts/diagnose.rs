@@ -129,7 +129,7 @@ fn what_does_not_run_is_not_asked() {
 #[test]
 fn what_is_printed_is_cut_and_masked() {
     let host = answering();
-    let mut long: Vec<String> = (0..5000).map(|n| format!("m{n}_total{{a=\"{}\"}} {n}\n", "x".repeat(80))).collect();
+    let mut long: Vec<String> = (1..=5000).map(|n| format!("m{n}_total{{a=\"{}\"}} {n}\n", "x".repeat(80))).collect();
     long.insert(0, format!("first {CANARY}\n"));
     host.set("http/9464/metrics", &long.concat());
     let ran = look(&host, Diagnostic::GatewayMetrics);

@@ -85,6 +85,8 @@ pub struct BatchLimits {
     pub cores: Semaphore,
     /// Batches that may have notes in flight at once.
     pub running: Arc<Semaphore>,
+    /// Jobs that may be read at once.
+    pub jobs: Arc<Semaphore>,
     /// The space for notes that wait because their callers do not read the answers.
     pub spool: Arc<SpoolSpace>,
 }

@@ -8,7 +8,7 @@ mod store;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -93,6 +93,8 @@ pub struct Jobs {
     settings: JobSettings,
     /// The records as they are in the store, each with the token that ends its run.
     known: Mutex<BTreeMap<JobId, (Job, CancellationToken)>>,
+    /// The jobs that are being read, or wait for their turn.
+    active: Mutex<BTreeSet<JobId>>,
 }
 
 /// The notes of a new job while they arrive. Dropping it without [`Jobs::accept`] leaves a job that
@@ -126,7 +128,7 @@ impl Jobs {
         }
         let sealer = Sealer::new(secret).ok_or(JobsError::WeakSecret)?;
         let store = Store::open(&folder.join(FILE), sealer)?;
-        let jobs = Self { settings: settings.clone(), known: Mutex::default(), store };
+        let jobs = Self { settings: settings.clone(), known: Mutex::default(), active: Mutex::default(), store };
         for job in jobs.store.jobs()? {
             if job.state == JobState::Receiving {
                 jobs.store.delete(job.id)?;
@@ -157,7 +159,14 @@ impl Jobs {
             let mut known = self.known();
             let of_owner = known.values().filter(|(job, _)| job.owner.as_deref() == owner).count();
             let bytes: u64 = known.values().map(|(job, _)| job.bytes).sum();
-            if of_owner >= self.settings.per_key || bytes >= self.settings.bytes.as_u64() {
+            // What is sent again needs no room: it gets the job that exists.
+            let is_known = |(other, _): &(Job, CancellationToken)| {
+                other.state != JobState::Receiving
+                    && other.idempotency == job.idempotency
+                    && other.owner.as_deref() == owner
+            };
+            let is_repeated = job.idempotency.is_some() && known.values().any(is_known);
+            if !is_repeated && (of_owner >= self.settings.per_key || bytes >= self.settings.bytes.as_u64()) {
                 return Err(JobsError::Full);
             }
             known.insert(job.id, (job.clone(), CancellationToken::new()));
@@ -206,11 +215,10 @@ impl Jobs {
                     && other.owner == job.owner
             };
             let earlier = known.values().find(same).map(|(other, _)| other.clone());
-            if earlier.is_none()
-                && let Some((entry, _)) = known.get_mut(&id)
-            {
-                // From here on another request with the same key finds this job.
-                *entry = job.clone();
+            if earlier.is_none() {
+                // A job that was deleted meanwhile stays deleted. From here on another request with the same key finds
+                // this one.
+                known.get_mut(&id).ok_or(JobsError::NotReadable)?.0 = job.clone();
             }
             earlier
         };
@@ -258,9 +266,21 @@ impl Jobs {
         self.store.options(id)
     }
 
-    /// Returns up to `most` notes that are not read yet, with their indices, from `from` on.
-    pub fn notes(&self, id: JobId, from: u64, most: usize) -> Result<Vec<(u64, Vec<u8>)>, JobsError> {
-        self.store.notes(id, from, most)
+    /// Marks a job as being read. Returns false if it is already. [`Self::release`] ends it.
+    #[must_use]
+    pub fn claim(&self, id: JobId) -> bool {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
+    }
+
+    /// Marks a job as not being read.
+    pub fn release(&self, id: JobId) {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Returns up to `most` notes that are not read yet, with their indices, from `from` on: as many as have about
+    /// `bytes` bytes together, at least one.
+    pub fn notes(&self, id: JobId, from: u64, most: usize, bytes: usize) -> Result<Vec<(u64, Vec<u8>)>, JobsError> {
+        self.store.notes(id, from, most, bytes)
     }
 
     /// Keeps outcomes, and deletes their notes.

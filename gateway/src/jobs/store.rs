@@ -21,6 +21,15 @@ const CHECK_TEXT: &[u8] = b"the secret is right";
 /// Memory that redb may use for pages.
 const CACHE_BYTES: usize = 8 << 20;
 
+/// Creates the file if there is none, for nobody but its owner.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
 /// The outcome of one note of a job.
 #[derive(Debug)]
 pub struct JobOutcome {
@@ -43,6 +52,7 @@ type Result<T> = std::result::Result<T, JobsError>;
 impl Store {
     /// Opens the file, or creates it. Fails if the values in it were encrypted with another secret.
     pub(super) fn open(path: &Path, sealer: Sealer) -> Result<Self> {
+        create_private(path).map_err(|cause| JobsError::Store(redb::Error::Io(cause)))?;
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
         let store = Self { database, sealer };
         let transaction = store.database.begin_write()?;
@@ -106,6 +116,10 @@ impl Store {
     pub(super) fn add_notes(&self, id: JobId, first: u64, notes: &[impl AsRef<[u8]>]) -> Result<()> {
         let transaction = self.database.begin_write()?;
         {
+            // A job that was deleted meanwhile gets no notes.
+            if transaction.open_table(JOBS)?.get(id.0)?.is_none() {
+                return Err(JobsError::NotReadable);
+            }
             let mut table = transaction.open_table(NOTES)?;
             for (index, note) in (first..).zip(notes) {
                 let sealed = self.sealer.seal(id, Kind::Note, index, note.as_ref())?;
@@ -115,14 +129,20 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    /// Returns up to `most` notes without an outcome, with indices from `from` on.
-    pub(super) fn notes(&self, id: JobId, from: u64, most: usize) -> Result<Vec<(u64, Vec<u8>)>> {
+    /// Returns up to `most` notes without an outcome, with indices from `from` on: as many as have about `bytes` bytes
+    /// together, at least one.
+    pub(super) fn notes(&self, id: JobId, from: u64, most: usize, bytes: usize) -> Result<Vec<(u64, Vec<u8>)>> {
         let table = self.database.begin_read()?.open_table(NOTES)?;
-        let mut notes = Vec::new();
+        let (mut notes, mut taken) = (Vec::new(), 0);
         for entry in table.range((id.0, from)..=(id.0, u64::MAX))?.take(most) {
             let (key, sealed) = entry?;
             let index = key.value().1;
-            notes.push((index, self.sealer.open(id, Kind::Note, index, sealed.value())?));
+            let note = self.sealer.open(id, Kind::Note, index, sealed.value())?;
+            taken += note.len();
+            notes.push((index, note));
+            if taken >= bytes {
+                break;
+            }
         }
         Ok(notes)
     }

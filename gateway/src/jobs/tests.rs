@@ -50,8 +50,12 @@ fn a_job_survives_a_new_start_and_leaves_nothing_that_can_be_read() {
     assert_eq!(jobs.unfinished().len(), 1);
     assert_eq!(jobs.options(job.id).unwrap(), b"{\"note_date\":\"2021-05-20\"}");
     let left = vec![(0, b"lung cancer of Jane".to_vec()), (2, b"melanoma".to_vec())];
-    assert_eq!(jobs.notes(job.id, 0, 9).unwrap(), left);
-    assert_eq!(jobs.notes(job.id, 0, 1).unwrap(), left[..1]);
+    assert_eq!(jobs.notes(job.id, 0, 9, 1 << 20).unwrap(), left);
+    assert_eq!(jobs.notes(job.id, 0, 1, 1 << 20).unwrap(), left[..1]);
+    assert_eq!(jobs.notes(job.id, 0, 9, 1).unwrap(), left[..1], "a page has few bytes, and one note at least");
+    assert!(jobs.claim(job.id) && !jobs.claim(job.id));
+    jobs.release(job.id);
+    assert!(jobs.claim(job.id));
     // Outcomes are returned up to the first gap, and none is counted twice.
     assert!(jobs.outcomes(job.id, 0, 999).unwrap().is_empty());
     jobs.add_outcomes(job.id, &[outcome(1, true), outcome(0, false)]).unwrap();
@@ -60,7 +64,7 @@ fn a_job_survives_a_new_start_and_leaves_nothing_that_can_be_read() {
     let job = jobs.job(Some("one"), job.id).unwrap();
     assert_eq!((job.state, job.ok, job.failed), (JobState::Done, 2, 1));
     assert_eq!(jobs.outcomes(job.id, 2, 999).unwrap(), [b"{\"index\":2}\n"]);
-    assert!(jobs.notes(job.id, 0, 9).unwrap().is_empty());
+    assert!(jobs.notes(job.id, 0, 9, 1 << 20).unwrap().is_empty());
     jobs.delete(job.id).unwrap();
     assert!(jobs.outcomes(job.id, 0, 999).unwrap().is_empty() && jobs.list(Some("one")).is_empty());
 }
@@ -139,6 +143,6 @@ fn limits_and_time() {
     let job = send(&jobs, Some("one"), None, &["a"]).unwrap().0;
     assert!(jobs.job(Some("one"), job.id).is_none());
     assert!(jobs.delete_expired().unwrap() >= 1);
-    assert!(jobs.cancelled(job.id).is_none() && jobs.notes(job.id, 0, 9).unwrap().is_empty());
+    assert!(jobs.cancelled(job.id).is_none() && jobs.notes(job.id, 0, 9, 1 << 20).unwrap().is_empty());
     assert_eq!(jobs.list(Some("one")).len(), 2);
 }

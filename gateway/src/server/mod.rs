@@ -38,6 +38,8 @@ use crate::{
 const BACKLOG: u32 = 4_096;
 /// Batches that may have notes in flight at once.
 const MAX_BATCHES: usize = 16;
+/// Jobs that may be read at once. Each may have as many notes in flight as a batch.
+const MAX_JOBS: usize = 4;
 /// The time that callers have at shutdown to read their last answers.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same after a second signal: enough for callers that are reading.
@@ -166,6 +168,7 @@ impl Gateway {
                 width: batch_width(&settings),
                 cores: Semaphore::new(available_cores().saturating_sub(1).max(1)),
                 running: Arc::new(Semaphore::new(MAX_BATCHES)),
+                jobs: Arc::new(Semaphore::new(MAX_JOBS)),
                 spool: Arc::new(spool_space(&settings.spool)),
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),

@@ -223,6 +223,17 @@ fn fhir_resources_are_notes() {
     let report =
         serde_json::json!({"resourceType": "DiagnosticReport", "id": "d", "conclusion": "Stage III colon cancer"});
     let patient = serde_json::json!({"resourceType": "Patient", "id": "p1"});
+    let mut inside = plain.clone();
+    inside["subject"]["reference"] = "#p".into();
+    inside["contained"] =
+        serde_json::json!([{"resourceType": "Patient", "id": "p", "identifier": [{"value": "MRN-7"}]}]);
+    workspace.put("inside.json", inside.to_string());
+    let output = workspace.run(&["inside.json", "--patient-column", "patient"]);
+    assert!(output.out.contains("MRN-7") && !output.out.contains("#p"), "{}", output.out);
+    for flag in ["--text-column", "--id-column", "--date-column", "--patient-column"] {
+        let output = workspace.run(&["inside.json", flag, "other"]);
+        assert!(output.code == Some(3) && output.out.contains("has no column `other`"), "{flag}: {}", output.out);
+    }
     let all = [&plain, &html, &scan, &report, &patient];
     workspace.put("n.ndjson", all.map(ToString::to_string).join("\n"));
     let entries: Vec<_> = all.iter().map(|resource| serde_json::json!({"resource": resource})).collect();
@@ -246,6 +257,8 @@ fn what_is_no_text_is_refused_with_the_way_on() {
         ("c.jsonl", b"BZh91AY", "bzcat"),
         ("d", b"PAR1x", "Parquet"),
         ("e.json", b"Stage IV", "no JSON"),
+        ("f.xml", b"<?xml version=\"1.0\"?><notes><note>Stage IV</note></notes>", "XML of a kind"),
+        ("g.txt", b"sep=;\nid;note\n1;Stage IV\n2;Stage I\n", "the columns are: id, note"),
     ] {
         workspace.put(name, content);
         let output = workspace.run(&[name]);

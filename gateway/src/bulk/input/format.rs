@@ -174,10 +174,11 @@ impl InputFormat {
 }
 
 /// Returns the position of a name: the exact one, otherwise the only one that differs in case or in white space around
-/// it.
+/// it. A name that two columns have is not found.
 pub(super) fn position<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> Option<usize> {
-    if let Some(at) = names.clone().position(|name| name == wanted) {
-        return Some(at);
+    let mut exact = names.clone().enumerate().filter(|(_, name)| *name == wanted).map(|(at, _)| at);
+    if let Some(at) = exact.next() {
+        return Some(at).filter(|_| exact.next().is_none());
     }
     let alike = |name: &str| name.trim().to_lowercase() == wanted.trim().to_lowercase();
     let mut found = names.enumerate().filter(|(_, name)| alike(name)).map(|(at, _)| at);
@@ -196,6 +197,7 @@ mod tests {
             (&["ID", "id"], "id", Some(1)),
             (&["ID", "Id"], "id", None),
             (&[" Befund ", "x"], "befund", Some(0)),
+            (&["text", "id", "text"], "text", None),
             (&["note_text"], "text", None),
         ] {
             assert_eq!(position(names.iter().copied(), wanted), expected, "{names:?} {wanted}");

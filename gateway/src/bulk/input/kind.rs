@@ -75,6 +75,9 @@ impl Kind {
                 None if promise == Promise::Lines => Ok(Self::Lines),
                 None if begins_hl7(content.first_line()?) => Self::with_fixed_columns(Self::Hl7, content, form),
                 None if begins_cda(content.beginning()?) => Self::with_fixed_columns(Self::Cda, content, form),
+                None if is_other_xml(content.beginning()?) => {
+                    Err("it is XML of a kind that is not read; give its notes as text or JSON lines".to_owned())
+                }
                 None => Self::table_or_text(content, form),
             },
         }
@@ -129,6 +132,7 @@ impl Kind {
         let named = form.named_delimiter().is_some() || form.column_flag().is_some();
         match Header::read(content.first_line()?, form) {
             Ok(header) if header.names.len() > 1 || form.text.is_some() => return Self::table(header, content, form),
+            Err(missing) if missing.delimiter_announced => return Err(missing.shown()),
             // A flag for columns asks for a table, and the header says which columns there are. The first line of a
             // note is not shown.
             Err(missing) if named && missing.is_like_a_header() => return Err(missing.shown()),
@@ -198,11 +202,21 @@ fn begins_hl7(head: &[u8]) -> bool {
 
 /// Whether the root of an XML document is that of CDA.
 fn begins_cda(head: &[u8]) -> bool {
+    xml_root(head).as_deref() == Some("ClinicalDocument")
+}
+
+/// Whether a document says that it is XML, and is no page.
+fn is_other_xml(head: &[u8]) -> bool {
+    head.trim_ascii_start().starts_with(b"<?xml") && xml_root(head).as_deref() != Some("html")
+}
+
+/// Returns the name of the first element of a content that begins with markup, without its prefix.
+fn xml_root(head: &[u8]) -> Option<String> {
     if head.trim_ascii_start().first() != Some(&b'<') {
-        return false;
+        return None;
     }
     let start = String::from_utf8_lossy(head.get(..4 << 10).unwrap_or(head));
-    let root = start.split('<').find(|tag| tag.starts_with(|letter: char| letter.is_alphabetic()));
-    let name = root.and_then(|tag| tag.split(|letter: char| letter.is_whitespace() || letter == '>').next());
-    name.is_some_and(|name| name.rsplit(':').next() == Some("ClinicalDocument"))
+    let root = start.split('<').find(|tag| tag.starts_with(|letter: char| letter.is_alphabetic()))?;
+    let name = root.split(|letter: char| letter.is_whitespace() || matches!(letter, '>' | '/')).next()?;
+    Some(name.rsplit(':').next().unwrap_or(name).to_owned())
 }

@@ -1,7 +1,7 @@
 //! `POST /api/v1/jobs`: keeps many notes as a job. The answer comes once all of them are on the disk.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::{JobStatus, ROUTE, blocking, jobs_of, respond, run, store_problem};
@@ -213,9 +213,11 @@ impl Intake {
         let body = body.await.map_err(|code| refused(code, context))?;
         let (raw, _) = app.extractor.policy.check_batch(&body, query).map_err(|bad| bad.problem(&context.id))?;
         let notes: Vec<Bytes> = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
-        let mut options: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
-        options.insert("notes".to_owned(), Value::Array(Vec::new()));
-        let options = serde_json::to_vec(&options).unwrap_or_default();
+        let json = body.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&body);
+        let internal = |_| Rejection::from(refused(ErrorCode::Internal, context));
+        let mut options: BTreeMap<String, &RawValue> = serde_json::from_slice(json).map_err(internal)?;
+        options.insert("notes".to_owned(), serde_json::from_str("[]").map_err(internal)?);
+        let options = serde_json::to_vec(&options).map_err(internal)?;
         self.digest.update(&options);
         for group in notes.chunks(GROUP) {
             for note in group {

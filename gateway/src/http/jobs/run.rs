@@ -1,5 +1,5 @@
-//! Reads the notes of a job, and keeps their outcomes. A job is read like a batch: it has a slot of a batch, and its
-//! notes have their own deadlines, count for rate limits and go after single notes.
+//! Reads the notes of a job, and keeps their outcomes. A job is read like a batch: its notes have their own deadlines, count
+//! for rate limits and go after single notes. A few jobs are read at once; they take no place of a batch.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -11,39 +11,41 @@ use crate::{
     access::Principal,
     http::{
         App, access,
-        batch::{BatchSlot, NoteOutcome, Reader},
+        batch::{NoteOutcome, Reader},
         context::RequestContext,
         error::ErrorCode,
         rate_limit::CallerAllowance,
         request::ExtractOptions,
     },
-    jobs::{Job, JobOutcome, Jobs, JobsError},
+    jobs::{Job, JobId, JobOutcome, Jobs, JobsError},
     memory::Purpose,
 };
 
-/// Notes that are read from the disk together.
+/// Notes that are read from the disk together, and their bytes.
 const PAGE: usize = 64;
+const PAGE_BYTES: usize = 1 << 20;
 /// Outcomes that are written together, and the longest time that one waits for others.
 const GROUP: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// How often a note is tried again if the service or the model server has no room, or if reading it failed in a way that
-/// may pass; and the pauses between.
-const RETRIES_WITHOUT_ROOM: u32 = 8;
+/// How often a note is tried again if reading it failed in a way that may pass; and the pauses between. A note for which
+/// there is no room, or no model server, is tried until the time of its job is over.
 const RETRIES_AFTER_FAILURE: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 /// How often jobs are looked through for those whose time is over.
+/// After that time, too, a job is read on whose run ended early: its key was not in the key file, the disk was full, or
+/// its model is not offered.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Starts to read the jobs that were not finished when the gateway ended, and to delete those whose time is over.
+/// Reads the jobs that are not finished, and deletes those whose time is over, as long as the gateway runs.
 pub(in crate::http) fn resume(app: &App) {
     let Some(jobs) = app.jobs.clone() else { return };
-    for job in jobs.unfinished() {
-        start(app.clone(), Arc::clone(&jobs), &job);
-    }
     let app = app.clone();
     tokio::spawn(async move {
         loop {
+            for job in jobs.unfinished() {
+                start(app.clone(), Arc::clone(&jobs), &job);
+            }
             let expiring = Arc::clone(&jobs);
             if let Err(error) = blocking(move || expiring.delete_expired()).await {
                 tracing::error!(%error, "jobs whose time is over cannot be deleted");
@@ -56,7 +58,16 @@ pub(in crate::http) fn resume(app: &App) {
     });
 }
 
-/// Starts to read a job.
+/// The mark of a job that is being read. Dropping it lets the job be read again.
+struct Claim(Arc<Jobs>, JobId);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.release(self.1);
+    }
+}
+
+/// Starts to read a job, unless it is being read.
 pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
     if job.notes == job.ok + job.failed {
         return;
@@ -66,13 +77,17 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
         (Some(keys), Some(owner)) => match keys.named(owner) {
             Some(principal) => Some(principal),
             // Without its key a job may not be read. It is kept until its time is over.
-            None => return tracing::warn!(job = %job.id, "a job waits, because its key is not in the key file"),
+            None => return tracing::debug!(job = %job.id, "a job waits, because its key is not in the key file"),
         },
         (None, None) => None,
-        _ => return tracing::warn!(job = %job.id, "a job waits, because it was sent with other settings of auth"),
+        _ => return tracing::debug!(job = %job.id, "a job waits, because it was sent with other settings of auth"),
     };
-    let job = job.clone();
+    if !jobs.claim(job.id) {
+        return;
+    }
+    let (claim, job) = (Claim(Arc::clone(&jobs), job.id), job.clone());
     tokio::spawn(async move {
+        let _claim = claim;
         // Shutdown waits for the outcomes that are not on the disk yet.
         let in_flight = app.state.in_flight.begin();
         let running = JobRun { app: app.clone(), jobs, principal, job };
@@ -82,7 +97,7 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
             () = cancelled.cancelled() => {}
             ended = running.run() => match ended {
                 Ok(()) => tracing::info!(job = %id, "a job's run ended"),
-                Err(error) => tracing::error!(job = %id, %error, "a job stops until the next start"),
+                Err(error) => tracing::error!(job = %id, %error, "a job is not read now; it is tried again"),
             },
         }
         drop(in_flight);
@@ -106,7 +121,7 @@ impl JobRun {
         let _slot = tokio::select! {
             biased;
             _ = &mut must_stop => return Ok(()),
-            slot = BatchSlot::wait(&app.batch.running, principal.as_ref()) => slot.map_err(|_| JobsError::NotReadable)?,
+            slot = Arc::clone(&app.batch.jobs).acquire_owned() => slot.map_err(|_| JobsError::NotReadable)?,
         };
         let memory = app.state.memory.reserve(principal.as_ref().map(Principal::memory), Purpose::Batch, 0);
         let memory = memory.map_err(|_| JobsError::Full)?;
@@ -118,14 +133,16 @@ impl JobRun {
         loop {
             if page.is_empty() && open {
                 let (jobs, from) = (Arc::clone(jobs), next);
-                page.extend(blocking(move || jobs.notes(id, from, PAGE)).await?);
+                page.extend(blocking(move || jobs.notes(id, from, PAGE, PAGE_BYTES)).await?);
                 match page.back() {
                     Some((last, _)) => next = last + 1,
                     None => open = false,
                 }
             }
+            // One note is always read; the next ones only if there is memory for them.
             while running.len() < width
                 && open
+                && (running.is_empty() || memory.fits(app.extractor.body_limit))
                 && let Some((index, note)) = page.pop_front()
             {
                 let reservation = memory.reserve_also(note.len() * 4);
@@ -212,7 +229,7 @@ async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Optio
 fn retries(code: ErrorCode) -> u32 {
     match code {
         ErrorCode::Overloaded | ErrorCode::UpstreamUnavailable | ErrorCode::ModelLoading | ErrorCode::RateLimited => {
-            RETRIES_WITHOUT_ROOM
+            u32::MAX
         }
         ErrorCode::DeadlineExceeded | ErrorCode::UpstreamFailed => RETRIES_AFTER_FAILURE,
         _ => 0,

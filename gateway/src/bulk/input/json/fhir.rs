@@ -18,6 +18,7 @@ struct Resource {
     id: Option<String>,
     status: Option<String>,
     subject: Option<Reference>,
+    contained: Vec<Contained>,
     date: Option<String>,
     effective_date_time: Option<String>,
     issued: Option<String>,
@@ -37,6 +38,20 @@ struct Resource {
 #[derive(Deserialize)]
 struct Reference {
     reference: Option<String>,
+}
+
+/// A resource inside another one, which only that one can name.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Contained {
+    id: Option<String>,
+    identifier: Vec<Identifier>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Identifier {
+    value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -90,8 +105,8 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
         _ => text_of(kind, &resource),
     };
     let text = text.and_then(|text| if text.len() > form.longest { Err(too_long()) } else { Ok(text) });
-    let patient = resource.subject.and_then(|subject| subject.reference);
-    let patient = patient.map(|patient| patient.strip_prefix("Patient/").map_or(patient.clone(), str::to_owned));
+    let text = check_columns(form).and(text);
+    let patient = patient_of(&resource);
     let day = resource.effective_date_time.or(resource.date).or(resource.issued);
     // A year or a month is no day: such a date is left out.
     let day = day.filter(|day| day.len() >= 10);
@@ -102,6 +117,37 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
         note_date: form.date_of(day.as_deref()),
         carried,
     })
+}
+
+/// Returns why flags for columns do not go with FHIR, whose parts have names of their own.
+fn check_columns(form: &InputFormat) -> Result<(), Fault> {
+    let flags = [
+        ("--text-column", form.text.as_deref(), ""),
+        ("--id-column", form.ids.first().map(String::as_str), "id"),
+        ("--patient-column", form.patient.as_deref(), "patient"),
+        ("--date-column", form.date.as_deref(), "date"),
+        ("--keep", form.keep.first().map(String::as_str), ""),
+    ];
+    for (flag, name, known) in flags {
+        if let Some(name) = name.filter(|name| *name != known) {
+            let way_on = if known.is_empty() { format!("leave out {flag}") } else { format!("use {flag} {known}") };
+            return Err(Fault::text("column", format!("A FHIR resource has no column `{name}`: {way_on}.")));
+        }
+    }
+    Ok(())
+}
+
+/// Returns whose note a resource is. A reference into the resource itself means the identifier of that patient: many
+/// resources have a patient `#p` of their own.
+fn patient_of(resource: &Resource) -> Option<String> {
+    let reference = resource.subject.as_ref()?.reference.as_deref()?;
+    if let Some(inside) = reference.strip_prefix('#') {
+        let patient = resource.contained.iter().find(|contained| contained.id.as_deref() == Some(inside))?;
+        return patient.identifier.iter().find_map(|identifier| identifier.value.clone());
+    }
+    // A version of the patient is the same patient.
+    let patient = reference.split("/_history/").next().unwrap_or(reference);
+    Some(patient.strip_prefix("Patient/").unwrap_or(patient).to_owned())
 }
 
 fn text_of(kind: &str, resource: &Resource) -> Result<String, Fault> {

@@ -24,6 +24,8 @@ pub(super) struct Seen {
     pub(super) other_resources: BTreeMap<String, u64>,
     /// Keys of the first object without an id.
     pub(super) keys_without_id: Option<Vec<String>>,
+    /// Whether objects are decisions that a person saved on the review page.
+    pub(super) decisions: bool,
 }
 
 /// Returns what an object holds, or an error if it is no JSON object.
@@ -43,6 +45,7 @@ pub(super) fn read(bytes: &[u8], form: &InputFormat, seen: &mut Seen) -> Result<
         *seen.other_resources.entry(kind).or_default() += 1;
         return Ok(Object::OtherResource);
     }
+    seen.decisions |= object.contains_key("decisions") && object.contains_key("expected");
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
     let value = |name: &str| {
         let key = keys.get(position(keys.iter().copied(), name)?)?;
@@ -146,6 +149,11 @@ impl Seen {
             print_status(&format!(
                 "{name}: {all} FHIR resources are no documents and were not read: {}",
                 kinds.join(", ").chars().filter(|letter| !letter.is_control()).collect::<String>()
+            ));
+        }
+        if self.decisions {
+            print_status(&format!(
+                "{name}: these are decisions of a person. Their notes were read again, and no decision is in the results"
             ));
         }
         if let Some(names) = self.keys_without_id.as_ref().and_then(|keys| shown(keys)) {

@@ -49,7 +49,10 @@ impl Header {
             let text = position(names.iter().map(String::as_str), form.text_key())?;
             Some((delimiter, text, names))
         });
-        let missing = |flag, name: &str| MissingColumn::new(head, &delimiters, quoted, flag, name);
+        let missing = |flag, name: &str| MissingColumn {
+            delimiter_announced: announced.is_some(),
+            ..MissingColumn::new(head, &delimiters, quoted, flag, name)
+        };
         let Some((delimiter, text, names)) = found else { return Err(missing("text", form.text_key())) };
         let find = |name: &str| position(names.iter().map(String::as_str), name);
         let (wanted, required) = form.id_keys();
@@ -139,6 +142,8 @@ pub(in crate::bulk::input) struct MissingColumn {
     reason: String,
     advice: String,
     names: Vec<String>,
+    /// Whether a line `sep=;` says that the input is a table.
+    pub(in crate::bulk::input) delimiter_announced: bool,
 }
 
 impl MissingColumn {
@@ -148,7 +153,7 @@ impl MissingColumn {
             "keep" => (format!("--keep {column}: there is no such column"), String::new()),
             flag => (format!("no column `{column}`"), format!(". Name it with --{flag}-column")),
         };
-        Self { reason, advice, names: names.unwrap_or_default() }
+        Self { reason, advice, names: names.unwrap_or_default(), delimiter_announced: false }
     }
 
     /// Whether the first line has several short words without white space: a header rather than the begin of a note.

@@ -6,7 +6,9 @@ use csv::{ByteRecord, ReaderBuilder};
 use super::header::{is_identifier, shown};
 
 /// Delimiters that are tried, the rarest in prose first.
-const DELIMITERS: [u8; 4] = [b'\t', b'|', b';', b','];
+const DELIMITERS: [u8; 7] = [b'\t', b'|', b'^', b'~', b'#', b';', b','];
+/// Maximum number of title lines before a header.
+const TITLES: usize = 3;
 /// Words that a column of notes has on average, at least.
 const WORDS_OF_A_NOTE: usize = 3;
 /// Maximum characters of an id.
@@ -58,7 +60,7 @@ impl TableLook {
 
     fn with(delimiter: u8, head: &[u8]) -> Option<Self> {
         let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).flexible(true).from_reader(head);
-        let (mut rows, mut odd): (Vec<Vec<String>>, usize) = (Vec::new(), 0);
+        let (mut rows, mut odd, mut titles): (Vec<Vec<String>>, usize, usize) = (Vec::new(), 0, 0);
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record).ok()? {
             let cells: Vec<String> =
@@ -66,6 +68,7 @@ impl TableLook {
             match rows.first() {
                 Some(first) if first.len() == cells.len() => rows.push(cells),
                 None if cells.len() > 1 => rows.push(cells),
+                None if titles < TITLES => titles += 1,
                 // Lines between the rows, such as the end mark of a report or a line end in a note.
                 Some(_) if cells.len() == 1 && delimiter != b',' => odd += 1,
                 _ => return None,
@@ -139,6 +142,9 @@ mod tests {
             "MRN|Type|Text\n3|PN|Stage IV lung cancer.\n[report_end]\n4|PN|Melanoma, stage IB.\n[report_end]\n",
             "patient_id,note\n9,\"Stage IV, lung\"\n10,\"Stage I, skin of back\"\n",
             "4711;Stage IV lung cancer\n4712;Stage II colon cancer\n4713;no tumour seen\n",
+            "Export of 2025\n\nid;mrn;note\n1;A;\"Stage IV lung cancer\"\n2;B;Stage II skin cancer\n",
+            "sep=;\nid;mrn;note\n1;A;\"Stage IV lung cancer\"\n2;B;Stage II skin cancer\n",
+            "key^note\n17^Stage IV lung cancer\n18^Stage II skin cancer\n",
             "UID|Befund\na|Stadium IV, Lunge befallen\nb|Stadium I der Mamma\n",
         ] {
             assert!(look(table), "{table}");

@@ -102,7 +102,7 @@ fn find_sheet<R: Read + Seek>(
     workbook: &Workbook,
     form: &InputFormat,
 ) -> Result<(String, u32, Columns), Fault> {
-    let mut first = None;
+    let (mut first, mut found) = (None, None);
     for sheet in workbook.sheets.iter().filter(|sheet| sheet.is_visible) {
         let Some(events) = package.part(&sheet.path, LONGEST_SHEET)? else { continue };
         let mut rows = Rows::new(events, workbook);
@@ -115,11 +115,17 @@ fn find_sheet<R: Read + Seek>(
         let Some(header) = header else { continue };
         let names: Vec<(u32, String)> = header.cells.into_iter().filter_map(name).collect();
         match column("text", form.text_key(), &names)? {
-            Some(text) => return Ok((sheet.path.clone(), header.number, columns(text, &names, form)?)),
+            // The notes of the other sheet would be lost in silence.
+            Some(_) if found.is_some() => {
+                let message =
+                    "Several sheets of the workbook have the column of the notes. Save each as a file of its own.";
+                return Err(Fault::text("column", message));
+            }
+            Some(text) => found = Some((sheet.path.clone(), header.number, columns(text, &names, form)?)),
             None => first = first.or(Some(names)),
         }
     }
-    Err(missing("text", form.text_key(), &first.unwrap_or_default()))
+    found.ok_or_else(|| missing("text", form.text_key(), &first.unwrap_or_default()))
 }
 
 /// Returns the columns of a sheet that has the text column.
