@@ -143,7 +143,6 @@ mod tests {
             "patient_id,note\n9,\"Stage IV, lung\"\n10,\"Stage I, skin of back\"\n",
             "4711;Stage IV lung cancer\n4712;Stage II colon cancer\n4713;no tumour seen\n",
             "Export of 2025\n\nid;mrn;note\n1;A;\"Stage IV lung cancer\"\n2;B;Stage II skin cancer\n",
-            "sep=;\nid;mrn;note\n1;A;\"Stage IV lung cancer\"\n2;B;Stage II skin cancer\n",
             "key^note\n17^Stage IV lung cancer\n18^Stage II skin cancer\n",
             "UID|Befund\na|Stadium IV, Lunge befallen\nb|Stadium I der Mamma\n",
         ] {
