@@ -89,7 +89,11 @@ stack_tools() {
 build_static_gateway() {
   local target=x86_64-unknown-linux-musl
   need musl-gcc musl-tools
-  rustup target add "$target"
+  # One lane at a time: rustup's own downloads get in each other's way.
+  (
+    flock 8
+    rustup target add "$target"
+  ) 8>"$EXTRACTION_GATEWAY_CACHE/rustup.lock"
   cargo build --release --locked -p gateway --target "$target"
   # shellcheck disable=SC2034 # for the steps
   static_gateway=$CARGO_TARGET_DIR/$target/release/gateway
