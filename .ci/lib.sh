@@ -93,7 +93,7 @@ build_static_gateway() {
   (
     flock 8
     rustup target add "$target"
-  ) 8>"$EXTRACTION_GATEWAY_CACHE/rustup.lock"
+  ) 8>"$tools/rustup.lock"
   cargo build --release --locked -p gateway --target "$target"
   # shellcheck disable=SC2034 # for the steps
   static_gateway=$CARGO_TARGET_DIR/$target/release/gateway
