@@ -56,6 +56,9 @@ module.exports = async function check(page, base) {
   const documented = await operations(base);
   equal(await page.locator('.opblock').count(), documented.length, 'operations on the page');
   let examples = 0;
-  for (const operation of documented) examples += await tryOut(page, operation);
-  return `${examples} examples of ${documented.length} operations in /docs answered 200`;
+  // A gateway as it starts has no jobs: their routes answer that they are off, and most need the id of a job.
+  const tried = documented.filter(({ of }) => !of.tags.includes('jobs'));
+  expect(tried.length < documented.length, 'no operation of jobs on the page');
+  for (const operation of tried) examples += await tryOut(page, operation);
+  return `${examples} examples of ${tried.length} operations in /docs answered 200; ${documented.length - tried.length} operations of jobs are drawn`;
 };
