@@ -64,6 +64,7 @@ pub(crate) async fn fields_come_while_the_model_writes(router: &Router) {
     assert!(first < last, "{timeline:?}");
     let (answer, mut whole) = (received[7].2.clone(), whole);
     whole["request_id"] = answer["request_id"].clone();
+    whole["type"] = "result".into();
     assert_eq!(answer["raw_output"], whole["raw_output"]);
     assert_eq!(answer, whole);
 }
