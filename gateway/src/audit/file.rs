@@ -103,7 +103,7 @@ fn open_to_append(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-fn numbered(path: &Path, number: usize) -> PathBuf {
+pub(super) fn numbered(path: &Path, number: usize) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()

@@ -4,6 +4,7 @@
 //! and reported in the log, in `/health` and in the metrics. Requests are still answered.
 
 mod file;
+pub mod usage;
 
 use std::{
     fmt,
@@ -76,6 +77,8 @@ pub struct AuditEntry {
     pub tokens: u32,
     /// Time from the request's arrival to the answer, in milliseconds.
     pub milliseconds: u64,
+    /// Time at the engine, in milliseconds; 0 for an answer from the cache. All attempts and chunks count.
+    pub engine_milliseconds: u64,
 }
 
 /// Writes the audit file of this process.

@@ -21,6 +21,7 @@ fn entry() -> AuditEntry {
         cached: false,
         tokens: 0,
         milliseconds: 1,
+        engine_milliseconds: 1,
     }
 }
 

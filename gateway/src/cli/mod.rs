@@ -8,6 +8,7 @@ mod healthcheck;
 mod output;
 mod selftest;
 mod serve;
+mod usage;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -90,8 +91,10 @@ enum Command {
         /// Name of the client that gets the key: letters, digits, dots, hyphens, underscores
         name: String,
     },
-    /// Read many notes: files, folders, JSON lines, CSV
+    /// Read many notes: folders, texts, JSON, tables (CSV, Excel), FHIR, HL7, CDA
     Extract(Box<bulk::BulkArguments>),
+    /// Add up the audit file by month and key: notes, tokens, time at the engine, cost
+    Usage(usage::UsageArguments),
     /// Score the configured engine, or predictions, against labelled notes
     Eval(eval::EvalArguments),
 }
@@ -131,6 +134,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Healthcheck { format } => exit_code(runtime.block_on(healthcheck::run(&settings, format))),
         Command::Selftest => exit_code(runtime.block_on(selftest::run(settings))),
         Command::Extract(arguments) => extract(&runtime, *arguments, settings, engine_named),
+        Command::Usage(arguments) => exit_code(usage::run(arguments, &settings)),
         Command::Eval(arguments) => exit_code(runtime.block_on(eval::run(arguments, settings))),
         // The server runs on a worker thread: a task on the main thread would need another thread to wake it each time.
         _ => runtime.block_on(async { tokio::spawn(serve::run(settings)).await.unwrap_or(ExitCode::FAILURE) }),

@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use gateway::{eval::EvalError, server::ServerError};
+use gateway::{audit::usage::UsageError, eval::EvalError, server::ServerError};
 
 /// The result of a command.
 pub(super) type CommandResult = Result<(), Box<dyn std::error::Error>>;
@@ -45,7 +45,7 @@ pub(super) fn exit_code(outcome: CommandResult) -> ExitCode {
             let is_usage = match error.downcast_ref() {
                 Some(EvalError::File(_)) => true,
                 Some(EvalError::Server(error)) => error.is_usage(),
-                None => error.downcast_ref().is_some_and(ServerError::is_usage),
+                None => error.is::<UsageError>() || error.downcast_ref().is_some_and(ServerError::is_usage),
             };
             if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }

@@ -142,6 +142,7 @@ impl Drop for AuditGuard {
             fields: answered.map(|facts| facts.fields).unwrap_or_default(),
             cached: record.cached,
             milliseconds: milliseconds(elapsed),
+            engine_milliseconds: record.stages.map_or(0, |stages| milliseconds(stages.engine)),
         });
     }
 }

@@ -1,0 +1,208 @@
+//! Adds up the audit file by month and key: notes, characters, tokens, time at the engine, and a share of the cost.
+//!
+//! Only counts are kept, so a file of any size takes little memory. A line that is not whole is counted and passed over.
+
+mod report;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+pub use report::{CsvError, Report, Row};
+
+/// Longest line that is read, in bytes. The gateway writes shorter ones.
+const LONGEST_LINE: u64 = 64 << 10;
+/// The name under which extractions without a key are added up.
+const NO_KEY: &str = "-";
+/// Most pairs of month and key. A key file has at most 100,000 keys; more names than this are no audit file.
+const MOST_ROWS: usize = 1_000_000;
+
+/// What the extractions of one key in one month have used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Extractions.
+    pub notes: u64,
+    /// Extractions that were answered with a record.
+    pub answered: u64,
+    /// Answers that came from the cache.
+    pub cached: u64,
+    /// Length of the notes, in code points.
+    pub characters: u64,
+    /// Tokens, as the model server counts them.
+    pub tokens: u64,
+    /// Time at the engine, in milliseconds.
+    pub engine_milliseconds: u64,
+}
+
+/// What the lines of audit files add up to.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    by_month_and_key: BTreeMap<(String, String), Used>,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines that are not whole lines of an audit file.
+    pub unreadable: u64,
+    /// Lines without the time at the engine, which earlier versions of the gateway wrote.
+    pub untimed: u64,
+}
+
+/// Why audit files cannot be added up.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// A file cannot be read.
+    #[error("the audit file {}: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        cause: io::Error,
+    },
+    /// The file has lines, and none of them is that of an audit file.
+    #[error("{} is no audit file: none of its lines is a JSON object with `time` and `code`", path.display())]
+    NoAudit {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Neither the command line nor the settings name a file.
+    #[error(
+        "there is no audit file to add up: name files, or set audit.path and restart the gateway, which then writes one \
+         line for each extraction"
+    )]
+    NoFile,
+    /// There are more pairs of month and key than an audit file can have.
+    #[error("the files name more than {MOST_ROWS} pairs of month and key")]
+    TooMany,
+}
+
+/// The part of a line that is added up.
+#[derive(Deserialize)]
+struct Line {
+    time: String,
+    principal: Option<String>,
+    status: u16,
+    #[serde(default)]
+    note_chars: u64,
+    #[serde(default)]
+    cached: bool,
+    #[serde(default)]
+    tokens: u64,
+    engine_milliseconds: Option<u64>,
+}
+
+impl Usage {
+    /// Adds the lines of one file.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), UsageError> {
+        let unreadable = |cause| UsageError::Unreadable { path: path.to_owned(), cause };
+        let (lines, bad) = (self.lines, self.unreadable);
+        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)?;
+            if read == 0 {
+                break;
+            }
+            if read as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+                file.skip_until(b'\n').map_err(unreadable)?;
+            }
+            if !line.trim_ascii().is_empty() {
+                self.add_line(&line)?;
+            }
+        }
+        let (lines, bad) = (self.lines - lines, self.unreadable - bad);
+        if lines > 0 && lines == bad { Err(UsageError::NoAudit { path: path.to_owned() }) } else { Ok(()) }
+    }
+
+    fn add_line(&mut self, line: &[u8]) -> Result<(), UsageError> {
+        self.lines += 1;
+        let parsed: Result<Line, _> = serde_json::from_slice(line);
+        let Some((month, line)) = parsed.ok().and_then(|line| Some((month(&line.time)?.to_owned(), line))) else {
+            self.unreadable += 1;
+            return Ok(());
+        };
+        self.untimed += u64::from(line.engine_milliseconds.is_none());
+        let key = line.principal.unwrap_or_else(|| NO_KEY.to_owned());
+        let used = self.by_month_and_key.entry((month, key)).or_default();
+        used.notes += 1;
+        used.answered += u64::from((200..300).contains(&line.status));
+        used.cached += u64::from(line.cached);
+        used.characters = used.characters.saturating_add(line.note_chars);
+        used.tokens = used.tokens.saturating_add(line.tokens);
+        used.engine_milliseconds =
+            used.engine_milliseconds.saturating_add(line.engine_milliseconds.unwrap_or_default());
+        if self.by_month_and_key.len() > MOST_ROWS { Err(UsageError::TooMany) } else { Ok(()) }
+    }
+
+    /// Returns the sums in order of month and key, for the months from `since` on (such as `2026-11`).
+    ///
+    /// With `month_cost`, what the box cost in each month, each key gets a share of it: by its time at the engine, or, in a
+    /// month in which no engine time is known, by its notes. Notes from the cache took no time and cost nothing.
+    #[must_use]
+    pub fn report(&self, since: Option<&str>, key: Option<&str>, month_cost: Option<f64>) -> Report {
+        let mut totals: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for ((month, _), used) in &self.by_month_and_key {
+            let total = totals.entry(month).or_default();
+            total.0 = total.0.saturating_add(used.engine_milliseconds);
+            total.1 = total.1.saturating_add(used.notes);
+        }
+        let share = |month: &str, used: &Used| {
+            let (time, notes) = totals.get(month).copied().unwrap_or_default();
+            let (part, whole) = if time > 0 { (used.engine_milliseconds, time) } else { (used.notes, notes) };
+            ratio(part, whole)
+        };
+        let rows = self
+            .by_month_and_key
+            .iter()
+            .filter(|((month, name), _)| {
+                since.is_none_or(|since| month.as_str() >= since) && key.is_none_or(|key| name == key)
+            })
+            .map(|((month, name), used)| Row {
+                month: month.clone(),
+                key: name.clone(),
+                notes: used.notes,
+                answered: used.answered,
+                failed: used.notes - used.answered,
+                cached: used.cached,
+                characters: used.characters,
+                tokens: used.tokens,
+                engine_seconds: used.engine_milliseconds as f64 / 1_000.0,
+                cost: month_cost.map(|cost| (cost * share(month, used) * 100.0).round() / 100.0),
+            })
+            .collect();
+        Report { rows, lines: self.lines, unreadable: self.unreadable, untimed: self.untimed }
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Returns the month of a time in RFC 3339: `2026-11`.
+fn month(time: &str) -> Option<&str> {
+    let month = time.get(..7).filter(|_| time.as_bytes().get(7) == Some(&b'-'))?;
+    is_month(month).then_some(month)
+}
+
+/// Returns whether a text is a month such as `2026-11`.
+#[must_use]
+pub fn is_month(text: &str) -> bool {
+    let [y1, y2, y3, y4, b'-', m1, m2] = text.as_bytes() else { return false };
+    let digits = [y1, y2, y3, y4, m1, m2].into_iter().all(u8::is_ascii_digit);
+    digits && matches!((m1, m2), (b'0', b'1'..=b'9') | (b'1', b'0'..=b'2'))
+}
+
+/// Returns an audit file and its older files that exist, oldest first.
+#[must_use]
+pub fn with_older(path: &Path) -> Vec<PathBuf> {
+    let older = |number: &usize| super::file::numbered(path, *number);
+    let kept = (1..).take_while(|number| older(number).exists()).collect::<Vec<usize>>();
+    kept.iter().rev().map(older).chain([path.to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests;

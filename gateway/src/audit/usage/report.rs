@@ -1,0 +1,104 @@
+//! The sums of an audit file as a table, as CSV and as JSON.
+
+use serde::Serialize;
+
+/// The sums, and what could not be added up.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// One row for each month and key.
+    pub rows: Vec<Row>,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines that were passed over, because they are not whole.
+    pub unreadable: u64,
+    /// Lines whose time at the engine is not known.
+    pub untimed: u64,
+}
+
+/// The sums of one key in one month.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The month in UTC: `2026-11`.
+    pub month: String,
+    /// The name of the key; `-` for extractions without one.
+    pub key: String,
+    /// Extractions.
+    pub notes: u64,
+    /// Extractions that were answered with a record.
+    pub answered: u64,
+    /// Extractions that ended with an error, or whose caller left.
+    pub failed: u64,
+    /// Answers from the cache.
+    pub cached: u64,
+    /// Length of the notes, in code points.
+    pub characters: u64,
+    /// Tokens, as the model server counts them.
+    pub tokens: u64,
+    /// Time at the engine, in seconds. Notes that are read at once count each.
+    pub engine_seconds: f64,
+    /// The share of the month's cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+}
+
+/// The rows could not be written as CSV.
+#[derive(Debug, thiserror::Error)]
+#[error("the rows cannot be written as CSV: {0}")]
+pub struct CsvError(String);
+
+impl Report {
+    /// Returns the rows as CSV with a header.
+    pub fn csv(&self) -> Result<String, CsvError> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let fault = |error: &dyn std::fmt::Display| CsvError(error.to_string());
+        let has_cost = self.has_cost();
+        writer.write_record(Self::header(has_cost)).map_err(|error| fault(&error))?;
+        for row in &self.rows {
+            writer.write_record(row.cells(has_cost)).map_err(|error| fault(&error))?;
+        }
+        let bytes = writer.into_inner().map_err(|error| fault(&error))?;
+        String::from_utf8(bytes).map_err(|error| fault(&error)).map(|text| text.trim_end().to_owned())
+    }
+
+    /// Returns the rows as a table in columns.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let has_cost = self.has_cost();
+        let mut lines = vec![Self::header(has_cost).map(str::to_owned).collect::<Vec<String>>()];
+        lines.extend(self.rows.iter().map(|row| row.cells(has_cost).collect()));
+        let columns = lines.first().map_or(0, Vec::len);
+        let width = |at: usize| lines.iter().filter_map(|line| line.get(at)).map(String::len).max().unwrap_or_default();
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let line = |cells: &Vec<String>| {
+            let padded = cells.iter().zip(&widths).enumerate().map(|(at, (cell, width))| match at {
+                0 | 1 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            padded.collect::<Vec<String>>().join("  ").trim_end().to_owned()
+        };
+        lines.iter().map(line).collect::<Vec<String>>().join("\n")
+    }
+
+    fn has_cost(&self) -> bool {
+        self.rows.iter().any(|row| row.cost.is_some())
+    }
+
+    fn header(has_cost: bool) -> impl Iterator<Item = &'static str> {
+        let columns =
+            ["month", "key", "notes", "answered", "failed", "cached", "characters", "tokens", "engine_seconds"];
+        columns.into_iter().chain(has_cost.then_some("cost"))
+    }
+}
+
+impl Row {
+    fn cells(&self, has_cost: bool) -> impl Iterator<Item = String> {
+        let counts = [self.notes, self.answered, self.failed, self.cached, self.characters, self.tokens];
+        let texts = [self.month.clone(), self.key.clone()];
+        let cost = has_cost.then(|| format!("{:.2}", self.cost.unwrap_or_default()));
+        texts
+            .into_iter()
+            .chain(counts.map(|count| count.to_string()))
+            .chain([format!("{:.1}", self.engine_seconds)])
+            .chain(cost)
+    }
+}

@@ -1,0 +1,126 @@
+//! Tests of the sums of audit files.
+
+use std::{io::Write, sync::Arc};
+
+use super::*;
+use crate::audit::AuditEntry;
+
+fn file(lines: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(lines.as_bytes()).unwrap();
+    file
+}
+
+fn usage(lines: &str) -> Result<Usage, UsageError> {
+    let mut usage = Usage::default();
+    usage.add_file(file(lines).path())?;
+    Ok(usage)
+}
+
+/// A line as the gateway writes it.
+fn line(month: &str, key: Option<&str>, status: u16, engine_milliseconds: u64) -> String {
+    let entry = AuditEntry {
+        time: format!("{month}-05T10:00:00.000Z"),
+        request_id: Arc::from("r"),
+        principal: key.map(str::to_owned),
+        route: "/api/v1/extract",
+        status,
+        code: "ok",
+        body_bytes: 200,
+        note_chars: 100,
+        note_hmac: None,
+        engine: Some("vllm"),
+        model: None,
+        prompt: None,
+        fields: Vec::new(),
+        degraded: false,
+        cached: engine_milliseconds == 0,
+        tokens: 30,
+        milliseconds: engine_milliseconds + 5,
+        engine_milliseconds,
+    };
+    serde_json::to_string(&entry).unwrap() + "\n"
+}
+
+#[test]
+fn lines_are_added_up_by_month_and_key() {
+    let lines = [
+        line("2026-10", Some("trial"), 200, 400),
+        line("2026-11", Some("trial"), 200, 1_000),
+        line("2026-11", Some("trial"), 503, 0),
+        line("2026-11", Some("registry"), 200, 3_000),
+        line("2026-11", None, 200, 0),
+    ]
+    .concat();
+    let report = usage(&lines).unwrap().report(None, None, None);
+    let expected = "\
+month    key       notes  answered  failed  cached  characters  tokens  engine_seconds
+2026-10  trial         1         1       0       0         100      30             0.4
+2026-11  -             1         1       0       1         100      30             0.0
+2026-11  registry      1         1       0       0         100      30             3.0
+2026-11  trial         2         1       1       1         200      60             1.0";
+    assert_eq!(report.table(), expected);
+    assert_eq!((report.lines, report.unreadable, report.untimed), (5, 0, 0));
+}
+
+#[test]
+fn a_month_s_cost_is_shared_by_engine_time() {
+    let lines = [
+        line("2026-10", Some("trial"), 200, 0),
+        line("2026-10", Some("trial"), 200, 0),
+        line("2026-10", Some("registry"), 200, 0),
+        line("2026-11", Some("trial"), 200, 1_000),
+        line("2026-11", Some("registry"), 200, 3_000),
+    ]
+    .concat();
+    let usage = usage(&lines).unwrap();
+    let costs = |key: &str| -> Vec<f64> {
+        usage.report(None, Some(key), Some(90.0)).rows.iter().filter_map(|row| row.cost).collect()
+    };
+    // No time is known of October, so its cost is shared by notes. A filter does not change the shares.
+    assert_eq!(costs("trial"), [60.0, 22.5]);
+    assert_eq!(costs("registry"), [30.0, 67.5]);
+    assert_eq!(usage.report(Some("2026-11"), None, Some(90.0)).rows.len(), 2);
+    let csv = usage.report(Some("2026-11"), Some("trial"), Some(90.0)).csv().unwrap();
+    assert_eq!(csv.lines().nth(1), Some("2026-11,trial,1,1,0,0,100,30,1.0,22.50"));
+}
+
+#[test]
+fn lines_that_are_not_whole_are_counted_and_passed_over() {
+    let whole = line("2026-11", Some("trial"), 200, 10);
+    let cut = &whole[..40];
+    let old = r#"{"time":"2026-11-01T00:00:00Z","status":200,"code":"ok","note_chars":7}"#;
+    let bad_month = whole.replace("2026-11-05", "2026-13-05");
+    let long = format!("{}{{\"time\":\"{}\"}}\n", whole, "x".repeat(100_000));
+    let usage = usage(&format!("{whole}{cut}\n\n{old}\n{bad_month}{long}{whole}")).unwrap();
+    assert_eq!((usage.lines, usage.unreadable, usage.untimed), (7, 3, 1));
+    let report = usage.report(None, Some("trial"), None);
+    assert_eq!(report.rows.first().map(|row| row.notes), Some(3));
+}
+
+#[test]
+fn another_file_is_refused_and_an_empty_one_is_not() {
+    assert!(matches!(usage("Dear Sir,\nthe patient\n"), Err(UsageError::NoAudit { .. })));
+    assert!(usage("").unwrap().report(None, None, None).rows.is_empty());
+    let missing = Usage::default().add_file(Path::new("/nowhere/audit.jsonl"));
+    assert!(matches!(missing, Err(UsageError::Unreadable { .. })));
+}
+
+#[test]
+fn older_files_come_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    for name in ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2", "audit.jsonl.4"] {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    let names: Vec<String> =
+        with_older(&path).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, ["audit.jsonl.2", "audit.jsonl.1", "audit.jsonl"]);
+}
+
+#[test]
+fn months() {
+    for (text, expected) in [("2026-11", true), ("2026-00", false), ("2026-13", false), ("26-11", false), ("", false)] {
+        assert_eq!(is_month(text), expected, "{text}");
+    }
+}
