@@ -7,7 +7,8 @@ use super::{
     marker_results::{
         self, MarkerOutcome, RESULT, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result,
     },
-    marker_values::{MarkerReading, add},
+    marker_rows,
+    marker_values::{MarkerReading, add, add_row},
     meanings, receptor_scores,
     view::{NoteView, Values},
 };
@@ -35,7 +36,9 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
             }
         } else {
             let next = markers.get(index + 1).map(|next| next.range.start);
-            if let Some(value) = scored(view, marker, next) {
+            if let Some(results) = marker_rows::results(view, markers, index) {
+                add_row(&mut values, marker, &results);
+            } else if let Some(value) = scored(view, marker, next) {
                 values.add(marker.term.name, value);
             } else if let Some(reading) = reading(view, marker, next, markers.get(index + 1..).unwrap_or_default()) {
                 add(&mut values, marker, &reading);

@@ -171,26 +171,10 @@ const AMBIGUOUS: usize = 3;
 
 /// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of disease.
 fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
-    const COURSE: [&str; 16] = [
-        "stage",
-        "induction",
-        "remission",
-        "relapsed",
-        "refractory",
-        "achieved cr",
-        "in cr",
-        "blast",
-        "metasta",
-        "t1",
-        "t2",
-        "t3",
-        "t4",
-        "er positive",
-        "er negative",
-        "biopsy proven",
-    ];
+    const COURSE: &str = "stage|induction|remission|relapsed|refractory|achieved cr|in cr|blast|metasta|t1|t2|t3|t4|\
+                          er positive|er negative|biopsy proven|bclc|child pugh|child-pugh|binet|r-iss|ann arbor";
     let near = view.near(&mention.range, 24, 40);
-    let course = COURSE.iter().any(|word| near.contains(word));
+    let course = COURSE.split('|').any(|word| near.contains(word));
     let organ_next = following_site(view, &mention.range).is_some();
     course && (organ_next || mention.term.is("haem") || mention.term.tag("site").is_some())
 }
@@ -230,7 +214,10 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
             start = last.range.start;
             before = rest;
         } else if let Some(site) = site.filter(|site| {
-            let unnamed = head_organ.is_none() || (head.term.is("whole") && !breaks_line(view, site, start));
+            // "cM1 (liver) rectal cancer": what the brackets close over is said of something else.
+            let is_aside = head_organ.is_some() && view.folded.slice(site.range.end..start).starts_with(')');
+            let unnamed =
+                head_organ.is_none() || (head.term.is("whole") && !is_aside && !breaks_line(view, site, start));
             unnamed && organ == head_organ && touches(view, site, start)
         }) {
             let Some(primary) = site.term.tag("primary") else { break };

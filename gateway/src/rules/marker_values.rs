@@ -13,12 +13,25 @@ pub(super) struct MarkerReading<'note> {
     pub(super) outcome: MarkerOutcome<'note>,
 }
 
+/// The receptors that "ER/PR" and "hormone receptors" name together.
+const PAIR: [&str; 2] = ["ER", "PR"];
+
+/// Adds a marker with the results that a row gives it: one, or one for each receptor of a pair.
+pub(super) fn add_row(values: &mut Values, marker: &Mention, outcomes: &[MarkerOutcome<'_>]) {
+    let term = marker.term;
+    let names = if term.is("pair") { PAIR.as_slice() } else { std::slice::from_ref(&term.name) };
+    for (name, outcome) in names.iter().zip(outcomes) {
+        let shown = if term.is("pair") || term.is("receptor") { name } else { term.spelled };
+        add_one(values, term, name, shown, outcome);
+    }
+}
+
 /// Adds a marker and its result to the field's values.
 pub(super) fn add(values: &mut Values, marker: &Mention, reading: &MarkerReading<'_>) {
     let term = marker.term;
     let name = reading.name;
     if term.is("pair") {
-        for receptor in ["ER", "PR"] {
+        for receptor in PAIR {
             add_one(values, term, receptor, receptor, &reading.outcome);
         }
     } else {

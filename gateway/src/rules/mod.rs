@@ -16,6 +16,7 @@ mod genes;
 mod in_situ;
 mod lexicon;
 mod marker_results;
+mod marker_rows;
 mod marker_values;
 mod markup;
 mod meanings;

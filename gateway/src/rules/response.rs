@@ -89,6 +89,7 @@ fn stated(view: &NoteView<'_>) -> Vec<Step> {
         course.retain(|step| step.category != "pd" || !is_occasion(view, step.at));
     }
     // Drop the "recurrence" inside "no recurrence".
+    course.retain(|step| !matches!(step.category, "pd" | "recurrence") || !ends_a_plan(view, step.at));
     course.sort_by_key(|step| step.at);
     let mut free = None;
     course.retain(|step| {
@@ -106,6 +107,32 @@ fn is_occasion(view: &NoteView<'_>, at: usize) -> bool {
     let mut words = before.rsplit(' ');
     let occasions = ["after", "following", "upon", "until", "on", "for", "given", "to", "prior", "without"];
     [words.next(), words.next()].into_iter().flatten().any(|word| occasions.contains(&word))
+}
+
+/// Returns whether a progression only says how long a treatment is to go on: "continue capecitabine until progression". In
+/// "received capecitabine until progression in May" it has come.
+fn ends_a_plan(view: &NoteView<'_>, at: usize) -> bool {
+    const PLANS: [&str; 13] = [
+        "continue",
+        "continues",
+        "continuing",
+        "will",
+        "plan",
+        "plans",
+        "planned",
+        "recommend",
+        "recommended",
+        "shall",
+        "should",
+        "treat",
+        "maintain",
+    ];
+    let before = view.folded.before(at, 110);
+    let Some((clause, _)) = before.rsplit_once(" until ").filter(|(_, between)| !between.contains(['.', ';'])) else {
+        return false;
+    };
+    let clause = clause.rsplit(['.', ';', '\n']).next().unwrap_or_default();
+    clause.split([' ', ',']).any(|word| PLANS.contains(&word))
 }
 
 /// Returns the excellent responses, which in thyroid cancer are a category: no evidence of disease.
@@ -290,6 +317,22 @@ pub(crate) fn compile() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_progression_that_ends_a_plan_has_not_come() {
+        for (note, expected) in [
+            ("Colon cancer. Continue capecitabine until disease progression.", ""),
+            ("Colon cancer. She will stay on capecitabine until progression.", ""),
+            ("Colon cancer. Treatment is planned until disease progression", ""),
+            ("Colon cancer. Received capecitabine until disease progression in May.", "disease progression"),
+            ("Colon cancer. Was switched to capecitabine until progression.", "disease progression"),
+            ("Colon cancer. Continue capecitabine. Earlier FOLFOX until progression.", "disease progression"),
+        ] {
+            let view = NoteView::of(note);
+            let read = read(&view, &crate::rules::cancer::read(&view));
+            assert_eq!(read.unwrap_or_default(), expected, "{note}");
+        }
+    }
 
     #[test]
     fn pattern_compiles() {

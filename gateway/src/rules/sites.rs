@@ -305,7 +305,8 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     let mut from = at;
     let mut edge = word.range.start;
     while let Some(site) = from.checked_sub(1).and_then(|before| sites.get(before)) {
-        if at - from == LONGEST_LIST || !is_list(view.folded.slice(site.range.end..edge)) {
+        let gap = view.folded.slice(site.range.end..edge);
+        if at - from == LONGEST_LIST || !is_list(gap) || (gap.contains(',') && follows_diagnosis(view, site)) {
             break;
         }
         edge = site.range.start;
@@ -341,6 +342,18 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     }
     let before = sites.get(from..at).unwrap_or_default();
     before.iter().chain(sites.get(first..to).unwrap_or_default())
+}
+
+/// Returns whether a site names where the tumour before it began, and no metastasis: "NET G2 small bowel, liver mets".
+fn follows_diagnosis(view: &NoteView<'_>, site: &Mention) -> bool {
+    const GRADES: &str = "g1 g2 g3 grade 1 2 3 low high of the in";
+    let cancers = view.terms(TermKind::Cancer);
+    let before = cancers.partition_point(|cancer| cancer.range.end <= site.range.start);
+    let Some(cancer) = before.checked_sub(1).and_then(|at| cancers.get(at)) else { return false };
+    let gap = view.folded.slice(cancer.range.end..site.range.start);
+    gap.len() <= 16
+        && site.term.tag("primary").is_some()
+        && gap.split([' ', '(', ')']).all(|word| word.is_empty() || is_one_of(GRADES, word))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ static HEADINGS: LazyLock<Table<&'static [u8], Section>> = LazyLock::new(|| {
             "[pending]" => section = Section::Pending,
             "[reason]" => section = Section::Reason,
             "[question]" => section = Section::Question,
+            "[criteria]" => section = Section::Criteria,
             comment if comment.starts_with('#') => {}
             name => drop(names.insert(name.as_bytes(), section)),
         }

@@ -121,4 +121,6 @@ pub enum Section {
     Reason,
     /// Clinical questions and differential diagnoses, which are uncertain.
     Question,
+    /// What a trial asks of its patients, or what is written about patients in general.
+    Criteria,
 }

@@ -119,11 +119,18 @@ impl<'note> Context<'note> {
             .flat_map(|scope| scope.rules().map(move |rule| (scope, rule)))
             .filter(|(_, rule)| rule.concerns(field))
             .filter(|(scope, rule)| self.covers(scope, rule, &range, field))
+            .filter(|(scope, rule)| {
+                let affirms = rule.assertion == Assertion::Present && !scope.forward;
+                !affirms || !self.is_condition(word, scope.cue_start)
+            })
             .max_by_key(|(scope, rule)| priority(rule.assertion, scope.forward));
         let assertion = match strongest {
             Some((_, rule)) => rule.assertion,
             None => section_default(section, field),
         };
+        // Whatever a criterion says, it says of no patient yet: "Exclusion criteria: prior docetaxel".
+        let of_nobody = section == Section::Criteria && assertion.in_record(field);
+        let assertion = if of_nobody { section_default(section, field) } else { assertion };
         let carried_out = assertion == Assertion::Planned && field == Field::Treatment && self.is_carried_out(&range);
         if carried_out { Assertion::Present } else { assertion }
     }
@@ -217,6 +224,19 @@ impl<'note> Context<'note> {
         is_in_scope && !of_marker && (!negates_biomarker || self.names_positive(range))
     }
 
+    /// Returns whether the value at a word is the subject of a condition, which no verb after it makes a fact: "if stage IV
+    /// is confirmed".
+    fn is_condition(&self, word: usize, cue_start: usize) -> bool {
+        let before = self.words.get(word.saturating_sub(3)..word).unwrap_or_default();
+        let Some(condition) = before.iter().rev().find(|word| {
+            let spelled = self.text.get(word.start..word.end).unwrap_or_default();
+            ["if", "unless"].iter().any(|condition| condition.eq_ignore_ascii_case(spelled))
+        }) else {
+            return false;
+        };
+        self.sentence(condition.start).is_some_and(|sentence| cue_start < sentence.end)
+    }
+
     /// Returns whether the word directly before the cue is a marker: "ER negative".
     fn follows_marker(&self, scope: &Scope) -> bool {
         let before = scope.word.checked_sub(1).and_then(|at| self.words.get(at));
@@ -285,6 +305,8 @@ fn section_default(section: Section, field: Field) -> Assertion {
         (Section::Plan, Field::Treatment) => Assertion::Planned,
         (Section::Allergies, Field::Treatment) => Assertion::Declined,
         (Section::Pending, Field::GeneMutation | Field::Biomarker) => Assertion::NotTested,
+        (Section::Criteria, Field::Treatment) => Assertion::Planned,
+        (Section::Criteria, _) => Assertion::Uncertain,
         (Section::Question, Field::CancerType | Field::MetastasisSite | Field::Response) => Assertion::Uncertain,
         _ => Assertion::Present,
     }

@@ -15,17 +15,21 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
     let mut found = Vec::new();
     let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
     for (at, &head) in note.walk().enumerate() {
-        if !matches!(
+        // Ann Arbor and Lugano are towns, too: "Ann Arbor 3 weeks ago".
+        let is_town = matches!(note.fold_of(head), "arbor" | "lugano");
+        let names_stage = matches!(
             note.fold_of(head),
             "stage" | "stages" | "staged" | "staging" | "figo" | "ajcc" | "cstage" | "pstage" | "substage"
-        ) {
+        );
+        if !is_town && !names_stage {
             continue;
         }
         let mut next = at + 1;
         let mut gap = 0;
         while let Some(&token) = note.tokens().get(next).filter(|token| token.sentence == head.sentence) {
             if let Some((group, last)) = group_at(note, next) {
-                if !is_of_other_disease(note, at, last) {
+                let is_number = is_town && note.fold_of(token).starts_with(|c: char| c.is_ascii_digit());
+                if !is_number && !is_of_other_disease(note, at, last) {
                     found.push((group, head.start..last));
                 }
                 break;

@@ -26,7 +26,7 @@ pub(super) fn is_list(gap: &str) -> bool {
     gap.len() < 48
         && !gap.contains(['.', ':', '\n', ';'])
         && gap
-            .split([' ', ',', '/', '&', '+', '(', ')', '-', '*', '•', '·', '●', '▪'])
+            .split([' ', ',', '/', '&', '+', '(', ')', '-', '*', '•', '·', '●', '▪', '"'])
             .all(|word| word.is_empty() || is_one_of(FILLERS, word))
 }
 

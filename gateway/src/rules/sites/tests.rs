@@ -41,6 +41,9 @@ fn distant_metastases_stay() {
         ("Colon cancer\nSites of metastatic disease:\n- Liver\n- Lung", "liver; lung"),
         ("Metastatic breast cancer with axillary lymph node involvement.", ""),
         ("Lung cancer with brain metastases; mediastinal nodes are enlarged.", "brain"),
+        ("Lung cancer with \"hepatic\" metastases.", "liver"),
+        ("Neuroendocrine tumor G2 small bowel, liver mets.", "liver"),
+        ("Neuroendocrine tumor G2, small bowel and liver mets.", "small bowel; liver"),
     ] {
         let (sites, extent) = spread(note);
         assert!(extent >= Extent::Distant && sites.starts_with(expected), "{note}: {sites} {extent:?}");

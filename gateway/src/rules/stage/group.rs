@@ -9,13 +9,15 @@ use crate::{extraction::Field, rules::view::NoteView, statics::pattern};
 
 /// A stage group after the word "stage".
 pub(super) static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));
-const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abce])([1-4])?))?(?-u:\b)";
+const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abce])([1-4])?)|([xes][abes]?))?(?-u:\b)";
 
 /// The words before a stage group. The first value says whether the word itself corrects an earlier stage.
-const WORDS: [(bool, &str); 7] = [
+const WORDS: [(bool, &str); 9] = [
     (false, "stage"),
     (false, "staging"),
     (false, "figo"),
+    (false, "ann arbor"),
+    (false, "lugano"),
     (false, "stg"),
     (false, "st."),
     (true, "restaged"),
@@ -81,6 +83,9 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String
     if (numeral == "i" && next.starts_with(".e")) || (numeral.starts_with(|c: char| c.is_ascii_digit()) && is_time) {
         return None;
     }
+    if is_first_opinion(view, at) || is_range(view, range.end) {
+        return None;
+    }
     // "St. 1" is a street or a saint.
     if word == "st." && (numeral.len() < 2 || range.len() > 8) {
         return None;
@@ -93,13 +98,41 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String
         _ => (0, "0"),
     };
     let letter = found.get(2).map_or("", |letter| letter.as_str());
-    // "IE" is a lymphoma outside the lymph nodes.
-    if letter == "e"
+    // "IE" is a lymphoma outside the lymph nodes, "IIXB" one with bulk and B symptoms.
+    let of_lymphoma = found.get(4).map_or("", |letters| letters.as_str());
+    if (letter == "e" || !of_lymphoma.is_empty())
         && !["lymphoma", "hodgkin", "ann arbor", "lugano"].iter().any(|word| view.near(&range, 80, 60).contains(word))
     {
         return None;
     }
-    Some((rank, format!("{level}{}{}", letter.to_ascii_uppercase(), found.get(3).map_or("", |digit| digit.as_str()))))
+    let letters = format!("{letter}{of_lymphoma}").to_ascii_uppercase();
+    Some((rank, format!("{level}{letters}{}", found.get(3).map_or("", |digit| digit.as_str()))))
+}
+
+/// Returns whether the words before the stage call it an opinion that was given up: "previously thought to be stage IV".
+fn is_first_opinion(view: &NoteView<'_>, at: usize) -> bool {
+    const EARLIER: [&str; 6] = ["previously", "initially", "originally", "first", "formerly", "at first"];
+    const OPINION: [&str; 7] = ["thought", "believed", "considered", "felt", "assumed", "suspected", "presumed"];
+    let before = view.folded.before(at, 40);
+    let before = before.rsplit(['.', ';', ',', '\n']).next().unwrap_or_default();
+    let mut words = before.split(' ').skip_while(|word| !EARLIER.contains(word));
+    words.next().is_some() && words.any(|word| OPINION.contains(&word))
+}
+
+/// Returns whether another group follows as an alternative or as the end of a range: "II or III", "II/III", "I-III". Then
+/// the note does not say which stage it is.
+fn is_range(view: &NoteView<'_>, end: usize) -> bool {
+    let next = view.folded.after(end, 16);
+    let joined = [" or ", "/", " / ", "-", " to ", " vs ", " versus "]
+        .iter()
+        .find_map(|join| next.strip_prefix(join))
+        .map(|rest| rest.strip_prefix("stage ").unwrap_or(rest));
+    let word = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+    joined.map(word).is_some_and(|word| {
+        let numeral = word.trim_end_matches(|c: char| matches!(c, 'a'..='c') || c.is_ascii_digit());
+        // A single "I" is the writer: "stage II or I".
+        matches!(numeral, "ii" | "iii" | "iv")
+    })
 }
 
 #[cfg(test)]
@@ -137,6 +170,20 @@ mod tests {
             ("staging 3 months after surgery", ""),
             ("Ann Arbor stage IE", "IE"),
             ("stage, i.e. IV", ""),
+            ("Stage II or III colon cancer", ""),
+            ("Stage II/III colon cancer", ""),
+            ("Patients with stage I-III were compared", ""),
+            ("Stage IIA to IIIB", ""),
+            ("Stage II/III at first, stage IV now", "IV"),
+            ("Stage IIIB, previously thought to be stage IV", "IIIB"),
+            ("Initially believed to be stage IV. Stage IIIA.", "IIIA"),
+            ("First seen in May. Stage IV", "IV"),
+            ("If stage IV is confirmed, start chemotherapy", ""),
+            ("Ann Arbor IIB", "IIB"),
+            ("Hodgkin lymphoma, Ann Arbor: IIIA", "IIIA"),
+            ("Lugano IV", "IV"),
+            ("Hodgkin lymphoma stage IIXB", "IIXB"),
+            ("Hodgkin lymphoma stage IISB", "IISB"),
         ] {
             assert_eq!(stated(&NoteView::of(text)).unwrap_or_default(), expected, "{text}");
         }

@@ -116,6 +116,9 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
     for (words, value) in [
         ("extensive stage", "extensive stage"),
         ("extensive disease small cell", "extensive stage"),
+        ("small cell lung cancer, extensive disease", "extensive stage"),
+        ("small cell lung cancer, limited disease", "limited stage"),
+        ("small cell lung cancer with extensive disease", "extensive stage"),
         ("es sclc", "extensive stage"),
         ("limited stage", "limited stage"),
         ("ls sclc", "limited stage"),

@@ -33,6 +33,16 @@ const SYSTEMS: &[System] = &[
         stages: &["0", "a", "b", "c", "d"],
     },
     System { spellings: &["inrgss", "inrg"], name: "INRG", stages: &["l1", "l2", "ms", "m"] },
+    System {
+        spellings: &["dukes'", "duke's", "dukes"],
+        name: "Dukes",
+        stages: &["c1", "c2", "b1", "b2", "a", "b", "c", "d"],
+    },
+    System {
+        spellings: &["masaoka koga", "masaoka"],
+        name: "Masaoka",
+        stages: &["iva", "ivb", "iia", "iib", "iii", "ii", "i"],
+    },
     System { spellings: &["inss"], name: "INSS", stages: &["2a", "2b", "4s", "1", "2", "3", "4"] },
 ];
 
@@ -98,6 +108,10 @@ mod tests {
             ("Neuroblastoma, INRG stage M", "INRG M"),
             ("INSS stage 4S", "INSS 4S"),
             ("Durie-Salmon stage IIIA", "Durie-Salmon IIIA"),
+            ("Colon cancer, Dukes C.", "Dukes C"),
+            ("Dukes' stage B2", "Dukes B2"),
+            ("Thymoma, Masaoka-Koga stage IIb", "Masaoka IIB"),
+            ("Dukes County Hospital", ""),
             ("He raised the issue II times", ""),
             ("rainy 3", ""),
             ("ISS", ""),
