@@ -1,7 +1,7 @@
 //! Runs the steps of one extraction, in order: cut, read, merge, ground, answer.
 //!
-//! This file depends on no HTTP and no upstream. A note that fits takes one upstream call, a longer one takes one call
-//! for each chunk.
+//! This file depends on no HTTP and no upstream. A note that fits is read in one piece, a longer one in chunks; each piece
+//! takes at most two attempts.
 
 use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 

@@ -91,10 +91,9 @@ impl StageTimings {
     }
 }
 
-/// Reads one text, in at most two attempts. After a draft that was cut off, the second attempt has twice the budget,
-/// unless the caller fixed the budget. After a draft that is no record, or an empty record that the witness or the
-/// draft itself contradicts, it has another seed. If the second attempt fails too, returns an error, or the empty
-/// record, marked as doubtful.
+/// Reads one text, in at most two attempts. The second attempt has twice the token budget if the first draft was cut off
+/// (unless the caller fixed the budget). It has another seed if the first draft was no record, or an empty record that is
+/// doubted. If the second attempt fails too, returns an error, or the empty record, marked as doubtful.
 pub(super) async fn read(
     engine: &dyn Engine,
     witness: Option<Witness<'_>>,

@@ -1,4 +1,4 @@
-//! The HTTP service: one list of routes, one ordered list of layers.
+//! The HTTP service: one list of routes, and one layer whose ordered steps every request passes.
 
 mod accept;
 mod access;

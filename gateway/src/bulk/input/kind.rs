@@ -1,4 +1,5 @@
-//! Decides by its content how an input is read. The name of a file decides only what content leaves open.
+//! Decides by its content how an input is read. The name of a file decides only what content leaves open, and that a file
+//! named as a table (`.csv`) is one.
 
 use std::path::Path;
 
