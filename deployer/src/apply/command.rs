@@ -62,7 +62,7 @@ async fn run_script<P: Ports>(
     read_only: bool,
 ) -> Result<HostReport, CommandError> {
     script.clone().named(&run_id()).fits().map_err(|large| {
-        CommandError::NotSent(Failure::usage(
+        CommandError::NeverRan(Failure::usage(
             large.to_string(),
             "The SSM command has no more room; nothing was changed.",
         ))
@@ -82,11 +82,11 @@ async fn run_script<P: Ports>(
         let sent = SentCommand { what, id, run: run.clone(), limit_seconds, read_only };
         match follow::follow(context, interrupt, sent, progress).await {
             CommandEnd::Known(end) => match *end {
-                Err(CommandError::Refused) => return Err(CommandError::NotSent(document::refusal(context).await)),
+                Err(CommandError::Refused) => return Err(CommandError::NeverRan(document::refusal(context).await)),
                 end => return end,
             },
             CommandEnd::Lost if second => {
-                return Err(CommandError::NotSent(Failure::unchanged(
+                return Err(CommandError::NeverRan(Failure::unchanged(
                     "the host's agent took the command twice and never ran it; nothing was changed",
                     "Start the agent again by a restart of the box (deployer down --now, then deployer up); deployer doctor looks at it.",
                 )));

@@ -35,7 +35,7 @@ pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, Comman
     };
     match &invocation.progress {
         CommandProgress::Waiting | CommandProgress::Running | CommandProgress::Cancelling => None,
-        CommandProgress::NotDelivered(why) => Some(Err(CommandError::NotSent(Failure::unchanged(
+        CommandProgress::NotDelivered(why) => Some(Err(CommandError::NeverRan(Failure::unchanged(
             format!("the command never reached the host ({why}); nothing was changed"),
             "Look whether the box runs and its agent answers: deployer doctor.",
         )))),

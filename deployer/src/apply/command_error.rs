@@ -6,7 +6,7 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
     /// The script never ran.
-    NotSent(Failure),
+    NeverRan(Failure),
     /// The script may have done part of its work: it was killed, ran out of time, or its output was lost.
     Unknown {
         /// What happened.
@@ -33,7 +33,7 @@ impl From<CommandError> for Failure {
     /// Describes the failure of an action that changes nothing.
     fn from(error: CommandError) -> Self {
         match error {
-            CommandError::NotSent(failure) | CommandError::OutOfSight(failure) => failure,
+            CommandError::NeverRan(failure) | CommandError::OutOfSight(failure) => failure,
             CommandError::Refused => Self::unchanged(
                 "the SSM document does not know this version of the deployer's program; nothing was changed",
                 "deployer doctor has the command that names it.",

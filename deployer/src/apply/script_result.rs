@@ -30,7 +30,7 @@ pub(super) async fn run<P: Ports>(
             Releases::write(context, &report).await;
             return check_report(context, report);
         }
-        Err(error @ (CommandError::NotSent(_) | CommandError::OutOfSight(_) | CommandError::Refused)) => {
+        Err(error @ (CommandError::NeverRan(_) | CommandError::OutOfSight(_) | CommandError::Refused)) => {
             return Err(error.into());
         }
         Err(CommandError::Interrupted { sent: false, .. }) => {

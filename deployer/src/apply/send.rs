@@ -68,17 +68,17 @@ pub(super) async fn send<P: Ports>(
             }
         } else if error.kind == CloudErrorKind::Credentials {
             if !recovery.recover(context, &error, "Nothing was sent yet").await {
-                return Err(CommandError::NotSent(error.into()));
+                return Err(CommandError::NeverRan(error.into()));
             }
             // An operator who was asked for a code may have used up the whole time.
             schedule = PollSchedule::new(SEND_SECONDS);
         } else if !error.passes() && error.kind != CloudErrorKind::Offline {
-            return Err(CommandError::NotSent(error.into()));
+            return Err(CommandError::NeverRan(error.into()));
         }
         // The agent may be away for a moment, most of all after a start.
         context.console.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
         if schedule.pause(interrupt).await == PauseEnd::Late {
-            return Err(CommandError::NotSent(Failure::from(error)));
+            return Err(CommandError::NeverRan(Failure::from(error)));
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     parse, review,
 };
 
-/// A record with at most this many of its seven fields is compared with the record of the witness.
+/// A record with at most this many of its seven fields is compared with the record of the second reader.
 const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 
 /// Most bytes of the model's words outside its record that are searched for values.
@@ -18,7 +18,7 @@ const MOST_WORD_BYTES: usize = 32 << 10;
 /// A second engine that reads the same texts, for a doubt and for the cross-check, and the threads that review its
 /// records.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Witness<'a> {
+pub(super) struct SecondReader<'a> {
     pub(super) engine: &'a dyn Engine,
     pub(super) cpu_pool: Option<&'a CpuPool>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Witness<'a> {
 pub(super) enum Doubt {
     /// There is none.
     None,
-    /// The witness found these fields in the same text.
+    /// The second reader found these fields in the same text.
     Fields(Vec<Field>),
     /// The model wrote more than its record holds, or its response shows a fault.
     SuspectOutput,
@@ -36,7 +36,7 @@ pub(super) enum Doubt {
 
 /// Returns the doubt about the empty record of a draft.
 pub(super) async fn of_empty_record(
-    witness: Witness<'_>,
+    second_reader: SecondReader<'_>,
     text: &Note,
     draft: &Draft,
     request: &EngineRequest,
@@ -46,16 +46,16 @@ pub(super) async fn of_empty_record(
         return Ok(Doubt::SuspectOutput);
     }
     let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
-    if !witness.reads(&outside_record, request, deadline).await?.is_empty() {
+    if !second_reader.reads(&outside_record, request, deadline).await?.is_empty() {
         return Ok(Doubt::SuspectOutput);
     }
-    let fields = fields_of(&witness.reads(text, request, deadline).await?);
+    let fields = fields_of(&second_reader.reads(text, request, deadline).await?);
     Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
 }
 
-/// Returns the fields that the witness finds in a note and that a record with few values lacks.
+/// Returns the fields that the second reader finds in a note and that a record with few values lacks.
 pub(super) async fn of_thin_record(
-    witness: Witness<'_>,
+    second_reader: SecondReader<'_>,
     note: &Note,
     record: &Record,
     request: &EngineRequest,
@@ -64,13 +64,13 @@ pub(super) async fn of_thin_record(
     if fields_of(record).len() > MOST_FIELDS_OF_THIN_RECORD {
         return Ok(Vec::new());
     }
-    let read = witness.reads(note, request, deadline).await?;
+    let read = second_reader.reads(note, request, deadline).await?;
     Ok(fields_of(&read).into_iter().filter(|&field| record.get(field).is_none()).collect())
 }
 
-impl Witness<'_> {
-    /// Returns the witness's record of a text, without values that the text contradicts. Fails if the witness fails,
-    /// because the doubt is then unknown.
+impl SecondReader<'_> {
+    /// Returns the second reader's record of a text, without values that the text contradicts. Fails if the second
+    /// reader fails, because the doubt is then unknown.
     pub(super) async fn reads(
         self,
         text: &Note,

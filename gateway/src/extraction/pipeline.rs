@@ -13,7 +13,7 @@ use super::{
     chunk::{self, Chunk, Conflict},
     cpu_pool::{self, CpuPool},
     cross_check,
-    doubt::{self, Witness},
+    doubt::{self, SecondReader},
     parse::Repair,
     reading::{self, EngineReading, ExtractError, StageTimings},
     review::{self, ReviewAids, ReviewInput, ReviewedRecord},
@@ -31,7 +31,7 @@ pub struct Pipeline {
     engine: Arc<dyn Engine>,
     admission: Arc<Admission>,
     chunk_chars: usize,
-    witness: Option<Arc<dyn Engine>>,
+    second_reader: Option<Arc<dyn Engine>>,
     checker: Option<Arc<dyn Engine>>,
     fallback: Option<Arc<dyn Engine>>,
     cpu_pool: Option<CpuPool>,
@@ -70,7 +70,7 @@ impl Pipeline {
             engine,
             admission,
             chunk_chars,
-            witness: None,
+            second_reader: None,
             checker: None,
             fallback: None,
             cpu_pool: None,
@@ -87,8 +87,8 @@ impl Pipeline {
     /// Returns the pipeline with an engine that also reads notes for which the first found no value, or few. Its record
     /// can cast doubt on the first record but adds no value to the answer. It must need no GPU slot.
     #[must_use]
-    pub fn with_witness(self, witness: Arc<dyn Engine>) -> Self {
-        Self { witness: Some(witness), ..self }
+    pub fn with_second_reader(self, second_reader: Arc<dyn Engine>) -> Self {
+        Self { second_reader: Some(second_reader), ..self }
     }
 
     /// Returns the pipeline with a second engine that reads every note too, for comparison only.
@@ -150,14 +150,16 @@ impl Pipeline {
         let checker_record = match self.checker.as_deref() {
             // A failed comparison does not change the answer.
             Some(engine) => {
-                Witness { engine, cpu_pool: self.cpu_pool.as_ref() }.reads(note, request, deadline).await.ok()
+                SecondReader { engine, cpu_pool: self.cpu_pool.as_ref() }.reads(note, request, deadline).await.ok()
             }
             None => None,
         };
         // An empty record of a note in one chunk was already compared while it was read.
         let already_compared = merged.chunks == 1 && merged.record.is_empty();
-        let lacking = match self.witness().filter(|_| degraded.is_none() && !already_compared) {
-            Some(witness) => doubt::of_thin_record(witness, note, &merged.record, request, deadline).await?,
+        let lacking = match self.second_reader().filter(|_| degraded.is_none() && !already_compared) {
+            Some(second_reader) => {
+                doubt::of_thin_record(second_reader, note, &merged.record, request, deadline).await?
+            }
             None => Vec::new(),
         };
         let mut stages = StageTimings::default();
@@ -174,8 +176,8 @@ impl Pipeline {
         Ok((answer, stages))
     }
 
-    fn witness(&self) -> Option<Witness<'_>> {
-        self.witness.as_deref().map(|engine| Witness { engine, cpu_pool: self.cpu_pool.as_ref() })
+    fn second_reader(&self) -> Option<SecondReader<'_>> {
+        self.second_reader.as_deref().map(|engine| SecondReader { engine, cpu_pool: self.cpu_pool.as_ref() })
     }
 
     async fn read(
@@ -187,8 +189,10 @@ impl Pipeline {
     ) -> Result<MergedReading, ExtractError> {
         let chunks = if self.engine.needs_lease() { chunk::cut(note, self.chunk_chars) } else { Vec::new() };
         if chunks.len() < 2 {
-            let witness = self.witness();
-            return match reading::read(&*self.engine, witness, &self.admission, note, request.clone(), deadline).await {
+            let second_reader = self.second_reader();
+            return match reading::read(&*self.engine, second_reader, &self.admission, note, request.clone(), deadline)
+                .await
+            {
                 Ok(reading) => Ok(MergedReading::from_one(reading)),
                 Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
                     let halves = chunks.first().and_then(|chunk| chunk.halves(note));
@@ -243,8 +247,9 @@ impl Pipeline {
         Box::pin(async move {
             let text = chunk.note(note);
             // The fields of a chunk are not streamed, because they may not be those of the whole note.
-            let (witness, chunk_request) = (self.witness(), request.without_sink());
-            let outcome = reading::read(&*self.engine, witness, &self.admission, &text, chunk_request, deadline).await;
+            let (second_reader, chunk_request) = (self.second_reader(), request.without_sink());
+            let outcome =
+                reading::read(&*self.engine, second_reader, &self.admission, &text, chunk_request, deadline).await;
             if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
                 && let Some([first, second]) = chunk.halves(note)
             {
@@ -310,7 +315,7 @@ impl MergedReading {
         self.readings.iter().filter(|reading| reading.record.is_empty()).count()
     }
 
-    /// Returns the answer. `lacking`: fields that the witness found in the note and that the record lacks.
+    /// Returns the answer. `lacking`: fields that the second reader found in the note and that the record lacks.
     fn into_answer(
         mut self,
         note: &Note,

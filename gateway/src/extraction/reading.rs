@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cpu_pool,
-    doubt::{self, Doubt, Witness},
+    doubt::{self, Doubt, SecondReader},
     parse::{self, Parsed, Repair, Unusable},
 };
 use crate::admission::{Admission, AdmissionError, Lease};
@@ -49,7 +49,7 @@ pub(super) struct EngineReading {
     pub(super) record: Record,
     pub(super) repairs: Vec<Repair>,
     pub(super) draft: Draft,
-    /// Fields that the witness found in the same text, if the record is empty even on the second attempt.
+    /// Fields that the second reader found in the same text, if the record is empty even on the second attempt.
     pub(super) doubted: Vec<Field>,
     /// The tokens of all attempts together.
     pub(super) tokens_used: u32,
@@ -96,7 +96,7 @@ impl StageTimings {
 /// doubted. If the second attempt fails too, returns an error, or the empty record, marked as doubtful.
 pub(super) async fn read(
     engine: &dyn Engine,
-    witness: Option<Witness<'_>>,
+    second_reader: Option<SecondReader<'_>>,
     admission: &Arc<Admission>,
     text: &Note,
     mut request: EngineRequest,
@@ -105,8 +105,8 @@ pub(super) async fn read(
     let mut tokens_used = 0u32;
     let mut stages = StageTimings::default();
     let mut is_second = false;
-    // An empty record of the first attempt, although the witness found fields. It is the answer if the second attempt
-    // gives no record.
+    // An empty record of the first attempt, although the second reader found fields. It is the answer if the second
+    // attempt gives no record.
     let mut doubtful: Option<EngineReading> = None;
     // The result if the last attempt gives no record.
     let doubtful_or_error = |doubtful: Option<EngineReading>, error, tokens_used, stages| {
@@ -125,7 +125,8 @@ pub(super) async fn read(
         } else {
             let started = Instant::now();
             let parsed;
-            let (cpu_pool, size) = (witness.and_then(|witness| witness.cpu_pool), draft.text.as_str().len());
+            let (cpu_pool, size) =
+                (second_reader.and_then(|second_reader| second_reader.cpu_pool), draft.text.as_str().len());
             let parse = move || {
                 let parsed = parse::parse(draft.text.as_str());
                 (draft, parsed)
@@ -134,8 +135,10 @@ pub(super) async fn read(
             stages.parse += started.elapsed();
             match parsed {
                 Ok(Parsed { record, repairs }) => {
-                    let doubt = match witness.filter(|_| record.is_empty()) {
-                        Some(witness) => doubt::of_empty_record(witness, text, &draft, &request, deadline).await?,
+                    let doubt = match second_reader.filter(|_| record.is_empty()) {
+                        Some(second_reader) => {
+                            doubt::of_empty_record(second_reader, text, &draft, &request, deadline).await?
+                        }
                         None => Doubt::None,
                     };
                     let should_retry = !matches!(doubt, Doubt::None);

@@ -125,7 +125,7 @@ impl Gateway {
             .with_code_table(code_files::load(&settings.codes)?);
         if with_model {
             let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool));
-            pipeline = pipeline.with_witness(Arc::<RulesEngine>::clone(&rules));
+            pipeline = pipeline.with_second_reader(Arc::<RulesEngine>::clone(&rules));
             pipeline = pipeline.with_tumour_reader(Arc::<RulesEngine>::clone(&rules));
             if settings.cross_check {
                 pipeline = pipeline.with_checker(Arc::<RulesEngine>::clone(&rules));
