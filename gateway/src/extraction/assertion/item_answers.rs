@@ -29,6 +29,9 @@ const DENIALS: [&str; 14] = [
     "nein",
 ];
 const YES: [&str; 9] = ["yes", "y", "true", "present", "positive", "pos", "detected", "given", "done"];
+/// The first letters of all these answers, and the most bytes of one of a single word.
+const INITIALS: &[u8] = b"nafytpdg";
+const LONGEST_WORD: usize = 8;
 
 /// An item that its answer denies. All offsets are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +147,10 @@ impl Line<'_> {
         let mut words = words(self.text).peekable();
         while let Some(word) = words.next() {
             let spelled = self.slice(word.clone());
+            if !may_answer(spelled) {
+                found.extend(self.open_question(floor, &word));
+                continue;
+            }
             let pair = words.peek().map(|next| word.start..next.end);
             let denial =
                 |range: &Range<usize>| DENIALS.iter().any(|each| each.eq_ignore_ascii_case(self.slice(range.clone())));
@@ -157,9 +164,7 @@ impl Line<'_> {
             } else if YES.iter().any(|each| each.eq_ignore_ascii_case(spelled)) {
                 (word.clone(), false)
             } else {
-                if let Some(question) = self.open_question(floor, &word) {
-                    found.push(question);
-                }
+                found.extend(self.open_question(floor, &word));
                 continue;
             };
             if !self.ends_item(answer.end) {
@@ -333,6 +338,12 @@ impl Line<'_> {
     }
 }
 
+/// Returns whether a word may be an answer or begin one. Most words of a note fail this check, which costs little.
+fn may_answer(word: &str) -> bool {
+    let initial = word.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    word.len() <= LONGEST_WORD && initial.is_some_and(|initial| INITIALS.contains(&initial))
+}
+
 /// Returns the words of a line.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
@@ -349,6 +360,14 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_answer_passes_the_first_check() {
+        for answer in NO.iter().chain(&DENIALS).chain(&YES) {
+            let first = answer.split(' ').next().unwrap();
+            assert!(may_answer(first) && may_answer(&first.to_uppercase()), "{answer}");
+        }
+    }
 
     #[test]
     fn an_answer_denies_the_item_before_it() {
