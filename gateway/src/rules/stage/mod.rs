@@ -35,7 +35,7 @@ pub(crate) fn read(
         .or_else(|| extent(view).map(str::to_owned))
         .or_else(|| of_formula(view, diagnosis, spread))
         .or_else(|| inferred(view, diagnosis, spread).map(str::to_owned))
-        .or_else(|| formula::of(view).map(|formula| group_or_text(view, diagnosis, &formula)))
+        .or_else(|| formula::of(view).map(|formula| group_or_text(view, diagnosis, formula)))
 }
 
 /// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the formula.
@@ -49,7 +49,7 @@ fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpr
     }
     // A group without M assumes M0, which is not certain where the note names a metastasis.
     let certain = formula.excludes_metastasis() || !is_distant(diagnosis, spread);
-    Some(if certain { group_or_text(view, diagnosis, &formula) } else { formula::text(view, &formula) })
+    Some(if certain { group_or_text(view, diagnosis, formula) } else { formula::text(view, formula) })
 }
 
 fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) -> String {
