@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, ops::Range, sync::LazyLock};
 
-use super::table::{Table, Words};
+use super::{table::Table, word_runs::words};
 
 /// Function words of Spanish, Portuguese, French, Italian, German and Dutch that English notes do not have.
 const FOREIGN: &str = "el los las una con por sin para del paciente que se fue com uma sem nao dos pela foi le les des \
@@ -91,19 +91,7 @@ fn foreign_windows(text: &str) -> impl Iterator<Item = Range<usize>> {
 
 /// Returns the words of a text with their offsets.
 fn words_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut end = 0;
-    std::iter::from_fn(move || {
-        let start = end + length_while(text.get(end..)?, |character| !character.is_alphanumeric());
-        let word = text.get(start..)?;
-        let word = word.get(..length_while(word, char::is_alphanumeric)).filter(|word| !word.is_empty())?;
-        end = start + word.len();
-        Some((start, word))
-    })
-}
-
-/// Returns the length in bytes of the characters at the start of a text for which `is` holds.
-fn length_while(text: &str, is: impl Fn(char) -> bool) -> usize {
-    text.char_indices().find(|&(_, character)| !is(character)).map_or(text.len(), |(at, _)| at)
+    words(text).filter_map(|word| Some((word.start, text.get(word)?)))
 }
 
 /// The language that a word indicates.
@@ -122,16 +110,23 @@ static KINDS: LazyLock<Table<&'static str, Kind>> = LazyLock::new(|| {
     foreign.chain(ENGLISH.split_ascii_whitespace().map(|word| (word, Kind::English))).collect()
 });
 
-static FOREIGN_WORDS: LazyLock<Words<&'static str>> = LazyLock::new(|| FOREIGN.split_ascii_whitespace().collect());
-static ENGLISH_WORDS: LazyLock<Words<&'static str>> = LazyLock::new(|| ENGLISH.split_ascii_whitespace().collect());
+/// The function words, each with whether it is of another language and whether it is of English.
+static FUNCTION_WORDS: LazyLock<Table<&'static str, (bool, bool)>> = LazyLock::new(|| {
+    let mut table: Table<&'static str, (bool, bool)> = Table::default();
+    FOREIGN.split_ascii_whitespace().for_each(|word| table.entry(word).or_default().0 = true);
+    ENGLISH.split_ascii_whitespace().for_each(|word| table.entry(word).or_default().1 = true);
+    table
+});
 
 /// Returns whether the folded text has at least [`MIN_FOREIGN`] function words of other languages, and more of them
 /// than of English. Checks only the first 400 words.
 pub(crate) fn is_foreign(text: &str) -> bool {
     let (mut foreign, mut english) = (0, 0);
     for (_, word) in words_of(text).take(400) {
-        foreign += usize::from(FOREIGN_WORDS.contains(word));
-        english += usize::from(ENGLISH_WORDS.contains(word));
+        if let Some((is_foreign, is_english)) = FUNCTION_WORDS.get(word) {
+            foreign += usize::from(*is_foreign);
+            english += usize::from(*is_english);
+        }
     }
     foreign >= MIN_FOREIGN && foreign > english
 }

@@ -43,7 +43,7 @@ impl<'note> NoteView<'note> {
             sentences.push(folded.offset_of(at)..folded.offset_of(end));
             at = end;
         }
-        let has_other_pd = ["parkinson", "dialysis"].iter().any(|word| folded.as_str().contains(word));
+        let has_other_pd = ["parkinson", "dialysis"].iter().any(|word| folded.contains(word));
         Self { folded, mentions, context, sentences, has_other_pd, formula: OnceCell::new() }
     }
 

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use crate::extraction::word_runs::words;
+
 /// Most bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
 /// Answers that deny wherever they end an item.
@@ -263,6 +265,9 @@ impl Line<'_> {
     /// Returns the item of a short question after this word that no "yes" or "no" answers: "KRAS G12C? Pending."
     fn open_question(&self, floor: usize, word: &Range<usize>) -> Option<DeniedItem> {
         const MOST_WORDS: usize = 5;
+        if self.text.as_bytes().get(word.end) != Some(&b'?') {
+            return None;
+        }
         let rest = self.text.get(word.end..)?.strip_prefix('?')?;
         if !(rest.is_empty() || rest.starts_with([' ', ')'])) {
             return None;
@@ -342,19 +347,6 @@ impl Line<'_> {
 fn may_answer(word: &str) -> bool {
     let initial = word.bytes().next().map(|byte| byte.to_ascii_lowercase());
     word.len() <= LONGEST_WORD && initial.is_some_and(|initial| INITIALS.contains(&initial))
-}
-
-/// Returns the words of a line.
-fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(at..)?;
-        let start = at + rest.find(char::is_alphanumeric)?;
-        let rest = text.get(start..)?;
-        let end = start + rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-        at = end;
-        Some(start..end)
-    })
 }
 
 #[cfg(test)]
