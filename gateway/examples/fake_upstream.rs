@@ -8,6 +8,7 @@
 use std::{
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -47,6 +48,9 @@ struct Options {
     /// Worker threads
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// File with the record that each completion answers, in the training format (default: eight values)
+    #[arg(long)]
+    record: Option<PathBuf>,
 }
 
 struct Server {
@@ -93,9 +97,13 @@ fn main() -> io::Result<()> {
 }
 
 async fn serve(options: Options) -> io::Result<()> {
+    let record = match &options.record {
+        Some(file) => std::fs::read_to_string(file)?,
+        None => RECORD.to_owned(),
+    };
     let completion = json!({
         "id": "chatcmpl-fake", "object": "chat.completion", "created": 0, "model": "medical-ie",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": RECORD}, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": record}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 180, "completion_tokens": 70, "total_tokens": 250},
     });
     let models = json!({"object": "list", "data": [{"id": "medical-ie", "object": "model", "max_model_len": 8_192}]});

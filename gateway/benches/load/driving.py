@@ -69,26 +69,29 @@ class Bodies:
     completion: Path
 
 
-def bodies(built: Tools, model: Server, gateway: Server) -> Bodies:
+def bodies(
+    built: Tools, model: Server, gateway: Server, note: str = harness.NOTE
+) -> Bodies:
     """Writes both files. The completion request is recorded from the gateway: nginx must pass on the same bytes."""
-    note, completion = built.folder / "note.json", built.folder / "completion.json"
-    note.write_bytes(GOOD_BODY)
+    name = f"{model.pid}-{len(note)}"
+    sent, completion = built.folder / f"note-{name}.json", built.folder / f"completion-{name}.json"
+    sent.write_bytes(json.dumps({"text": note}).encode())
     host, port = gateway.address.split(":")
-    if not post_once(host, int(port)):
+    if not post_once(host, int(port), sent.read_bytes()):
         harness.fail("the gateway does not answer a good note")
     completion.write_text(model.get("/first")[1])
-    return Bodies(note, completion)
+    return Bodies(sent, completion)
 
 
-def post_once(host: str, port: int) -> bool:
+def post_once(host: str, port: int, body: bytes = GOOD_BODY) -> bool:
     """Posts one note over a raw socket. Returns false if nothing listens yet or the answer is not 200."""
     head = (
         f"POST {EXTRACT} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
     )
-    head += f"Connection: close\r\nContent-Length: {len(GOOD_BODY)}\r\n\r\n"
+    head += f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
         with socket.create_connection((host, port), timeout=10) as client:
-            client.sendall(head.encode() + GOOD_BODY)
+            client.sendall(head.encode() + body)
             return client.recv(4096).startswith(b"HTTP/1.1 200 ")
     except ConnectionError:
         return False

@@ -1,11 +1,9 @@
 //! Detects notes in other languages than English by their function words. Names of drugs and of many tumours are the
 //! same in all these languages, but the words that negate them are not.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    ops::Range,
-    sync::LazyLock,
-};
+use std::{collections::VecDeque, ops::Range, sync::LazyLock};
+
+use super::{table::Table, word_runs::words};
 
 /// Function words of Spanish, Portuguese, French, Italian, German and Dutch that English notes do not have.
 const FOREIGN: &str = "el los las una con por sin para del paciente que se fue com uma sem nao dos pela foi le les des \
@@ -66,8 +64,10 @@ fn is_in_other_script(text: &str) -> bool {
 fn foreign_windows(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut part: VecDeque<(usize, Option<Kind>)> = VecDeque::with_capacity(PART_WORDS + 1);
     let (mut foreign, mut english): (Vec<Kind>, usize) = (Vec::with_capacity(PART_WORDS + 1), 0);
+    // Hardly any note has a stem, and one search of the note costs less than one of each word.
+    let has_stem = GERMAN_STEMS.iter().any(|stem| memchr::memmem::find(text.as_bytes(), stem.as_bytes()).is_some());
     words_of(text).filter_map(move |(start, word)| {
-        let stem = || GERMAN_STEMS.iter().position(|stem| word.contains(stem)).map(Kind::German);
+        let stem = || GERMAN_STEMS.iter().position(|stem| has_stem && word.contains(stem)).map(Kind::German);
         let kind = KINDS.get(word).copied().or_else(stem);
         match kind {
             Some(Kind::English) => english += 1,
@@ -91,8 +91,7 @@ fn foreign_windows(text: &str) -> impl Iterator<Item = Range<usize>> {
 
 /// Returns the words of a text with their offsets.
 fn words_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(move |word| (word.as_ptr().addr() - text.as_ptr().addr(), word))
+    words(text).filter_map(|word| Some((word.start, text.get(word)?)))
 }
 
 /// The language that a word indicates.
@@ -105,19 +104,31 @@ enum Kind {
     German(usize),
 }
 
-static KINDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
+static KINDS: LazyLock<Table<&'static str, Kind>> = LazyLock::new(|| {
     let foreign = PLAINLY_FOREIGN.split_ascii_whitespace().chain(FOREIGN_TERMS.split_ascii_whitespace());
     let foreign = foreign.enumerate().map(|(at, word)| (word, Kind::Foreign(at)));
     foreign.chain(ENGLISH.split_ascii_whitespace().map(|word| (word, Kind::English))).collect()
 });
 
+/// The function words, each with whether it is of another language and whether it is of English.
+static FUNCTION_WORDS: LazyLock<Table<&'static str, (bool, bool)>> = LazyLock::new(|| {
+    let mut table: Table<&'static str, (bool, bool)> = Table::default();
+    FOREIGN.split_ascii_whitespace().for_each(|word| table.entry(word).or_default().0 = true);
+    ENGLISH.split_ascii_whitespace().for_each(|word| table.entry(word).or_default().1 = true);
+    table
+});
+
 /// Returns whether the folded text has at least [`MIN_FOREIGN`] function words of other languages, and more of them
 /// than of English. Checks only the first 400 words.
 pub(crate) fn is_foreign(text: &str) -> bool {
-    let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(400);
-    let count = |list: &str| words().filter(|word| list.split_ascii_whitespace().any(|own| own == *word)).count();
-    let foreign = count(FOREIGN);
-    foreign >= MIN_FOREIGN && foreign > count(ENGLISH)
+    let (mut foreign, mut english) = (0, 0);
+    for (_, word) in words_of(text).take(400) {
+        if let Some((is_foreign, is_english)) = FUNCTION_WORDS.get(word) {
+            foreign += usize::from(*is_foreign);
+            english += usize::from(*is_english);
+        }
+    }
+    foreign >= MIN_FOREIGN && foreign > english
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod table;
 pub(crate) mod tnm;
 mod tumours;
 mod warnings;
+mod word_runs;
 
 pub use crate::deadline::Deadline;
 pub use answer::{Answer, Unread};
@@ -66,3 +67,4 @@ pub use tnm::TnmFormula;
 pub use tumours::{Tumour, TumourPlace, TumourRole, Tumours};
 pub(crate) use tumours::{TumourMention, TumourReader, TumourSigns, first_alike, histology};
 pub use warnings::{Warning, WarningCode};
+pub(crate) use word_runs::ascii_letters;

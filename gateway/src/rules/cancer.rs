@@ -64,7 +64,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
     // The thickness of a melanoma is that of an invasive one; without it the word may be said of one in situ.
-    let measured = view.folded.as_str().contains("breslow");
+    let measured = view.folded.contains("breslow");
     let group = in_situ::without_component(&group, |name| name.in_short(measured));
     let Some(best) = group.iter().min_by_key(|name| {
         (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.range.start)

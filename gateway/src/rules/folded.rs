@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use crate::steps;
+use memchr::memmem;
+
+use crate::{extraction::ascii_letters, steps};
 
 /// A folded text, with the offsets of its bytes in the source text.
 #[derive(Debug)]
@@ -21,28 +23,29 @@ impl<'text> FoldedNote<'text> {
         steps::count(source.len());
         let mut folded =
             Self { source, text: String::with_capacity(source.len()), origin: Vec::with_capacity(source.len() + 1) };
-        let mut rest = source.char_indices().peekable();
-        while let Some((at, c)) = rest.next() {
-            if c.is_ascii_alphanumeric() {
-                folded.push(c.to_ascii_lowercase(), at);
-            } else if c.is_whitespace() {
-                let mut line_ends = usize::from(c == '\n');
-                while let Some(&(_, next)) = rest.peek().filter(|(_, next)| next.is_whitespace()) {
-                    line_ends += usize::from(next == '\n');
-                    rest.next();
-                }
+        let mut at = 0;
+        while let Some(c) = source.get(at..).and_then(|rest| rest.chars().next()) {
+            let letters = ascii_letters(source, at);
+            if !letters.is_empty() {
+                folded.push_letters(letters, at);
+                at += letters.len();
+                continue;
+            }
+            let rest = source.get(at + c.len_utf8()..).unwrap_or_default();
+            let mut length = c.len_utf8();
+            if c.is_whitespace() {
+                length += rest.len() - rest.trim_start().len();
+                let line_ends = source.get(at..at + length).unwrap_or_default().bytes().filter(|&byte| byte == b'\n');
                 // An empty line ends a phrase. A single line break does not, because notes are wrapped anywhere.
-                folded.push(if line_ends > 1 { '\n' } else { ' ' }, at);
+                folded.push(if line_ends.count() > 1 { '\n' } else { ' ' }, at);
             } else {
                 match c {
-                    '-' => {
-                        let next = rest.peek().map(|&(_, next)| next);
-                        folded.push(if folded.joins_words(next) { ' ' } else { '-' }, at);
-                    }
+                    '-' => folded.push(if folded.joins_words(rest.chars().next()) { ' ' } else { '-' }, at),
                     '\u{2014}' | '\u{2015}' => folded.push('-', at),
                     _ => folded.push(c, at),
                 }
             }
+            at += length;
         }
         folded.origin.push(source.len());
         folded
@@ -51,6 +54,16 @@ impl<'text> FoldedNote<'text> {
     fn push(&mut self, c: char, at: usize) {
         self.text.push(c);
         self.origin.resize(self.text.len(), at);
+    }
+
+    /// Adds a whole run of ASCII letters at once, because notes consist mostly of them.
+    fn push_letters(&mut self, letters: &str, at: usize) {
+        let start = self.text.len();
+        self.text.push_str(letters);
+        if let Some(pushed) = self.text.get_mut(start..) {
+            pushed.make_ascii_lowercase();
+        }
+        self.origin.extend(at..at + letters.len());
     }
 
     /// Returns whether a dash joins two words: "ER-positive" becomes "er positive", "1-2" and "ER-/PR-" keep the dash.
@@ -70,6 +83,16 @@ impl<'text> FoldedNote<'text> {
         // Callers search the text many bytes at a time, so it counts fewer steps than bytes.
         steps::count(self.text.len() / 16);
         &self.text
+    }
+
+    /// Returns where the folded text has these words, in order and without overlaps.
+    pub(crate) fn places<'a>(&'a self, words: &'a str) -> impl Iterator<Item = usize> + 'a {
+        memmem::find_iter(self.as_str().as_bytes(), words.as_bytes())
+    }
+
+    /// Returns whether the folded text has these words.
+    pub(crate) fn contains(&self, words: &str) -> bool {
+        self.places(words).next().is_some()
     }
 
     /// Returns the bytes of the folded text, for access to single bytes.

@@ -11,7 +11,11 @@ const LONGEST_QUOTE: usize = 28;
 
 /// Returns the first formula with graded T and N that the note does not doubt or plan; otherwise the first with a component for the
 /// nodes, then the first. Formulas that the note negates count: reports write "no M1" for M0.
-pub(crate) fn of(view: &NoteView<'_>) -> Option<Formula> {
+pub(crate) fn of<'v>(view: &'v NoteView<'_>) -> Option<&'v Formula> {
+    view.formula.get_or_init(|| find(view)).as_ref()
+}
+
+fn find(view: &NoteView<'_>) -> Option<Formula> {
     let mut best: Option<Formula> = None;
     let rank = |formula: &Formula| (formula.is_graded() || formula.is_metastatic(), formula.has_nodes());
     for formula in tnm::find(view.folded.as_str()) {
@@ -66,7 +70,7 @@ mod tests {
             ("the T12 vertebra", ""),
         ] {
             let view = NoteView::of(note);
-            assert_eq!(of(&view).map_or(String::new(), |formula| text(&view, &formula)), expected, "{note}");
+            assert_eq!(of(&view).map_or(String::new(), |formula| text(&view, formula)), expected, "{note}");
         }
     }
 }

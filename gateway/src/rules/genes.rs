@@ -132,7 +132,7 @@ struct WordOffsets {
 
 impl WordOffsets {
     fn of(view: &NoteView<'_>) -> Self {
-        let offsets = |word: &str| view.folded.as_str().match_indices(word).map(|(at, _)| at).collect();
+        let offsets = |word: &str| view.folded.places(word).collect();
         Self { wild: offsets("wild"), germline: offsets("germline") }
     }
 

@@ -2,6 +2,7 @@
 //! tumours of one organ.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     ops::Range,
     sync::LazyLock,
@@ -16,7 +17,7 @@ use super::{
     view::NoteView,
 };
 use crate::extraction::{
-    Assertion, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours, first_alike,
+    Assertion, Context, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours, first_alike,
 };
 
 /// The organ of the terms that belong to tumours of one organ, by the names of the terms in lower case.
@@ -278,8 +279,8 @@ fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static st
 }
 
 impl TumourReader for RulesEngine {
-    fn signs(&self, text: &Note) -> TumourSigns {
-        signs(&NoteView::of(text.as_str()))
+    fn signs(&self, text: &Note, context: &Context<'_>) -> TumourSigns {
+        signs(&NoteView::with_context(text.as_str(), Cow::Borrowed(context)))
     }
 }
 

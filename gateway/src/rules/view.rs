@@ -1,13 +1,13 @@
 //! The view of a note that all rules share: folded text, terms, and the assertion of each stretch.
 
-use std::{collections::HashSet, ops::Range};
+use std::{borrow::Cow, cell::OnceCell, collections::HashSet, ops::Range};
 
 use super::{
     folded::FoldedNote,
     lexicon::{Mention, Mentions, TermKind},
 };
 use crate::{
-    extraction::{Assertion, Context, Field},
+    extraction::{Assertion, Context, Field, tnm::Formula},
     steps,
 };
 
@@ -16,19 +16,25 @@ pub(crate) struct NoteView<'note> {
     /// The folded text. All ranges of this type refer to it.
     pub(crate) folded: FoldedNote<'note>,
     mentions: Mentions,
-    context: Context<'note>,
+    context: Cow<'note, Context<'note>>,
     /// Sentences of the folded text, in order.
     sentences: Vec<Range<usize>>,
     /// Whether the note mentions another meaning of PD: Parkinson's disease or peritoneal dialysis.
     pub(crate) has_other_pd: bool,
+    /// What [`super::formula::of`] found, which several rules ask for.
+    pub(super) formula: OnceCell<Option<Formula>>,
 }
 
 impl<'note> NoteView<'note> {
     /// Reads a note.
     pub(crate) fn of(text: &'note str) -> Self {
+        Self::with_context(text, Cow::Owned(Context::of(text)))
+    }
+
+    /// Reads a note whose context is known.
+    pub(crate) fn with_context(text: &'note str, context: Cow<'note, Context<'note>>) -> Self {
         let folded = FoldedNote::of(text);
         let mentions = Mentions::of(&folded);
-        let context = Context::of(text);
         let mut sentences = Vec::new();
         let mut at = 0;
         while at < text.len() {
@@ -37,8 +43,8 @@ impl<'note> NoteView<'note> {
             sentences.push(folded.offset_of(at)..folded.offset_of(end));
             at = end;
         }
-        let has_other_pd = ["parkinson", "dialysis"].iter().any(|word| folded.as_str().contains(word));
-        Self { folded, mentions, context, sentences, has_other_pd }
+        let has_other_pd = ["parkinson", "dialysis"].iter().any(|word| folded.contains(word));
+        Self { folded, mentions, context, sentences, has_other_pd, formula: OnceCell::new() }
     }
 
     /// Returns the terms of one list.

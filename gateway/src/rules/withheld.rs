@@ -50,8 +50,8 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) 
     }
     for name in UNTESTED {
         let folded = name.to_lowercase();
-        let mut found = view.folded.as_str().match_indices(folded.as_str());
-        let untested = found.any(|(at, _)| {
+        let mut found = view.folded.places(&folded);
+        let untested = found.any(|at| {
             let range = at..at + name.len();
             view.folded.is_bounded(&range) && view.assertion(&range, Field::Biomarker) == Assertion::NotTested
         });

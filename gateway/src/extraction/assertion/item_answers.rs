@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use crate::extraction::word_runs::words;
+
 /// Most bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
 /// Answers that deny wherever they end an item.
@@ -29,6 +31,9 @@ const DENIALS: [&str; 14] = [
     "nein",
 ];
 const YES: [&str; 9] = ["yes", "y", "true", "present", "positive", "pos", "detected", "given", "done"];
+/// The first letters of all these answers, and the most bytes of one of a single word.
+const INITIALS: &[u8] = b"nafytpdg";
+const LONGEST_WORD: usize = 8;
 
 /// An item that its answer denies. All offsets are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +149,10 @@ impl Line<'_> {
         let mut words = words(self.text).peekable();
         while let Some(word) = words.next() {
             let spelled = self.slice(word.clone());
+            if !may_answer(spelled) {
+                found.extend(self.open_question(floor, &word));
+                continue;
+            }
             let pair = words.peek().map(|next| word.start..next.end);
             let denial =
                 |range: &Range<usize>| DENIALS.iter().any(|each| each.eq_ignore_ascii_case(self.slice(range.clone())));
@@ -157,9 +166,7 @@ impl Line<'_> {
             } else if YES.iter().any(|each| each.eq_ignore_ascii_case(spelled)) {
                 (word.clone(), false)
             } else {
-                if let Some(question) = self.open_question(floor, &word) {
-                    found.push(question);
-                }
+                found.extend(self.open_question(floor, &word));
                 continue;
             };
             if !self.ends_item(answer.end) {
@@ -258,6 +265,9 @@ impl Line<'_> {
     /// Returns the item of a short question after this word that no "yes" or "no" answers: "KRAS G12C? Pending."
     fn open_question(&self, floor: usize, word: &Range<usize>) -> Option<DeniedItem> {
         const MOST_WORDS: usize = 5;
+        if self.text.as_bytes().get(word.end) != Some(&b'?') {
+            return None;
+        }
         let rest = self.text.get(word.end..)?.strip_prefix('?')?;
         if !(rest.is_empty() || rest.starts_with([' ', ')'])) {
             return None;
@@ -333,22 +343,23 @@ impl Line<'_> {
     }
 }
 
-/// Returns the words of a line.
-fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(at..)?;
-        let start = at + rest.find(char::is_alphanumeric)?;
-        let rest = text.get(start..)?;
-        let end = start + rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-        at = end;
-        Some(start..end)
-    })
+/// Returns whether a word may be an answer or begin one. Most words of a note fail this check, which costs little.
+fn may_answer(word: &str) -> bool {
+    let initial = word.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    word.len() <= LONGEST_WORD && initial.is_some_and(|initial| INITIALS.contains(&initial))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_answer_passes_the_first_check() {
+        for answer in NO.iter().chain(&DENIALS).chain(&YES) {
+            let first = answer.split(' ').next().unwrap();
+            assert!(may_answer(first) && may_answer(&first.to_uppercase()), "{answer}");
+        }
+    }
 
     #[test]
     fn an_answer_denies_the_item_before_it() {

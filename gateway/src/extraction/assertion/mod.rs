@@ -50,7 +50,6 @@ pub use kinds::{Assertion, Section};
 use lexicon::{REACH, Rule};
 use scope::Scope;
 pub(super) use sentences::{Sentence, split as sentences};
-pub(super) use words::ascii_letters;
 use words::{ScopeMark, ScopeWord};
 
 /// Most words of a cue.

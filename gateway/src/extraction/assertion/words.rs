@@ -6,7 +6,10 @@
 
 use std::ops::Range;
 
-use crate::extraction::readable::{is_apostrophe, is_hyphen};
+use crate::extraction::{
+    readable::{is_apostrophe, is_hyphen},
+    word_runs::ascii_letters,
+};
 
 /// How a word or a punctuation mark affects a scope that reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,13 +132,6 @@ pub(super) fn fold(text: &str) -> FoldedWords {
         }
     }
     folder.out
-}
-
-/// Returns the run of ASCII letters at this offset. Most of a note consists of such runs, so they are read at once.
-pub(in crate::extraction) fn ascii_letters(text: &str, at: usize) -> &str {
-    let rest = text.as_bytes().get(at..).unwrap_or_default();
-    let count = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    text.get(at..at + count).unwrap_or_default()
 }
 
 struct Folder {

@@ -50,6 +50,11 @@ impl<'note> Finder<'note> {
         }
     }
 
+    /// Returns the context of the note's words.
+    pub(super) fn context(&self) -> &Context<'note> {
+        &self.context
+    }
+
     /// Searches for one value of a field; returns `None` if the note neither affirms nor denies it.
     pub(super) fn find(&self, field: Field, value: &str) -> Option<Occurrences> {
         let found = self.search(field, value);

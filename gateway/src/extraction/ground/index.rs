@@ -4,7 +4,7 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
-    extraction::{assertion::ascii_letters, readable::is_hyphen},
+    extraction::{readable::is_hyphen, word_runs::ascii_letters},
     steps,
 };
 

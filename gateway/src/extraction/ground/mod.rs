@@ -26,7 +26,7 @@ use std::{collections::HashMap, ops::Range};
 
 pub(crate) use self::acronyms::speaks_of_response;
 use self::find::{Finder, Occurrences};
-use super::{Assertion, Basis, Field, Note, Record, Span, bounds::LONGEST_VALUE, fields::parts};
+use super::{Assertion, Basis, Context, Field, Note, Record, Span, bounds::LONGEST_VALUE, fields::parts};
 
 /// One value of one field, with its spans in the note if it has any. A part that names several things becomes several
 /// values if the note has them in different places.
@@ -69,33 +69,65 @@ impl Grounded<'_> {
 /// Grounds every value of a record, in the order of the fields.
 #[must_use]
 pub fn ground<'a>(note: &'a Note, record: &'a Record) -> Vec<Grounded<'a>> {
-    let values = |field| record.get(field).into_iter().flat_map(parts).map(move |value| (field, value));
-    ground_parts(note, Field::ALL.into_iter().flat_map(values))
+    Grounder::of(note).ground(record)
 }
 
 /// Grounds values that are in no record.
 #[must_use]
 pub fn ground_parts<'a>(note: &'a Note, values: impl Iterator<Item = (Field, &'a str)>) -> Vec<Grounded<'a>> {
-    let finder = Finder::of(note);
-    let mut all: Vec<Grounded<'a>> = Vec::with_capacity(12);
-    // A model that repeats itself gives the same value many times: search for each value once.
-    let mut known: HashMap<(Field, &str), Range<usize>> = HashMap::new();
-    for (field, value) in values {
-        if let Some(earlier) = known.get(&(field, value)) {
-            let copies: Vec<Grounded<'a>> = all.get(earlier.clone()).unwrap_or_default().to_vec();
-            all.extend(copies);
-            continue;
-        }
-        let from = all.len();
-        ground_one(note, &finder, field, value, &mut all);
-        known.insert((field, value), from..all.len());
+    Grounder::of(note).ground_parts(values)
+}
+
+/// Grounds values in one note, which is indexed on first use and only once.
+pub(super) struct Grounder<'note> {
+    note: &'note Note,
+    finder: Finder<'note>,
+}
+
+impl<'note> Grounder<'note> {
+    pub(super) fn of(note: &'note Note) -> Self {
+        Self { note, finder: Finder::of(note) }
     }
-    admit_past_cancers(&mut all);
-    all
+
+    /// Returns the context of the note's words.
+    pub(super) fn context(&self) -> &Context<'note> {
+        self.finder.context()
+    }
+
+    /// Grounds every value of a record, in the order of the fields.
+    pub(super) fn ground<'a>(&self, record: &'a Record) -> Vec<Grounded<'a>>
+    where
+        'note: 'a,
+    {
+        let values = |field| record.get(field).into_iter().flat_map(parts).map(move |value| (field, value));
+        self.ground_parts(Field::ALL.into_iter().flat_map(values))
+    }
+
+    /// Grounds values that are in no record.
+    pub(super) fn ground_parts<'a>(&self, values: impl Iterator<Item = (Field, &'a str)>) -> Vec<Grounded<'a>>
+    where
+        'note: 'a,
+    {
+        let mut all: Vec<Grounded<'a>> = Vec::with_capacity(12);
+        // A model that repeats itself gives the same value many times: search for each value once.
+        let mut known: HashMap<(Field, &str), Range<usize>> = HashMap::new();
+        for (field, value) in values {
+            if let Some(earlier) = known.get(&(field, value)) {
+                let copies: Vec<Grounded<'a>> = all.get(earlier.clone()).unwrap_or_default().to_vec();
+                all.extend(copies);
+                continue;
+            }
+            let from = all.len();
+            ground_one(self.note, &self.finder, field, value, &mut all);
+            known.insert((field, value), from..all.len());
+        }
+        admit_past_cancers(&mut all);
+        all
+    }
 }
 
 /// Grounds one value as a whole, or each thing that it names separately.
-fn ground_one<'a>(note: &'a Note, finder: &Finder<'a>, field: Field, value: &'a str, all: &mut Vec<Grounded<'a>>) {
+fn ground_one<'a>(note: &'a Note, finder: &Finder<'_>, field: Field, value: &'a str, all: &mut Vec<Grounded<'a>>) {
     if value.len() > LONGEST_VALUE {
         all.push(grounded(note, field, value, None));
         return;

@@ -178,7 +178,7 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
         }
         at += 1;
     }
-    let prefix = lower(text, start..at);
+    let prefix = start..at;
     let letter = match byte(at)? {
         b't' => TnmLetter::Tumour,
         b'n' => TnmLetter::Nodes,
@@ -211,6 +211,8 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
         return None;
     }
     let (bracket, end) = bracket(text, at);
+    // Copied last, because most words that begin like a component are none.
+    let prefix = lower(text, prefix);
     Some(Component { letter, range: start..end, prefix, degree, suffix, bracket, misread, spaced })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::super::Note;
+use super::super::{Context, Note};
 
 /// A place where the text names a malignancy of the patient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,6 @@ pub(crate) struct TumourSigns {
 
 /// Sees tumours in texts.
 pub(crate) trait TumourReader: Send + Sync + fmt::Debug {
-    /// Returns what it sees in a readable text.
-    fn signs(&self, text: &Note) -> TumourSigns;
+    /// Returns what it sees in a readable text with this context.
+    fn signs(&self, text: &Note, context: &Context<'_>) -> TumourSigns;
 }

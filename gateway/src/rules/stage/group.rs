@@ -48,10 +48,9 @@ struct Rank {
 /// Returns the stage group that the note states: a corrected one, otherwise the highest. Of equal groups, the longest is
 /// preferred, then the first. Stages of other diseases, other patients and other outcomes do not count.
 pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
-    let text = view.folded.as_str();
     let mut best: Option<(Rank, String)> = None;
     for (corrects, word) in WORDS {
-        for (at, _) in text.match_indices(word) {
+        for at in view.folded.places(word) {
             let Some((level, value)) = group_at(view, at, word) else { continue };
             let corrects = corrects || {
                 let before = view.folded.before(at, 24).trim_end();

@@ -35,7 +35,7 @@ pub(crate) fn read(
         .or_else(|| extent(view).map(str::to_owned))
         .or_else(|| of_formula(view, diagnosis, spread))
         .or_else(|| inferred(view, diagnosis, spread).map(str::to_owned))
-        .or_else(|| formula::of(view).map(|formula| group_or_text(view, diagnosis, &formula)))
+        .or_else(|| formula::of(view).map(|formula| group_or_text(view, diagnosis, formula)))
 }
 
 /// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the formula.
@@ -49,7 +49,7 @@ fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpr
     }
     // A group without M assumes M0, which is not certain where the note names a metastasis.
     let certain = formula.excludes_metastasis() || !is_distant(diagnosis, spread);
-    Some(if certain { group_or_text(view, diagnosis, &formula) } else { formula::text(view, &formula) })
+    Some(if certain { group_or_text(view, diagnosis, formula) } else { formula::text(view, formula) })
 }
 
 fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) -> String {
@@ -86,20 +86,18 @@ fn is_distant(diagnosis: &Diagnosis, spread: &MetastaticSpread) -> bool {
 /// Returns the stage of a locally advanced disease. A breast tumour that grows into the chest wall or skin is T4, and
 /// so IIIB.
 fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> &'static str {
-    let text = view.folded.as_str();
     let t4 = ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
-    if diagnosis.organ == Some("breast") && t4.iter().any(|words| text.contains(words)) { "IIIB" } else { "III" }
+    if diagnosis.organ == Some("breast") && t4.iter().any(|words| view.folded.contains(words)) { "IIIB" } else { "III" }
 }
 
 /// Returns whether the note says that it gives no stage; then no stage is inferred.
 fn is_not_given(view: &NoteView<'_>) -> bool {
     const WORDS: [&str; 7] =
         ["not recorded", "not documented", "not listed", "not provided", "not stated", "not document", "not specified"];
-    let text = view.folded.as_str();
     let bare = ["no formal stag", "no formal ajcc", "no stage ", "no tnm", "no staging "];
-    bare.iter().any(|words| text.contains(words))
-        || text.match_indices("stag").any(|(at, word)| {
-            let after = view.near(&(at..at + word.len()), 0, 50);
+    bare.iter().any(|words| view.folded.contains(words))
+        || view.folded.places("stag").any(|at| {
+            let after = view.near(&(at..at + "stag".len()), 0, 50);
             WORDS.iter().any(|words| after.contains(words))
         })
 }
@@ -107,8 +105,7 @@ fn is_not_given(view: &NoteView<'_>) -> bool {
 /// Returns the stage of a brain tumour. Brain tumours have a grade instead of a stage; WHO grade IV is recorded as
 /// stage IV.
 fn brain_grade(view: &NoteView<'_>) -> Option<String> {
-    let text = view.folded.as_str();
-    ["who grade iv", "who grade 4"].iter().any(|grade| text.contains(grade)).then(|| "IV".to_owned())
+    ["who grade iv", "who grade 4"].iter().any(|grade| view.folded.contains(grade)).then(|| "IV".to_owned())
 }
 
 /// Returns the stage of small cell lung cancer, which has only two stages.
@@ -123,7 +120,7 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
         ("limited stage", "limited stage"),
         ("ls sclc", "limited stage"),
     ] {
-        let at = view.folded.as_str().find(words);
+        let at = view.folded.places(words).next();
         if at.is_some_and(|at| view.enters_record(&(at..at + words.len()), Field::Stage)) {
             return Some(value);
         }

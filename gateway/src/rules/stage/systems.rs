@@ -52,10 +52,9 @@ const FILLERS: &[&str] =
 
 /// Returns the first stage of a named system, such as `R-ISS II`, that counts for the record.
 pub(super) fn read(view: &NoteView<'_>) -> Option<String> {
-    let text = view.folded.as_str();
     SYSTEMS.iter().find_map(|system| {
         system.spellings.iter().find_map(|spelling| {
-            text.match_indices(spelling).find_map(|(at, _)| {
+            view.folded.places(spelling).find_map(|at| {
                 let word = !view.folded.before(at, 4).ends_with(char::is_alphanumeric);
                 let (stage, length) =
                     stage_after(view.folded.after(at + spelling.len(), 48), system.stages).filter(|_| word)?;
