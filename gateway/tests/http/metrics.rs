@@ -208,7 +208,7 @@ async fn every_member_of_a_closed_set_is_there_at_the_start() {
     let families = families(&with_model(vec![Act::Text(RECORD.to_owned())]).await).await;
     let mut documented = documented();
     // They exist as long as the model server tells them, and this one does not.
-    for figure in ["requests_running", "requests_waiting", "kv_cache_usage"] {
+    for figure in ["requests_running", "requests_waiting", "kv_cache_usage", "preemptions"] {
         assert!(documented.remove(&format!("gateway_vllm_{figure}")).is_some(), "{figure}");
     }
     assert_eq!(families.keys().collect::<Vec<_>>(), documented.keys().collect::<Vec<_>>());
