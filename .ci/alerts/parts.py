@@ -29,10 +29,11 @@ def until(what, is_so, seconds=60):
     raise TimeoutError(f"not within {seconds} s: {what}")
 
 
-def fetch(url, body=None, seconds=90):
+def fetch(url, body=None, seconds=90, key=None):
     """The status and the text of an answer; status 0 without one."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"} if data else {})
+    headers = ({"Content-Type": "application/json"} if data else {}) | ({"Authorization": f"Bearer {key}"} if key else {})
+    request = urllib.request.Request(url, data=data, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=seconds) as answer:
             return answer.status, answer.read().decode()
@@ -78,9 +79,10 @@ class ModelServer(Process):
 
 
 class Gateway(Process):
-    """The built gateway before model servers, on a free port."""
+    """The built gateway before model servers, on a free port. `key`: what notes are read with, if it has keys."""
 
-    def __init__(self, folder, urls, **settings):
+    def __init__(self, folder, urls, key=None, **settings):
+        self.key = key
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         environment = {f"GATEWAY_{name}": value for name, value in settings.items()}
@@ -92,7 +94,7 @@ class Gateway(Process):
 
     def series(self):
         """Each series and its value, as Prometheus would read them."""
-        status, text = fetch(f"{self.url}/metrics")
+        status, text = fetch(f"{self.url}/metrics", key=self.key)
         assert status == 200, text
         lines = [line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")]
         return {series: float(value) for series, value in lines}
@@ -105,5 +107,5 @@ class Gateway(Process):
     def read(self, count, note=NOTE, at_once=16):
         """Has notes read, and returns the statuses."""
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-            calls = [pool.submit(fetch, f"{self.url}/api/v1/extract", {"text": note}) for _ in range(count)]
+            calls = [pool.submit(fetch, f"{self.url}/api/v1/extract", {"text": note}, key=self.key) for _ in range(count)]
             return [call.result()[0] for call in calls]

@@ -1,13 +1,14 @@
 """The rehearsal: rehearse.py FOLDER
 
 The built gateway before two model servers, Prometheus and Alertmanager, all real and on free ports, with the rules of
-config/alerts.yaml at 60 times their pace and with config/alertmanager.yml, whose addresses alone are changed. Model servers
-are killed; webhook and mail must arrive at local sinks, and the notice that all is well after they return.
+config/alerts.yaml at 60 times their pace and with config/prometheus.yml and config/alertmanager.yml, of which addresses and
+waits alone are changed. The gateway has keys, and Prometheus one that opens the metrics. Model servers are killed; webhook and mail must arrive at local sinks, and the notice that all is well after they return.
 """
 
 import json
 import pathlib
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -34,11 +35,18 @@ def rules(folder):
     (folder / "alerts.yaml").write_text(text)
 
 
+def changed(text, name, changes):
+    for pattern, replacement in changes:
+        text, count = re.subn(pattern, replacement, text)
+        assert count, f"config/{name} has no {pattern}"
+    return text
+
+
 def alertmanager_settings(folder, sinks):
     """The tracked settings with the sinks' addresses, and shorter waits."""
     text = (ROOT / "config" / "alertmanager.yml").read_text()
     mail, hook = sinks.mail.server_address[1], sinks.webhook.server_address[1]
-    for pattern, replacement in [
+    text = changed(text, "alertmanager.yml", [
         (r"smtp_smarthost: .*", f"smtp_smarthost: 127.0.0.1:{mail}\n  smtp_require_tls: false\n  smtp_hello: box.example.org"),
         (r" *smtp_auth_.*\n", ""),
         (r"group_wait: 30s", "group_wait: 1s"),
@@ -46,20 +54,35 @@ def alertmanager_settings(folder, sinks):
         (r"group_interval: 5m", "group_interval: 2s"),
         (r"# (webhook_configs:)", r"\1"),
         (r'#   - \{url: "[^"]*"', f'  - {{url: "http://127.0.0.1:{hook}/"'),
-    ]:
-        text, count = re.subn(pattern, replacement, text)
-        assert count, f"config/alertmanager.yml has no {pattern}"
+    ])
     (folder / "alertmanager.yml").write_text(text)
 
 
 def prometheus_settings(folder, gateway, alertmanager):
-    """The jobs of the tracked settings that there is something for here."""
-    (folder / "prometheus.yml").write_text(f"""
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: [alerts.yaml]
-alerting: {{alertmanagers: [{{static_configs: [{{targets: ["127.0.0.1:{alertmanager}"]}}]}}]}}
-scrape_configs: [{{job_name: gateway, static_configs: [{{targets: ["{gateway}"]}}]}}]
-""")
+    """The tracked settings with the job of the gateway alone, and shorter waits."""
+    text = (ROOT / "config" / "prometheus.yml").read_text()
+    text = text[: text.index("  - job_name: node")]
+    text = changed(text, "prometheus.yml", [
+        (r"(scrape|evaluation)_interval: 15s", r"\1_interval: 1s"),
+        (r"/etc/prometheus/alerts.yaml", "alerts.yaml"),
+        (r"/run/secrets/metrics_key", "metrics-key"),
+        (r"alertmanager:9093", f"127.0.0.1:{alertmanager}"),
+        (r'targets: \["gateway:8080"\]', f'targets: ["{gateway}"]'),
+    ])
+    (folder / "prometheus.yml").write_text(text)
+
+
+def keys(folder):
+    """A key for notes and one for metrics, made as the chapter on monitoring says; returns that for notes."""
+    lines = []
+    for name, words in [("reader", ""), ("prometheus", " metrics")]:
+        key = secrets.token_urlsafe(32)
+        (folder / f"{name}-key").write_text(key + "\n")
+        line = subprocess.run([GATEWAY, "hash-key", name], input=key, check=True, capture_output=True, text=True).stdout
+        lines.append(line.strip() + words + "\n")
+    (folder / "prometheus-key").rename(folder / "metrics-key")
+    (folder / "keys.txt").write_text("".join(lines))
+    return (folder / "reader-key").read_text().strip()
 
 
 class Rehearsal:
@@ -120,13 +143,14 @@ class Rehearsal:
 
 
 def main(folder):
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     rules(folder)
+    reader = keys(folder)
     prometheus, manager = free_port(), free_port()
     servers = [ModelServer(), ModelServer()]
     try:
-        with Sinks() as sinks, Gateway(folder / "gateway", [server.url for server in servers]) as gateway:
+        with Sinks() as sinks, Gateway(folder / "gateway", [server.url for server in servers], reader, AUTH_KEYS_FILE=str(folder / "keys.txt")) as gateway:
             until("both are ready", lambda: gateway.state("ready") == 2)
             alertmanager_settings(folder, sinks)
             prometheus_settings(folder, gateway.address, manager)
