@@ -1,6 +1,7 @@
 //! The command line. Each command has its own file.
 #![expect(clippy::print_stderr, reason = "the command line prints to standard error")]
 
+mod alerts;
 mod eval;
 mod greeting;
 mod hash_key;
@@ -76,6 +77,8 @@ enum Command {
     },
     /// Print the JSON Schema of the record
     Schema,
+    /// Print the alert rules for Prometheus
+    Alerts(alerts::AlertArguments),
     /// Check the settings and print a summary
     CheckConfig,
     /// Ask the server on this machine whether it is ready; exit 1 if it is not
@@ -113,6 +116,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             return exit_code(output::print_json(&document));
         }
         Command::Schema => return exit_code(output::print_json(&Record::json_schema())),
+        Command::Alerts(arguments) => return alerts::run(arguments),
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}
     }

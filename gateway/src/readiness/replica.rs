@@ -28,6 +28,8 @@ pub struct Load {
     pub waiting: Option<f64>,
     /// The share of its KV cache in use, 0 to 1.
     pub kv_cache: Option<f64>,
+    /// Sequences that the server has preempted since its start.
+    pub preemptions: Option<f64>,
 }
 
 /// One model server. Its name is its position in the settings, never its address.

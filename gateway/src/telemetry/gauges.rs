@@ -60,6 +60,7 @@ pub(super) struct ScrapedGauges {
     vllm_requests_running: ByReplica,
     vllm_requests_waiting: ByReplica,
     vllm_kv_cache_usage: ByReplica,
+    vllm_preemptions: Family<ReplicaLabels, Counter<f64, AtomicU64>>,
     audit_lines: Counter,
     audit_lines_lost: Counter,
     audit_failing: Gauge,
@@ -111,6 +112,8 @@ impl ScrapedGauges {
         registry.register("vllm_requests_waiting", help, self.vllm_requests_waiting.clone());
         let help = "Used part of the model server's KV cache, 0 to 1, by its own metrics";
         registry.register("vllm_kv_cache_usage", help, self.vllm_kv_cache_usage.clone());
+        let help = "Sequences that the model server has preempted since its start, by its own metrics";
+        registry.register("vllm_preemptions", help, self.vllm_preemptions.clone());
         registry.register("audit_lines", "Audit lines written", self.audit_lines.clone());
         registry.register("audit_lines_lost", "Audit lines that could not be written", self.audit_lines_lost.clone());
         registry.register("audit_failing", "1 while audit lines cannot be written", self.audit_failing.clone());
@@ -152,6 +155,7 @@ impl ScrapedGauges {
         for family in [&self.vllm_requests_running, &self.vllm_requests_waiting, &self.vllm_kv_cache_usage] {
             family.clear();
         }
+        self.vllm_preemptions.clear();
         self.upstream_replicas.clear();
         for report in gauges.replicas {
             let replica = || report.name.clone();
@@ -168,6 +172,10 @@ impl ScrapedGauges {
                 if let Some(value) = value {
                     family.get_or_create(&ReplicaLabels { replica: replica() }).set(value);
                 }
+            }
+            if let Some(preemptions) = report.load.preemptions {
+                let labels = ReplicaLabels { replica: replica() };
+                self.vllm_preemptions.get_or_create(&labels).inner().store(preemptions.to_bits(), Relaxed);
             }
         }
         if let Some(audit) = gauges.audit {

@@ -1,6 +1,7 @@
 //! Logs, metrics and traces. Only this module names metrics. Their labels come from enums and route templates, never
 //! from text that a caller sent.
 
+pub mod alerts;
 mod families;
 mod gauges;
 mod labels;

@@ -171,19 +171,20 @@ async fn load(probe: &Probe) -> Option<Load> {
     std::str::from_utf8(&body).ok().map(parse_load)
 }
 
-/// Returns vLLM's own gauges, each summed over its labels.
+/// Returns vLLM's own figures, each summed over its labels.
 fn parse_load(metrics: &str) -> Load {
     let mut load = Load::default();
     for line in metrics.lines().filter(|line| line.starts_with("vllm:")) {
         let Some((name, value)) = line.rsplit_once(' ') else { continue };
-        let gauge = match name.split('{').next().unwrap_or_default() {
+        let figure = match name.split('{').next().unwrap_or_default() {
             "vllm:num_requests_running" => &mut load.running,
             "vllm:num_requests_waiting" => &mut load.waiting,
             "vllm:kv_cache_usage_perc" => &mut load.kv_cache,
+            "vllm:num_preemptions_total" => &mut load.preemptions,
             _ => continue,
         };
         if let Ok(value) = value.parse::<f64>() {
-            *gauge = Some(gauge.unwrap_or(0.0) + value);
+            *figure = Some(figure.unwrap_or(0.0) + value);
         }
     }
     load
@@ -199,8 +200,12 @@ mod tests {
                     vllm:num_requests_running{engine=\"0\",model_name=\"m\"} 3.0\n\
                     vllm:num_requests_running{engine=\"1\",model_name=\"m\"} 2.0\n\
                     vllm:kv_cache_usage_perc{engine=\"0\"} 0.25\nvllm:num_requests_waiting_by_reason{x=\"y\"} 7\n\
-                    vllm:num_requests_waiting{engine=\"0\"} nonsense\n";
-        assert_eq!(parse_load(text), Load { running: Some(5.0), waiting: None, kv_cache: Some(0.25) });
+                    vllm:num_requests_waiting{engine=\"0\"} nonsense\n\
+                    vllm:num_preemptions_total{engine=\"0\"} 7.0\nvllm:num_preemptions_created{engine=\"0\"} 1.7e+09\n";
+        assert_eq!(
+            parse_load(text),
+            Load { running: Some(5.0), waiting: None, kv_cache: Some(0.25), preemptions: Some(7.0) }
+        );
         assert_eq!(parse_load(""), Load::default());
     }
 }

@@ -1,6 +1,7 @@
 //! Tests the HTTP routes in process: bad input, the stored OpenAPI document, and what an unmodified frontend needs.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
+mod alerts;
 mod batch;
 mod bodies;
 mod codes;

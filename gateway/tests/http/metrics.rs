@@ -27,19 +27,19 @@ const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 const NOTE: &str = "Stage IV lung adenocarcinoma on osimertinib.";
 const STREAM: &str = "/api/v1/extract/stream";
 
-type Labels = BTreeMap<String, String>;
+pub(crate) type Labels = BTreeMap<String, String>;
 
 /// A family of metrics.
 #[derive(Debug, Default)]
-struct Family {
-    kind: String,
+pub(crate) struct Family {
+    pub(crate) kind: String,
     help: String,
     unit: Option<String>,
     samples: Vec<(String, Labels, f64)>,
 }
 
 impl Family {
-    fn label_sets(&self) -> BTreeSet<Labels> {
+    pub(crate) fn label_sets(&self) -> BTreeSet<Labels> {
         let samples = self.samples.iter().map(|(_, labels, _)| labels.clone());
         samples
             .map(|mut labels| {
@@ -50,7 +50,7 @@ impl Family {
     }
 
     /// Returns the values of a label.
-    fn values(&self, label: &str) -> BTreeSet<String> {
+    pub(crate) fn values(&self, label: &str) -> BTreeSet<String> {
         self.samples.iter().filter_map(|(_, labels, _)| labels.get(label).cloned()).collect()
     }
 
@@ -75,7 +75,7 @@ async fn scrape(router: &Router, accept: &str) -> (HeaderMap, String) {
 }
 
 /// Returns the families by the names of `OpenMetrics`, without `_total`.
-async fn families(router: &Router) -> BTreeMap<String, Family> {
+pub(crate) async fn families(router: &Router) -> BTreeMap<String, Family> {
     parse(&scrape(router, OPENMETRICS).await.1, true)
 }
 
@@ -176,10 +176,10 @@ async fn both_formats_parse_and_agree() {
 }
 
 /// A label and its values, if they are listed.
-type DocumentedLabel = (String, Option<BTreeSet<String>>);
+pub(crate) type DocumentedLabel = (String, Option<BTreeSet<String>>);
 
 /// The tables of the document: name of a family, its labels, and the values of a label if they are listed.
-fn documented() -> BTreeMap<String, Vec<DocumentedLabel>> {
+pub(crate) fn documented() -> BTreeMap<String, Vec<DocumentedLabel>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
     let text = std::fs::read_to_string(path).unwrap();
     let rows = text
@@ -199,7 +199,7 @@ fn documented() -> BTreeMap<String, Vec<DocumentedLabel>> {
 }
 
 /// Returns the gateway before one model server that gives these answers.
-async fn with_model(acts: Vec<Act>) -> Router {
+pub(crate) async fn with_model(acts: Vec<Act>) -> Router {
     serving(&start(acts).await, Settings::default()).await
 }
 
@@ -208,7 +208,7 @@ async fn every_member_of_a_closed_set_is_there_at_the_start() {
     let families = families(&with_model(vec![Act::Text(RECORD.to_owned())]).await).await;
     let mut documented = documented();
     // They exist as long as the model server tells them, and this one does not.
-    for figure in ["requests_running", "requests_waiting", "kv_cache_usage"] {
+    for figure in ["requests_running", "requests_waiting", "kv_cache_usage", "preemptions"] {
         assert!(documented.remove(&format!("gateway_vllm_{figure}")).is_some(), "{figure}");
     }
     assert_eq!(families.keys().collect::<Vec<_>>(), documented.keys().collect::<Vec<_>>());
