@@ -77,10 +77,10 @@ export async function extractLines(notes, { key, signal, onOutcome }) {
   let left = notes.length;
   try {
     for await (const line of linesOf(response.body)) {
-      const { index, ends, ...outcome } = JSON.parse(line);
-      if (ends) throw Refusal.of(outcome.error ?? {}, response.headers);
+      const { index, ends, status, result, error } = JSON.parse(line);
+      if (ends) throw Refusal.of(error ?? {}, response.headers);
       left -= 1;
-      onOutcome(index, outcome);
+      onOutcome(index, result ? { status, result } : { status, error });
     }
   } catch (error) {
     throw failure(error, 'The answer broke off', 'Nothing is known about the notes that are not read. Try again.', response.headers);

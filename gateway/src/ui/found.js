@@ -70,8 +70,9 @@ export class FoundNotes {
     const columns = [['Id', 'id'], ...(patient ? [['Patient', 'patient']] : []), ...(date ? [['Date', 'date']] : []), ['Note', 'text']];
     const first = this.#notes.slice(0, PREVIEWED);
     const shown = ({ text }) => (text.length > BEGINNING ? `${text.slice(0, BEGINNING).toWellFormed()} …` : text);
+    const many = this.#notes.length > first.length ? `The first ${first.length} of ${counted(this.#notes.length, 'note')}.` : 'All of them.';
+    byId('preview-caption').textContent = `${many} Check that each row is one note.`;
     byId('preview').replaceChildren(
-      element('caption', { class: 'small' }, `The first ${first.length} of ${counted(this.#notes.length, 'note')}. Check that each row is one note.`),
       element('thead', {}, element('tr', {}, columns.map(([head]) => element('th', { scope: 'col' }, head)))),
       element('tbody', {}, first.map((note) => {
         return element('tr', {}, columns.map(([, key]) => element('td', { dir: 'auto' }, key === 'text' ? shown(note) : (note[key] ?? ''))));

@@ -56,7 +56,7 @@ const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 33] = [
+pub(crate) const FILES: [Asset; 34] = [
     module("app.js", include_str!("app.js")),
     module("batch.js", include_str!("batch.js")),
     module("calls.js", include_str!("calls.js")),

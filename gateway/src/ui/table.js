@@ -21,8 +21,7 @@ export function tableIn(text) {
   if (problem) return { columns: rowsOf(header, delimiter, firstLine).rows[0].cells, problem };
   const [head, ...data] = rows;
   const columns = head.cells.map((name) => name.trim());
-  if (!isHeader(columns)) return null;
-  if (data.length === 0) return { columns, problem: 'The table has a header and no row.' };
+  if (!isHeader(columns) || data.length === 0) return null;
   const misfit = data.find(({ cells }) => cells.length !== columns.length);
   if (misfit) {
     return {
