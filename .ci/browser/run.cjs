@@ -9,6 +9,7 @@ const corrections = require('./corrections.cjs');
 const docs = require('./docs.cjs');
 const { checks: keyed, start: startGuarded } = require('./keyed.cjs');
 const many = require('./many.cjs');
+const manyAccess = require('./many-access.cjs');
 const page = require('./page.cjs');
 const proxies = require('./proxy.cjs');
 const review = require('./review.cjs');
@@ -27,7 +28,7 @@ async function main([base, executablePath, writer, gateway, only = '']) {
   const ofPage = ([name, options, check]) => [name, options, (one) => check(one, proxy.url, proxy)];
   const ofKeyed = (service) => ([name, options, check]) => [name, options, (one) => check(one, service)];
   const all = [
-    ...[...page, ...access, ...corrections.ofPage, ...many].map(ofPage), ...keyed.map(ofKeyed(guarded)), ...review.checks.map(ofFile(written)),
+    ...[...page, ...access, ...corrections.ofPage, ...many.checks, ...manyAccess].map(ofPage), ...keyed.map(ofKeyed(guarded)), ...review.checks.map(ofFile(written)),
     ...corrections.ofFile.map(ofFile(tenNotes)), ...timeline.ofFile.map(ofFile(patients)), ['docs', {}, (one) => docs(one, base)],
   ];
   const checks = all.filter(([name]) => name.includes(only));

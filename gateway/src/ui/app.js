@@ -2,11 +2,12 @@
 // result is never shown beside another note's text. The page stores nothing.
 
 import { Refusal, extract, health } from './calls.js';
+import { startClock } from './clock.js';
 import { Corrections } from './corrections.js';
 import { byId, element } from './dom.js';
 import { asCsv, asJson, save } from './download.js';
 import { EXAMPLES } from './examples.js';
-import { provenance } from './fields.js';
+import { meanings, provenance } from './fields.js';
 import { isList, noteIn, notesInFiles } from './files.js';
 import { FoundNotes } from './found.js';
 import { askForKey, readKey, startGate } from './gate.js';
@@ -17,27 +18,9 @@ import { showModes } from './modes.js';
 import { hideProblem, showProblem } from './problem.js';
 import { Reading } from './reading.js';
 import { codePoints } from './spans.js';
+import { enter } from './states.js';
 import { startTheme } from './theme.js';
-import { FIELDS, MEANINGS, counted } from './words.js';
-
-// The states in which a part of the page is shown: one note is `editing`, `reading` or `read`; of several notes the page
-// shows the `many-start`, what was `many-found`, the `many-list` or `many-one` of them.
-const SHOWN = {
-  kinds: ['editing', 'many-start'],
-  'many-start': ['many-start'],
-  'many-found': ['many-found'],
-  'many-list': ['many-list'],
-  'many-bar': ['many-one'],
-  one: ['editing', 'reading', 'read', 'many-one'],
-  form: ['editing'],
-  intro: ['editing'],
-  reading: ['reading', 'read', 'many-one'],
-  progress: ['reading', 'read'],
-  cancel: ['reading'],
-  after: ['read', 'many-one'],
-  edit: ['read'],
-  renew: ['read'],
-};
+import { FIELDS, counted } from './words.js';
 
 const service = document.documentElement.dataset;
 const limit = Number(service.maxNoteChars);
@@ -53,13 +36,6 @@ let running = null;
 let result = null;
 // The text of which the user said that it is one note.
 let oneNote = null;
-
-function enter(state) {
-  document.body.dataset.state = state;
-  for (const [id, states] of Object.entries(SHOWN)) byId(id).hidden = !states.includes(state);
-  byId('kind-one').setAttribute('aria-pressed', String(!state.startsWith('many')));
-  byId('kind-many').setAttribute('aria-pressed', String(state.startsWith('many')));
-}
 
 // Removes everything that is shown about the last note.
 function reset() {
@@ -163,24 +139,6 @@ function progress(call, text) {
       showCount();
       byId('phase').textContent = 'Reading once more: the first attempt was not usable';
     },
-  };
-}
-
-// Shows the elapsed time. Returns a function that stops the clock and returns the time as text.
-function startClock() {
-  const from = performance.now();
-  const show = () => {
-    const seconds = (performance.now() - from) / 1000;
-    byId('elapsed').textContent = `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
-    return byId('elapsed').textContent;
-  };
-  show();
-  const timer = setInterval(show, 100);
-  let elapsed = null;
-  return () => {
-    clearInterval(timer);
-    elapsed ??= show();
-    return elapsed;
   };
 }
 
@@ -319,13 +277,6 @@ async function copy() {
   }, 3000);
 }
 
-function startMeanings() {
-  byId('meanings').append(...Object.entries(FIELDS).map(([field, name]) => {
-    const { meaning, example } = MEANINGS[field];
-    return element('div', {}, element('dt', {}, name), element('dd', {}, meaning, element('span', { class: 'example' }, `for example ${example}`)));
-  }));
-}
-
 function listenMany() {
   byId('kind-one').addEventListener('click', () => edit());
   byId('kind-many').addEventListener('click', () => {
@@ -371,7 +322,7 @@ function listenMany() {
 
 function start() {
   startTheme();
-  startMeanings();
+  byId('meanings').append(...meanings());
   listenMany();
   byId('examples').append(
     ...EXAMPLES.map(({ name, text }) => {

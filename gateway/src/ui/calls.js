@@ -67,6 +67,8 @@ export async function checkKey(key) {
     throw failure(error, UNREACHABLE, CHECK_CONNECTION);
   }
   if (!response.ok) throw await refusalOf(response);
+  // A body that nobody reads keeps its connection.
+  await response.body?.cancel();
 }
 
 // Reads notes, { text, date } each, and calls `onOutcome(at, outcome)` for each as it is done: { status, result } or { status,

@@ -3,9 +3,10 @@
 import { ASSERTIONS, FIELDS, WARNINGS, counted, spoken } from './words.js';
 
 // How much each reason counts. A warning that is not in this list counts like an unfamiliar text.
-const WEIGHTS = {
+export const WEIGHTS = {
   failed: 1000, empty_record_doubted: 90, contradicted_value: 80, conflicting_values: 80, partly_unread: 70, unsupported: 60,
-  no_oncology_terms: 55, unassessed_language: 50, empty: 45, degraded: 40, too_many_values: 40, differs: 30, several_primaries: 25, unfamiliar_text: 20,
+  no_oncology_terms: 55, unassessed_language: 50, empty: 45, degraded: 40, too_many_values: 40, differs: 30,
+  several_primaries: 25, unfamiliar_text: 20,
   inferred: 4, open: 3,
 };
 // Assertions that leave a value open.

@@ -1,7 +1,15 @@
 // Makes elements for the seven fields, their values and the warnings. It shows the answer and interprets nothing.
 
 import { element } from './dom.js';
-import { ASSERTIONS, BASES, BY_PERSON, COMPARISONS, DECISIONS, FIELDS, ROLES, WARNINGS, plainMessage, spoken } from './words.js';
+import { ASSERTIONS, BASES, BY_PERSON, COMPARISONS, DECISIONS, FIELDS, MEANINGS, ROLES, WARNINGS, plainMessage, spoken } from './words.js';
+
+// Returns what each field means, for a page without a result.
+export function meanings() {
+  return Object.entries(FIELDS).map(([field, name]) => {
+    const { meaning, example } = MEANINGS[field];
+    return element('div', {}, element('dt', {}, name), element('dd', {}, meaning, element('span', { class: 'example' }, `for example ${example}`)));
+  });
+}
 
 export function fieldSection(field, contents) {
   const name = element('button', { type: 'button', class: 'field-name', 'aria-pressed': 'false' }, FIELDS[field] ?? spoken(field));

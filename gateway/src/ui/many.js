@@ -65,12 +65,15 @@ export class ManyNotes {
   }
 
   open(index) {
+    const fromList = byId('many-list').contains(document.activeElement);
     this.#open = index;
     this.#page.enter('many-one');
+    if (fromList) scrollTo(0, 0);
     const note = this.#notes[index];
     byId('note-id').textContent = note.id;
     this.#page.showNote(note, this.#list.row(index).outcome);
     this.#place();
+    if (fromList) byId('result-title').focus({ preventScroll: true });
   }
 
   toList() {
@@ -132,7 +135,9 @@ export class ManyNotes {
     const { title, detail, code } = error instanceof Refusal ? error : { title: 'A fault of this page', detail: 'The notes without a result are not read.' };
     byId('list-problem').replaceChildren(element('h3', {}, title), element('p', {}, detail));
     byId('list-problem').hidden = false;
-    if (code === 'unauthorized') this.#page.askForKey('The service refused the key. Enter it again, then read the rest.');
+    if (code !== 'unauthorized') return byId('list-problem').focus();
+    this.#page.askForKey('The service refused the key. Enter it again, then read the rest.');
+    return byId('key').focus();
   }
 
   // Says how far the reading is.
@@ -150,8 +155,10 @@ export class ManyNotes {
     byId('read-failed').hidden = again === 0;
     byId('read-failed').textContent = `Try ${counted(again, 'note')} again`;
     // A screen reader hears the result, and not each step.
-    const parts = [`${read.toLocaleString('en')} read`, failed > 0 && `${failed.toLocaleString('en')} not read`, waiting > 0 && `${waiting.toLocaleString('en')} waiting`];
-    const told = running ? 'Reading…' : `${counted(all, 'note')}: ${parts.filter(Boolean).join(', ')}. ${doubtful === 0 ? 'None' : counted(doubtful, 'note')} with doubts.`;
+    const parts = [[read, 'read'], [failed, 'not read'], [waiting, 'waiting']].filter(([count], at) => at === 0 || count > 0);
+    const doubts = doubtful === 0 ? 'None' : counted(doubtful, 'note');
+    const states = parts.map(([count, state]) => `${count.toLocaleString('en')} ${state}`).join(', ');
+    const told = running ? 'Reading…' : `${counted(all, 'note')}: ${states}. ${doubts} with doubts.`;
     if (byId('list-count').textContent !== told) byId('list-count').textContent = told;
   }
 
@@ -166,6 +173,13 @@ export class ManyNotes {
     byId('to-list').addEventListener('click', () => this.toList());
     byId('previous').addEventListener('click', () => this.step(-1));
     byId('next').addEventListener('click', () => this.step(1));
+    document.addEventListener('keydown', (event) => {
+      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const isTyping = event.target instanceof Element && event.target.closest('input, select, textarea') !== null;
+      if (!by || this.#open === null || isTyping || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.step(by);
+    });
     const told = (text) => {
       byId('list-told').textContent = text;
     };

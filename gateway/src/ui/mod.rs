@@ -56,10 +56,11 @@ const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 34] = [
+pub(crate) const FILES: [Asset; 36] = [
     module("app.js", include_str!("app.js")),
     module("batch.js", include_str!("batch.js")),
     module("calls.js", include_str!("calls.js")),
+    module("clock.js", include_str!("clock.js")),
     module("doubt.js", include_str!("doubt.js")),
     module("examples.js", include_str!("examples.js")),
     module("files.js", include_str!("files.js")),
@@ -72,6 +73,7 @@ pub(crate) const FILES: [Asset; 34] = [
     module("patient.js", include_str!("patient.js")),
     module("problem.js", include_str!("problem.js")),
     module("sse.js", include_str!("sse.js")),
+    module("states.js", include_str!("states.js")),
     module("table.js", include_str!("table.js")),
     module("theme.js", include_str!("theme.js")),
     CORRECTIONS,

@@ -25,7 +25,8 @@ export function notesIn(given) {
   const found = start.startsWith('[') || start.startsWith('{') ? fromJson(start) : fromTable(text);
   if (found.problem) return found;
   if (found.records.length > MOST_NOTES) {
-    return { problem: `These are ${found.records.length.toLocaleString('en')} notes. This page takes ${MOST_NOTES.toLocaleString('en')} at once. The command “gateway extract” reads any number.` };
+    const [all, most] = [found.records.length, MOST_NOTES].map((count) => count.toLocaleString('en'));
+    return { problem: `These are ${all} notes. This page takes ${most} at once. The command “gateway extract” reads any number.` };
   }
   return found;
 }
@@ -47,7 +48,8 @@ function fromTable(text) {
   const table = tableIn(text);
   if (table?.problem) return table;
   if (!table) {
-    return { problem: `This is not a list of notes that the page knows: JSON lines, a JSON list, or a table with a header (CSV). A single note belongs under “One note”. Other files: ${COMMAND}` };
+    const known = 'This is not a list of notes that the page knows: JSON lines, a JSON list, or a table with a header (CSV).';
+    return { problem: `${known} A single note belongs under “One note”. Another file: ${COMMAND}` };
   }
   const { columns, rows } = table;
   const records = rows.map(({ cells }, index) => {
@@ -74,10 +76,10 @@ function fromObjects(values, kind) {
     if (!(value instanceof Object) || Array.isArray(value)) return { place, problem: 'This is not a JSON object, or it is not complete.' };
     if ('resourceType' in value) return { place, problem: `This is a FHIR resource. ${COMMAND}` };
     // An id of more digits than JavaScript keeps would be another id.
-    const unsafe = Object.entries(value).find(([, one]) => typeof one === 'number' && !Number.isSafeInteger(one));
+    const unsafe = Object.keys(value).filter((name) => typeof value[name] === 'number' && !Number.isSafeInteger(value[name]));
     const cells = Object.entries(value).filter(([, one]) => typeof one === 'string' || Number.isSafeInteger(one));
-    for (const [name] of cells) columns.add(name);
-    return { place, cells: Object.fromEntries(cells.map(([name, one]) => [name, String(one)])), unsafe: unsafe?.[0] };
+    for (const name of [...cells.map(([known]) => known), ...unsafe]) columns.add(name);
+    return { place, cells: Object.fromEntries(cells.map(([name, one]) => [name, String(one)])), unsafe };
   });
   if (columns.size === 0) return { problem: records.find(({ problem }) => problem)?.problem ?? 'There is no text in this list of notes.' };
   return { kind, columns: [...columns], records };
@@ -122,13 +124,12 @@ function longest(columns, records) {
 // is not read. Of two notes with one id the second is not read, because nothing would tell them apart.
 export function notesBy({ kind, records }, { text, id, date, patient }) {
   const seen = new Set();
-  return records.map(({ place, cells = {}, problem = null, unsafe }, index) => {
+  return records.map(({ place, cells = {}, problem = null, unsafe = [] }, index) => {
     const own = cells[id]?.trim() ?? '';
-    const note = {
-      index, id: own || place, text: (cells[text] ?? '').toWellFormed(), date: cells[date]?.trim() || null, patient: cells[patient]?.trim() || null, problem,
-    };
+    const chosen = (column) => cells[column]?.trim() || null;
+    const note = { index, id: own || place, text: (cells[text] ?? '').toWellFormed(), date: chosen(date), patient: chosen(patient), problem };
     if (problem === null && note.text.trim() === '') note.problem = 'This note has no text.';
-    else if (problem === null && unsafe !== undefined && unsafe === id) note.problem = 'The id is a number with more digits than a browser keeps. Write it in quotes.';
+    else if (problem === null && unsafe.includes(id)) note.problem = 'The id is a number with more digits than a browser keeps. Write it in quotes.';
     else if (problem === null && kind === 'table' && id !== '' && own === '') note.problem = 'This note has no id, so it may be the rest of the note before it.';
     else if (seen.has(note.id)) note.problem = 'Another note has this id. Ids must be different.';
     if (!seen.has(note.id)) seen.add(note.id);
