@@ -139,7 +139,7 @@ async function list(page, base) {
   await read(page, base);
   equal(await told(page), '5 notes: 4 read, 1 not read. 2 notes with doubts.', 'what is told');
   equal(await ids(page), ['A-2 (row-5)', 'A-3', HARM, 'A-1', 'A-2'], 'the most doubtful first');
-  equal(await page.locator('.row').nth(1).locator('.row-doubts').innerText(), 'no oncology term recognised', 'why');
+  equal(await page.locator('.row').nth(1).locator('.row-doubts').textContent(), 'no oncology term recognised', 'why');
   await page.selectOption('#list-order', 'file');
   equal(await ids(page), ['A-1', 'A-2', 'A-3', HARM, 'A-2 (row-5)'], 'as in the file');
   for (const [words, shown] of [['egfr LIVER', ['A-2']], ['a-3', ['A-3']], ['p-2', ['A-3', HARM, 'A-2 (row-5)']], ['lumpectomy', [HARM]], ['nowhere', []], ['', ['A-1', 'A-2', 'A-3', HARM, 'A-2 (row-5)']]]) {
@@ -175,13 +175,13 @@ async function list(page, base) {
 
 async function decisions(page, base) {
   await read(page, base);
-  await page.getByRole('button', { name: /^✓ Read A-2/ }).or(page.locator('.row', { has: page.getByText('A-2', { exact: true }) })).first().click();
+  await page.locator('.row', { has: page.getByText('A-2', { exact: true }) }).click();
   await page.focus('[data-field="stage"] button.value');
   await page.keyboard.press('r');
   await page.keyboard.press('d');
   await page.click('#to-list');
-  equal(await page.evaluate(() => document.activeElement.querySelector('.row-id').innerText), 'A-2', 'focus where the person left');
-  expect((await page.locator('.row', { has: page.getByText('A-2', { exact: true }) }).innerText()).includes('Done'), 'the row of a note that is done');
+  equal(await page.evaluate(() => document.activeElement.querySelector('.row-id').textContent), 'A-2', 'focus where the person left');
+  expect((await page.locator('.row', { has: page.getByText('A-2', { exact: true }) }).textContent()).includes('Done'), 'the row of a note that is done');
   await page.selectOption('#list-show', 'done');
   equal(await ids(page), ['A-2'], 'done');
   const [name, text] = await saved(page, '#list-decisions');
@@ -208,24 +208,33 @@ async function decisions(page, base) {
 
 async function cancel(page, base) {
   let asked = 0;
+  let held = null;
   await page.route(LINES, (route) => {
     asked += 1;
     if (asked <= 2) return route.continue();
-    return undefined; // It never answers.
+    held = route;
+    return undefined; // It does not answer.
   });
-  await paste(page, base, many(130));
+  await paste(page, base, many(130, (index) => (index === 129 ? NOTHING : `Patient ${index} has stage IIB breast cancer.`)));
   await page.click('#read-all');
   await page.getByText('100 of 130 notes.').waitFor();
   expect(await page.locator('#list-progress').isVisible(), 'it no longer reads');
+  await page.locator('.row[data-state="read"]').nth(99).waitFor({ state: 'attached' });
   equal(await page.locator('.row[data-state="read"]').count(), 100, 'rows that are read');
   await page.click('#list-cancel');
   await finished(page);
   equal(await told(page), '130 notes: 100 read, 30 waiting. None with doubts.', 'after cancelling');
-  await page.unroute(LINES);
   equal(await page.locator('#read-rest').innerText(), 'Read the other 30 notes', 'the way on');
-  await page.click('#read-rest');
+  const [before] = [held, await page.click('#read-rest')];
+  while (held === before) await page.waitForRequest(LINES);
+  // Rows do not move under the focus, and are put in order when it leaves.
+  await page.locator('.row').first().focus();
+  await held.continue();
   await finished(page);
-  equal(await told(page), '130 notes: 130 read. None with doubts.', 'after reading on');
+  equal(await told(page), '130 notes: 130 read. 1 note with doubts.', 'after reading on');
+  equal([(await ids(page))[0], await page.evaluate(() => document.activeElement.dataset.index)], ['n-0', '0'], 'the first row, with the focus');
+  await page.focus('#list-search');
+  await page.waitForFunction(() => document.querySelector('.row-id').textContent === 'n-129');
 }
 
 async function failures(page, base) {
@@ -245,7 +254,7 @@ async function failures(page, base) {
   await page.getByText('The service is busy: waiting 1 s.').waitFor();
   await finished(page);
   equal(await told(page), '1 note: 0 read, 1 not read. None with doubts.', 'a note that failed');
-  expect((await page.locator('.row').innerText()).includes('The deadline_exceeded of a test.'), 'why');
+  expect((await page.locator('.row').textContent()).includes('The deadline_exceeded of a test.'), 'why');
   await page.locator('.row').click();
   expect((await page.locator('#error').innerText()).includes('Title of deadline_exceeded'), 'the error of the note');
   await page.click('#to-list');

@@ -127,7 +127,7 @@ export class ManyNotes {
     call.abort();
     this.#running = null;
     this.#tell();
-    this.#list.arrange();
+    this.#list.finish();
     if (this.#open !== null) this.#place();
   }
 

@@ -11,6 +11,7 @@ const STATES = {
 const DECISIONS = { decided: '✎ Some decided', done: '✓✓ Done' };
 const REASONS_SHOWN = 3;
 const SORT_EVERY_MS = 1500;
+const HAND_RESTS_MS = 1000;
 
 export class NoteList {
   #rows = [];
@@ -20,6 +21,11 @@ export class NoteList {
   #dirty = new Set();
   #drawing = 0;
   #sortedAt = 0;
+  // Whether rows changed since they were put in order.
+  #unsorted = false;
+  #settling = 0;
+  // When the pointer moved on the list last.
+  #movedAt = -Infinity;
 
   // `open(index)` shows a note, and `stateOf(index)` returns "done", "decided" or "none".
   constructor({ open, stateOf }) {
@@ -30,6 +36,11 @@ export class NoteList {
       if (button) this.#open(Number(button.dataset.index));
     });
     byId('list').addEventListener('keydown', (event) => this.#move(event));
+    byId('list').addEventListener('pointermove', () => {
+      this.#movedAt = performance.now();
+    });
+    // The focus is nowhere while it moves.
+    byId('list').addEventListener('focusout', () => setTimeout(() => this.settle()));
     for (const id of ['list-search', 'list-order', 'list-show']) byId(id).addEventListener('input', () => this.arrange());
   }
 
@@ -81,6 +92,12 @@ export class NoteList {
     this.arrange();
   }
 
+  // Makes the rows that changed and puts them in order, if that is possible now.
+  finish() {
+    this.#draw();
+    this.settle();
+  }
+
   counts() {
     const counts = { all: this.#rows.length, read: 0, failed: 0, waiting: 0, doubtful: 0, again: 0 };
     for (const { outcome, doubt, note } of this.#rows) {
@@ -107,10 +124,20 @@ export class NoteList {
       this.#shown.sort((one, other) => other.doubt.score - one.doubt.score || one.note.index - other.note.index);
     }
     this.#sortedAt = performance.now();
+    this.#unsorted = false;
     byId('list').replaceChildren(...this.#shown.map(({ item }) => item));
     const all = this.#shown.length === this.#rows.length;
     const told = all ? '' : `${counted(this.#shown.length, 'note')} of ${this.#rows.length.toLocaleString('en')}`;
     if (byId('list-shown').textContent !== told) byId('list-shown').textContent = told;
+  }
+
+  // Puts rows that changed in order. Rows do not move under the focus or a hand, so it waits until they have left.
+  settle() {
+    clearTimeout(this.#settling);
+    if (!this.#unsorted) return;
+    const isUsed = byId('list').matches(':focus-within') || performance.now() - this.#movedAt < HAND_RESTS_MS;
+    if (isUsed) this.#settling = setTimeout(() => this.settle(), HAND_RESTS_MS);
+    else this.arrange();
   }
 
   focus(index) {
@@ -139,9 +166,8 @@ export class NoteList {
     this.#drawing = 0;
     for (const index of this.#dirty) if (this.#rows[index]) this.#make(this.#rows[index]);
     this.#dirty.clear();
-    // Rows do not move under a hand or a focus.
-    const isUsed = byId('list').matches(':hover, :focus-within');
-    if (!isUsed && performance.now() - this.#sortedAt > SORT_EVERY_MS) this.arrange();
+    this.#unsorted = true;
+    if (performance.now() - this.#sortedAt > SORT_EVERY_MS) this.settle();
   }
 
   #make({ note, outcome, doubt, item }) {
