@@ -53,7 +53,8 @@ async function files(page, base) {
   equal(await drop(1), true, 'the drop is taken');
   await page.waitForFunction(() => document.getElementById('text').value === 'dropped 0');
   await drop(2);
-  await page.locator('#text-error', { hasText: 'One note at a time' }).waitFor();
+  // Several files are several notes.
+  await page.locator('#many-found-title', { hasText: '2 notes' }).waitFor();
 }
 
 // Everything by keys alone: to a field, an example, a result, its evidence, back to the note.

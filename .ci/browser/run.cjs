@@ -7,6 +7,9 @@ const { inPage, launch } = require('./chromium.cjs');
 const access = require('./access.cjs');
 const corrections = require('./corrections.cjs');
 const docs = require('./docs.cjs');
+const { checks: keyed, start: startGuarded } = require('./keyed.cjs');
+const many = require('./many.cjs');
+const manyAccess = require('./many-access.cjs');
 const page = require('./page.cjs');
 const proxies = require('./proxy.cjs');
 const review = require('./review.cjs');
@@ -20,10 +23,12 @@ async function main([base, executablePath, writer, gateway, only = '']) {
   const written = await review.write(writer, base);
   const tenNotes = corrections.write(writer, gateway);
   const patients = timeline.write(gateway);
+  const guarded = await startGuarded(gateway);
   const ofFile = (file) => ([name, options, check]) => [name, { ...options, files: [file.url] }, (one) => check(one, file)];
   const ofPage = ([name, options, check]) => [name, options, (one) => check(one, proxy.url, proxy)];
+  const ofKeyed = (service) => ([name, options, check]) => [name, options, (one) => check(one, service)];
   const all = [
-    ...[...page, ...access, ...corrections.ofPage].map(ofPage), ...review.checks.map(ofFile(written)),
+    ...[...page, ...access, ...corrections.ofPage, ...many.checks, ...manyAccess].map(ofPage), ...keyed.map(ofKeyed(guarded)), ...review.checks.map(ofFile(written)),
     ...corrections.ofFile.map(ofFile(tenNotes)), ...timeline.ofFile.map(ofFile(patients)), ['docs', {}, (one) => docs(one, base)],
   ];
   const checks = all.filter(([name]) => name.includes(only));
@@ -43,6 +48,7 @@ async function main([base, executablePath, writer, gateway, only = '']) {
   written.remove();
   tenNotes.remove();
   patients.remove();
+  guarded.stop();
   console.log([`${checks.length - failed} of ${checks.length} checks passed`, ...told].join('; '));
   if (failed > 0 || checks.length === 0) process.exitCode = 1;
 }

@@ -1,37 +1,41 @@
-// The page /ui: accepts a note and shows its result. It is in one of three states: the user is `editing` a note, the
-// service is `reading` it, or it is `read`. So a result is never shown beside another note's text. The page stores
-// nothing.
+// The page /ui: accepts a note and shows its result, or a list of notes with theirs. It is in one state at a time, so a
+// result is never shown beside another note's text. The page stores nothing.
 
 import { Refusal, extract, health } from './calls.js';
+import { startClock } from './clock.js';
 import { Corrections } from './corrections.js';
 import { byId, element } from './dom.js';
 import { asCsv, asJson, save } from './download.js';
 import { EXAMPLES } from './examples.js';
-import { provenance } from './fields.js';
-import { noteIn } from './files.js';
+import { meanings, provenance } from './fields.js';
+import { isList, noteIn, notesInFiles } from './files.js';
+import { FoundNotes } from './found.js';
+import { askForKey, readKey, startGate } from './gate.js';
+import { ManyNotes } from './many.js';
+import { looksLikeSeveral, notesIn } from './notes-in.js';
+import { PatientView } from './patient.js';
 import { showModes } from './modes.js';
 import { hideProblem, showProblem } from './problem.js';
 import { Reading } from './reading.js';
 import { codePoints } from './spans.js';
+import { enter } from './states.js';
+import { startTheme } from './theme.js';
 import { FIELDS, counted } from './words.js';
 
 const service = document.documentElement.dataset;
 const limit = Number(service.maxNoteChars);
 const parts = { note: byId('note'), fields: byId('fields') };
 const reading = new Reading({ ...parts, warnings: byId('warnings') });
-const corrections = new Corrections({ ...parts, reading, hasManyNotes: false, fileName: () => `decisions-${result.request_id}.jsonl` });
+const corrections = new Corrections({
+  ...parts, reading, hasManyNotes: false, fileName: () => (many.isEmpty ? `decisions-${result.request_id}.jsonl` : 'decisions.jsonl'),
+});
+const many = new ManyNotes({ corrections, page: { enter, showNote: showOneOfMany, readKey, askForKey } });
+const found = new FoundNotes(startMany);
+const patients = new PatientView({ many, reading, readKey, page: { open: (index) => many.open(index) } });
 let running = null;
 let result = null;
-
-function enter(state) {
-  byId('form').hidden = state !== 'editing';
-  byId('reading').hidden = state === 'editing';
-  byId('intro').hidden = state !== 'editing';
-  byId('progress').hidden = state === 'editing';
-  byId('cancel').hidden = state !== 'reading';
-  byId('after').hidden = state !== 'read';
-  for (const id of ['edit', 'renew']) byId(id).hidden = state !== 'read';
-}
+// The text of which the user said that it is one note.
+let oneNote = null;
 
 // Removes everything that is shown about the last note.
 function reset() {
@@ -61,6 +65,7 @@ function count() {
   const shown = Number.isFinite(points) ? points.toLocaleString('en') : `more than ${limit.toLocaleString('en')}`;
   byId('count').textContent = `${shown} of ${limit.toLocaleString('en')} characters`;
   byId('count').classList.toggle('over', over);
+  if (value !== oneNote) byId('several').hidden = true;
   showTextError(over ? `The note is longer than the ${counted(limit, 'character')} that this service takes. Shorten it.` : '');
   return over;
 }
@@ -80,13 +85,6 @@ function fill(text) {
   byId('text').scrollTop = 0;
 }
 
-// Checks the key, because a key that a header cannot hold would look like a network failure.
-function readKey() {
-  const key = byId('key').value.trim();
-  if (/^[\x21-\x7e]*$/.test(key)) return key;
-  throw new Refusal({ title: 'Not a key', detail: 'The API key has a character that no key has. Copy it again.' });
-}
-
 async function submit() {
   // The shown text must be the sent one, and half a surrogate pair can be neither shown nor sent.
   const text = byId('text').value.toWellFormed();
@@ -94,6 +92,11 @@ async function submit() {
   if (text.trim() === '') {
     showTextError('There is no note yet: paste one, open a file or take an example.');
     return byId('text').focus();
+  }
+  // Two patients must not become one record.
+  if (text !== oneNote && looksLikeSeveral(text)) {
+    byId('several').hidden = false;
+    return byId('as-several').focus();
   }
   reset();
   enter('reading');
@@ -139,24 +142,6 @@ function progress(call, text) {
   };
 }
 
-// Shows the elapsed time. Returns a function that stops the clock and returns the time as text.
-function startClock() {
-  const from = performance.now();
-  const show = () => {
-    const seconds = (performance.now() - from) / 1000;
-    byId('elapsed').textContent = `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
-    return byId('elapsed').textContent;
-  };
-  show();
-  const timer = setInterval(show, 100);
-  let elapsed = null;
-  return () => {
-    clearInterval(timer);
-    elapsed ??= show();
-    return elapsed;
-  };
-}
-
 function showResult(text, answer, elapsed) {
   result = answer;
   enter('read');
@@ -178,9 +163,8 @@ function fail(error) {
     ? error
     : new Refusal({ title: 'A fault of this page', detail: 'The answer could not be shown. Nothing is known about the note.' });
   if (refusal.code === 'unauthorized') {
-    byId('access').hidden = false;
-    byId('access').open = true;
-    refusal.messages.push('On this page: enter the key in the field “API key”, under the note.');
+    askForKey('The service refused this key, or none was sent.');
+    refusal.messages.push('On this page: enter the key in the field “API key”, above the note.');
   }
   byId('intro').hidden = true;
   showProblem(refusal, submit);
@@ -193,21 +177,88 @@ function cancel() {
   byId('text').focus();
 }
 
-// Asks before decisions are lost that are not saved. Returns whether the note may be left.
+// Asks before something is lost. Returns whether the note, or the list of notes, may be left.
 function mayLeave() {
+  if (!many.isEmpty) {
+    const decisions = corrections.unsaved ? 'The decisions on these notes are not saved. ' : '';
+    return confirm(`${decisions}Leave these notes? What was read of them is gone then.`);
+  }
   return !corrections.unsaved || confirm('The decisions on this note are not saved. Leave the note without them?');
 }
 
+// Takes one file as one note, and a list of notes or several files as several.
 async function openFiles(files) {
-  if (files.length === 0 || !mayLeave()) return;
-  const { text, problem } = await noteIn(files, limit);
+  if (files.length === 0 || byId('work').hidden || !mayLeave()) return;
+  if (files.length > 1 || isList(files[0]) || document.body.dataset.state.startsWith('many')) {
+    await openMany(await notesInFiles(files), files.length === 1 ? files[0].name : '');
+    return;
+  }
+  const { text, problem } = await noteIn(files[0], limit);
   if (problem) {
+    leaveMany();
     edit();
     showTextError(problem);
     byId('text').focus();
   } else {
+    leaveMany();
     fill(text);
   }
+}
+
+// Shows what was found in a list of notes, or why it is none.
+async function openMany(list, name) {
+  leaveMany();
+  reset();
+  if (list.problem) {
+    enter('many-start');
+    tellMany(list.problem);
+    byId('many-text').focus();
+    return;
+  }
+  tellMany('');
+  enter('many-found');
+  found.show(list, name);
+}
+
+function tellMany(problem) {
+  byId('many-error').textContent = problem;
+  if (problem === '') byId('many-text').removeAttribute('aria-invalid');
+  else byId('many-text').setAttribute('aria-invalid', 'true');
+}
+
+function startMany(notes) {
+  corrections.hasManyNotes = true;
+  many.start(notes);
+  patients.fill();
+  // The list holds the notes now.
+  byId('many-text').value = '';
+}
+
+// Forgets the list of notes.
+function leaveMany() {
+  many.clear();
+  found.clear();
+  patients.clear();
+  corrections.forget();
+  corrections.hasManyNotes = false;
+}
+
+// Shows one note of the list with its outcome.
+function showOneOfMany(note, outcome) {
+  hideProblem();
+  result = outcome?.result ?? null;
+  byId('after').hidden = result === null;
+  byId('degraded').hidden = !result?.degraded;
+  byId('provenance').textContent = result === null ? '' : provenance(result);
+  if (result !== null) {
+    corrections.show(note.index, note.id, note.text, result);
+  } else {
+    corrections.leave();
+    reading.showNote(note.text);
+    if (outcome?.error) showProblem(Refusal.of(outcome.error), note.problem ? null : () => many.readAgain([note]));
+    else byId('fields').replaceChildren(element('p', { class: 'none' }, 'This note is not read yet.'));
+  }
+  byId('note').scrollTop = 0;
 }
 
 async function copy() {
@@ -226,7 +277,53 @@ async function copy() {
   }, 3000);
 }
 
+function listenMany() {
+  byId('kind-one').addEventListener('click', () => edit());
+  byId('kind-many').addEventListener('click', () => {
+    reset();
+    enter('many-start');
+  });
+  byId('many-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    openMany(notesIn(byId('many-text').value), '');
+  });
+  byId('many-text').addEventListener('input', () => tellMany(''));
+  byId('many-open').addEventListener('click', () => byId('many-file').click());
+  byId('many-file').addEventListener('change', async () => {
+    await openFiles(byId('many-file').files);
+    byId('many-file').value = '';
+  });
+  byId('many-example').addEventListener('click', () => {
+    byId('many-text').value = EXAMPLES.map(({ name, text }) => JSON.stringify({ id: name, text })).join('\n');
+    tellMany('');
+    byId('many-text').focus();
+  });
+  byId('many-back').addEventListener('click', () => {
+    enter('many-start');
+    byId('many-text').focus();
+  });
+  byId('list-new').addEventListener('click', () => {
+    if (!mayLeave()) return;
+    leaveMany();
+    reset();
+    enter('many-start');
+    byId('many-text').focus();
+  });
+  byId('as-several').addEventListener('click', () => {
+    byId('many-text').value = byId('text').value;
+    openMany(notesIn(byId('text').value), '');
+  });
+  byId('as-one').addEventListener('click', () => {
+    oneNote = byId('text').value;
+    byId('several').hidden = true;
+    submit();
+  });
+}
+
 function start() {
+  startTheme();
+  byId('meanings').append(...meanings());
+  listenMany();
   byId('examples').append(
     ...EXAMPLES.map(({ name, text }) => {
       const button = element('button', { type: 'button' }, name);
@@ -256,9 +353,11 @@ function start() {
   });
   byId('renew').addEventListener('click', () => mayLeave() && fill(''));
   byId('copy').addEventListener('click', copy);
+  byId('print').addEventListener('click', () => print());
   const name = () => `extraction-${result.request_id}`;
   byId('save-json').addEventListener('click', () => save(`${name()}.json`, 'application/json', asJson(result)));
   byId('save-csv').addEventListener('click', () => save(`${name()}.csv`, 'text/csv;charset=utf-8', asCsv(result)));
+  addEventListener('beforeunload', (event) => many.isEmpty || event.preventDefault());
   // Without this, a file that is dropped beside the text box would replace the page.
   document.addEventListener('dragover', (event) => isFile(event) && event.preventDefault());
   document.addEventListener('drop', (event) => {
@@ -267,10 +366,13 @@ function start() {
     openFiles(event.dataTransfer.files);
   });
   document.addEventListener('visibilitychange', () => document.hidden || showModes(service.engine, health()));
-  byId('access').hidden = service.guarded !== 'yes';
-  byId('access').open = true;
   enter('editing');
   count();
+  startGate(service.guarded === 'yes', () => {
+    hideProblem();
+    // Notes that are there stay there; otherwise the first thing to do is to paste one.
+    if (document.body.dataset.state === 'editing') byId('text').focus();
+  });
   showModes(service.engine, health());
 }
 

@@ -3,6 +3,8 @@
 import { events } from './sse.js';
 
 const UNKNOWN = 'Nothing is known about the note.';
+const UNREACHABLE = 'The service cannot be reached';
+const CHECK_CONNECTION = 'Check the connection and that the service is running, then try again.';
 
 // The reason why there is no result, as text for the user.
 export class Refusal extends Error {
@@ -34,7 +36,7 @@ export async function extract(text, { key, signal, onField, onReset }) {
   try {
     response = await fetch(serviceUrl('api/v1/extract/stream'), request);
   } catch (error) {
-    throw failure(error, 'The service cannot be reached', 'Check the connection and that the service is running, then try again.');
+    throw failure(error, UNREACHABLE, CHECK_CONNECTION);
   }
   if (!response.ok || !/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
     throw await refusalOf(response);
@@ -53,6 +55,80 @@ export async function extract(text, { key, signal, onField, onReset }) {
     throw failure(error, 'The answer broke off', `${UNKNOWN} Try again.`, response.headers);
   }
   throw failure(null, 'The answer broke off', `${UNKNOWN} Try again.`, response.headers);
+}
+
+// Returns when the service takes this key, '' for none; throws a Refusal if it does not.
+export async function checkKey(key) {
+  const headers = key ? { 'X-API-Key': key } : {};
+  let response;
+  try {
+    response = await fetch(serviceUrl('api/v1/models'), { headers, cache: 'no-store', redirect: 'error' });
+  } catch (error) {
+    throw failure(error, UNREACHABLE, CHECK_CONNECTION);
+  }
+  if (!response.ok) throw await refusalOf(response);
+  // A body that nobody reads keeps its connection.
+  await response.body?.cancel();
+}
+
+// Reads notes, { text, date } each, and calls `onOutcome(at, outcome)` for each as it is done: { status, result } or { status,
+// error }. Throws a Refusal if the answer ends before all notes are done.
+export async function extractLines(notes, { key, signal, onOutcome }) {
+  const body = notes.map(({ text, date }) => `${JSON.stringify(date === null ? { text } : { text, note_date: date })}\n`).join('');
+  const response = await postLines('api/v1/extract/lines', body, { key, signal });
+  let left = notes.length;
+  try {
+    for await (const line of linesOf(response.body)) {
+      const { index, ends, status, result, error } = JSON.parse(line);
+      if (ends) throw Refusal.of(error ?? {}, response.headers);
+      left -= 1;
+      onOutcome(index, result ? { status, result } : { status, error });
+    }
+  } catch (error) {
+    throw failure(error, 'The answer broke off', 'Nothing is known about the notes that are not read. Try again.', response.headers);
+  }
+  if (left > 0) throw failure(null, 'The answer broke off', 'Nothing is known about the notes that are not read. Try again.', response.headers);
+}
+
+// Returns the timeline of the patient whose notes these are, { id, text, date } each.
+export async function patientOf(notes, { key, signal }) {
+  const body = notes.map(({ id, text, date }) => `${JSON.stringify(date === null ? { id, text } : { id, text, note_date: date })}\n`).join('');
+  const response = await postLines('api/v1/patient', body, { key, signal });
+  try {
+    return await response.json();
+  } catch (error) {
+    throw failure(error, 'The answer broke off', 'Try again.', response.headers);
+  }
+}
+
+async function postLines(path, body, { key, signal }) {
+  const headers = { 'Content-Type': 'application/x-ndjson' };
+  if (key) headers['X-API-Key'] = key;
+  let response;
+  try {
+    response = await fetch(serviceUrl(path), { method: 'POST', headers, body, signal, cache: 'no-store', redirect: 'error' });
+  } catch (error) {
+    throw failure(error, UNREACHABLE, CHECK_CONNECTION);
+  }
+  if (!response.ok) throw await refusalOf(response);
+  return response;
+}
+
+// Yields the lines of a body that are not empty.
+async function* linesOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      const lines = (rest + (value ?? '')).split('\n');
+      rest = done ? '' : lines.pop();
+      yield* lines.filter((line) => line.trim() !== '');
+      if (done) return;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
 }
 
 // Returns the service's health; null if it does not answer.

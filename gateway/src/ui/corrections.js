@@ -46,6 +46,11 @@ export class Corrections {
     this.#listen();
   }
 
+  // Whether the page shows many notes now.
+  set hasManyNotes(hasManyNotes) {
+    this.#panel.hasManyNotes = hasManyNotes;
+  }
+
   get unsaved() {
     return this.#book.unsaved;
   }
@@ -136,7 +141,7 @@ export class Corrections {
     if (command === 'add') return this.#openToAdd();
     const id = this.#currentId();
     this.#settle();
-    if (command === 'save') return this.#save();
+    if (command === 'save') return this.save();
     if (command === 'undo' || command === 'redo') return this.#repeat(command);
     if (command === 'done') return this.#enact(this.#decisions.toggleDone());
     if (id === null) return this.#tell('Choose a value first.');
@@ -168,12 +173,13 @@ export class Corrections {
     this.#panel.refresh(this.#book, this.#decisions);
   }
 
-  #save() {
+  // Saves the decisions on all notes as a file. Returns what was done as text.
+  save() {
     const lines = this.#book.lines();
     if (lines.length === 0) return this.#tell('There is no decision to save.');
     save(this.#fileName(), 'application/x-ndjson', `${lines.join('\n')}\n`);
     this.#book.saved();
-    this.#panel.refresh(this.#book, this.#decisions);
+    if (this.#decisions !== null) this.#panel.refresh(this.#book, this.#decisions);
     return this.#tell(`Saved the decisions on ${counted(lines.length, 'note')} as ${this.#fileName()}.`);
   }
 
@@ -233,5 +239,6 @@ export class Corrections {
 
   #tell(text) {
     this.#panel.tell(text);
+    return text;
   }
 }

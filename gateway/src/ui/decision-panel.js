@@ -4,10 +4,11 @@ import { byId } from './dom.js';
 import { DECISIONS, FIELDS, counted } from './words.js';
 
 export class DecisionPanel {
-  #hasManyNotes;
+  // Whether the page has many notes.
+  hasManyNotes;
 
   constructor(hasManyNotes) {
-    this.#hasManyNotes = hasManyNotes;
+    this.hasManyNotes = hasManyNotes;
   }
 
   // Calls `run(command)` for each button.
@@ -37,7 +38,7 @@ export class DecisionPanel {
     const { decided, done } = book.counts();
     byId('done').setAttribute('aria-pressed', String(decisions.done));
     const saved = book.unsaved ? ' Not saved yet.' : decided > 0 ? ' Saved.' : '';
-    const count = this.#hasManyNotes
+    const count = this.hasManyNotes
       ? `${counted(decided, 'note')} decided, ${done.toLocaleString('en')} of them done.`
       : `${counted(decisions.count, 'decision')}${decisions.done ? ', note done' : ''}.`;
     const fields = decisions.scored().map((field) => FIELDS[field]);

@@ -1,6 +1,8 @@
 // Saves a result as a file. In CSV, a cell that begins like a formula gets an apostrophe, because spreadsheets would
 // otherwise run it.
 
+import { FIELDS } from './words.js';
+
 const COLUMNS = ['field', 'value', 'in_record', 'basis', 'assertion', 'rule', 'quote', 'start', 'end'];
 
 export function cell(value) {
@@ -22,6 +24,26 @@ export function asCsv(result) {
   const padded = lines.map((line) => [...line, ...Array(width - line.length).fill('')]);
   // The byte order mark tells a spreadsheet that the file is UTF-8.
   return `\ufeff${padded.map((line) => line.map(cell).join(',')).join('\r\n')}\r\n`;
+}
+
+// Returns a table with a row for each note: { note, outcome, decisions } each. The values are those that were read, before
+// any decision.
+export function resultsAsCsv(entries) {
+  const fields = Object.keys(FIELDS);
+  const rows = entries.map(({ note, outcome, decisions }) => {
+    const { result, error } = outcome ?? {};
+    const state = result ? 'read' : error ? 'not read' : 'waiting';
+    const codes = [...new Set((result?.warnings ?? []).map(({ code }) => code))].join('; ');
+    return [note.id, note.patient, note.date, state, ...fields.map((field) => result?.[field]), codes, decisions, error?.detail];
+  });
+  const head = ['id', 'patient', 'note_date', 'state', ...fields, 'warnings', 'decisions', 'error'];
+  return `\ufeff${[head, ...rows].map((line) => line.map(cell).join(',')).join('\r\n')}\r\n`;
+}
+
+// Returns the lines that `gateway extract` writes for these notes; a note without an outcome has none.
+export function resultsAsLines(entries) {
+  const done = entries.filter(({ outcome }) => outcome !== null);
+  return done.map(({ note, outcome }) => `${JSON.stringify({ id: note.id, index: note.index, ...outcome })}\n`).join('');
 }
 
 export function asJson(result) {

@@ -1,7 +1,15 @@
 // Makes elements for the seven fields, their values and the warnings. It shows the answer and interprets nothing.
 
 import { element } from './dom.js';
-import { ASSERTIONS, BASES, BY_PERSON, COMPARISONS, DECISIONS, FIELDS, ROLES, WARNINGS, spoken } from './words.js';
+import { ASSERTIONS, BASES, BY_PERSON, COMPARISONS, DECISIONS, FIELDS, MEANINGS, ROLES, WARNINGS, plainMessage, spoken } from './words.js';
+
+// Returns what each field means, for a page without a result.
+export function meanings() {
+  return Object.entries(FIELDS).map(([field, name]) => {
+    const { meaning, example } = MEANINGS[field];
+    return element('div', {}, element('dt', {}, name), element('dd', {}, meaning, element('span', { class: 'example' }, `for example ${example}`)));
+  });
+}
 
 export function fieldSection(field, contents) {
   const name = element('button', { type: 'button', class: 'field-name', 'aria-pressed': 'false' }, FIELDS[field] ?? spoken(field));
@@ -75,8 +83,8 @@ function basisOf({ basis }) {
 }
 
 function detailsOf(value, result) {
-  const lines = [['Basis', basisOf(value)?.meaning ?? 'not given']];
-  lines.push(['Assertion', value.assertion ? (ASSERTIONS[value.assertion] ?? spoken(value.assertion)) : 'not assessed']);
+  const lines = [['Found', basisOf(value)?.meaning ?? 'not given']];
+  lines.push(['The note says', value.assertion ? (ASSERTIONS[value.assertion] ?? spoken(value.assertion)) : 'not assessed']);
   if (value.rule) lines.push(['Rule', spoken(value.rule)]);
   const [first, ...more] = value.places;
   if (first) {
@@ -122,7 +130,7 @@ export function warningList(warnings) {
   const lines = warnings.map(({ code, field, message }) => {
     const title = WARNINGS[code] ?? spoken(code);
     const where = field ? ` (${FIELDS[field] ?? spoken(field)})` : '';
-    return element('li', { 'data-warning': code }, element('strong', {}, `${title}${where}. `), message);
+    return element('li', { 'data-warning': code }, element('strong', {}, `${title}${where}. `), plainMessage(message));
   });
   return [element('h3', {}, lines.length === 1 ? '1 warning' : `${lines.length} warnings`), element('ul', {}, lines)];
 }

@@ -30,6 +30,7 @@ pub(crate) struct Service {
 }
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
 
 const fn module(name: &'static str, body: &'static str) -> Asset {
     Asset { name, kind: JAVASCRIPT, body }
@@ -45,24 +46,36 @@ const FIELDS: Asset = module("fields.js", include_str!("fields.js"));
 const KEYS: Asset = module("keys.js", include_str!("keys.js"));
 const READING: Asset = module("reading.js", include_str!("reading.js"));
 const SPANS: Asset = module("spans.js", include_str!("spans.js"));
-const TIMELINE: &str = include_str!("timeline.js");
+const TIMELINE: Asset = module("timeline.js", include_str!("timeline.js"));
 const VALUE_FORM: Asset = module("value-form.js", include_str!("value-form.js"));
 const VALUE_LIST: Asset = module("value-list.js", include_str!("value-list.js"));
 const WORDS: Asset = module("words.js", include_str!("words.js"));
-const STYLE: Asset = Asset { name: "style.css", kind: "text/css; charset=utf-8", body: include_str!("style.css") };
+const STYLE: Asset = Asset { name: "style.css", kind: CSS, body: include_str!("style.css") };
 const LEGEND: &str = include_str!("legend.html");
 const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 22] = [
+pub(crate) const FILES: [Asset; 36] = [
     module("app.js", include_str!("app.js")),
+    module("batch.js", include_str!("batch.js")),
     module("calls.js", include_str!("calls.js")),
+    module("clock.js", include_str!("clock.js")),
+    module("doubt.js", include_str!("doubt.js")),
     module("examples.js", include_str!("examples.js")),
     module("files.js", include_str!("files.js")),
+    module("found.js", include_str!("found.js")),
+    module("gate.js", include_str!("gate.js")),
+    module("many.js", include_str!("many.js")),
     module("modes.js", include_str!("modes.js")),
+    module("note-list.js", include_str!("note-list.js")),
+    module("notes-in.js", include_str!("notes-in.js")),
+    module("patient.js", include_str!("patient.js")),
     module("problem.js", include_str!("problem.js")),
     module("sse.js", include_str!("sse.js")),
+    module("states.js", include_str!("states.js")),
+    module("table.js", include_str!("table.js")),
+    module("theme.js", include_str!("theme.js")),
     CORRECTIONS,
     DECISIONS,
     DECISION_BOOK,
@@ -73,10 +86,12 @@ pub(crate) const FILES: [Asset; 22] = [
     KEYS,
     READING,
     SPANS,
+    TIMELINE,
     VALUE_FORM,
     VALUE_LIST,
     WORDS,
     STYLE,
+    Asset { name: "page.css", kind: CSS, body: include_str!("page.css") },
     Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("icon.svg") },
 ];
 

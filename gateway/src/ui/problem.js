@@ -10,25 +10,25 @@ export function hideProblem() {
   byId('error').replaceChildren();
 }
 
-// Shows a refusal with a button that calls `retry`. If the service said how long to wait, the button is disabled until
+// Shows a refusal with a button that calls `retry`; without one if `retry` is null. If the service said how long to wait, the button is disabled until
 // then.
 export function showProblem(refusal, retry) {
   hideProblem();
   const messages = refusal.messages.filter((message) => message !== refusal.detail).map((message) => element('li', {}, message));
   const button = element('button', { type: 'button' }, 'Try again');
-  button.addEventListener('click', retry);
+  if (retry !== null) button.addEventListener('click', retry);
   const named = [refusal.code, refusal.requestId && `request ${refusal.requestId}`].filter(Boolean).join(' · ');
   byId('error').replaceChildren(
     element('h3', {}, refusal.title),
     element('p', {}, refusal.detail),
     ...(messages.length > 0 ? [element('ul', {}, messages)] : []),
     ...(named ? [element('p', { class: 'small request' }, named)] : []),
-    element('div', { class: 'buttons' }, button),
+    ...(retry === null ? [] : [element('div', { class: 'buttons' }, button)]),
   );
   byId('error').hidden = false;
   byId('error').focus({ preventScroll: true });
   byId('error').scrollIntoView({ block: 'nearest' });
-  if (refusal.retryAfter !== null) countDown(button, refusal.retryAfter);
+  if (refusal.retryAfter !== null && retry !== null) countDown(button, refusal.retryAfter);
 }
 
 function countDown(button, seconds) {

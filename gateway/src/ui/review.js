@@ -186,4 +186,4 @@ document.addEventListener('keydown', (event) => {
 listFailed();
 filter();
 const timelines = [...document.querySelectorAll('script[data-patient]')];
-new Timelines(timelines, openNote);
+new Timelines(timelines.map((block) => JSON.parse(block.textContent)), openNote).choose();

@@ -34,7 +34,7 @@ const MODULES: [&str; 15] = [
     VALUE_FORM.body,
     VALUE_LIST.body,
     CORRECTIONS.body,
-    TIMELINE,
+    TIMELINE.body,
     include_str!("review.js"),
 ];
 const HEAD: &str = include_str!("review.html");

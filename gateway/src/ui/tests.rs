@@ -59,6 +59,7 @@ fn the_page_has_a_text_for_every_code_of_an_answer() {
         body.lines().map(|line| line.trim().split(':').next().unwrap().to_owned()).collect()
     };
     assert_eq!(keys("FIELDS"), Field::ALL.map(Field::name));
+    assert_eq!(keys("MEANINGS"), Field::ALL.map(Field::name));
     assert_eq!(keys("BASES"), Basis::ALL.map(Basis::name));
     assert_eq!(keys("ASSERTIONS"), Assertion::ALL.map(Assertion::name));
     let document = http::document(&http::DocumentSettings::default());

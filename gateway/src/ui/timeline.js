@@ -1,4 +1,4 @@
-// The timelines of the patients of a run, in the review file: what the notes of a patient say together, in order of
+// The timelines of patients, in the review file and on the page: what the notes of a patient say together, in order of
 // time, with a button for each place that opens its note.
 
 import { byId, element } from './dom.js';
@@ -8,11 +8,14 @@ const ROWS_SHOWN = 500;
 const TIMED = Object.keys(FIELDS).filter((field) => field !== 'cancer_type');
 
 export class Timelines {
-  // `patients`: the elements with a patient each. `open(note, field, position)` shows a value of a note
-  // by its id in the file.
+  // `patients`: the answers of a patient each. `open(note, field, position)` shows a value of a note by its id in the file.
   constructor(patients, open) {
-    this.patients = patients.map((block) => JSON.parse(block.textContent));
+    this.patients = patients;
     this.open = open;
+  }
+
+  // Fills the choice of a patient and shows the first one, for a page that has all answers.
+  choose() {
     byId('patients').hidden = this.patients.length === 0;
     if (this.patients.length === 0) return;
     byId('patient').append(...this.patients.map(({ patient }, index) => element('option', { value: index }, patient ?? 'no patient')));
@@ -20,8 +23,7 @@ export class Timelines {
     this.show();
   }
 
-  show() {
-    const one = this.patients[Number(byId('patient').value)];
+  show(one = this.patients[Number(byId('patient').value)]) {
     const { tumours, unassigned, contradictions, complete } = one.timeline;
     const parts = [];
     if (!complete) {

@@ -10,6 +10,17 @@ export const FIELDS = {
   metastasis_site: 'Metastasis site',
 };
 
+// What each field says, with an example.
+export const MEANINGS = {
+  cancer_type: { meaning: 'the kind of cancer that the note is about', example: 'adenocarcinoma of the lung' },
+  stage: { meaning: 'how far it had spread when it was staged', example: 'IIIB' },
+  gene_mutation: { meaning: 'changes found in the tumour’s or the patient’s genes', example: 'EGFR exon 19 deletion' },
+  biomarker: { meaning: 'results of receptors and other markers, negative results too', example: 'ER positive; PD-L1 60%' },
+  treatment: { meaning: 'treatments given now or before, not those only planned or declined', example: 'osimertinib' },
+  response: { meaning: 'how the cancer answered to treatment', example: 'partial response' },
+  metastasis_site: { meaning: 'where it has spread to, not sites that are ruled out', example: 'liver; bone' },
+};
+
 export const BASES = {
   stated: { name: 'Stated', meaning: 'the words of the value stand in the note' },
   normalized: { name: 'Synonym', meaning: 'a known synonym or abbreviation of it stands in the note' },
@@ -29,15 +40,15 @@ export const DECISIONS = {
 };
 
 export const ASSERTIONS = {
-  present: 'present',
-  probable: 'probable',
-  uncertain: 'uncertain',
+  present: 'stated as a fact',
+  probable: 'likely',
+  uncertain: 'possible, not certain',
   historical: 'of the past',
   planned: 'planned, not given',
-  declined: 'declined or contraindicated',
-  negated: 'negated',
+  declined: 'declined or advised against',
+  negated: 'ruled out',
   not_tested: 'not tested or awaited',
-  wild_type: 'wild type',
+  wild_type: 'no mutation (wild type)',
   family: 'of a relative',
   other_tumour: 'of another tumour',
   superseded: 'replaced by a later one',
@@ -57,7 +68,7 @@ export const WARNINGS = {
   partly_unread: 'A part of the note was not read',
   no_oncology_terms: 'No oncology term recognised',
   unfamiliar_text: 'Text that the rules do not read',
-  empty_record_doubted: 'Nulls in doubt',
+  empty_record_doubted: 'Empty fields in doubt',
   too_many_values: 'More values than an answer holds',
   unassessed_language: 'Values in another language',
   several_primaries: 'More than one tumour',
@@ -79,6 +90,15 @@ export const COMPARISONS = {
   only_model: 'the rules engine finds nothing here',
   only_rules: 'the rules engine finds a value here, the model none',
 };
+
+// Returns a message of the service with the words for the codes that it names between backticks.
+export function plainMessage(message) {
+  return String(message).replaceAll(/`([a-z_]+)`/g, (_, code) => {
+    if (code === 'evidence') return 'the list below';
+    const words = ASSERTIONS[code] ?? FIELDS[code];
+    return words ? `“${words}”` : spoken(code);
+  });
+}
 
 // Returns the name of a rule or a code as words for display.
 export function spoken(name) {

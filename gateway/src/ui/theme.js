@@ -1,0 +1,9 @@
+// The colours of the page: as the system says, or as the person chose. The choice is not stored.
+
+import { byId } from './dom.js';
+
+export function startTheme() {
+  byId('theme').addEventListener('change', () => {
+    document.documentElement.dataset.theme = byId('theme').value;
+  });
+}
