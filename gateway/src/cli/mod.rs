@@ -92,6 +92,8 @@ enum Command {
     },
     /// Read many notes: files, folders, JSON lines, CSV
     Extract(Box<bulk::BulkArguments>),
+    /// Write results with the decisions of a person: accepted, changed, added, rejected values
+    Reviewed(Box<bulk::ReviewedArguments>),
     /// Score the configured engine, or predictions, against labelled notes
     Eval(eval::EvalArguments),
 }
@@ -110,6 +112,15 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             return exit_code(output::print_json(&document));
         }
         Command::Schema => return exit_code(output::print_json(&Record::json_schema())),
+        Command::Reviewed(arguments) => {
+            return match bulk::write_reviewed(arguments) {
+                Ok(code) => ExitCode::from(code),
+                Err(error) => {
+                    output::print_error(&error);
+                    ExitCode::from(error.exit_code())
+                }
+            };
+        }
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}
     }
