@@ -19,7 +19,7 @@ use crate::{
 /// The samples come first: they are written while notes are read.
 const FILES: [&str; 2] = ["data_clinical_sample.txt", "data_clinical_patient.txt"];
 /// Attributes that `cBioPortal` knows as attributes of patients or does not take, and the one of our patients.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "AGE",
     "SEX",
     "GENDER",
@@ -29,6 +29,7 @@ const RESERVED: [&str; 12] = [
     "DFS_MONTHS",
     "PATIENT_DISPLAY_NAME",
     "OTHER_SAMPLE_ID",
+    "TUMOR_SITE",
     "MUTATION_COUNT",
     "FRACTION_GENOME_ALTERED",
     "NOTE_COUNT",

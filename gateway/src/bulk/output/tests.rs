@@ -66,11 +66,11 @@ fn text_of(cell: Cell<'_>) -> String {
 
 #[test]
 fn cbioportal_attributes_have_names_of_their_own() {
-    let keep = ["age", "Stage", "MRN", "mrn ", "Note Count"].map(str::to_owned);
+    let keep = ["age", "Stage", "MRN", "mrn ", "Note Count", "tumor site"].map(str::to_owned);
     let head = Portal::new(Path::new("."), &keep, false).head();
     let names: Vec<&str> = head.lines().nth(4).unwrap().split('\t').skip(12).collect();
     // An attribute of the portal, one of the record, one that is taken, and one of the table of patients.
-    assert_eq!(names, ["INPUT_AGE", "INPUT_STAGE", "MRN", "INPUT_MRN", "INPUT_NOTE_COUNT"]);
+    assert_eq!(names, ["INPUT_AGE", "INPUT_STAGE", "MRN", "INPUT_MRN", "INPUT_NOTE_COUNT", "INPUT_TUMOR_SITE"]);
 }
 
 #[test]
@@ -139,7 +139,10 @@ fn a_parquet_file_is_written_in_groups_and_whole() {
     let rows = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string());
     for (number, row) in rows.enumerate() {
         let text = if number % 3 == 0 { "null" } else { "\"" };
-        assert!(row.starts_with(&format!("{{text: {text}")) && row.ends_with(&format!("number: {number}}}")), "{number}");
+        assert!(
+            row.starts_with(&format!("{{text: {text}")) && row.ends_with(&format!("number: {number}}}")),
+            "{number}"
+        );
     }
 }
 
