@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Reads many notes: files, folders, JSON lines, CSV.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct BulkArguments {
     /// Notes: .txt files, folders of them, .jsonl, .csv, or - for standard input

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// The exit code if some notes failed.
-const SOME_FAILED: u8 = 3;
+pub(super) const SOME_FAILED: u8 = 3;
 
 /// Closes the output, writes the summary and the next step, and returns the exit code.
 pub(super) fn finish(

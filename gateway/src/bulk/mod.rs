@@ -21,6 +21,7 @@ mod queue;
 mod remote;
 mod resume;
 mod review;
+mod reviewed;
 mod status;
 mod stop;
 mod tool_ids;
@@ -28,7 +29,12 @@ mod writer;
 
 use std::io::{self, IsTerminal, Write};
 
-pub use self::{arguments::BulkArguments, error::BulkError, formats::OutputFormat};
+pub use self::{
+    arguments::BulkArguments,
+    error::BulkError,
+    formats::OutputFormat,
+    reviewed::{ReviewedArguments, run as write_reviewed},
+};
 use self::{
     counts::RunCounts,
     ids::{CompletedNotes, NoteStatus, RunIds},
@@ -66,7 +72,7 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
     let stop =
         StopSignal::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
     let reader = Reader::ready(&arguments, &settings, &stop).await?;
-    let (sink, done) = open(&arguments)?;
+    let (sink, done) = open(&arguments, false)?;
     let review = arguments.review.as_deref().map(Review::create).transpose()?;
     let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
     let progress = Progress::new(size.bytes, on_terminal);
@@ -141,7 +147,8 @@ impl Reader {
     }
 }
 
-fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> {
+/// Opens the output. `reviewed`: whether the results have the decisions of a person.
+fn open(arguments: &BulkArguments, reviewed: bool) -> Result<(Sink, CompletedNotes), BulkError> {
     let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
     let options = output::WriterOptions {
         format: arguments.format(),
@@ -150,6 +157,7 @@ fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> 
         keep: arguments.keep.clone(),
         dialect: arguments.dialect(),
         redcap: arguments.redcap(),
+        reviewed,
         out: arguments.out.clone(),
     };
     if let Some(path) = &arguments.data_dictionary {

@@ -210,7 +210,7 @@ fn scan_rows(mut file: &File, options: &WriterOptions) -> Result<Scan, ResumeErr
     let mut input = BufReader::with_capacity(64 << 10, file);
     let mut head = Vec::new();
     input.read_until(b'\n', &mut head)?;
-    let columns = note_columns(&options.keep);
+    let columns = note_columns(&options.keep, options.reviewed);
     let expected = options.dialect.head(&columns);
     if head != expected.as_bytes() {
         if ends_whole || !expected.as_bytes().starts_with(&head) {

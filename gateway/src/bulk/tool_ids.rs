@@ -10,6 +10,9 @@ use super::{
     output::RedcapLayout,
 };
 
+/// The most characters of a sample's id in `cBioPortal`.
+const MAX_SAMPLE_ID: usize = 63;
+
 /// Checks the ids of the notes of a run.
 #[derive(Debug, Default)]
 pub(super) struct ToolIds {
@@ -50,6 +53,10 @@ impl ToolIds {
             Kind::WholeNumber => Some(Fault::id(
                 "whole_number",
                 "NOTE_NLP needs the number of the note in the table NOTE. Name the column that has it with --id-column.",
+            )),
+            Kind::Sample if note.id.len() > MAX_SAMPLE_ID => Some(Fault::id(
+                "sample_id",
+                "cBioPortal takes sample ids of at most 63 characters. Name a column with such ids with --id-column.",
             )),
             Kind::Sample if !is_sample_id(&note.id) || patient.is_some_and(|patient| !is_sample_id(patient)) => {
                 Some(Fault::id(

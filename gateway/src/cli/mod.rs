@@ -98,6 +98,8 @@ enum Command {
     Extract(Box<bulk::BulkArguments>),
     /// Add up the audit file by month and key: notes, tokens, time at the engine, cost
     Usage(usage::UsageArguments),
+    /// Write results with the decisions of a person: accepted, changed, added, rejected values
+    Reviewed(Box<bulk::ReviewedArguments>),
     /// Score the configured engine, or predictions, against labelled notes
     Eval(eval::EvalArguments),
 }
@@ -117,6 +119,15 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         }
         Command::Schema => return exit_code(output::print_json(&Record::json_schema())),
         Command::Alerts(arguments) => return alerts::run(arguments),
+        Command::Reviewed(arguments) => {
+            return match bulk::write_reviewed(arguments) {
+                Ok(code) => ExitCode::from(code),
+                Err(error) => {
+                    output::print_error(&error);
+                    ExitCode::from(error.exit_code())
+                }
+            };
+        }
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}
     }

@@ -105,6 +105,7 @@ impl Default for JobSettings {
             ttl: Duration::from_hours(24 * 7),
             per_key: 16,
             bytes: ByteSize::gib(1),
+            result_bytes: ByteSize::gib(4),
             delete_on_fetch: false,
         }
     }

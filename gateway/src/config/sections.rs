@@ -147,6 +147,8 @@ pub struct JobSettings {
     pub per_key: usize,
     /// Maximum size of the notes of all jobs together.
     pub bytes: ByteSize,
+    /// Maximum size of the results of all jobs together.
+    pub result_bytes: ByteSize,
     /// Whether a job is deleted once its last result was sent.
     pub delete_on_fetch: bool,
 }

@@ -1,14 +1,20 @@
 //! Decompresses request bodies while they arrive, in bounded memory. The limits of a body count its decompressed bytes.
 
-use std::{io, pin::Pin};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
 
 use async_compression::{
     tokio::bufread::{GzipDecoder, ZlibDecoder, ZstdDecoder},
     zstd::DParameter,
 };
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::Limited;
+use hyper::body::{Frame, SizeHint};
 use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -34,6 +40,43 @@ impl Coding {
             Self::Gzip | Self::Deflate => 64 << 10,
             Self::Zstd => (1 << ZSTD_WINDOW_LOG) + (256 << 10),
         }
+    }
+}
+
+/// Returns a compressed body twice: to be decompressed, and for its rest to be discarded as it is, once the other was dropped.
+/// Decompressing what nobody wants could cost a thousand times its bytes. A body without a coding has no such rest.
+pub(super) fn with_rest(body: Body, coding: Option<Coding>) -> (Body, Option<Body>) {
+    if coding.is_none() {
+        return (body, None);
+    }
+    let shared = SharedBody(Arc::new(Mutex::new(body)));
+    (Body::new(shared.clone()), Some(Body::new(shared)))
+}
+
+/// A body that two parts of a request read, one after the other.
+#[derive(Clone)]
+struct SharedBody(Arc<Mutex<Body>>);
+
+impl SharedBody {
+    fn body(&self) -> MutexGuard<'_, Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpBody for SharedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut *self.body()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body().size_hint()
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     cors,
     encoding::{self, Encoding},
     error::{ErrorCode, Problem},
-    query,
+    jobs, query,
     request_record::{NO_ROUTE, RequestRecord},
 };
 use crate::config::OriginPattern;
@@ -53,6 +53,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
     let mut response = match access::authorize(&record.app, listener, &mut request, &context.id) {
         Ok(principal) => {
             record.principal = principal;
+            name_host(&mut request);
             match query::check(record.route, request.uri().query()) {
                 Ok(()) => context.span.run(next.run(request)).await,
                 Err(unknown) => Problem::invalid(unknown, &context.id).into_response(),
@@ -101,7 +102,8 @@ fn normalize(request: &mut Request, keys_in_paths: bool) {
 fn trim_slash(request: &mut Request) {
     let path = request.uri().path();
     let Some(trimmed) = path.strip_suffix('/').filter(|trimmed| !matches!(*trimmed, "/ui" | "/docs")) else { return };
-    if super::route(trimmed) == Some(trimmed) {
+    let has_id = |route| matches!(route, jobs::ONE | jobs::RESULTS);
+    if super::route(trimmed).is_some_and(|route| route == trimmed || has_id(route)) {
         let trimmed = trimmed.to_owned();
         set_path(request, trimmed);
     }
@@ -120,6 +122,14 @@ fn collapse_slashes(request: &mut Request) {
         }
     }
     set_path(request, collapsed);
+}
+
+/// Names the host of an HTTP/2 request in a header too, as HTTP/1.1 does.
+fn name_host(request: &mut Request) {
+    let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = host.filter(|_| !request.headers().contains_key(header::HOST)) {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
 /// Replaces the path of a request and keeps its query.

@@ -12,7 +12,7 @@ use super::{
     Extractor, ServiceState, accept,
     audit_record::{CALLER_VANISHED, PANICKED},
     error::ErrorCode,
-    openapi,
+    jobs, openapi,
     request_record::NO_ROUTE,
 };
 use crate::{
@@ -21,8 +21,17 @@ use crate::{
 };
 
 /// The routes that read notes.
-const NOTE_ROUTES: [Route; 5] =
-    ["/api/v1/extract", "/api/v1/extract/batch", "/api/v1/extract/lines", "/api/v1/extract/stream", "/api/v1/patient"];
+const NOTE_ROUTES: [Route; 6] = [
+    "/api/v1/extract",
+    "/api/v1/extract/batch",
+    "/api/v1/extract/lines",
+    "/api/v1/extract/stream",
+    "/api/v1/patient",
+    jobs::ROUTE,
+];
+/// The routes whose answer may be long, so that a caller may disconnect in its middle.
+const STREAMED: [Route; 5] =
+    ["/api/v1/extract/batch", "/api/v1/extract/lines", "/api/v1/extract/stream", "/api/v1/patient", jobs::RESULTS];
 
 /// Returns the metrics for Prometheus.
 ///
@@ -33,7 +42,8 @@ const NOTE_ROUTES: [Route; 5] =
 /// `metrics.listen` serves the metrics without a key.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "getMetrics",
     responses((status = 200, description = "Metrics",
-        content((String = "text/plain"), (String = "application/openmetrics-text")))))]
+        content((String = "text/plain",
+            example = json!("# HELP gateway_notes Notes by route and result\n# TYPE gateway_notes counter\ngateway_notes_total{route=\"/api/v1/extract\",code=\"ok\"} 3\n")), (String = "application/openmetrics-text")))))]
 pub(super) async fn metrics(
     State(extractor): State<Arc<Extractor>>,
     State(state): State<Arc<ServiceState>>,
@@ -85,7 +95,7 @@ pub fn known_labels(engine: EngineName, models: &[ModelName]) -> KnownLabels {
         let errors = errors.map(|code| (code.status(), code.name()));
         let ok = successes(route).iter().map(|&status| (status, "ok"));
         let (unanswered, vanished) = CALLER_VANISHED;
-        let left = NOTE_ROUTES.contains(&route).then_some((StatusCode::OK, vanished));
+        let left = (route == "/api/v1/extract" || STREAMED.contains(&route)).then_some((StatusCode::OK, vanished));
         let left = left.into_iter().map(|(status, code)| (status.as_u16(), code)).chain([(unanswered, vanished)]);
         let mut outcomes: Vec<(u16, &str)> = ok.chain(errors).map(|(status, code)| (status.as_u16(), code)).collect();
         outcomes.extend(left);
@@ -107,6 +117,7 @@ pub fn known_labels(engine: EngineName, models: &[ModelName]) -> KnownLabels {
 /// Returns the statuses of a route's answers that are no errors.
 fn successes(route: Route) -> &'static [StatusCode] {
     match route {
+        jobs::ROUTE => &[StatusCode::OK, StatusCode::ACCEPTED],
         "/" | "/docs" => &[StatusCode::OK, StatusCode::SEE_OTHER],
         "/ui/{file}" => &[StatusCode::OK, StatusCode::PERMANENT_REDIRECT],
         "/health/ready" => &[StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE],

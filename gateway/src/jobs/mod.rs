@@ -87,6 +87,19 @@ macro_rules! from_store_errors {
 }
 from_store_errors!(DatabaseError TransactionError TableError StorageError CommitError);
 
+/// Why the notes of a job cannot be read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// Its key is not in the key file, or it was sent with other settings of `auth`.
+    Key,
+    /// Its model, or another of its options, is not offered any more.
+    Options,
+    /// The results of all jobs have as many bytes as they may have.
+    Results,
+    /// There is no memory, or the file of the jobs cannot be written.
+    Trouble,
+}
+
 /// All jobs of this gateway. Functions that return a `Result` block.
 pub struct Jobs {
     store: Store,
@@ -95,6 +108,8 @@ pub struct Jobs {
     known: Mutex<BTreeMap<JobId, (Job, CancellationToken)>>,
     /// The jobs that are being read, or wait for their turn.
     active: Mutex<BTreeSet<JobId>>,
+    /// The jobs that cannot be read now, and why.
+    waiting: Mutex<BTreeMap<JobId, WaitReason>>,
 }
 
 /// The notes of a new job while they arrive. Dropping it without [`Jobs::accept`] leaves a job that
@@ -128,7 +143,13 @@ impl Jobs {
         }
         let sealer = Sealer::new(secret).ok_or(JobsError::WeakSecret)?;
         let store = Store::open(&folder.join(FILE), sealer)?;
-        let jobs = Self { settings: settings.clone(), known: Mutex::default(), active: Mutex::default(), store };
+        let jobs = Self {
+            settings: settings.clone(),
+            known: Mutex::default(),
+            active: Mutex::default(),
+            waiting: Mutex::default(),
+            store,
+        };
         for job in jobs.store.jobs()? {
             if job.state == JobState::Receiving {
                 jobs.store.delete(job.id)?;
@@ -152,13 +173,14 @@ impl Jobs {
             ok: 0,
             failed: 0,
             bytes: 0,
+            result_bytes: 0,
             idempotency: idempotency.map(|key| self.store.digest(key.as_bytes())),
             digest: String::new(),
         };
         {
             let mut known = self.known();
             let of_owner = known.values().filter(|(job, _)| job.owner.as_deref() == owner).count();
-            let bytes: u64 = known.values().map(|(job, _)| job.bytes).sum();
+            let (bytes, results) = sizes(&known);
             // What is sent again needs no room: it gets the job that exists.
             let is_known = |(other, _): &(Job, CancellationToken)| {
                 other.state != JobState::Receiving
@@ -166,7 +188,7 @@ impl Jobs {
                     && other.owner.as_deref() == owner
             };
             let is_repeated = job.idempotency.is_some() && known.values().any(is_known);
-            if !is_repeated && (of_owner >= self.settings.per_key || bytes >= self.settings.bytes.as_u64()) {
+            if !is_repeated && (of_owner >= self.settings.per_key || self.is_over(bytes, results)) {
                 return Err(JobsError::Full);
             }
             known.insert(job.id, (job.clone(), CancellationToken::new()));
@@ -183,7 +205,7 @@ impl Jobs {
         let more: u64 = notes.iter().map(|note| note.as_ref().len() as u64).sum();
         {
             let mut known = self.known();
-            let bytes: u64 = known.values().map(|(job, _)| job.bytes).sum();
+            let (bytes, _) = sizes(&known);
             if bytes.saturating_add(more) > self.settings.bytes.as_u64() {
                 return Err(JobsError::Full);
             }
@@ -277,6 +299,33 @@ impl Jobs {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
+    /// Returns whether the results of all jobs have as many bytes as they may have. Then no further note is read, until
+    /// jobs are deleted.
+    #[must_use]
+    pub fn has_too_many_results(&self) -> bool {
+        sizes(&self.known()).1 >= self.settings.result_bytes.as_u64()
+    }
+
+    fn is_over(&self, notes: u64, results: u64) -> bool {
+        notes >= self.settings.bytes.as_u64() || results >= self.settings.result_bytes.as_u64()
+    }
+
+    /// Keeps why a job cannot be read now; `None` if it is read. Returns whether that is news.
+    #[must_use]
+    pub fn set_waiting(&self, id: JobId, reason: Option<WaitReason>) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => waiting.insert(id, reason) != Some(reason),
+            None => waiting.remove(&id).is_some(),
+        }
+    }
+
+    /// Returns why a job cannot be read now; `None` if it is read or done.
+    #[must_use]
+    pub fn waiting(&self, id: JobId) -> Option<WaitReason> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
+    }
+
     /// Returns up to `most` notes that are not read yet, with their indices, from `from` on: as many as have about
     /// `bytes` bytes together, at least one.
     pub fn notes(&self, id: JobId, from: u64, most: usize, bytes: usize) -> Result<Vec<(u64, Vec<u8>)>, JobsError> {
@@ -302,6 +351,7 @@ impl Jobs {
         if let Some((_, cancelled)) = self.known().remove(&id) {
             cancelled.cancel();
         }
+        let _ = self.set_waiting(id, None);
         self.store.delete(id)
     }
 
@@ -331,6 +381,11 @@ impl fmt::Debug for Jobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Jobs")
     }
+}
+
+/// Returns the bytes of the notes of all jobs, and of their results.
+fn sizes(known: &BTreeMap<JobId, (Job, CancellationToken)>) -> (u64, u64) {
+    known.values().fold((0, 0), |(notes, results), (job, _)| (notes + job.bytes, results + job.result_bytes))
 }
 
 fn is_visible(job: &Job) -> bool {

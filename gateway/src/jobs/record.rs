@@ -43,6 +43,9 @@ pub struct Job {
     pub failed: u64,
     /// Bytes of its notes.
     pub bytes: u64,
+    /// Bytes of its results so far.
+    #[serde(default)]
+    pub result_bytes: u64,
     /// HMAC of its `Idempotency-Key`, if it has one.
     pub idempotency: Option<String>,
     /// HMAC of its notes and options.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{
     Job, JobId, JobState, JobsError,
@@ -55,7 +55,7 @@ impl Store {
         create_private(path).map_err(|cause| JobsError::Store(redb::Error::Io(cause)))?;
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
         let store = Self { database, sealer };
-        let transaction = store.database.begin_write()?;
+        let transaction = store.begin_write()?;
         {
             let mut check = transaction.open_table(CHECK)?;
             let kept = check.get(0)?.map(|value| value.value().to_vec());
@@ -73,6 +73,14 @@ impl Store {
         transaction.open_table(OUTCOMES)?;
         transaction.commit()?;
         Ok(store)
+    }
+
+    /// Begins a change. Its commit keeps which parts of the file are free, so that the next start after a kill need not read
+    /// the whole file.
+    fn begin_write(&self) -> Result<WriteTransaction> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_quick_repair(true);
+        Ok(transaction)
     }
 
     /// See [`Sealer::digest`].
@@ -94,7 +102,7 @@ impl Store {
 
     /// Writes a job's record, and its options if they are given.
     pub(super) fn put(&self, job: &Job, options: Option<&[u8]>) -> Result<()> {
-        let transaction = self.database.begin_write()?;
+        let transaction = self.begin_write()?;
         {
             let record = serde_json::to_vec(job).map_err(|_| JobsError::NotReadable)?;
             transaction.open_table(JOBS)?.insert(job.id.0, record.as_slice())?;
@@ -114,7 +122,7 @@ impl Store {
 
     /// Writes notes, the first of them with the index `first`.
     pub(super) fn add_notes(&self, id: JobId, first: u64, notes: &[impl AsRef<[u8]>]) -> Result<()> {
-        let transaction = self.database.begin_write()?;
+        let transaction = self.begin_write()?;
         {
             // A job that was deleted meanwhile gets no notes.
             if transaction.open_table(JOBS)?.get(id.0)?.is_none() {
@@ -149,7 +157,7 @@ impl Store {
 
     /// Writes outcomes, and removes their notes. Returns the job after that; `None` if it was deleted.
     pub(super) fn add_outcomes(&self, id: JobId, outcomes: &[JobOutcome]) -> Result<Option<Job>> {
-        let transaction = self.database.begin_write()?;
+        let transaction = self.begin_write()?;
         let job = {
             let mut jobs = transaction.open_table(JOBS)?;
             let record = jobs.get(id.0)?.map(|record| record.value().to_vec());
@@ -163,6 +171,7 @@ impl Store {
                 }
                 let sealed = self.sealer.seal(id, Kind::Outcome, outcome.index, &outcome.json)?;
                 table.insert((id.0, outcome.index), sealed.as_slice())?;
+                job.result_bytes += outcome.json.len() as u64;
                 if outcome.ok { job.ok += 1 } else { job.failed += 1 }
             }
             if job.state == JobState::Running && job.ok + job.failed == job.notes {
@@ -195,7 +204,7 @@ impl Store {
 
     /// Removes a job and everything of it.
     pub(super) fn delete(&self, id: JobId) -> Result<()> {
-        let transaction = self.database.begin_write()?;
+        let transaction = self.begin_write()?;
         {
             transaction.open_table(JOBS)?.remove(id.0)?;
             transaction.open_table(OPTIONS)?.remove(id.0)?;

@@ -141,8 +141,45 @@ fn limits_and_time() {
     drop(jobs);
     let jobs = open(&JobSettings { ttl: Duration::ZERO, per_key: 9, ..settings });
     let job = send(&jobs, Some("one"), None, &["a"]).unwrap().0;
+    let running = jobs.cancelled(job.id).unwrap();
     assert!(jobs.job(Some("one"), job.id).is_none());
+    assert!(!running.is_cancelled());
     assert!(jobs.delete_expired().unwrap() >= 1);
+    assert!(running.is_cancelled(), "what still reads its notes ends");
     assert!(jobs.cancelled(job.id).is_none() && jobs.notes(job.id, 0, 9, 1 << 20).unwrap().is_empty());
     assert_eq!(jobs.list(Some("one")).len(), 2);
+}
+
+#[test]
+fn results_have_a_bound_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = JobSettings { result_bytes: ByteSize::b(20), ..settings(&folder) };
+    let jobs = open(&settings);
+    let job = send(&jobs, None, None, &["a", "b"]).unwrap().0;
+    jobs.add_outcomes(job.id, &[outcome(0, true)]).unwrap();
+    assert!(!jobs.has_too_many_results());
+    let other = send(&jobs, None, None, &["a"]).unwrap().0;
+    jobs.add_outcomes(job.id, &[outcome(1, true)]).unwrap();
+    // A new start knows it too.
+    drop(jobs);
+    let jobs = open(&settings);
+    assert!(jobs.has_too_many_results());
+    assert!(matches!(jobs.begin(None, None), Err(JobsError::Full)));
+    jobs.delete(other.id).unwrap();
+    assert!(jobs.has_too_many_results());
+    jobs.delete(job.id).unwrap();
+    assert!(!jobs.has_too_many_results() && jobs.begin(None, None).is_ok());
+}
+
+#[test]
+fn why_a_job_waits_is_news_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = open(&settings(&folder));
+    let id = send(&jobs, None, None, &["a"]).unwrap().0.id;
+    let set = |reason| jobs.set_waiting(id, reason);
+    assert!(!set(None) && set(Some(WaitReason::Options)) && !set(Some(WaitReason::Options)));
+    assert!(set(Some(WaitReason::Key)) && jobs.waiting(id) == Some(WaitReason::Key));
+    assert!(set(None) && !set(None) && set(Some(WaitReason::Key)));
+    jobs.delete(id).unwrap();
+    assert_eq!(jobs.waiting(id), None);
 }

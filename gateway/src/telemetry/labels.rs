@@ -109,6 +109,12 @@ impl KnownLabels {
         routes.into_iter()
     }
 
+    /// Returns the status with which a route that reads notes succeeds: 202 for one that reads them later.
+    pub(super) fn success(&self, of: Route) -> u16 {
+        let ok = self.requests.iter().filter(|&&(route, _, code)| route == of && code == "ok");
+        ok.map(|&(_, status, _)| status).max().unwrap_or(200)
+    }
+
     /// Returns all routes.
     pub(super) fn routes(&self) -> impl Iterator<Item = Route> {
         let routes: BTreeSet<Route> = self.requests.iter().map(|&(route, ..)| route).collect();

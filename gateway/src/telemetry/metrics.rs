@@ -88,7 +88,7 @@ impl Metrics {
             known.note_routes().map(|http_route| ServerRequestLabels {
                 http_request_method: "POST",
                 http_route,
-                http_response_status_code: 200,
+                http_response_status_code: known.success(http_route),
             }),
         );
         let registry = root.sub_registry_with_prefix("gateway");

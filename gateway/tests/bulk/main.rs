@@ -15,5 +15,6 @@ mod model;
 mod outputs;
 mod patients;
 mod resume;
+mod reviewed;
 mod server;
 mod tools;

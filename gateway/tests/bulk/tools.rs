@@ -154,12 +154,13 @@ fn note_nlp_has_the_columns_lengths_and_flags_of_the_data_model() {
 fn a_note_whose_id_the_tool_cannot_take_fails_unread() {
     let workspace = Workspace::new();
     let text = "Stage IV lung cancer";
-    let ids = ["7", "007", "a/1", "P 1", "NA"];
+    let (longest, longer) = ("a".repeat(63), "b".repeat(64));
+    let ids = ["7", "007", "a/1", "P 1", "NA", &longest, &longer];
     let lines: Vec<String> = ids.iter().map(|id| json!({"id": id, "text": text}).to_string()).collect();
     workspace.put("in.jsonl", lines.join("\n"));
     for (format, rule, refused) in [
-        ("note-nlp", "whole_number", &["007", "NA", "P 1", "a/1"][..]),
-        ("cbioportal", "sample_id", &["NA", "P 1", "a/1"]),
+        ("note-nlp", "whole_number", &["007", "NA", "P 1", "a/1", &longest, &longer][..]),
+        ("cbioportal", "sample_id", &["NA", "P 1", "a/1", &longer]),
     ] {
         let output = workspace.run(&["in.jsonl", "--format", format, "--out", format]);
         assert_eq!(output.code, Some(3), "{}", output.err);

@@ -142,6 +142,21 @@ async fn a_trailing_slash_changes_nothing() {
 }
 
 #[tokio::test]
+async fn plain_text_is_read_from_a_page_of_the_same_host_over_http_2_too() {
+    for (origin, status) in
+        [("http://gateway:8080", StatusCode::OK), ("http://other:8080", StatusCode::UNSUPPORTED_MEDIA_TYPE)]
+    {
+        // The target names the host, and there is no header of it.
+        let request = Request::post("http://gateway:8080/api/v1/extract/lines")
+            .version(axum::http::Version::HTTP_2)
+            .header("content-type", "text/plain")
+            .header("origin", origin)
+            .body(Body::from(json!({"text": NOTE}).to_string()));
+        assert_eq!(send(&rules(), request.unwrap()).await.0, status, "{origin}");
+    }
+}
+
+#[tokio::test]
 async fn other_names_of_the_media_types_are_read() {
     let router = rules();
     for kind in ["application/jsonl", "application/ndjson", "Application/X-NDJSON; charset=utf-8"] {

@@ -2,7 +2,13 @@
 
 use std::{fmt::Write as _, path::Path, sync::Arc};
 
-use gateway::{access, config::JobSettings};
+use bytesize::ByteSize;
+use gateway::{
+    access,
+    config::{JobSettings, Settings},
+    jobs::{Job, Jobs},
+    memory::Purpose,
+};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::{
     fake_vllm::{Act, start},
     process::Program,
-    served::{Served, code, pair, until},
+    served::{Served, code, pair, until, with_model},
 };
 
 const NOTE: &str = "Stage IV lung adenocarcinoma with EGFR L858R, patient Xylophone.";
@@ -117,7 +123,19 @@ async fn another_key_sees_no_job() {
     assert_eq!(code(with(served.client.delete(format!("{url}{path}")), &other)).await, pair(404, "not_found"));
     assert_eq!(json_of(list(&other)).await, json!({"jobs": []}));
     assert_eq!(json_of(list(&one)).await["jobs"][0]["id"], job["id"]);
+    for path in [format!("{path}/"), format!("{path}/results/"), "/api/v1/jobs/".to_owned()] {
+        assert_eq!(with(served.get(&path), &one).send().await.unwrap().status(), StatusCode::OK, "{path}");
+    }
     until("the job is done", async || json_of(with(served.get(&path), &one)).await["state"] == "done").await;
+    let text = served.client.get(format!("http://{}/metrics", served.metrics_address)).send().await.unwrap();
+    let text = text.text().await.unwrap();
+    for line in [
+        "gateway_notes_total{route=\"/api/v1/jobs\",code=\"ok\"} 3",
+        "gateway_notes_total{route=\"/api/v1/jobs\",code=\"deadline_exceeded\"} 0",
+        "gateway_http_requests_total{route=\"/api/v1/jobs\",status=\"202\",code=\"ok\"} 1",
+    ] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
     let deleted = json_of(with(served.client.delete(format!("{url}{path}")), &one)).await;
     assert_eq!(deleted["ok"], 3);
     assert_eq!(code(with(served.get(&path), &one)).await, pair(404, "not_found"));
@@ -168,4 +186,98 @@ async fn without_a_folder_the_answer_names_the_setting() {
         assert_eq!(problem["code"], "jobs_off");
         assert!(problem["detail"].as_str().unwrap().contains("jobs.folder"));
     }
+}
+
+/// A gateway with jobs and without keys.
+async fn open_to_all(settings_of_jobs: impl Fn(JobSettings) -> JobSettings, base: Settings) -> (Served, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = settings_of_jobs(settings(folder.path()));
+    (Served::ready(Settings { jobs, ..base }).await, folder)
+}
+
+/// Keeps a job without reading it, as a gateway that was killed leaves it.
+fn left(jobs: &Jobs, notes: usize, query: &str) -> Job {
+    let mut new = jobs.begin(None, None).unwrap();
+    let lines = lines(notes);
+    jobs.add_notes(&mut new, &lines.lines().collect::<Vec<_>>()).unwrap();
+    jobs.accept(new, json!([query, ""]).to_string().as_bytes(), b"").unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_being_read_is_not_read_twice() {
+    let (served, _folder) = open_to_all(|jobs| jobs, Settings::default()).await;
+    let jobs = served.app.jobs.clone().unwrap();
+    let (first, second) = (left(&jobs, 1, ""), left(&jobs, 200, ""));
+    let state = |job: &Job| jobs.job(None, job.id).unwrap();
+    // As if its notes were being read.
+    assert!(jobs.claim(first.id));
+    gateway::http::start_jobs(&served.app);
+    until("the later job is done", async || state(&second).ok == 200).await;
+    assert_eq!(state(&first).ok, 0);
+    jobs.release(first.id);
+    gateway::http::start_jobs(&served.app);
+    until("the first job is done", async || state(&first).ok == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_memory_reads_one_note_at_a_time() {
+    let permits = Arc::new(Semaphore::new(0));
+    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let (served, _folder) = open_to_all(|jobs| jobs, with_model(&[fake.address])).await;
+    let job = left(&served.app.jobs.clone().unwrap(), 8, "");
+    let memory = &served.app.state.memory;
+    // The room for batches is full, but for less than the longest note.
+    let mut held = memory.reserve(None, Purpose::Batch, 0).unwrap();
+    held.grow(memory.budget() / 4 * 3 - (1 << 20)).unwrap();
+    gateway::http::start_jobs(&served.app);
+    let calls = || fake.calls.load(std::sync::atomic::Ordering::SeqCst);
+    for read in 1..=4 {
+        until("a note is read", async || calls() >= read).await;
+        assert_eq!(calls(), read);
+        permits.add_permits(1);
+    }
+    drop(held);
+    permits.add_permits(100);
+    let jobs = served.app.jobs.as_ref().unwrap();
+    until("the job is done", async || jobs.job(None, job.id).unwrap().ok == 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_of_a_body_with_a_byte_order_mark_are_kept() {
+    let (served, _folder) = open_to_all(|jobs| jobs, Settings::default()).await;
+    let note = json!({"id": "a", "text": "\u{1fa7a} Stage IV lung adenocarcinoma."});
+    let body = format!("\u{feff}{}", json!({"notes": [note], "offsets": "utf16"}));
+    let request = served.client.post(format!("http://{}/api/v1/jobs", served.address));
+    let job = json_of(request.header("content-type", "application/json").body(body)).await;
+    let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
+    until("the job is done", async || json_of(served.get(&path)).await["state"] == "done").await;
+    let line = served.get(&format!("{path}/results")).send().await.unwrap().text().await.unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    // The sign before the stage has two units of UTF-16, and one code point.
+    assert_eq!(line["result"]["evidence"]["stage"][0]["start"], 3, "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_while_the_results_are_too_many_and_says_so() {
+    let small = |jobs| JobSettings { result_bytes: ByteSize::kib(4), ..jobs };
+    let (served, _folder) = open_to_all(small, Settings::default()).await;
+    let url = format!("http://{}", served.address);
+    let job = json_of(post(&served.client, &url, lines(1_000))).await;
+    let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
+    until("it waits", async || json_of(served.get(&path)).await["waits_for"] == "results").await;
+    let state = json_of(served.get(&path)).await;
+    assert!((1..1_000).contains(&state["ok"].as_u64().unwrap()) && state["state"] == "running", "{state}");
+    assert_eq!(code(post(&served.client, &url, lines(1))).await, pair(503, "overloaded"));
+    json_of(served.client.delete(format!("{url}{path}"))).await;
+    json_of(post(&served.client, &url, lines(1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_model_is_not_offered_waits_and_says_so() {
+    let (served, _folder) = open_to_all(|jobs| jobs, Settings::default()).await;
+    let job = left(served.app.jobs.as_ref().unwrap(), 1, "model=gone");
+    gateway::http::start_jobs(&served.app);
+    let path = format!("/api/v1/jobs/{}", job.id);
+    until("it waits", async || json_of(served.get(&path)).await["waits_for"] == "options").await;
+    assert_eq!(json_of(served.get("/api/v1/jobs")).await["jobs"][0]["waits_for"], "options");
 }

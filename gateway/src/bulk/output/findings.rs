@@ -64,6 +64,11 @@ pub(super) struct Finding<'a> {
     pub(super) start: Option<usize>,
     #[serde(default)]
     pub(super) end: Option<usize>,
+    /// What a person did with the value, and the text before a change; none in results that were not reviewed.
+    #[serde(borrow, default)]
+    pub(super) review: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) value_before: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -16,6 +16,8 @@ mod sheets;
 mod sink;
 mod table;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod timelines;
 mod values;
 
@@ -59,6 +61,8 @@ pub(super) struct WriterOptions {
     pub(super) dialect: Dialect,
     /// The layout of `REDCap`'s import.
     pub(super) redcap: RedcapLayout,
+    /// Whether the results have the decisions of a person, so that the tables have columns for them.
+    pub(super) reviewed: bool,
     /// The file or folder of the results.
     pub(super) out: Option<PathBuf>,
 }
@@ -87,16 +91,22 @@ pub(super) struct RunTotals {
 impl ResultWriter {
     /// Returns a writer of results.
     pub(super) fn new(options: WriterOptions) -> Self {
-        let out = options.out.as_deref();
+        let (out, reviewed) = (options.out.as_deref(), options.reviewed);
         let state = match options.format {
             _ if options.by_patient => WriterState::Patients(PatientTimelines::default()),
-            OutputFormat::Xlsx => WriterState::Sheets(Box::new(Sheets::new(out.map(folder_of), &options.keep))),
-            OutputFormat::Parquet => WriterState::Parquet(Box::new(ParquetWriter::new(&notes::columns(&options.keep)))),
+            OutputFormat::Xlsx => {
+                WriterState::Sheets(Box::new(Sheets::new(out.map(folder_of), &options.keep, reviewed)))
+            }
+            OutputFormat::Parquet => {
+                WriterState::Parquet(Box::new(ParquetWriter::new(&notes::columns(&options.keep, reviewed))))
+            }
             OutputFormat::ParquetTidy => {
-                WriterState::Parquet(Box::new(ParquetWriter::new(&values::columns(&options.keep))))
+                WriterState::Parquet(Box::new(ParquetWriter::new(&values::columns(&options.keep, reviewed))))
             }
             OutputFormat::NoteNlp => WriterState::Terms(TermWriter::default()),
-            OutputFormat::Cbioportal => WriterState::Portal(Portal::new(out.unwrap_or(Path::new(".")), &options.keep)),
+            OutputFormat::Cbioportal => {
+                WriterState::Portal(Portal::new(out.unwrap_or(Path::new(".")), &options.keep, reviewed))
+            }
             _ => WriterState::Nothing,
         };
         Self { options, written: 0, state }
@@ -104,13 +114,13 @@ impl ResultWriter {
 
     /// Returns the text before the first result.
     pub(super) fn begin(&self) -> String {
-        let WriterOptions { format, keep, dialect, .. } = &self.options;
+        let WriterOptions { format, keep, dialect, reviewed, .. } = &self.options;
         match (format, &self.state) {
             (OutputFormat::Json, WriterState::Patients(_)) => "{\"patients\": [".to_owned(),
             (_, WriterState::Portal(portal)) => portal.head(),
             (OutputFormat::Json, _) => "{\"results\": [".to_owned(),
-            (OutputFormat::Csv, _) => dialect.head(&notes::columns(keep)),
-            (OutputFormat::Tidy, _) => dialect.head(&values::columns(keep)),
+            (OutputFormat::Csv, _) => dialect.head(&notes::columns(keep, *reviewed)),
+            (OutputFormat::Tidy, _) => dialect.head(&values::columns(keep, *reviewed)),
             (OutputFormat::Table, _) => columns::head(self.options.width),
             (OutputFormat::NoteNlp, _) => Dialect::exchange().head(&terms::columns()),
             (OutputFormat::Redcap, _) => Dialect::exchange().head(&self.options.redcap.columns()),
@@ -121,19 +131,22 @@ impl ResultWriter {
     /// Appends one result to `out`.
     pub(super) fn add(&mut self, outcome: &EntryOutcome, out: &mut String) {
         let (dialect, carried) = (self.options.dialect, self.options.keep.len());
+        let reviewed = self.options.reviewed;
         let exchange = Dialect::exchange();
         match (self.options.format, &mut self.state) {
             (_, WriterState::Patients(patients)) => return patients.add(outcome),
             (_, WriterState::Sheets(sheets)) => sheets.add(outcome),
             (OutputFormat::Parquet, WriterState::Parquet(parquet)) => {
-                notes::row(outcome, carried, &mut |cells| parquet.add(cells));
+                notes::row(outcome, carried, reviewed, &mut |cells| parquet.add(cells));
             }
-            (_, WriterState::Parquet(parquet)) => values::rows(outcome, carried, &mut |cells| parquet.add(cells)),
+            (_, WriterState::Parquet(parquet)) => {
+                values::rows(outcome, carried, reviewed, &mut |cells| parquet.add(cells))
+            }
             (_, WriterState::Terms(terms)) => terms.rows(outcome, &mut |cells| exchange.row(cells, out)),
             (_, WriterState::Portal(portal)) => portal.add(outcome, out),
             (OutputFormat::Json, _) => self.add_json(&self.line(outcome), out),
-            (OutputFormat::Csv, _) => notes::row(outcome, carried, &mut |cells| dialect.row(cells, out)),
-            (OutputFormat::Tidy, _) => values::rows(outcome, carried, &mut |cells| dialect.row(cells, out)),
+            (OutputFormat::Csv, _) => notes::row(outcome, carried, reviewed, &mut |cells| dialect.row(cells, out)),
+            (OutputFormat::Tidy, _) => values::rows(outcome, carried, reviewed, &mut |cells| dialect.row(cells, out)),
             (OutputFormat::Table, _) => columns::add(outcome, self.options.width, out),
             (OutputFormat::Redcap, _) => self.options.redcap.row(outcome, &mut |cells| exchange.row(cells, out)),
             _ => out.push_str(&self.line(outcome)),

@@ -22,16 +22,23 @@ const REST: [(&str, ColumnKind); 10] = [
     ("error", ColumnKind::Text),
 ];
 
-/// Returns the columns. `keep`: names of the carried columns.
-pub(in crate::bulk) fn columns(keep: &[String]) -> Vec<Column> {
-    with_carried(&FIRST, keep, &REST)
+/// What a person did with the values of each field, in reviewed results.
+const REVIEW: (&str, ColumnKind) = ("review", ColumnKind::Text);
+
+/// Returns the columns. `keep`: names of the carried columns. `reviewed`: whether there is one for the review.
+pub(in crate::bulk) fn columns(keep: &[String], reviewed: bool) -> Vec<Column> {
+    let review: &[_] = if reviewed { &[REVIEW] } else { &[] };
+    with_carried(&FIRST, keep, &[review, &REST].concat())
 }
 
 /// Gives the row of a note to `give`. `carried`: the number of carried columns.
-pub(super) fn row(outcome: &EntryOutcome, carried: usize, give: &mut dyn FnMut(&[Cell<'_>])) {
+pub(super) fn row(outcome: &EntryOutcome, carried: usize, reviewed: bool, give: &mut dyn FnMut(&[Cell<'_>])) {
     let Some(row) = Row::of(&outcome.line) else { return };
     let mut cells = vec![Cell::text(&*row.id), Cell::Number(row.status.into())];
     cells.extend(carried_cells(&outcome.carried, carried));
+    if reviewed {
+        cells.push(Cell::text(row.review()));
+    }
     cells.extend(Field::ALL.map(|field| Cell::text(row.value(field))));
     cells.push(Cell::text(row.warnings()));
     cells.push(Cell::text(row.result.as_ref().map_or("", |result| &result.engine)));

@@ -19,7 +19,7 @@ use crate::{
 /// The samples come first: they are written while notes are read.
 const FILES: [&str; 2] = ["data_clinical_sample.txt", "data_clinical_patient.txt"];
 /// Attributes that `cBioPortal` knows as attributes of patients or does not take, and the one of our patients.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "AGE",
     "SEX",
     "GENDER",
@@ -29,9 +29,16 @@ const RESERVED: [&str; 12] = [
     "DFS_MONTHS",
     "PATIENT_DISPLAY_NAME",
     "OTHER_SAMPLE_ID",
+    "TUMOR_SITE",
     "MUTATION_COUNT",
     "FRACTION_GENOME_ALTERED",
     "NOTE_COUNT",
+];
+
+/// Display names and descriptions of the columns about the review, in the order in which results carry them.
+const REVIEW: [(&str, &str); 2] = [
+    ("Note Review", "Whether a person has reviewed the note"),
+    ("Value Review", "What the person did with the values of each field"),
 ];
 
 /// An attribute: its name in the database, and the lines above it.
@@ -47,6 +54,8 @@ struct Attribute {
 pub(super) struct Portal {
     folder: PathBuf,
     keep: Vec<String>,
+    /// How many of the carried columns are about the review, and not from the input.
+    own: usize,
     /// Notes of each patient that were read.
     patients: BTreeMap<String, u64>,
 }
@@ -57,8 +66,9 @@ pub(in crate::bulk) fn portal_files(folder: &Path) -> [PathBuf; 2] {
 }
 
 impl Portal {
-    pub(super) fn new(folder: &Path, keep: &[String]) -> Self {
-        Self { folder: folder.to_owned(), keep: keep.to_vec(), patients: BTreeMap::new() }
+    pub(super) fn new(folder: &Path, keep: &[String], reviewed: bool) -> Self {
+        let own = if reviewed { REVIEW.len() } else { 0 };
+        Self { folder: folder.to_owned(), keep: keep.to_vec(), own, patients: BTreeMap::new() }
     }
 
     /// Returns the header lines of the samples.
@@ -80,7 +90,10 @@ impl Portal {
         let warnings = "Reasons to check the values against the note";
         attributes.push(attribute("EXTRACTION_WARNINGS", "Extraction Warnings", warnings));
         attributes.push(attribute("EXTRACTION_ENGINE", "Extraction Engine", "What read the note"));
-        for kept in &self.keep {
+        for (kept, (display, meaning)) in self.keep.iter().zip(REVIEW).take(self.own) {
+            attributes.push(attribute(&kept.to_ascii_uppercase(), display, meaning));
+        }
+        for kept in self.keep.iter().skip(self.own) {
             let mut name = snake_case(kept).to_ascii_uppercase();
             while RESERVED.contains(&name.as_str()) || attributes.iter().any(|other| other.name == name) {
                 name.insert_str(0, "INPUT_");

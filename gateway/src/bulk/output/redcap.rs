@@ -19,8 +19,9 @@ const MAX_NAME: usize = 100;
 /// The columns that `REDCap` itself defines, in its order. They are no variables.
 const STRUCTURE: [&str; 4] =
     ["redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", "redcap_data_access_group"];
-/// `REDCap`'s number for a form that nobody has checked.
+/// `REDCap`'s numbers for a form that nobody has checked, and for one that a person has marked as done.
 const UNVERIFIED: u64 = 1;
+const COMPLETE: u64 = 2;
 
 /// The header of a data dictionary.
 const DICTIONARY: [&str; 18] = [
@@ -125,8 +126,9 @@ impl Layout {
             cells.push(Cell::text(outcome.id.as_str()));
         }
         cells.extend(Field::ALL.map(|field| Cell::text(row.value(field))));
+        let complete = if row.is_done() { COMPLETE } else { UNVERIFIED };
         let engine = row.result.as_ref().map_or("", |result| &result.engine);
-        cells.extend([Cell::text(row.warnings()), Cell::text(engine), Cell::Number(UNVERIFIED)]);
+        cells.extend([Cell::text(row.warnings()), Cell::text(engine), Cell::Number(complete)]);
         give(&cells);
     }
 

@@ -1,6 +1,6 @@
 //! The values of one result for CSV and table, parsed from its JSON line.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Deserialize;
 
@@ -15,6 +15,16 @@ pub(super) struct Row<'a> {
     pub(super) result: Option<RecordRow<'a>>,
     #[serde(borrow, default)]
     pub(super) error: Option<Failure<'a>>,
+    #[serde(borrow, default)]
+    review: Option<ReviewRow<'a>>,
+}
+
+/// What a person did with the note, in reviewed results.
+#[derive(Debug, Deserialize)]
+struct ReviewRow<'a> {
+    note: &'a str,
+    #[serde(borrow)]
+    fields: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,6 +93,19 @@ impl<'a> Row<'a> {
             None => warning.code.clone().into_owned(),
         });
         texts.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Returns what a person did with the values of each field; empty in results that were not reviewed.
+    pub(super) fn review(&self) -> String {
+        let Some(review) = &self.review else { return String::new() };
+        let of_field =
+            |field: Field| Some(format!("{}: {}", field.name(), review.fields.get(field.name())?.join(", ")));
+        Field::ALL.into_iter().filter_map(of_field).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Returns whether a person marked the note as done.
+    pub(super) fn is_done(&self) -> bool {
+        self.review.as_ref().is_some_and(|review| review.note == "done")
     }
 
     /// Returns code and detail of the problem on one line; empty if the note was read.

@@ -30,6 +30,7 @@ pub(super) struct Sheets {
     notes: Sheet,
     values: Sheet,
     carried: usize,
+    reviewed: bool,
     max_rows: u32,
     /// Cells that were cut to the most that Excel reads.
     cut: u64,
@@ -55,15 +56,24 @@ impl fmt::Debug for Sheets {
 
 impl Sheets {
     /// Begins a workbook. `folder` is where its rows are kept until the end; the system's folder if there is none.
-    pub(super) fn new(folder: Option<&Path>, keep: &[String]) -> Self {
-        Self::with_rows(folder, keep, MAX_ROWS)
+    pub(super) fn new(folder: Option<&Path>, keep: &[String], reviewed: bool) -> Self {
+        Self::with_rows(folder, keep, reviewed, MAX_ROWS)
     }
 
-    fn with_rows(folder: Option<&Path>, keep: &[String], max_rows: u32) -> Self {
+    fn with_rows(folder: Option<&Path>, keep: &[String], reviewed: bool, max_rows: u32) -> Self {
         let sheet = |name, columns| Sheet { name, columns, index: 0, parts: 0, next_row: max_rows };
-        let (notes, values) = (sheet("notes", notes::columns(keep)), sheet("values", values::columns(keep)));
-        let mut sheets =
-            Self { workbook: Workbook::new(), notes, values, carried: keep.len(), max_rows, cut: 0, failure: None };
+        let (notes, values) =
+            (sheet("notes", notes::columns(keep, reviewed)), sheet("values", values::columns(keep, reviewed)));
+        let mut sheets = Self {
+            workbook: Workbook::new(),
+            notes,
+            values,
+            carried: keep.len(),
+            reviewed,
+            max_rows,
+            cut: 0,
+            failure: None,
+        };
         if let Some(folder) = folder
             && let Err(error) = sheets.workbook.set_tempdir(folder)
         {
@@ -81,7 +91,7 @@ impl Sheets {
         if self.failure.is_some() {
             return;
         }
-        let Self { workbook, notes, values, carried, max_rows, cut, .. } = self;
+        let Self { workbook, notes, values, carried, reviewed, max_rows, cut, .. } = self;
         let mut result = Ok(());
         // The library panics where its temporary file cannot be written.
         let written = catch_unwind(AssertUnwindSafe(|| {
@@ -90,8 +100,8 @@ impl Sheets {
                     result = sheet.add(workbook, *max_rows, cells).map(|count| *cut += count);
                 }
             };
-            notes::row(outcome, *carried, &mut |cells| add(notes, cells));
-            values::rows(outcome, *carried, &mut |cells| add(values, cells));
+            notes::row(outcome, *carried, *reviewed, &mut |cells| add(notes, cells));
+            values::rows(outcome, *carried, *reviewed, &mut |cells| add(values, cells));
         }));
         self.failure = match (written, result) {
             (Err(_), _) => Some("its temporary file cannot be written; perhaps the disk is full".to_owned()),
@@ -261,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_full_sheet_continues_on_the_next_one() {
-        let mut sheets = Sheets::with_rows(None, &[], 3);
+        let mut sheets = Sheets::with_rows(None, &[], false, 3);
         for id in ["a", "b", "c", "d", "e"] {
             sheets.add(&outcome(id));
         }
@@ -286,13 +296,13 @@ mod tests {
 
     #[test]
     fn an_output_that_cannot_be_written_says_so_itself() {
-        let error = Sheets::new(None, &[]).end(&mut |_| Err(BulkError::OutputClosed));
+        let error = Sheets::new(None, &[], false).end(&mut |_| Err(BulkError::OutputClosed));
         assert!(matches!(error, Err(BulkError::OutputClosed)), "{error:?}");
     }
 
     #[test]
     fn temporary_files_that_cannot_be_made_fail_the_run() {
-        let sheets = Sheets::new(Some(Path::new("/nowhere")), &[]);
+        let sheets = Sheets::new(Some(Path::new("/nowhere")), &[], false);
         assert!(matches!(sheets.check(), Err(BulkError::Failed(_))));
     }
 }

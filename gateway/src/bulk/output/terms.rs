@@ -86,12 +86,23 @@ fn system(answer: &Answer<'_>) -> String {
 /// Returns whether the patient has or had what the finding says, by the rules of the data model: `N` where it is denied,
 /// not known to have happened, or true of another person; nothing where the note does not tell.
 fn exists(finding: &Finding<'_>) -> &'static str {
+    match finding.review.as_deref() {
+        // What a person put into the record, or left there, is so.
+        Some("accepted" | "changed" | "added") => return "Y",
+        // Why a value was taken out the person does not say; what the note denies stays denied.
+        Some("rejected") if !finding.assertion.as_deref().is_some_and(is_denied) => return "",
+        _ => {}
+    }
     match finding.assertion.as_deref() {
         _ if finding.basis == "unsupported" => "",
         Some("present" | "probable" | "historical" | "other_tumour" | "superseded") => "Y",
-        Some("uncertain" | "planned" | "declined" | "negated" | "not_tested" | "wild_type" | "family") => "N",
+        Some(assertion) if is_denied(assertion) => "N",
         _ => "",
     }
+}
+
+fn is_denied(assertion: &str) -> bool {
+    matches!(assertion, "uncertain" | "planned" | "declined" | "negated" | "not_tested" | "wild_type" | "family")
 }
 
 /// Returns `past` for what is over, `present` for what the patient has, and nothing for the rest.
@@ -116,6 +127,9 @@ fn modifiers(field: Field, finding: &Finding<'_>) -> String {
         if let Some(value) = value {
             let _ = write!(out, "; {key}={value}");
         }
+    }
+    if let Some(review) = &finding.review {
+        let _ = write!(out, "; review={review}");
     }
     for code in &finding.codes {
         let _ = write!(out, "; code={}:{}", code.system, code.code);

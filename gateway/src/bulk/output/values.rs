@@ -2,6 +2,8 @@
 //!
 //! A note without values has one row, so that no note is missing; so has a note that failed.
 
+use std::borrow::Cow;
+
 use crate::bulk::outcome::EntryOutcome;
 
 use super::{
@@ -30,14 +32,18 @@ const REST: [(&str, ColumnKind); 16] = [
     ("error", ColumnKind::Text),
 ];
 
-/// Returns the columns. `keep`: names of the carried columns.
-pub(super) fn columns(keep: &[String]) -> Vec<Column> {
-    with_carried(&FIRST, keep, &REST)
+/// What a person did with the value, and the text before a change, in reviewed results.
+const REVIEW: [(&str, ColumnKind); 2] = [("review", ColumnKind::Text), ("value_before", ColumnKind::Text)];
+
+/// Returns the columns. `keep`: names of the carried columns. `reviewed`: whether there are those of the review.
+pub(super) fn columns(keep: &[String], reviewed: bool) -> Vec<Column> {
+    let review: &[_] = if reviewed { &REVIEW } else { &[] };
+    with_carried(&FIRST, keep, &[review, &REST].concat())
 }
 
 /// Gives the rows of a note to `give`. `carried`: the number of carried columns.
-pub(super) fn rows(outcome: &EntryOutcome, carried: usize, give: &mut dyn FnMut(&[Cell<'_>])) {
-    let blank = ValueRow { id: &outcome.id, values: &outcome.carried, carried, ..ValueRow::default() };
+pub(super) fn rows(outcome: &EntryOutcome, carried: usize, reviewed: bool, give: &mut dyn FnMut(&[Cell<'_>])) {
+    let blank = ValueRow { id: &outcome.id, values: &outcome.carried, carried, reviewed, ..ValueRow::default() };
     let Some(line) = ResultLine::of(&outcome.line) else {
         return give(&ValueRow { error: "the answer cannot be read", ..blank }.cells());
     };
@@ -63,6 +69,7 @@ struct ValueRow<'a> {
     /// The carried values, and the number of their columns.
     values: &'a [String],
     carried: usize,
+    reviewed: bool,
     field: &'a str,
     finding: Option<&'a Finding<'a>>,
     tumours: &'a [Tumour<'a>],
@@ -74,6 +81,11 @@ impl<'a> ValueRow<'a> {
     fn cells(&self) -> Vec<Cell<'a>> {
         let mut cells = vec![Cell::text(self.id), Cell::number(self.status.map(usize::from))];
         cells.extend(carried_cells(self.values, self.carried));
+        if self.reviewed {
+            let text = |text: Option<&'a Cow<'a, str>>| Cell::text(text.map_or("", |text| &**text));
+            cells.push(text(self.finding.and_then(|finding| finding.review.as_ref())));
+            cells.push(text(self.finding.and_then(|finding| finding.value_before.as_ref())));
+        }
         match self.finding {
             Some(finding) => cells.extend(self.finding_cells(finding)),
             None => cells.extend(std::iter::repeat_n(Cell::Empty, REST.len() - 2)),

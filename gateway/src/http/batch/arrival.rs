@@ -24,6 +24,8 @@ const SPOOL_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(in crate::http) struct ArrivingBody {
     body: Body,
+    /// The rest of a compressed body as it is, which is discarded in place of `body`.
+    rest: Option<Body>,
     spool: Spool,
     /// Whether the body is read into the spool, since it had to wait.
     spooling: bool,
@@ -40,9 +42,10 @@ pub(in crate::http) struct ArrivingBody {
 }
 
 impl ArrivingBody {
-    /// Returns a body of which the batch gets at most `most` bytes; `None` if its declared size is larger.
+    /// Returns a body of which the batch gets at most `most` bytes; `None` if its declared size is larger. `rest`: see
+    /// `decoding::with_rest`.
     pub(in crate::http) fn new(
-        body: Body,
+        (body, rest): (Body, Option<Body>),
         most: usize,
         space: &Arc<SpoolSpace>,
         reservation: MemoryReservation,
@@ -52,7 +55,7 @@ impl ArrivingBody {
         }
         let (spool, last_taken) = (Spool::new(Arc::clone(space)), Instant::now());
         let (spooling, received, end, arrived) = (false, 0, None, false);
-        Some(Self { body, spool, spooling, last_taken, received, most, end, arrived, reservation })
+        Some(Self { body, rest, spool, spooling, last_taken, received, most, end, arrived, reservation })
     }
 
     /// Returns the next bytes, or `None` at the end. If the future is dropped, no bytes are lost.
@@ -94,6 +97,9 @@ impl ArrivingBody {
         self.spool.settle(!self.reservation.fits(PIECE_BYTES)).await;
         self.reservation.shrink_to(self.spool.memory_with(0));
         if self.end.is_some() {
+            if let Some(rest) = self.rest.take() {
+                self.body = rest;
+            }
             let discarded = self.body.frame().await;
             self.arrived = !matches!(discarded, Some(Ok(_)));
             return discarded
@@ -156,7 +162,13 @@ mod tests {
     use futures_util::{StreamExt, stream};
 
     use super::*;
-    use crate::memory::{Memory, Purpose};
+    use crate::{
+        http::{
+            decoding::{decoded, with_rest},
+            media::Coding,
+        },
+        memory::{Memory, Purpose},
+    };
 
     /// Returns a body of pieces of 100 KiB that arrive at once, and then stay open unless the body `ends`.
     fn body(pieces: u8, ends: bool, most: usize, memory: &Memory) -> ArrivingBody {
@@ -164,7 +176,7 @@ mod tests {
         let rest = if ends { stream::empty().boxed() } else { stream::pending().boxed() };
         let space = Arc::new(SpoolSpace::new(std::env::temp_dir(), 0));
         let reservation = memory.reserve(None, Purpose::Batch, 0).unwrap();
-        ArrivingBody::new(Body::from_stream(pieces.chain(rest)), most, &space, reservation).unwrap()
+        ArrivingBody::new((Body::from_stream(pieces.chain(rest)), None), most, &space, reservation).unwrap()
     }
 
     async fn rest(body: &mut ArrivingBody) -> (Vec<u8>, Result<(), ErrorCode>) {
@@ -209,6 +221,28 @@ mod tests {
             let (all, end) = rest(&mut body).await;
             assert_eq!((all.len(), end), (pieces * (100 << 10), Err(code)));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_of_a_compressed_body_is_not_decompressed() {
+        use std::io::Write;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(&vec![b'x'; 64 << 20]).unwrap();
+        let compressed = gzip.finish().unwrap();
+        let memory = Memory::new(8 << 20);
+        let reserve = || memory.reserve(None, Purpose::Batch, 0).unwrap();
+        let pieces: Vec<_> = compressed.chunks(1 << 10).map(|piece| Ok::<_, Infallible>(piece.to_vec())).collect();
+        let (body, rest) = with_rest(Body::from_stream(stream::iter(pieces)), Some(Coding::Gzip));
+        let body = decoded(body, Some(Coding::Gzip), 1 << 20, &reserve()).unwrap();
+        let space = Arc::new(SpoolSpace::new(std::env::temp_dir(), 0));
+        let mut body = ArrivingBody::new((body, rest), 1 << 20, &space, reserve()).unwrap();
+        let mut taken = 0;
+        while body.can_spool() {
+            taken += body.spool().await;
+        }
+        // The wanted part, and the rest as it was sent.
+        assert!(taken < (1 << 20) + compressed.len(), "{taken} of {}", compressed.len());
+        assert_eq!(self::rest(&mut body).await.1, Err(ErrorCode::BodyTooLarge));
     }
 
     #[tokio::test(start_paused = true)]

@@ -162,7 +162,8 @@ async fn start(
         let options =
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
         let (lines, spooled) = (reservation.reserve_also(0), reservation.reserve_also(0));
-        let body = decode(request.into_body(), app.batch.body_limit)?;
+        let (body, rest) = decoding::with_rest(request.into_body(), coding);
+        let body = (decode(body, app.batch.body_limit)?, rest);
         let body = ArrivingBody::new(body, app.batch.body_limit, &app.batch.spool, spooled);
         let body = body.ok_or_else(too_large)?;
         let mut notes = Notes::in_lines(body, app.extractor.body_limit, app.extractor.deadline, lines);

@@ -242,7 +242,7 @@ mod tests {
     fn in_lines_with(memory: &Memory, body: Body, longest_line: usize, most: usize) -> Notes {
         let reserve = || memory.reserve(None, Purpose::Batch, 0).unwrap();
         let space = Arc::new(SpoolSpace::new(std::env::temp_dir(), 0));
-        let body = ArrivingBody::new(body, most, &space, reserve()).unwrap();
+        let body = ArrivingBody::new((body, None), most, &space, reserve()).unwrap();
         Notes::in_lines(body, longest_line, Duration::from_secs(55), reserve())
     }
 

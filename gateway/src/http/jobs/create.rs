@@ -42,8 +42,8 @@ const GROUP_BYTES: usize = 1 << 20;
 
 const TOO_LARGE: &str = "The job, or a line of it, is larger than this server takes. Send its notes in several jobs.";
 const TOO_LATE: &str = "The notes did not arrive in time, so there is no job.";
-const FULL: &str = "This key has as many jobs as it may have, or all jobs together have as many notes as the service keeps. \
-                    Delete a job whose results you have, and try again.";
+const FULL: &str = "This key has as many jobs as it may have, or all jobs together have as many notes or \
+                    results as the service keeps. Delete a job whose results you have, and try again.";
 const OTHER_BODY: &str =
     "Another job of this key has this `Idempotency-Key` and other notes or options. Use a new key for a new job.";
 
@@ -66,11 +66,11 @@ pub(in crate::http) async fn create_job(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    respond(create(&app, &context, request).await.map(|job| {
+    respond(create(&app, &context, request).await.map(|(job, jobs)| {
         let location = HeaderValue::try_from(format!("{ROUTE}/{}", job.id)).ok();
         let mut headers = HeaderMap::new();
         headers.extend(location.map(|location| (header::LOCATION, location)));
-        (StatusCode::ACCEPTED, headers, Json(JobStatus::from(job))).into_response()
+        (StatusCode::ACCEPTED, headers, Json(JobStatus::of(job, &jobs))).into_response()
     }))
 }
 
@@ -86,7 +86,7 @@ impl Drop for NewJobGuard {
     }
 }
 
-async fn create(app: &App, context: &RequestContext, request: Request) -> Result<Job, Rejection> {
+async fn create(app: &App, context: &RequestContext, request: Request) -> Result<(Job, Arc<Jobs>), Rejection> {
     let id = &context.id;
     let jobs = jobs_of(app, context)?;
     let (format, coding) = Takes::JsonOrLines.check(request.headers(), id)?;
@@ -151,7 +151,8 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
         }
         Ok(job)
     });
-    accepted.await.unwrap_or(Err(JobsError::NotReadable)).map_err(|error| problem(error).into())
+    let accepted = accepted.await.unwrap_or(Err(JobsError::NotReadable));
+    accepted.map(|job| (job, jobs)).map_err(|error| problem(error).into())
 }
 
 /// Keeps the notes of a new job while they arrive.
@@ -175,7 +176,7 @@ impl Intake {
     ) -> Result<(), Rejection> {
         let refused = |code: ErrorCode| refused(code, context);
         let spooled = reservation.reserve_also(0);
-        let body = ArrivingBody::new(request.into_body(), app.batch.body_limit, &app.batch.spool, spooled);
+        let body = ArrivingBody::new((request.into_body(), None), app.batch.body_limit, &app.batch.spool, spooled);
         let body = body.ok_or_else(|| refused(ErrorCode::BodyTooLarge))?;
         let lines = reservation.reserve_also(GROUP_BYTES);
         let mut notes = Notes::in_lines(body, app.extractor.body_limit, app.extractor.deadline, lines);

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    jobs::{Job, JobId, JobState, Jobs, JobsError},
+    jobs::{Job, JobId, JobState, Jobs, JobsError, WaitReason},
     telemetry::Route,
 };
 
@@ -63,6 +63,35 @@ pub(super) struct JobStatus {
     /// Notes with an error in place of a result.
     #[schema(example = 2)]
     failed: u64,
+    /// Why its notes cannot be read now; absent if they are read, or if all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "results")]
+    waits_for: Option<JobWait>,
+}
+
+/// Why the notes of a job cannot be read now. It is looked at every 30 s.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum JobWait {
+    /// Its key is not in the key file.
+    Key,
+    /// Its model, or another of its options, is not offered any more.
+    Options,
+    /// The results of all jobs are as large as they may be: jobs whose results were fetched have to be deleted.
+    Results,
+    /// The service has no memory for it, or cannot write to its disk.
+    Service,
+}
+
+impl From<WaitReason> for JobWait {
+    fn from(reason: WaitReason) -> Self {
+        match reason {
+            WaitReason::Key => Self::Key,
+            WaitReason::Options => Self::Options,
+            WaitReason::Results => Self::Results,
+            WaitReason::Trouble => Self::Service,
+        }
+    }
 }
 
 /// What a job does.
@@ -82,11 +111,21 @@ pub(super) struct JobList {
     jobs: Vec<JobStatus>,
 }
 
-impl From<Job> for JobStatus {
-    fn from(job: Job) -> Self {
+impl JobStatus {
+    fn of(job: Job, jobs: &Jobs) -> Self {
+        let waits_for = jobs.waiting(job.id).map(JobWait::from);
         let state = if job.state == JobState::Done { JobStateName::Done } else { JobStateName::Running };
         let Job { id, created, expires, notes, ok, failed, .. } = job;
-        Self { id: id.to_string(), state, created: created / 1_000, expires: expires / 1_000, notes, ok, failed }
+        Self {
+            id: id.to_string(),
+            state,
+            created: created / 1_000,
+            expires: expires / 1_000,
+            notes,
+            ok,
+            failed,
+            waits_for,
+        }
     }
 }
 
@@ -101,7 +140,7 @@ pub(super) async fn list_jobs(
     respond(jobs_of(&app, &context).map(|jobs| {
         let principal = access::principal(&request);
         let own = jobs.list(principal.as_ref().map(Principal::name));
-        Json(JobList { jobs: own.into_iter().map(JobStatus::from).collect() })
+        Json(JobList { jobs: own.into_iter().map(|job| JobStatus::of(job, &jobs)).collect() })
     }))
 }
 
@@ -115,7 +154,7 @@ pub(super) async fn get_job(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    respond(find(&app, &context, &request, &id).map(|(_, job)| Json(JobStatus::from(job))))
+    respond(find(&app, &context, &request, &id).map(|(jobs, job)| Json(JobStatus::of(job, &jobs))))
 }
 
 /// Ends a job, and deletes its notes and results. Returns its last state.
@@ -132,8 +171,9 @@ pub(super) async fn delete_job(
     let deleting = async {
         let (jobs, job) = found?;
         let id = job.id;
+        let status = JobStatus::of(job, &jobs);
         blocking(move || jobs.delete(id)).await.map_err(|error| store_problem(&error, &context))?;
-        Ok(Json(JobStatus::from(job)))
+        Ok(Json(status))
     };
     respond(deleting.await)
 }

@@ -15,13 +15,15 @@ use utoipa::IntoParams;
 use super::{RESULTS, blocking, find, respond};
 use crate::{
     http::{
-        App,
+        App, access,
         batch::NDJSON,
+        body,
         context::RequestContext,
-        error::{Problem, Violation},
+        error::{ErrorCode, Problem, Violation},
         note::Rejection,
     },
     jobs::{JobId, JobState, Jobs},
+    memory::{MemoryReservation, Purpose},
 };
 
 /// Bytes of outcomes that are read from the disk together.
@@ -60,21 +62,29 @@ fn start(app: &App, context: &RequestContext, id: &str, request: &Request) -> Re
     let query = parse(request.uri().query().unwrap_or_default());
     let query = query.map_err(|violation| Problem::invalid(vec![violation], &context.id))?;
     let (jobs, job) = find(app, context, request, id)?;
+    let principal = access::principal(request);
+    let overloaded = |code: ErrorCode| code.problem(&context.id);
+    let memory = body::reserve(app, principal.as_ref(), Purpose::Batch).map_err(overloaded)?;
+    memory.check(PAGE_BYTES).map_err(|error| overloaded(error.into()))?;
+    let memory = Arc::new(memory);
     let delete = (query.delete || jobs.delete_on_fetch()) && job.state == JobState::Done;
-    let lines =
-        stream::try_unfold(Some(query.from), move |from| page(Arc::clone(&jobs), job.id, from, job.notes, delete));
+    let lines = stream::try_unfold(Some(query.from), move |from| {
+        page((Arc::clone(&jobs), Arc::clone(&memory)), job.id, from, job.notes, delete)
+    });
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response())
 }
 
-/// Returns the next lines and the index after them. After the last line of a job that is to be deleted, deletes it.
+/// Returns the next lines and the index after them. After the last line of a job that is to be deleted, deletes it. The lines
+/// occupy the memory budget until they are sent.
 async fn page(
-    jobs: Arc<Jobs>,
+    (jobs, memory): (Arc<Jobs>, Arc<MemoryReservation>),
     id: JobId,
     from: Option<u64>,
     notes: u64,
     delete: bool,
 ) -> io::Result<Option<(Bytes, Option<u64>)>> {
     let Some(from) = from else { return Ok(None) };
+    let held = memory.reserve_also(PAGE_BYTES);
     let read = blocking(move || {
         let outcomes = jobs.outcomes(id, from, PAGE_BYTES)?;
         if outcomes.is_empty() && delete && from == notes {
@@ -90,7 +100,7 @@ async fn page(
         return Ok(None);
     }
     let next = from + outcomes.len() as u64;
-    Ok(Some((outcomes.concat().into(), Some(next))))
+    Ok(Some((held.attached_to(outcomes.concat()), Some(next))))
 }
 
 fn parse(query: &str) -> Result<ResultsQuery, Violation> {
@@ -112,4 +122,34 @@ fn parse(query: &str) -> Result<ResultsQuery, Violation> {
         }
     }
     Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::JobSettings, jobs::JobOutcome, memory::Memory};
+
+    #[tokio::test]
+    async fn lines_occupy_the_memory_budget_until_they_are_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let key_file = folder.path().join("secret");
+        std::fs::write(&key_file, "s".repeat(40)).unwrap();
+        let settings =
+            JobSettings { folder: Some(folder.path().to_owned()), key_file: Some(key_file), ..JobSettings::default() };
+        let jobs = Arc::new(Jobs::open(&settings).unwrap().unwrap());
+        let mut new = jobs.begin(None, None).unwrap();
+        jobs.add_notes(&mut new, &["a", "b"]).unwrap();
+        let (job, _) = jobs.accept(new, b"", b"").unwrap();
+        let line = |index| JobOutcome { index, ok: true, json: vec![b'x'; 1_000] };
+        jobs.add_outcomes(job.id, &[line(0), line(1)]).unwrap();
+        let memory = Memory::new(8 << 20);
+        let held = Arc::new(memory.reserve(None, Purpose::Batch, 0).unwrap());
+        let both = || (Arc::clone(&jobs), Arc::clone(&held));
+        let (lines, next) = page(both(), job.id, Some(0), 2, false).await.unwrap().unwrap();
+        assert_eq!((lines.len(), next, memory.reserved()), (2_000, Some(2), 2_000));
+        drop(lines);
+        assert_eq!(memory.reserved(), 0);
+        assert!(page(both(), job.id, Some(2), 2, false).await.unwrap().is_none());
+        assert_eq!(memory.reserved(), 0);
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
         rate_limit::CallerAllowance,
         request::ExtractOptions,
     },
-    jobs::{Job, JobId, JobOutcome, Jobs, JobsError},
+    jobs::{Job, JobId, JobOutcome, Jobs, JobsError, WaitReason},
     memory::Purpose,
 };
 
@@ -77,15 +77,18 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
         (Some(keys), Some(owner)) => match keys.named(owner) {
             Some(principal) => Some(principal),
             // Without its key a job may not be read. It is kept until its time is over.
-            None => return tracing::debug!(job = %job.id, "a job waits, because its key is not in the key file"),
+            None => return wait(&jobs, job.id, WaitReason::Key),
         },
         (None, None) => None,
-        _ => return tracing::debug!(job = %job.id, "a job waits, because it was sent with other settings of auth"),
+        _ => return wait(&jobs, job.id, WaitReason::Key),
     };
+    if jobs.has_too_many_results() {
+        return wait(&jobs, job.id, WaitReason::Results);
+    }
     if !jobs.claim(job.id) {
         return;
     }
-    let (claim, job) = (Claim(Arc::clone(&jobs), job.id), job.clone());
+    let (claim, job, waiting) = (Claim(Arc::clone(&jobs), job.id), job.clone(), Arc::clone(&jobs));
     tokio::spawn(async move {
         let _claim = claim;
         // Shutdown waits for the outcomes that are not on the disk yet.
@@ -96,12 +99,29 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
             biased;
             () = cancelled.cancelled() => {}
             ended = running.run() => match ended {
-                Ok(()) => tracing::info!(job = %id, "a job's run ended"),
-                Err(error) => tracing::error!(job = %id, %error, "a job is not read now; it is tried again"),
+                Ok(None) => tracing::info!(job = %id, "a job's run ended"),
+                Ok(Some(reason)) => wait(&waiting, id, reason),
+                Err(error) if waiting.set_waiting(id, Some(WaitReason::Trouble)) => {
+                    tracing::error!(job = %id, %error, "a job is not read now; it is tried again every 30 s");
+                }
+                Err(error) => tracing::debug!(job = %id, %error, "a job is not read now"),
             },
         }
         drop(in_flight);
     });
+}
+
+/// Keeps why a job cannot be read now. It is looked at every 30 s, and logged only when that is news.
+fn wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
+    if jobs.set_waiting(id, Some(reason)) {
+        let why = match reason {
+            WaitReason::Key => "its key is not in the key file, or it was sent with other settings of auth",
+            WaitReason::Options => "its model, or another of its options, is not offered any more",
+            WaitReason::Results => "the results of all jobs are as large as jobs.result_bytes allows; delete jobs",
+            WaitReason::Trouble => "there is no memory, or the file of the jobs cannot be written",
+        };
+        tracing::warn!(job = %id, why, "a job waits");
+    }
 }
 
 struct JobRun {
@@ -113,24 +133,31 @@ struct JobRun {
 
 impl JobRun {
     /// Reads all notes without an outcome. Stops at shutdown and when the key is revoked; the rest is read after the
-    /// next start.
-    async fn run(self) -> Result<(), JobsError> {
+    /// next start. Returns why the rest has to wait; `None` if it need not.
+    async fn run(self) -> Result<Option<WaitReason>, JobsError> {
         let Self { app, jobs, principal, job } = &self;
         let id = job.id;
         let mut must_stop = std::pin::pin!(access::must_stop(app, principal.as_ref()));
         let _slot = tokio::select! {
             biased;
-            _ = &mut must_stop => return Ok(()),
+            _ = &mut must_stop => return Ok(None),
             slot = Arc::clone(&app.batch.jobs).acquire_owned() => slot.map_err(|_| JobsError::NotReadable)?,
         };
         let memory = app.state.memory.reserve(principal.as_ref().map(Principal::memory), Purpose::Batch, 0);
         let memory = memory.map_err(|_| JobsError::Full)?;
-        let reader = Arc::new(self.reader().await?);
+        let Some(reader) = self.reader().await? else { return Ok(Some(WaitReason::Options)) };
+        if jobs.waiting(id) != Some(WaitReason::Trouble) {
+            let _ = jobs.set_waiting(id, None);
+        }
+        let (reader, mut waits_for) = (Arc::new(reader), None);
         let width = reader.width();
         let mut running = JoinSet::new();
         let (mut page, mut next, mut open) = (VecDeque::new(), 0, true);
         let (mut outcomes, mut since) = (Vec::new(), Instant::now());
         loop {
+            if page.is_empty() && open && jobs.has_too_many_results() {
+                (open, waits_for) = (false, Some(WaitReason::Results));
+            }
             if page.is_empty() && open {
                 let (jobs, from) = (Arc::clone(jobs), next);
                 page.extend(blocking(move || jobs.notes(id, from, PAGE, PAGE_BYTES)).await?);
@@ -175,21 +202,28 @@ impl JobRun {
             let is_due = outcomes.len() >= GROUP || since.elapsed() >= LONGEST_WAIT || running.is_empty();
             if is_due && !outcomes.is_empty() {
                 let (jobs, group) = (Arc::clone(jobs), std::mem::take(&mut outcomes));
-                blocking(move || jobs.add_outcomes(id, &group)).await?;
+                blocking(move || {
+                    jobs.add_outcomes(id, &group)?;
+                    // Whatever the trouble was, it is over.
+                    let _ = jobs.set_waiting(id, None);
+                    Ok(())
+                })
+                .await?;
             }
         }
-        Ok(())
+        Ok(waits_for)
     }
 
-    async fn reader(&self) -> Result<Reader, JobsError> {
+    /// Returns the reader; `None` if the options are not valid any more, because the settings are others.
+    async fn reader(&self) -> Result<Option<Reader>, JobsError> {
         let (jobs, id) = (Arc::clone(&self.jobs), self.job.id);
         let options = blocking(move || jobs.options(id)).await?;
-        let options = self.options(&options).ok_or(JobsError::NotReadable)?;
+        let Some(options) = self.options(&options) else { return Ok(None) };
         let context = RequestContext::now(&HeaderMap::new());
         tracing::info!(job = %id, request_id = &*context.id, notes = self.job.notes, "a job's notes are read");
         let caller = CallerAllowance::of_principal(self.principal.clone());
         let time = self.app.extractor.deadline;
-        Ok(Reader::new(self.app.clone(), context, ROUTE, caller, options, time))
+        Ok(Some(Reader::new(self.app.clone(), context, ROUTE, caller, options, time)))
     }
 
     fn options(&self, stored: &[u8]) -> Option<ExtractOptions> {
@@ -206,10 +240,21 @@ impl JobRun {
 async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Option<NoteOutcome> {
     let position = usize::try_from(index).unwrap_or(usize::MAX);
     let note = note.into();
+    let read = || reader.read(reader.check(position, &note));
+    again(read, NoteOutcome::code, || app.state.in_flight.closed()).await
+}
+
+/// Does something until it works, or until its error will not pass. `code` returns the error of an outcome. Returns `None` if
+/// the service ends first, and if it must be done after the next start.
+async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
+    read: impl Fn() -> R,
+    code: impl Fn(&T) -> Option<ErrorCode>,
+    closed: impl Fn() -> C,
+) -> Option<T> {
     let mut pause = FIRST_PAUSE;
     for attempt in 0.. {
-        let outcome = reader.read(reader.check(position, &note)).await;
-        let retries = match outcome.code() {
+        let outcome = read().await;
+        let retries = match code(&outcome) {
             Some(ErrorCode::Draining | ErrorCode::Unauthorized) => return None,
             Some(code) => retries(code),
             None => 0,
@@ -219,7 +264,7 @@ async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Optio
         }
         tokio::select! {
             biased;
-            () = app.state.in_flight.closed() => return None,
+            () = closed() => return None,
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
         }
     }
@@ -239,4 +284,47 @@ fn retries(code: ErrorCode) -> u32 {
 fn kept(index: u64, outcome: &NoteOutcome) -> Option<JobOutcome> {
     let json = outcome.to_json(b"\n");
     (!json.is_empty()).then(|| JobOutcome { index, ok: outcome.code().is_none(), json })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{pending, ready},
+        sync::atomic::{AtomicU32, Ordering::Relaxed},
+    };
+
+    use super::*;
+
+    /// Fails `failures` times with an error and then works. Returns the number of tries, the seconds, and the end.
+    async fn tried(code: ErrorCode, failures: u32) -> (u32, u64, Option<Option<ErrorCode>>) {
+        let (tries, began) = (AtomicU32::new(0), Instant::now());
+        let read = || ready((tries.fetch_add(1, Relaxed) < failures).then_some(code));
+        let end = again(read, |outcome| *outcome, pending).await;
+        (tries.into_inner(), began.elapsed().as_secs(), end)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_note_is_tried_again_as_long_as_its_error_may_pass() {
+        use ErrorCode::{
+            DeadlineExceeded, Draining, InvalidRequest, ModelLoading, OutputUnusable, Overloaded, RateLimited,
+            Unauthorized, UpstreamFailed, UpstreamUnavailable,
+        };
+        // The pauses: 2, 4, 8, 16, 32, 64, and then 120 s each.
+        for code in [Overloaded, UpstreamUnavailable, ModelLoading, RateLimited] {
+            assert_eq!(tried(code, 1_000).await, (1_001, 126 + 994 * 120, Some(None)), "{code:?}");
+        }
+        for code in [DeadlineExceeded, UpstreamFailed] {
+            assert_eq!(tried(code, 2).await, (3, 6, Some(None)), "{code:?}");
+            assert_eq!(tried(code, 9).await, (3, 6, Some(Some(code))), "{code:?}");
+        }
+        for code in [InvalidRequest, OutputUnusable] {
+            assert_eq!(tried(code, 9).await, (1, 0, Some(Some(code))), "{code:?}");
+        }
+        // These notes are read after the next start, or once the key is back.
+        for code in [Draining, Unauthorized] {
+            assert_eq!(tried(code, 9).await, (1, 0, None), "{code:?}");
+        }
+        let closed = again(|| ready(Some(Overloaded)), |outcome| *outcome, || ready(())).await;
+        assert_eq!(closed, None, "the gateway ends");
+    }
 }
