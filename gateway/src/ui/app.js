@@ -65,7 +65,7 @@ function count() {
   const shown = Number.isFinite(points) ? points.toLocaleString('en') : `more than ${limit.toLocaleString('en')}`;
   byId('count').textContent = `${shown} of ${limit.toLocaleString('en')} characters`;
   byId('count').classList.toggle('over', over);
-  if (value !== oneNote) byId('several').hidden = true;
+  if (value.toWellFormed() !== oneNote) byId('several').hidden = true;
   showTextError(over ? `The note is longer than the ${counted(limit, 'character')} that this service takes. Shorten it.` : '');
   return over;
 }
@@ -314,7 +314,7 @@ function listenMany() {
     openMany(notesIn(byId('text').value), '');
   });
   byId('as-one').addEventListener('click', () => {
-    oneNote = byId('text').value;
+    oneNote = byId('text').value.toWellFormed();
     byId('several').hidden = true;
     submit();
   });
