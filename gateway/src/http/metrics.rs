@@ -42,8 +42,7 @@ const STREAMED: [Route; 5] =
 /// `metrics.listen` serves the metrics without a key.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "getMetrics",
     responses((status = 200, description = "Metrics",
-        content((String = "text/plain",
-            example = json!("# HELP gateway_notes Notes by route and result\n# TYPE gateway_notes counter\ngateway_notes_total{route=\"/api/v1/extract\",code=\"ok\"} 3\n")), (String = "application/openmetrics-text")))))]
+        content((String = "text/plain"), (String = "application/openmetrics-text")))))]
 pub(super) async fn metrics(
     State(extractor): State<Arc<Extractor>>,
     State(state): State<Arc<ServiceState>>,

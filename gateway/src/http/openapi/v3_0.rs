@@ -29,6 +29,7 @@ pub(super) fn converted(document: &Value) -> Value {
         info.remove("summary");
     }
     convert(&mut document);
+    simplify(&mut document);
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default();
     type_nullable(&mut document, &schemas);
     // A schema that was written into all schemas that named it is named no more.
@@ -37,6 +38,32 @@ pub(super) fn converted(document: &Value) -> Value {
         schemas.retain(|name, _| text.contains(&format!("/schemas/{name}\"")));
     }
     document
+}
+
+/// Leaves one media type for each body, and one schema for the errors of each operation: generators of 3.0 read no more.
+fn simplify(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let items = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
+    for operation in items.flat_map(|item| item.values_mut()) {
+        if let Some(body) = operation.get_mut("requestBody") {
+            keep_one_type(body);
+        }
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        responses.values_mut().for_each(keep_one_type);
+        let is_error = |status: &str| status.starts_with(['4', '5']);
+        let is_problem = |response: &Value| response.pointer("/content/application~1problem+json").is_some();
+        if responses.iter().any(|(status, response)| is_error(status) && !is_problem(response)) {
+            responses.retain(|status, response| !is_error(status) || !is_problem(response));
+        }
+    }
+}
+
+/// Leaves one media type of a body: JSON or plain text if there is one.
+fn keep_one_type(body: &mut Value) {
+    let Some(content) = body.get_mut("content").and_then(Value::as_object_mut) else { return };
+    let preferred = ["application/json", "text/plain"].into_iter().find(|kind| content.contains_key(*kind));
+    let Some(kept) = preferred.map(str::to_owned).or_else(|| content.keys().next().cloned()) else { return };
+    content.retain(|kind, _| *kind == kept);
 }
 
 /// Gives every schema with `nullable` a `type`: without one, 3.0 gives `nullable` no meaning.
@@ -237,6 +264,30 @@ mod tests {
         for keyword in ["\"null\"]", "{\"type\":\"null\"}", "\"const\":", "\"identifier\":"] {
             assert!(!text.contains(keyword), "{keyword}");
         }
+    }
+
+    #[test]
+    fn a_body_has_one_media_type_and_an_operation_one_kind_of_error() {
+        let document = converted(&document(&DocumentSettings { guarded: true, ..DocumentSettings::default() }));
+        let content = |body: &Value| body["content"].as_object().map_or(0, Map::len);
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                assert!(content(&operation["requestBody"]) <= 1, "{method} {path}");
+                let responses = operation["responses"].as_object().unwrap();
+                assert!(responses.values().all(|response| content(response) <= 1), "{method} {path}");
+                let errors = responses.iter().filter(|(status, _)| status.starts_with(['4', '5']));
+                let kinds: std::collections::BTreeSet<String> =
+                    errors.map(|(_, response)| response["content"].to_string()).collect();
+                // Examples differ, the schema does not.
+                let schemas = kinds.iter().filter(|kind| kind.contains("schemas/Problem")).count();
+                assert!(schemas == 0 || schemas == kinds.len(), "{method} {path}: {kinds:?}");
+            }
+        }
+        let types =
+            |pointer: &str| document.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(types("/paths/~1metrics/get/responses/200/content"), ["text/plain"]);
+        assert_eq!(types("/paths/~1api~1v1~1jobs/post/requestBody/content"), ["application/json"]);
+        assert_eq!(types("/paths/~1health~1ready/get/responses"), ["200", "503"]);
     }
 
     #[test]
