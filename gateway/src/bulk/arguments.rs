@@ -12,7 +12,7 @@ use encoding_rs::Encoding;
 use super::{
     BulkError, OutputFormat,
     formats::parse_delimiter,
-    input::{InputFormat, ReadAs, encoding_of},
+    input::{DateOrder, InputFormat, ReadAs, encoding_of},
 };
 
 /// Reads many notes: files, folders, JSON lines, CSV.
@@ -62,10 +62,14 @@ pub struct BulkArguments {
     /// it is the record id, with cbioportal the patient of the sample
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub patient_column: Option<String>,
-    /// Column or key that holds the day on which the note was written, as YYYY-MM-DD; it resolves dates such as "two
-    /// months ago"
+    /// Column or key that holds the day on which the note was written, such as 2024-03-31, 20240331 or 31.03.2024; it
+    /// resolves dates such as "two months ago"
     #[arg(long, value_name = "NAME")]
     pub date_column: Option<String>,
+    /// Order of day and month in the dates of --date-column that leave it open, such as 03/04/2020 (default: such a date
+    /// is refused)
+    #[arg(long, value_enum)]
+    pub date_format: Option<DateOrder>,
     /// Columns or keys of the input whose values the output repeats, such as `mrn,site`
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub keep: Vec<String>,
@@ -133,6 +137,7 @@ impl BulkArguments {
             ids: self.id_column.clone(),
             patient: self.patient_column.clone(),
             date: self.date_column.clone(),
+            date_order: self.date_format,
             keep: self.keep.clone(),
             longest,
             from: self.from,

@@ -16,6 +16,8 @@ pub(super) struct RunCounts {
     size: Size,
     read: u64,
     failures: BTreeMap<String, u64>,
+    /// Number of failures that come back unless the input or the command line is changed.
+    needing_change: u64,
     /// Number of notes with each remark.
     remarks: BTreeMap<String, u64>,
     skipped: u64,
@@ -32,6 +34,7 @@ impl RunCounts {
             size,
             read: 0,
             failures: BTreeMap::new(),
+            needing_change: 0,
             remarks: BTreeMap::new(),
             skipped: 0,
             text_bytes: 0,
@@ -48,6 +51,7 @@ impl RunCounts {
             }
             Some(code) => count(&mut self.failures, code),
         }
+        self.needing_change += u64::from(outcome.needs_change);
         outcome.remarks.iter().for_each(|code| count(&mut self.remarks, code));
         self.weight += outcome.weight;
     }
@@ -61,6 +65,11 @@ impl RunCounts {
     /// Returns the number of notes that failed in this run.
     pub(super) fn failed(&self) -> u64 {
         self.failures.values().sum()
+    }
+
+    /// Whether notes failed, and every one of them would fail again in the same run.
+    pub(super) fn only_a_change_helps(&self) -> bool {
+        self.needing_change > 0 && self.needing_change == self.failed()
     }
 
     /// Returns the totals of the output, with the notes of earlier runs.
@@ -117,7 +126,7 @@ impl RunCounts {
         if !self.size.passed_over.is_empty() {
             let _ = write!(
                 out,
-                "\n{} file(s) in the folders are not .txt files and were not read: {}",
+                "\n{} file(s) in the folders are no .txt or .pdf files and were not read: {}",
                 grouped(self.size.passed_over.values().sum()),
                 by_kind(&self.size.passed_over)
             );

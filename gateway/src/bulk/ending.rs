@@ -47,6 +47,8 @@ pub(super) fn finish(
     }
     let (code, line) = if stop.was_interrupted() {
         (INTERRUPTED, next_step(arguments, "stopped", "continue"))
+    } else if counts.only_a_change_helps() && failure.is_none() {
+        (SOME_FAILED, to_change(arguments))
     } else if counts.failed() > 0 || failure.is_some() {
         (SOME_FAILED, next_step(arguments, some_failed(arguments), "try them again"))
     } else {
@@ -85,6 +87,13 @@ fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
     } else {
         format!("next: {state}. To {action}, write to a file: --resume can continue with --out F.jsonl")
     }
+}
+
+/// Returns the last line of a run whose failed notes would fail again: what to try is in their errors.
+fn to_change(arguments: &BulkArguments) -> String {
+    let force = if arguments.out.is_some() { " with --force" } else { "" };
+    let state = some_failed(arguments);
+    format!("next: {state}, which says what to change in the input or the flags; then run the command{force}")
 }
 
 /// Returns where the errors of the failed notes are.

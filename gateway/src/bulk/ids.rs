@@ -58,7 +58,7 @@ impl RunIds {
     /// Gives a note its id: the id from the input, else the name of its file, line or row. A second note with the same
     /// id is not read, because the two results could not be told apart. Two patients may have the same ids.
     pub(super) fn name(&mut self, given: InputNote) -> NoteStatus {
-        let InputNote { id, place, text, patient, note_date, carried, weight } = given;
+        let InputNote { id, place, text, patient, note_date, carried, warning, weight } = given;
         let position = self.position;
         self.position += 1;
         let (patient, no_patient) = parts(patient);
@@ -85,21 +85,24 @@ impl RunIds {
                 numbered.into_iter().find(|id| self.seen.insert(of_patient(id))).unwrap_or(id)
             }
             Ok(Some(_)) => {
-                let message =
-                    "An earlier note of this run has the same id. Ids must be unique. This note was not read.";
-                let queued = QueuedNote { id: place, text: text.unwrap_or_default(), origin, carried, weight };
+                let message = "An earlier note of this run has the same id. Ids must be unique. This note was not read; \
+                     --number-repeated-ids calls it ID~2.";
+                let queued = QueuedNote { id: place, text: text.unwrap_or_default(), origin, carried, warning, weight };
                 return self.faulty(queued, Fault::id("unique", message));
             }
             Ok(None) => self.unused_name(place),
             Err(fault) => {
-                return self.faulty(QueuedNote { id: place, text: String::new(), origin, carried, weight }, fault);
+                return self
+                    .faulty(QueuedNote { id: place, text: String::new(), origin, carried, warning, weight }, fault);
             }
         };
         match text {
-            Err(fault) => NoteStatus::Faulty(QueuedNote { id, text: String::new(), origin, carried, weight }, fault),
+            Err(fault) => {
+                NoteStatus::Faulty(QueuedNote { id, text: String::new(), origin, carried, warning, weight }, fault)
+            }
             Ok(text) => match self.done.get(&Fingerprint::of(&id)) {
-                Some(offset) => NoteStatus::Done(QueuedNote { id, text, origin, carried, weight }, *offset),
-                None => NoteStatus::New(QueuedNote { id, text, origin, carried, weight }),
+                Some(offset) => NoteStatus::Done(QueuedNote { id, text, origin, carried, warning, weight }, *offset),
+                None => NoteStatus::New(QueuedNote { id, text, origin, carried, warning, weight }),
             },
         }
     }

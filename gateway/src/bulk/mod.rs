@@ -29,6 +29,8 @@ mod writer;
 
 use std::io::{self, IsTerminal, Write};
 
+use clap::Args;
+
 pub use self::{
     arguments::BulkArguments,
     error::BulkError,
@@ -52,6 +54,41 @@ use self::{
 };
 use crate::config::Settings;
 
+/// What a process reads that this program starts for files which may be made to harm it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum IsolatedReader {
+    /// The text of a PDF.
+    Pdf,
+    /// The rows of a Parquet file.
+    Parquet,
+}
+
+/// What a process is to read from standard input for another process of this program.
+#[derive(Args, Clone, Debug)]
+pub struct IsolatedArguments {
+    /// What the file is
+    reader: IsolatedReader,
+    /// Maximum bytes of a note or of a value
+    longest: usize,
+    /// Numbers of the columns of a table
+    #[arg(long, value_delimiter = ',')]
+    columns: Vec<String>,
+    /// Set by the process itself once it has its limits of memory and time
+    #[arg(long)]
+    limited: bool,
+}
+
+/// Reads a file for another process of this program, and returns the exit code.
+#[must_use]
+pub fn read_isolated(arguments: &IsolatedArguments) -> std::process::ExitCode {
+    let IsolatedArguments { reader, longest, columns, limited } = arguments;
+    let columns: Vec<usize> = columns.iter().filter_map(|number| number.parse().ok()).collect();
+    match reader {
+        IsolatedReader::Pdf => input::read_pdf(*longest, *limited),
+        IsolatedReader::Parquet => input::read_parquet(*longest, &columns, *limited),
+    }
+}
+
 /// The exit code after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
@@ -73,7 +110,7 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
         StopSignal::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
     let reader = Reader::ready(&arguments, &settings, &stop).await?;
     let (sink, done) = open(&arguments, false)?;
-    let review = arguments.review.as_deref().map(Review::create).transpose()?;
+    let review = arguments.review.as_deref().map(|path| Review::create(path, &arguments.keep)).transpose()?;
     let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
     let progress = Progress::new(size.bytes, on_terminal);
     let writer = OutcomeWriter { sink, review, counts: RunCounts::new(size), progress };
@@ -224,7 +261,7 @@ fn send_all(
             match checked(ids.name(note), &mut tool_ids) {
                 NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
                 NoteStatus::Faulty(entry, fault) => {
-                    let outcome = EntryOutcome::problem(entry, keep_text, &fault.problem());
+                    let outcome = EntryOutcome::faulty(entry, keep_text, fault);
                     !sender.is_closed() && report(Event::Ended(outcome))
                 }
                 NoteStatus::Done(entry, offset) => {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     extraction::{CalendarDate, NoteRefusal},
@@ -20,6 +21,8 @@ pub(super) struct EntryOutcome {
     pub(super) remarks: Vec<Cow<'static, str>>,
     /// Code of the problem if the note failed.
     pub(super) failure: Option<String>,
+    /// Whether the note fails again unless the input or the command line is changed.
+    pub(super) needs_change: bool,
     /// Text of the note, if a review page is written.
     pub(super) text: Option<String>,
     pub(super) origin: NoteOrigin,
@@ -59,7 +62,17 @@ pub(super) struct QueuedNote {
     pub(super) origin: NoteOrigin,
     /// Values of the input that the output repeats, in the order of `--keep`.
     pub(super) carried: Vec<String>,
+    /// What a person must know of how the note was read from its file.
+    pub(super) warning: Option<InputWarning>,
     pub(super) weight: u64,
+}
+
+/// A warning about the file of a note. It stands among the warnings of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InputWarning {
+    pub(super) code: &'static str,
+    /// A sentence for a person, without text of the note.
+    pub(super) message: String,
 }
 
 /// Where a note comes from: its position among the notes of the run, its patient and its day, as far as the input says.
@@ -94,7 +107,13 @@ impl EntryOutcome {
         result: &T,
         mut remarks: Vec<Cow<'static, str>>,
     ) -> Self {
-        let line = line(&ResultLine { id: &entry.id, status: 200, result });
+        let line = match &entry.warning {
+            None => line(&ResultLine { id: &entry.id, status: 200, result }),
+            Some(warning) => {
+                remarks.push(Cow::Borrowed(warning.code));
+                line(&ResultLine { id: &entry.id, status: 200, result: &with_warning(result, warning) })
+            }
+        };
         remarks.sort_unstable();
         remarks.dedup();
         Self { remarks, ..Self::of(entry, keep_text, line, None) }
@@ -106,16 +125,34 @@ impl EntryOutcome {
         Self::of(entry, keep_text, line, Some(code.to_owned()))
     }
 
+    /// Returns the outcome of a note that no engine was given, because of a fault of the input.
+    pub(super) fn faulty(entry: QueuedNote, keep_text: bool, fault: Fault) -> Self {
+        let needs_change = fault.is_of_the_command();
+        Self { needs_change, ..Self::problem(entry, keep_text, &fault.problem()) }
+    }
+
     /// Returns the outcome of a note that failed with a problem of this process.
     pub(super) fn problem(entry: QueuedNote, keep_text: bool, problem: &Problem) -> Self {
         Self::failed(entry, keep_text, problem.status, problem.code.name(), problem)
     }
 
     fn of(entry: QueuedNote, keep_text: bool, line: String, failure: Option<String>) -> Self {
-        let QueuedNote { id, text, origin, carried, weight } = entry;
+        let QueuedNote { id, text, origin, carried, weight, .. } = entry;
         let (remarks, text_bytes) = (Vec::new(), text.len());
-        Self { id, line, remarks, failure, text_bytes, text: keep_text.then_some(text), origin, carried, weight }
+        let text = keep_text.then_some(text);
+        Self { id, line, remarks, failure, needs_change: false, text_bytes, text, origin, carried, weight }
     }
+}
+
+/// Returns a result with one more warning.
+fn with_warning<T: Serialize>(result: &T, warning: &InputWarning) -> Value {
+    let mut result = serde_json::to_value(result).unwrap_or_default();
+    let warning = json!({"code": warning.code, "field": null, "message": warning.message});
+    match result.get_mut("warnings").and_then(Value::as_array_mut) {
+        Some(warnings) => warnings.push(warning),
+        None => _ = result.as_object_mut().and_then(|result| result.insert("warnings".to_owned(), json!([warning]))),
+    }
+    result
 }
 
 fn line<T: Serialize>(value: &T) -> String {
@@ -165,6 +202,16 @@ impl Fault {
                 format!("The note has more than {max_chars} code points (limits.max_note_chars). Send it in parts."),
             ),
         }
+    }
+
+    /// Whether the command line does not fit the input: a name of a column is wrong, or ids are not unique.
+    fn is_of_the_command(&self) -> bool {
+        matches!(self.rule, "column" | "unique" | "required")
+    }
+
+    /// Returns the sentence about what is wrong.
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Returns the name of the rule that is broken.

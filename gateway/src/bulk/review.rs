@@ -10,7 +10,7 @@ use std::{
 use super::{
     BulkError,
     outcome::{EntryOutcome, Skipped},
-    output::private,
+    output::{private, with_carried},
 };
 use crate::ui::ReviewWriter;
 
@@ -20,11 +20,13 @@ pub(super) struct Review {
     writer: ReviewWriter<BufWriter<File>>,
     path: PathBuf,
     partial: PathBuf,
+    /// Names of the values of the input that the page shows.
+    keep: Vec<String>,
 }
 
 impl Review {
-    /// Begins a page. Its file has the suffix `.partial` until the page is complete.
-    pub(super) fn create(path: &Path) -> Result<Self, BulkError> {
+    /// Begins a page that shows the values of `keep` with each note. Its file has the suffix `.partial` until the page is complete.
+    pub(super) fn create(path: &Path, keep: &[String]) -> Result<Self, BulkError> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
@@ -33,7 +35,7 @@ impl Review {
         let file = private(false).truncate(true).open(&partial);
         let writer = file.and_then(|file| ReviewWriter::begin(BufWriter::new(file)));
         let writer = writer.map_err(|cause| BulkError::unwritable(path, &cause))?;
-        Ok(Self { writer, path: path.to_owned(), partial })
+        Ok(Self { writer, path: path.to_owned(), partial, keep: keep.to_vec() })
     }
 
     /// Adds a note of this run.
@@ -43,7 +45,8 @@ impl Review {
             Some(patient) => format!("{patient} / {}", outcome.id),
             None => outcome.id.clone(),
         };
-        self.note(&id, outcome.text.as_deref(), &outcome.line)
+        let line = with_carried(&outcome.line, &self.keep, &outcome.carried);
+        self.note(&id, outcome.text.as_deref(), &line)
     }
 
     /// Adds the timeline of a patient, as the output has it.
@@ -66,7 +69,7 @@ impl Review {
 
     /// Completes the page and renames it to its final name.
     pub(super) fn end(self) -> Result<(), BulkError> {
-        let Self { writer, path, partial } = self;
+        let Self { writer, path, partial, .. } = self;
         let ended = writer.end().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all());
         let placed = ended.and_then(|()| std::fs::rename(&partial, &path));
         placed.map_err(|cause| BulkError::unwritable(&path, &cause))

@@ -100,6 +100,9 @@ enum Command {
     Usage(usage::UsageArguments),
     /// Write results with the decisions of a person: accepted, changed, added, rejected values
     Reviewed(Box<bulk::ReviewedArguments>),
+    /// Read a file for `extract`, in a process with limits of memory and time
+    #[command(hide = true)]
+    ReadIsolated(bulk::IsolatedArguments),
     /// Score the configured engine, or predictions, against labelled notes
     Eval(eval::EvalArguments),
 }
@@ -128,6 +131,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
                 }
             };
         }
+        Command::ReadIsolated(arguments) => return bulk::read_isolated(arguments),
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}
     }

@@ -71,6 +71,7 @@ function show() {
   }
   const { id, text, outcome } = JSON.parse(blocks[entry.index].textContent);
   byId('id').textContent = id;
+  showCarried(outcome.carried ?? {});
   byId('no-text').hidden = text !== '';
   byId('note').hidden = text === '';
   byId('error').hidden = !entry.failed;
@@ -87,6 +88,15 @@ function show() {
   }
   byId('note').scrollTop = 0;
   return undefined;
+}
+
+// Shows the columns of the input that the command line keeps.
+function showCarried(values) {
+  const pairs = Object.entries(values).map(([name, value]) => {
+    return element('div', {}, element('dt', {}, name), element('dd', { dir: 'auto' }, value === '' ? '-' : value));
+  });
+  byId('carried').replaceChildren(...pairs);
+  byId('carried').hidden = pairs.length === 0;
 }
 
 function showError({ status, error }) {

@@ -95,7 +95,7 @@ fn folders_are_read_with_subfolders_and_sorted() {
         assert_eq!(failure(&results[id]), (422, "invalid_request", rule), "{id}");
     }
     assert_eq!(results.len(), 7);
-    assert!(output.err.contains("1 file(s) in the folders are not .txt files"), "{}", output.err);
+    assert!(output.err.contains("1 file(s) in the folders are no .txt or .pdf files"), "{}", output.err);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
     workspace.put("headless.csv", format!("{}\n", "Stage IV colon cancer ".repeat(9)));
     workspace.put("pictures/one.png", "x");
     std::fs::create_dir(workspace.path("nothing")).unwrap();
-    workspace.put("scan.pdf", "%PDF-1.4");
+    workspace.put("notes.parquet", "PAR1 and no more");
     workspace.put("a.jsonl", lines(1..2));
     workspace.put("kept.jsonl", "kept");
     for (arguments, words) in [
@@ -164,7 +164,7 @@ fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
         (&["headless.csv"], "does not look like a header"),
         (&["pictures"], "there are 1 other file(s)"),
         (&["nothing"], "it is empty"),
-        (&["scan.pdf"], "scan.pdf: it is a PDF; give its text"),
+        (&["notes.parquet"], "notes.parquet: it is broken"),
         (&["a.jsonl", "--out", "kept.jsonl"], "kept.jsonl exists. Give --resume"),
         (&["a.jsonl", "--out", "a.jsonl", "--force"], "is also an input"),
         (&["a.jsonl", "--resume"], "--out"),

@@ -6,7 +6,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{Fault, too_long};
+use super::{Fault, pdf, too_long};
 use crate::extraction::{Note, Readable};
 
 /// Decodes base64 with or without padding. Line ends and blanks are passed over.
@@ -30,7 +30,7 @@ pub(super) fn text(
     let start = bytes.trim_ascii_start();
     let is_rtf = start.starts_with(b"{\\rtf");
     if start.starts_with(b"%PDF-") || kind.contains("pdf") {
-        return Err(unread("a PDF"));
+        return pdf::attached(bytes, longest);
     }
     let names_text = ["text", "plain", "txt", "html", "rtf"].iter().any(|name| kind.contains(name));
     if !is_rtf && (!names_text || bytes.contains(&0)) {
@@ -47,8 +47,13 @@ pub(super) fn text(
     Ok(Readable::of(&note).note().as_str().trim().to_owned())
 }
 
+/// Whether a fault says that an attached document could not be read, rather than that the file around it is wrong.
+pub(super) fn is_unread(fault: &Fault) -> bool {
+    fault.rule() == "attachment" || pdf::RULES.contains(&fault.rule())
+}
+
 fn unread(kind: &str) -> Fault {
-    let advice = "Text, HTML and RTF are read. Convert it to text, or send the text of the report beside it";
+    let advice = "Text, HTML, RTF and PDF are read. Convert it to text, or send the text of the report beside it";
     Fault::text("attachment", format!("The report is an attached document, {kind}. {advice}."))
 }
 

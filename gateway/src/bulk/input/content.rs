@@ -7,7 +7,11 @@ use std::io::{self, BufReader, Chain, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{InputFormat, encoding};
+use super::{
+    InputFormat,
+    encoding::{self, FirstForm},
+    pdf,
+};
 
 /// Bytes at the beginning of an input that decide how it is read.
 const LONGEST_HEAD: usize = 64 << 10;
@@ -27,18 +31,17 @@ pub(super) struct Content {
     ended: bool,
     /// Whether the bytes were compressed, so that their number is no part of the file's.
     pub(super) compressed: bool,
-    /// Whether the bytes were turned into UTF-8: then an encoding that the input names is no longer true.
-    pub(super) transcoded: bool,
+    /// The form of the bytes before they were turned into UTF-8: then an encoding that the input names is no longer true.
+    pub(super) first_form: Option<FirstForm>,
 }
 
 /// What an input is that is not read, and the way on.
-const UNREADABLE: [(&[u8], &str); 12] = [
+const UNREADABLE: [(&[u8], &str); 11] = [
     (b"PK\x03\x04", "it is a zip archive or an Office file; give an Excel workbook (.xlsx) by name, unpack others"),
     (b"\xd0\xcf\x11\xe0", "it is an old Office file (.doc, .xls); save it as text or as CSV UTF-8"),
-    (b"%PDF-", "it is a PDF; give its text: pdftotext -layout FILE.pdf - | gateway extract -"),
     (b"BZh", "it is bzip2; give its content: bzcat FILE | gateway extract -"),
     (b"\xfd7zXZ\0", "it is xz; give its content: xzcat FILE | gateway extract -"),
-    (b"PAR1", "it is Parquet; export it as CSV or JSON lines"),
+    (b"PAR1", "it is Parquet; give it as a file by its name"),
     (b"\x89PNG", "it is a picture; give the text that an OCR program reads from it"),
     (b"\xff\xd8\xff", "it is a picture; give the text that an OCR program reads from it"),
     (b"II*\0", "it is a picture; give the text that an OCR program reads from it"),
@@ -71,8 +74,12 @@ impl Content {
         if let Some((_, reason)) = UNREADABLE.iter().find(|(magic, _)| start.starts_with(magic)) {
             return Err((*reason).to_owned());
         }
-        let (start, input, transcoded) = encoding::decoded(start, input, form.encoding)?;
-        Ok(Self { head: start, rest: input, ended: false, compressed, transcoded })
+        if start.starts_with(pdf::MAGIC) {
+            // It is no text: an encoding that the command line names is for the others.
+            return Ok(Self { head: start, rest: input, ended: false, compressed, first_form: None });
+        }
+        let (start, input, first_form) = encoding::decoded(start, input, form.encoding)?;
+        Ok(Self { head: start, rest: input, ended: false, compressed, first_form })
     }
 
     /// Reads on until the beginning has a whole line, at most [`LONGEST_HEAD`] bytes. A line `sep=;` is no line of its
@@ -88,6 +95,11 @@ impl Content {
     /// Reads on until the beginning has [`LONGEST_HEAD`] bytes or the input ends. Returns the beginning.
     pub(super) fn beginning(&mut self) -> Result<&[u8], String> {
         self.look(|_| false)
+    }
+
+    /// Whether the input is a PDF.
+    pub(super) fn is_pdf(&self) -> bool {
+        self.head.starts_with(pdf::MAGIC)
     }
 
     /// Whether the beginning is the whole input.

@@ -1,7 +1,11 @@
 //! Decodes bytes as UTF-8, with or without a byte order mark, as UTF-16 with a mark, or as `--encoding` says. An
 //! encoding is reported and not guessed, because a note that is decoded wrongly is worse than a note that is not read.
 
-use std::io::{self, Cursor, Read};
+use std::{
+    cell::RefCell,
+    io::{self, Cursor, Read},
+    rc::Rc,
+};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
@@ -12,8 +16,53 @@ pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Bytes that are decoded at a time.
 const CHUNK: usize = 16 << 10;
 
-/// The beginning of an input, the rest of it, and whether it was turned into UTF-8.
-type Decoded = (Vec<u8>, Box<dyn Read>, bool);
+/// The beginning of an input, the rest of it, and its first form if it was turned into UTF-8.
+type Decoded = (Vec<u8>, Box<dyn Read>, Option<FirstForm>);
+
+/// What is known of the bytes of an input that is turned into UTF-8, as far as they were read.
+#[derive(Clone, Debug)]
+pub(super) struct FirstForm(Rc<RefCell<Utf8Check>>);
+
+impl FirstForm {
+    /// Returns a warning if the input seems to be UTF-8 already: then its letters beyond ASCII were read wrongly.
+    pub(super) fn warning(&self) -> Option<String> {
+        let check = self.0.borrow();
+        let is_utf8 = check.is_valid && check.has_letters && check.cut.is_empty();
+        is_utf8.then(|| {
+            format!(
+                "it is valid UTF-8 with letters beyond ASCII, and was read as {}, as --encoding says: these letters are \
+                 probably wrong. Leave out --encoding",
+                check.read_as
+            )
+        })
+    }
+}
+
+/// Whether all bytes are UTF-8.
+#[derive(Debug)]
+struct Utf8Check {
+    read_as: &'static str,
+    is_valid: bool,
+    /// Whether there are letters beyond ASCII.
+    has_letters: bool,
+    /// The beginning of a letter whose other bytes come next.
+    cut: Vec<u8>,
+}
+
+impl Utf8Check {
+    fn see(&mut self, bytes: &[u8]) {
+        if !self.is_valid || self.cut.is_empty() && bytes.is_ascii() {
+            return;
+        }
+        self.has_letters = true;
+        self.cut.extend_from_slice(bytes);
+        match std::str::from_utf8(&self.cut) {
+            Ok(_) => self.cut.clear(),
+            Err(error) if error.error_len().is_some() => self.is_valid = false,
+            Err(error) => _ = self.cut.drain(..error.valid_up_to()),
+        }
+    }
+}
 
 /// Returns an input as UTF-8 without its byte order mark. A mark goes before the encoding that the command line names.
 /// Bytes without a mark and without a named encoding are passed on as they are, and each note is checked for itself.
@@ -35,10 +84,13 @@ pub(super) fn decoded(
         None => named.unwrap_or(UTF_8),
     };
     if encoding == UTF_8 {
-        return Ok((start, input, false));
+        return Ok((start, input, None));
     }
-    let input = Cursor::new(start).chain(input);
-    Ok((Vec::new(), Box::new(Transcoder::new(input, encoding)), true))
+    let (read_as, cut) = (encoding.name(), Vec::new());
+    let check = Utf8Check { read_as, is_valid: true, has_letters: false, cut };
+    let first_form = FirstForm(Rc::new(RefCell::new(check)));
+    let transcoder = Transcoder::new(Cursor::new(start).chain(input), encoding, first_form.clone());
+    Ok((Vec::new(), Box::new(transcoder), Some(first_form)))
 }
 
 /// Returns the encoding of a name as on the web, such as `windows-1252` or `utf-16le`.
@@ -57,6 +109,7 @@ pub(in crate::bulk) fn named(label: &str) -> Result<&'static Encoding, String> {
 /// A reader that turns another encoding into UTF-8. A byte that the encoding does not have is an error.
 struct Transcoder<R> {
     input: R,
+    first_form: FirstForm,
     decoder: Decoder,
     raw: Vec<u8>,
     /// The part of `raw` that is not decoded yet.
@@ -69,9 +122,9 @@ struct Transcoder<R> {
 }
 
 impl<R: Read> Transcoder<R> {
-    fn new(input: R, encoding: &'static Encoding) -> Self {
+    fn new(input: R, encoding: &'static Encoding, first_form: FirstForm) -> Self {
         let (decoder, raw, out) = (encoding.new_decoder_without_bom_handling(), vec![0; CHUNK], Vec::new());
-        Self { input, decoder, raw, left: 0..0, out, given: 0, last: false, done: false, malformed: false }
+        Self { input, first_form, decoder, raw, left: 0..0, out, given: 0, last: false, done: false, malformed: false }
     }
 
     /// Decodes the next bytes into `out`.
@@ -79,6 +132,7 @@ impl<R: Read> Transcoder<R> {
         if self.left.is_empty() && !self.last {
             let count = self.input.read(&mut self.raw)?;
             (self.left, self.last) = (0..count, count == 0);
+            self.first_form.0.borrow_mut().see(self.raw.get(..count).unwrap_or_default());
         }
         // Three bytes of UTF-8 are the most that one or two bytes of another encoding become.
         self.out.resize(CHUNK * 3 + 16, 0);
@@ -158,6 +212,23 @@ mod tests {
         assert!(whole(&utf16("Stage IV melanoma", b"", u16::to_le_bytes), None).unwrap_err().contains("utf-16le"));
         let torn = whole(b"\xff\xfeS\0t\0\0\xd8x\0", None).unwrap_err();
         assert!(torn.contains("no UTF-16LE"), "{torn}");
+    }
+
+    #[test]
+    fn utf8_under_another_name_is_warned_about() {
+        let warned = |bytes: Vec<u8>, label: &str| {
+            let (_, mut rest, first_form) =
+                decoded(Vec::new(), Box::new(Cursor::new(bytes)), Some(named(label).unwrap())).unwrap();
+            let _ = rest.read_to_end(&mut Vec::new());
+            first_form.unwrap().warning().is_some()
+        };
+        // Some letters lie across the borders of the pieces that are read.
+        let long = format!("x{}", "ö 🩺 ".repeat(20_000));
+        assert!(warned(long.clone().into_bytes(), "windows-1252"));
+        assert!(warned("Größe".into(), "windows-1252"));
+        assert!(!warned([long.as_bytes(), b"\xf6".as_slice()].concat(), "windows-1252"));
+        assert!(!warned(b"Gr\xf6\xdfe".into(), "windows-1252"));
+        assert!(!warned(b"Stage IV".into(), "windows-1252"));
     }
 
     #[test]

@@ -1,16 +1,19 @@
-//! Reads the text files in a folder and in all folders below it, sorted by name. Hidden files and folders are skipped.
+//! Reads the text files and PDFs in a folder and in all folders below it, sorted by name. Hidden files and folders are skipped.
 //! A file that holds several notes, such as a table, is not read as one note.
 
 use std::{collections::BTreeMap, fs::File, path::Path};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{BulkError, Content, Fault, InputFormat, InputNote, Kind, NoteSink, Promise, shown, text_note, unread};
+use super::{
+    super::status::print_status, BulkError, Content, Fault, InputFormat, InputNote, Kind, NoteSink, Promise, pdf_note,
+    shown, text_note, unread,
+};
 
 /// The sizes of a folder's files.
 #[derive(Debug, Default)]
 pub(super) struct FolderSize {
-    /// Bytes of the text files.
+    /// Bytes of the text files and PDFs.
     pub(super) bytes: u64,
     /// Numbers of the other files, by extension.
     pub(super) passed_over: BTreeMap<String, u64>,
@@ -25,7 +28,7 @@ fn entries(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
 
 fn is_note(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    extension.eq_ignore_ascii_case("txt") || extension.eq_ignore_ascii_case("text")
+    ["txt", "text", "pdf"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// Counts the files before any is read, so that an empty folder is an error at once and the time left can be estimated.
@@ -50,7 +53,7 @@ pub(super) fn count(folder: &Path) -> Result<FolderSize, BulkError> {
         0 => "it is empty".to_owned(),
         others => format!("there are {others} other file(s) ({}); give them by name", by_kind(&found.passed_over)),
     };
-    let message = format!("no .txt or .text file in this folder or below it; {content}");
+    let message = format!("no .txt, .text or .pdf file in this folder or below it; {content}");
     Err(BulkError::Usage(format!("{}: {message}", folder.display())))
 }
 
@@ -93,14 +96,26 @@ fn text_file(path: &Path, form: &InputFormat) -> InputNote {
     };
     let opened =
         Content::open(file, form).and_then(|mut content| match Kind::of(&mut content, Promise::Nothing, form)? {
-            Kind::Text => Ok(content),
+            Kind::Text => Ok((content, false)),
+            Kind::Pdf => Ok((content, true)),
             Kind::Table(_) => Err("it is a table of notes; give it by name".to_owned()),
             Kind::Hl7 => Err("it holds HL7 messages; give it by name".to_owned()),
             Kind::Cda => Err("it is a CDA document; give it by name".to_owned()),
             Kind::Lines | Kind::Document => Err("it is JSON; give it by name".to_owned()),
         });
     match opened {
-        Ok(content) => text_note(content.reader(0), &place, form),
+        Ok((content, false)) => {
+            let first_form = content.first_form.clone();
+            let note = text_note(content.reader(0), &place, form);
+            if let Some(warning) = first_form.and_then(|form| form.warning()) {
+                print_status(&format!("warning: {place}: {warning}"));
+            }
+            note
+        }
+        Ok((content, true)) => {
+            let weight = path.metadata().map_or(0, |kind| kind.len());
+            InputNote { weight, ..pdf_note(content.reader(0), &place, form) }
+        }
         Err(reason) => failed(Fault::text("readable", format!("The file was not read: {reason}."))),
     }
 }

@@ -3,7 +3,10 @@
 use clap::ValueEnum;
 use encoding_rs::Encoding;
 
-use super::Fault;
+use super::{
+    Fault,
+    day::{self, DateOrder},
+};
 use crate::extraction::CalendarDate;
 
 /// How an input is read, if its content is not to decide.
@@ -57,6 +60,8 @@ pub(in crate::bulk) struct InputFormat {
     pub(in crate::bulk) patient: Option<String>,
     /// Column or key of the day on which the note was written.
     pub(in crate::bulk) date: Option<String>,
+    /// The order of day and month in dates such as `03/04/2020`.
+    pub(in crate::bulk) date_order: Option<DateOrder>,
     /// Columns or keys whose values the output repeats.
     pub(in crate::bulk) keep: Vec<String>,
     /// Maximum bytes of a note. A longer note is a fault.
@@ -155,11 +160,7 @@ impl InputFormat {
     pub(super) fn date_of(&self, value: Option<&str>) -> Result<Option<CalendarDate>, Fault> {
         let Some((column, _)) = self.date_key() else { return Ok(None) };
         let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
-        let day = value.split_once(['T', ' ']).map_or(value, |(day, _)| day);
-        CalendarDate::parse(day).map(Some).ok_or_else(|| {
-            let message = format!("`{column}` must be a day that exists, from 1900 to 2100, as YYYY-MM-DD.");
-            Fault::of("note_date", "calendar_date", message)
-        })
+        day::read(value, self.date_order).map(Some).map_err(|fault| fault.of_column(column))
     }
 
     /// Returns the id that the parts make, in the order of their columns. Empty parts are left out; a single part stays

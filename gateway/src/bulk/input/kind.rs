@@ -9,6 +9,7 @@ use super::{
     InputFormat,
     content::Content,
     format::Forced,
+    several,
     table::{Header, MissingColumn, TableLook},
 };
 
@@ -17,6 +18,8 @@ use super::{
 pub(super) enum Kind {
     /// One note.
     Text,
+    /// One note: the text of a PDF.
+    Pdf,
     /// One JSON object a line.
     Lines,
     /// One JSON value with many notes.
@@ -55,6 +58,12 @@ impl Promise {
 impl Kind {
     /// Returns how a content is read, or why it is not read, as the end of a sentence that begins with its name.
     pub(super) fn of(content: &mut Content, promise: Promise, form: &InputFormat) -> Result<Self, String> {
+        if content.is_pdf() {
+            return match form.forced() {
+                None | Some(Forced::Text) => Self::text(content, form).map(|_| Self::Pdf),
+                Some(_) => Err("it is a PDF, which --from does not name: leave it out".to_owned()),
+            };
+        }
         let forced = match (form.forced(), promise) {
             (None, Promise::Table) => Some(Forced::Table),
             (forced, _) => forced,
@@ -88,7 +97,7 @@ impl Kind {
     fn with_fixed_columns(kind: Self, content: &Content, form: &InputFormat) -> Result<Self, String> {
         let name = if matches!(kind, Self::Hl7) { "HL7" } else { "CDA" };
         form.check_fixed_columns(name)?;
-        if content.transcoded {
+        if content.first_form.is_some() {
             return Err(format!(
                 "it is {name}, which names its encoding itself: leave out --encoding, or convert it to UTF-8"
             ));
@@ -140,6 +149,9 @@ impl Kind {
             _ => {}
         }
         Self::text(content, form).and_then(|text| {
+            if let Some(reason) = several::look(content.beginning()?) {
+                return Err(reason);
+            }
             let whole = { content.beginning()?; content.is_whole() };
             match TableLook::of(content.beginning()?, whole) {
                 None => Ok(text),

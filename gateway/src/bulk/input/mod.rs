@@ -7,12 +7,17 @@
 mod attachment;
 mod cda;
 mod content;
+mod day;
 mod encoding;
 mod folder;
 mod format;
 mod hl7;
+mod isolated;
 mod json;
 mod kind;
+mod parquet;
+mod pdf;
+mod several;
 mod table;
 mod xlsx;
 
@@ -23,18 +28,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use self::format::ReadAs;
 use self::{
     content::Content,
     kind::{Kind, Promise},
 };
-pub(super) use self::{encoding::named as encoding_of, folder::by_kind, format::InputFormat};
-use super::{BulkError, outcome::Fault, status::print_status};
+pub(super) use self::{day::DateOrder, format::ReadAs};
+pub(super) use self::{
+    encoding::named as encoding_of, folder::by_kind, format::InputFormat, parquet::serve as read_parquet,
+    pdf::serve as read_pdf,
+};
+use super::{
+    BulkError,
+    outcome::{Fault, InputWarning},
+    status::print_status,
+};
 use crate::extraction::CalendarDate;
 
 /// Minimum of the limit for one line, row or element of an input, in bytes: enough for the longest note with every
 /// letter escaped, and for columns beside it. Three of them fit into memory easily.
 const LONGEST_PIECE: usize = 16 << 20;
+
+/// How a zip archive begins, as an Excel workbook is one.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
 
 /// One note as an input contains it.
 #[derive(Debug)]
@@ -50,6 +65,8 @@ pub(super) struct InputNote {
     pub(super) note_date: Result<Option<CalendarDate>, Fault>,
     /// The values that the output repeats, in the order of [`InputFormat::keep`]; empty texts where the input has none.
     pub(super) carried: Vec<String>,
+    /// What a person must know of how the note was read.
+    pub(super) warning: Option<InputWarning>,
     /// Bytes of the input that the note takes.
     pub(super) weight: u64,
 }
@@ -57,7 +74,8 @@ pub(super) struct InputNote {
 impl InputNote {
     /// Returns a note without id, patient, date and carried values.
     pub(super) fn new(place: String, text: Result<String, Fault>, weight: u64) -> Self {
-        Self { id: Ok(None), place, text, patient: Ok(None), note_date: Ok(None), carried: Vec::new(), weight }
+        let (patient, note_date, carried) = (Ok(None), Ok(None), Vec::new());
+        Self { id: Ok(None), place, text, patient, note_date, carried, warning: None, weight }
     }
 }
 
@@ -116,13 +134,18 @@ impl Source {
                     return Ok(None);
                 }
                 let mut file = File::open(path).map_err(|cause| unreadable(path, &cause))?;
-                if is_archive(&mut file) {
+                let wrong = |reason| BulkError::Usage(format!("{}: {reason}", path.display()));
+                if begins_with(&mut file, parquet::MAGIC) {
+                    parquet::check(&file, form).map_err(|fault| wrong(fault.message().to_owned()))?;
                     return Ok(None);
                 }
-                let wrong = |reason| BulkError::Usage(format!("{}: {reason}", path.display()));
+                if begins_with(&mut file, ARCHIVE) {
+                    xlsx::check_columns(file, form).map_err(|fault| wrong(fault.message().to_owned()))?;
+                    return Ok(None);
+                }
                 let mut content = Content::open(file, form).map_err(wrong)?;
                 let found = Kind::of(&mut content, Promise::of(path), form).map_err(wrong)?;
-                if !matches!(found, Kind::Text | Kind::Hl7 | Kind::Cda) {
+                if !matches!(found, Kind::Text | Kind::Pdf | Kind::Hl7 | Kind::Cda) {
                     content.check_encoding().map_err(wrong)?;
                 }
                 if matches!(found, Kind::Lines) {
@@ -154,7 +177,10 @@ impl Source {
                 let name = shown(path);
                 match File::open(path) {
                     Ok(mut file) => {
-                        if path.is_file() && is_archive(&mut file) {
+                        if path.is_file() && begins_with(&mut file, parquet::MAGIC) {
+                            return parquet::read(&file, &name, &named(&name), form, give);
+                        }
+                        if path.is_file() && begins_with(&mut file, ARCHIVE) {
                             return xlsx::read(file, &named(&name), form, give);
                         }
                         read_content(file, &name, &named(&name), Promise::of(path), form, give)
@@ -167,11 +193,11 @@ impl Source {
     }
 }
 
-/// Whether a file is a zip archive, as an Excel workbook is. The file is then read from its beginning.
-fn is_archive(file: &mut File) -> bool {
+/// Whether a file begins with these four bytes. The file is then read from its beginning.
+fn begins_with(file: &mut File, magic: &[u8]) -> bool {
     let mut start = [0; 4];
     let read = file.read_exact(&mut start);
-    file.rewind().is_ok() && read.is_ok() && start == *b"PK\x03\x04"
+    file.rewind().is_ok() && read.is_ok() && start == magic
 }
 
 /// Reads an input as its content asks. `name` is the id of an input that is one note.
@@ -187,6 +213,22 @@ fn read_content(
         let kind = Kind::of(&mut content, promise, form)?;
         Ok((content, kind))
     });
+    let first_form = opened.as_ref().ok().and_then(|(content, _)| content.first_form.clone());
+    let goes_on = read_opened(opened, name, prefix, form, give);
+    if let Some(warning) = first_form.and_then(|form| form.warning()) {
+        print_status(&format!("warning: {name}: {warning}"));
+    }
+    goes_on
+}
+
+/// Reads an opened input, or passes on why it was not opened.
+fn read_opened(
+    opened: Result<(Content, Kind), String>,
+    name: &str,
+    prefix: &str,
+    form: &InputFormat,
+    give: &mut NoteSink<'_>,
+) -> bool {
     match opened {
         Err(reason) => {
             let fault = Fault::text("readable", format!("Nothing of this input was read: {reason}."));
@@ -194,6 +236,10 @@ fn read_content(
         }
         Ok((content, Kind::Text)) => {
             let note = text_note(content.reader(0), name, form);
+            give(InputNote { patient: form.patient_of(None), ..note })
+        }
+        Ok((content, Kind::Pdf)) => {
+            let note = pdf_note(content.reader(0), name, form);
             give(InputNote { patient: form.patient_of(None), ..note })
         }
         Ok((content, Kind::Lines)) => json::read_lines(content.reader(0), name, prefix, form, give),
@@ -220,6 +266,15 @@ fn text_note(input: impl Read, name: &str, form: &InputFormat) -> InputNote {
         Ok(_) => encoding::text(bytes),
     };
     InputNote { id: Ok(Some(name.to_owned())), ..InputNote::new(name.to_owned(), text, weight) }
+}
+
+/// Returns the text of a PDF as one note.
+fn pdf_note(input: impl Read, name: &str, form: &InputFormat) -> InputNote {
+    let (text, warning) = match pdf::read(input, form.longest) {
+        Ok(read) => (Ok(read.text), read.warning),
+        Err(fault) => (Err(fault), None),
+    };
+    InputNote { id: Ok(Some(name.to_owned())), warning, ..InputNote::new(name.to_owned(), text, 0) }
 }
 
 /// Returns the maximum bytes of one line, row or element.

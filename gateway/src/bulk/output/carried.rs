@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Returns a result line with the carried values; the line itself if there are none. A note that could not be read up to
 /// its columns has empty texts.
-pub(super) fn with_carried<'a>(line: &'a str, keep: &[String], values: &[String]) -> Cow<'a, str> {
+pub(in crate::bulk) fn with_carried<'a>(line: &'a str, keep: &[String], values: &[String]) -> Cow<'a, str> {
     let Some(body) = line.trim_end().strip_suffix('}').filter(|_| !keep.is_empty()) else { return Cow::Borrowed(line) };
     let empty = String::new();
     let pairs: Vec<String> = keep

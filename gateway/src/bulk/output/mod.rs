@@ -30,6 +30,7 @@ use self::{parquet::ParquetWriter, portal::Portal, sheets::Sheets, terms::TermWr
 use super::{BulkError, OutputFormat, outcome::EntryOutcome};
 
 pub(super) use self::{
+    carried::with_carried,
     csv::{Dialect, is_guarded},
     files::{lock, private},
     notes::columns as note_columns,
@@ -161,7 +162,7 @@ impl ResultWriter {
 
     /// Returns the line of a result with its carried values.
     pub(super) fn line<'a>(&self, outcome: &'a EntryOutcome) -> Cow<'a, str> {
-        carried::with_carried(&outcome.line, &self.options.keep, &outcome.carried)
+        with_carried(&outcome.line, &self.options.keep, &outcome.carried)
     }
 
     fn add_json(&self, line: &str, out: &mut String) {

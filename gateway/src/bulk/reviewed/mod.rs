@@ -239,17 +239,18 @@ impl Writer<'_> {
         let values = first.into_iter().take(self.own).chain(carried.into_iter().map(|(_, value)| value));
         let carried = if self.carries { values.collect() } else { Vec::new() };
         let text = own.map(|own| own.text.clone());
-        let queued = QueuedNote { id, text: text.unwrap_or_default(), origin, carried, weight: 0 };
+        let queued = QueuedNote { id, text: text.unwrap_or_default(), origin, carried, warning: None, weight: 0 };
         if let Some(fault) = self.tool_ids.refusal(&queued).filter(|_| failure.is_none()) {
             return Ok(EntryOutcome::problem(queued, false, &fault.problem()));
         }
-        let QueuedNote { id, text, origin, carried, weight } = queued;
+        let QueuedNote { id, text, origin, carried, weight, .. } = queued;
         let (line, text_bytes) = (format!("{}\n", line.to_json()), text.len());
         Ok(EntryOutcome {
             id,
             line,
             remarks: Vec::new(),
             failure,
+            needs_change: false,
             text: Some(text),
             origin,
             carried,

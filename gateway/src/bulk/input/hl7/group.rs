@@ -150,7 +150,7 @@ impl Group {
     pub(super) fn observation(&mut self, segment: &str, marks: Marks, charset: Charset, longest: usize) {
         self.results += 1;
         if let Err(fault) = self.add_observation(&Observation { segment, marks, charset }, longest) {
-            if fault.rule() == "attachment" {
+            if attachment::is_unread(&fault) {
                 self.attachment.get_or_insert(fault);
             } else {
                 self.fail(fault);

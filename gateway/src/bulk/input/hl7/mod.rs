@@ -364,7 +364,7 @@ impl<'a> Reader<'a> {
         self.given += 1;
         self.given_of_message += 1;
         let (carried, weight) = (self.columns.carried(), std::mem::take(&mut self.weight));
-        give(InputNote { id, place, text, patient, note_date, carried, weight })
+        give(InputNote { id, place, text, patient, note_date, carried, warning: None, weight })
     }
 }
 

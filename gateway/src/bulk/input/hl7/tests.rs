@@ -95,7 +95,7 @@ fn a_result_that_does_not_hold_is_never_read() {
     for (segments, expected) in [
         (vec!["OBX|1|TX|1^D||Wrong patient||||||W"], "!withdrawn"),
         (vec!["OBX|1|TX|1^D||Wrong||||||D", "NTE|1||wrong too", "OBX|2|TX|1^D||Right||||||C"], "Right"),
-        (vec!["OBX|1|ED|1^D||^application^pdf^Base64^JVBERi0=||||||F"], "!attachment"),
+        (vec!["OBX|1|ED|1^D||^application^pdf^Base64^JVBERi0=||||||F"], "!pdf"),
         (vec!["OBX|1|ED|1^D||^text^plain^Base64^a*||||||F"], "!attachment"),
         (vec!["OBX|1|RP|1^D||/path||||||F"], "!attachment"),
         // A separator in the text moves the status.

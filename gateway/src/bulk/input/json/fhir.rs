@@ -7,9 +7,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use super::{
-    super::{Fault, InputFormat, too_long},
+    super::{Fault, InputFormat, pdf, too_long},
     parts::NoteParts,
 };
+
+/// The media type of PDF.
+const PDF: &str = "application/pdf";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -102,7 +105,7 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
         Some("entered-in-error" | "cancelled") => {
             Err(Fault::text("fhir", format!("The {kind} is withdrawn (its status is entered-in-error or cancelled).")))
         }
-        _ => text_of(kind, &resource),
+        _ => text_of(kind, &resource, form.longest),
     };
     let text = text.and_then(|text| if text.len() > form.longest { Err(too_long()) } else { Ok(text) });
     let text = check_columns(form).and(text);
@@ -150,13 +153,13 @@ fn patient_of(resource: &Resource) -> Option<String> {
     Some(patient.strip_prefix("Patient/").unwrap_or(patient).to_owned())
 }
 
-fn text_of(kind: &str, resource: &Resource) -> Result<String, Fault> {
+fn text_of(kind: &str, resource: &Resource, longest: usize) -> Result<String, Fault> {
     match kind {
-        "DocumentReference" => of_attachments(resource.content.iter().map(|content| &content.attachment)),
+        "DocumentReference" => of_attachments(resource.content.iter().map(|content| &content.attachment), longest),
         "DiagnosticReport" => match (resource.presented_form.is_empty(), &resource.conclusion) {
             (true, Some(conclusion)) => Ok(conclusion.clone()),
             (_, conclusion) => {
-                let mut text = of_attachments(resource.presented_form.iter())?;
+                let mut text = of_attachments(resource.presented_form.iter(), longest)?;
                 // The conclusion is usually part of the report; where it is not, it is no less a part of the note.
                 if let Some(conclusion) = conclusion.as_deref().filter(|conclusion| !text.contains(conclusion.trim())) {
                     text = format!("{}\n\nCONCLUSION:\n{conclusion}\n", text.trim_end());
@@ -164,11 +167,10 @@ fn text_of(kind: &str, resource: &Resource) -> Result<String, Fault> {
                 Ok(text)
             }
         },
-        "Binary" => of_attachment(&Attachment {
-            content_type: resource.content_type.clone(),
-            data: resource.data.clone(),
-            url: None,
-        }),
+        "Binary" => {
+            let (content_type, data) = (resource.content_type.clone(), resource.data.clone());
+            of_attachment(&Attachment { content_type, data, url: None }, longest)
+        }
         _ => {
             let mut text = resource.title.as_ref().map(|title| format!("{title}\n")).unwrap_or_default();
             resource.section.iter().for_each(|section| section_into(section, &mut text, 0));
@@ -191,18 +193,22 @@ fn section_into(section: &Section, text: &mut String, depth: usize) {
     }
 }
 
-/// Returns the text of the attachment that is read best: plain text before marked-up text. Several attachments are the
+/// Returns the text of the attachment that is read best: plain text before marked-up text, and that before PDF. Several attachments are the
 /// same document in several forms.
-fn of_attachments<'a>(attachments: impl Iterator<Item = &'a Attachment> + Clone) -> Result<String, Fault> {
+fn of_attachments<'a>(
+    attachments: impl Iterator<Item = &'a Attachment> + Clone,
+    longest: usize,
+) -> Result<String, Fault> {
     let rank = |attachment: &&Attachment| match media_type(attachment).as_str() {
         _ if attachment.data.is_none() => 9,
         "text/plain" => 0,
         "text/html" | "application/xhtml+xml" => 1,
         "text/rtf" | "application/rtf" => 2,
+        PDF => 3,
         _ => 5,
     };
     match attachments.min_by_key(rank) {
-        Some(attachment) => of_attachment(attachment),
+        Some(attachment) => of_attachment(attachment, longest),
         None => Err(no_text("The resource has no attachment.")),
     }
 }
@@ -212,7 +218,7 @@ fn media_type(attachment: &Attachment) -> String {
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn of_attachment(attachment: &Attachment) -> Result<String, Fault> {
+fn of_attachment(attachment: &Attachment, longest: usize) -> Result<String, Fault> {
     let kind = media_type(attachment);
     let Some(data) = &attachment.data else {
         return Err(no_text(match attachment.url {
@@ -222,13 +228,17 @@ fn of_attachment(attachment: &Attachment) -> Result<String, Fault> {
             None => "The attachment has no data.",
         }));
     };
-    let readable = kind.starts_with("text/") || matches!(kind.as_str(), "application/xhtml+xml" | "application/rtf");
+    let readable =
+        kind.starts_with("text/") || matches!(kind.as_str(), "application/xhtml+xml" | "application/rtf" | PDF);
     if !readable {
-        let advice = "Only text, HTML and RTF are read; give the text of the document";
-        return Err(no_text(&format!("The attachment is no text (its content type is not text/*). {advice}.")));
+        let advice = "Only text, HTML, RTF and PDF are read; give the text of the document";
+        return Err(no_text(&format!("The attachment is no text (by its content type). {advice}.")));
     }
     let compact: String = data.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(compact).map_err(|_| no_text("The data of the attachment is not base64."))?;
+    if kind == PDF {
+        return pdf::attached(&bytes, longest);
+    }
     decoded(&bytes, attachment.content_type.as_deref().unwrap_or_default())
 }
 

@@ -14,9 +14,35 @@ pub(in crate::bulk::input) fn read(
     form: &InputFormat,
     give: &mut NoteSink<'_>,
 ) -> bool {
-    let (mut line, mut seen, limit) = (Vec::new(), Seen::default(), longest_piece(form) as u64);
+    let mut seen = Seen::default();
+    let goes_on = read_objects(&mut input, &format!("{prefix}line-"), &mut seen, form, give);
+    if goes_on {
+        seen.print(name, "lines", form);
+    }
+    goes_on
+}
+
+/// Reads the rows of a table that another process wrote as JSON lines.
+pub(in crate::bulk::input) fn read_rows(
+    mut input: impl BufRead,
+    prefix: &str,
+    form: &InputFormat,
+    give: &mut NoteSink<'_>,
+) -> bool {
+    read_objects(&mut input, &format!("{prefix}row-"), &mut Seen::default(), form, give)
+}
+
+/// Reads the lines; `place` and their number are their names.
+fn read_objects(
+    mut input: &mut impl BufRead,
+    place: &str,
+    seen: &mut Seen,
+    form: &InputFormat,
+    give: &mut NoteSink<'_>,
+) -> bool {
+    let (mut line, limit) = (Vec::new(), longest_piece(form) as u64);
     for number in 1u64.. {
-        let place = || format!("{prefix}line-{number}");
+        let place = || format!("{place}{number}");
         let failed = |fault, weight| InputNote::new(place(), Err(fault), weight);
         line.clear();
         let input_note = match next_line(&mut input, &mut line, limit) {
@@ -29,7 +55,7 @@ pub(in crate::bulk::input) fn read(
                 if line.trim_ascii().is_empty() {
                     continue;
                 }
-                match object::read(&line, form, &mut seen) {
+                match object::read(&line, form, seen) {
                     Ok(Object::Note(parts)) => parts.at(place(), weight),
                     Ok(Object::OtherResource) => continue,
                     Err(fault) => failed(fault, weight),
@@ -41,7 +67,6 @@ pub(in crate::bulk::input) fn read(
             return false;
         }
     }
-    seen.print(name, "lines", form);
     true
 }
 

@@ -6,4 +6,8 @@ mod lines;
 mod object;
 mod parts;
 
-pub(super) use self::{document::read as read_document, lines::read as read_lines, object::check_kept_keys};
+pub(super) use self::{
+    document::read as read_document,
+    lines::{read as read_lines, read_rows},
+    object::check_kept_keys,
+};

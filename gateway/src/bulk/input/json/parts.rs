@@ -15,6 +15,6 @@ pub(super) struct NoteParts {
 impl NoteParts {
     pub(super) fn at(self, place: String, weight: u64) -> InputNote {
         let Self { id, text, patient, note_date, carried } = self;
-        InputNote { id, place, text, patient, note_date, carried, weight }
+        InputNote { id, place, text, patient, note_date, carried, warning: None, weight }
     }
 }

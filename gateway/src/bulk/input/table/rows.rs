@@ -149,7 +149,7 @@ impl Row<'_> {
         let patient = self.form.patient_of(columns.patient.and_then(cell));
         let note_date = self.form.date_of(columns.date.and_then(cell).as_deref());
         let carried = columns.keep.iter().map(|&column| cell(column).unwrap_or_default()).collect();
-        InputNote { id: self.id(), place, text: self.text(), patient, note_date, carried, weight }
+        InputNote { id: self.id(), place, text: self.text(), patient, note_date, carried, warning: None, weight }
     }
 
     fn text(&self) -> Result<String, Fault> {

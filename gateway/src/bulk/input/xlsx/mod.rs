@@ -68,6 +68,19 @@ pub(super) fn read(input: impl Read + Seek, prefix: &str, form: &InputFormat, gi
     }
 }
 
+/// Returns why none of the rows of a workbook can be read: a column is missing, or several have its name. Any other fault
+/// is that of the reading.
+pub(super) fn check_columns(input: impl Read + Seek, form: &InputFormat) -> Result<(), Fault> {
+    let found = Package::open(input).and_then(|mut package| {
+        let workbook = Workbook::read(&mut package)?;
+        find_sheet(&mut package, &workbook, form)
+    });
+    match found {
+        Err(fault) if fault.rule() == "column" => Err(fault),
+        _ => Ok(()),
+    }
+}
+
 /// Reads the rows; `at` is the number of the row that comes next. An error means that nothing after it was read.
 fn read_rows(
     input: impl Read + Seek,
@@ -237,7 +250,7 @@ fn note(row: &Row, columns: &Columns, prefix: &str, form: &InputFormat, weight: 
         Value::Error | Value::TooLong => "?",
     });
     let (place, note_date) = (format!("{prefix}row-{}", row.number), form.date_of(date));
-    InputNote { id, place, text, patient, note_date, carried, weight }
+    InputNote { id, place, text, patient, note_date, carried, warning: None, weight }
 }
 
 /// Returns an id or the name of a patient.
