@@ -40,7 +40,8 @@ pub(super) fn converted(document: &Value) -> Value {
     document
 }
 
-/// Leaves one media type for each body, and one schema for the errors of each operation: generators of 3.0 read no more.
+/// Leaves one media type for each body, and one schema for the errors of each operation or none: generators of 3.0 read no
+/// more.
 fn simplify(document: &mut Value) {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     let items = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
@@ -52,8 +53,12 @@ fn simplify(document: &mut Value) {
         responses.values_mut().for_each(keep_one_type);
         let is_error = |status: &str| status.starts_with(['4', '5']);
         let is_problem = |response: &Value| response.pointer("/content/application~1problem+json").is_some();
-        if responses.iter().any(|(status, response)| is_error(status) && !is_problem(response)) {
-            responses.retain(|status, response| !is_error(status) || !is_problem(response));
+        let errors = || responses.iter().filter(|(status, _)| is_error(status));
+        if errors().any(|(_, response)| is_problem(response)) && errors().any(|(_, response)| !is_problem(response)) {
+            let errors = responses.iter_mut().filter(|(status, _)| is_error(status));
+            errors
+                .filter_map(|(_, response)| response.as_object_mut())
+                .for_each(|response| _ = response.remove("content"));
         }
     }
 }
@@ -287,7 +292,9 @@ mod tests {
             |pointer: &str| document.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(types("/paths/~1metrics/get/responses/200/content"), ["text/plain"]);
         assert_eq!(types("/paths/~1api~1v1~1jobs/post/requestBody/content"), ["application/json"]);
-        assert_eq!(types("/paths/~1health~1ready/get/responses"), ["200", "503"]);
+        // Not ready and not allowed have different bodies.
+        let unready = document.pointer("/paths/~1health~1ready/get/responses/503").unwrap();
+        assert!(unready["description"].is_string() && content(unready) == 0, "{unready}");
     }
 
     #[test]
