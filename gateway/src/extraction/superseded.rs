@@ -99,6 +99,9 @@ struct Value {
 pub(super) fn mark(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
     let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
     for field in [Field::Stage, Field::Biomarker, Field::Response] {
+        if !has_several(evidence.get(field)) {
+            continue;
+        }
         let values = values(field, evidence.get(field));
         steps::count(values.len() * values.len());
         let mut superseded: HashSet<Key> = HashSet::new();
@@ -131,6 +134,12 @@ pub(super) fn mark(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<C
         }
     }
     (fields, conflicts)
+}
+
+/// Returns whether the record has several values of a field. Most fields have one, which agrees with itself.
+fn has_several(findings: &[Finding]) -> bool {
+    let mut keys = findings.iter().filter(|one| one.in_record).map(|one| (&one.value, &one.tumour));
+    keys.next().is_some_and(|first| keys.any(|other| other != first))
 }
 
 /// Returns the values of a field that are in the record, with the dates of their places.

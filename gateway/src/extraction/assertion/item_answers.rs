@@ -288,13 +288,11 @@ impl Line<'_> {
     /// Returns the boxes of the line and whether each is ticked.
     fn marks(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
         let boxes = |(at, c): (usize, char)| {
-            let rest = self.text.get(at..)?;
+            let rest = self.text.get(at..).filter(|_| is_box(c))?;
             let empty = ["[ ]", "[]", "[  ]", "[_]", "( )", "☐", "□"].iter().find(|each| rest.starts_with(**each));
             let ticked = ["[x]", "[X]", "[✓]", "[✔]", "[*]", "(x)", "(X)", "☒", "☑", "■", "✓", "✔"];
             let ticked = ticked.iter().find(|each| rest.starts_with(**each));
-            let each = empty.or(ticked)?;
-            matches!(c, '[' | '(' | '☐' | '□' | '☒' | '☑' | '■' | '✓' | '✔')
-                .then(|| (at..at + each.len(), ticked.is_some()))
+            Some((at..at + empty.or(ticked)?.len(), ticked.is_some()))
         };
         let mut after = 0;
         self.text.char_indices().filter_map(boxes).filter(move |(range, _)| {
@@ -341,6 +339,11 @@ impl Line<'_> {
             }
         }
     }
+}
+
+/// Returns whether a character may begin a box.
+fn is_box(character: char) -> bool {
+    matches!(character, '[' | '(' | '☐' | '□' | '☒' | '☑' | '■' | '✓' | '✔')
 }
 
 /// Returns whether a word may be an answer or begin one. Most words of a note fail this check, which costs little.
