@@ -25,17 +25,20 @@ pub(super) fn results(view: &NoteView<'_>, markers: &[Mention], index: usize) ->
     let least = index.saturating_sub(LONGEST_ROW);
     let first = (least..index).rev().take_while(|&at| joined(at)).last().unwrap_or(index);
     let last = (index..index + LONGEST_ROW).find(|&at| !joined(at))?;
-    let row = markers.get(first..=last)?;
+    let markers_of_row = markers.get(first..=last)?;
     let width = |marker: &Mention| if marker.term.is("pair") { 2 } else { 1 };
-    let names: usize = row.iter().map(width).sum();
+    let names: usize = markers_of_row.iter().map(width).sum();
     if names < 2 {
         return None;
     }
-    let signs = signs(view.folded.after(row.last()?.range.end, 80))?;
-    let before: usize = row.get(..index - first)?.iter().map(width).sum();
-    let own = signs.get(before..before + width(markers.get(index)?))?;
+    let signs = signs(view.folded.after(markers_of_row.last()?.range.end, 80))?;
+    let before: usize = markers_of_row.get(..index - first)?.iter().map(width).sum();
+    let own_signs = signs.get(before..before + width(markers.get(index)?))?;
     (signs.len() == names).then(|| {
-        own.iter().map(|&positive| if positive { MarkerOutcome::Positive } else { MarkerOutcome::Negative }).collect()
+        own_signs
+            .iter()
+            .map(|&positive| if positive { MarkerOutcome::Positive } else { MarkerOutcome::Negative })
+            .collect()
     })
 }
 

@@ -19,6 +19,8 @@ pub use report::{CsvError, Report, Row};
 const LONGEST_LINE: u64 = 64 << 10;
 /// The name under which extractions without a key are added up.
 const NO_KEY: &str = "-";
+/// Most older files that are looked for.
+const MOST_OLDER: usize = 10_000;
 /// Most pairs of month and key. A key file has at most 100,000 keys; more names than this are no audit file.
 const MOST_ROWS: usize = 1_000_000;
 
@@ -170,7 +172,7 @@ impl Usage {
                 cached: used.cached,
                 characters: used.characters,
                 tokens: used.tokens,
-                engine_seconds: used.engine_milliseconds as f64 / 1_000.0,
+                engine_seconds: in_f64(used.engine_milliseconds) / 1_000.0,
                 cost: month_cost.map(|cost| (cost * share(month, used) * 100.0).round() / 100.0),
             })
             .collect();
@@ -179,7 +181,13 @@ impl Usage {
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 { 0.0 } else { in_f64(part) / in_f64(whole) }
+}
+
+/// Returns a count as a floating-point number, exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
+fn in_f64(count: u64) -> f64 {
+    count as f64
 }
 
 /// Returns the month of a time in RFC 3339: `2026-11`.
@@ -200,7 +208,7 @@ pub fn is_month(text: &str) -> bool {
 #[must_use]
 pub fn with_older(path: &Path) -> Vec<PathBuf> {
     let older = |number: &usize| super::file::numbered(path, *number);
-    let kept = (1..).take_while(|number| older(number).exists()).collect::<Vec<usize>>();
+    let kept = (1..=MOST_OLDER).take_while(|number| older(number).exists()).collect::<Vec<usize>>();
     kept.iter().rev().map(older).chain([path.to_owned()]).collect()
 }
 

@@ -27,6 +27,7 @@ fn outcome(findings: &[Value], text: &str, carried: &[&str]) -> EntryOutcome {
         id: "7".to_owned(),
         line: format!("{}\n", json!({"id": "7", "status": 200, "result": result})),
         remarks: Vec::new(),
+        needs_change: false,
         failure: None,
         text: Some(text.to_owned()),
         origin: NoteOrigin::default(),

@@ -301,12 +301,12 @@ fn section_default(section: Section, field: Field) -> Assertion {
     match (section, field) {
         (Section::FamilyHistory, _) => Assertion::Family,
         (Section::PastHistory, Field::CancerType | Field::Treatment | Field::Response) => Assertion::Historical,
-        (Section::Plan, Field::Treatment) => Assertion::Planned,
+        (Section::Plan | Section::Criteria, Field::Treatment) => Assertion::Planned,
         (Section::Allergies, Field::Treatment) => Assertion::Declined,
         (Section::Pending, Field::GeneMutation | Field::Biomarker) => Assertion::NotTested,
-        (Section::Criteria, Field::Treatment) => Assertion::Planned,
-        (Section::Criteria, _) => Assertion::Uncertain,
-        (Section::Question, Field::CancerType | Field::MetastasisSite | Field::Response) => Assertion::Uncertain,
+        (Section::Criteria, _) | (Section::Question, Field::CancerType | Field::MetastasisSite | Field::Response) => {
+            Assertion::Uncertain
+        }
         _ => Assertion::Present,
     }
 }

@@ -60,7 +60,7 @@ fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) 
 /// Returns the stage that follows from the extent of the disease, unless the note says that it gives no stage.
 fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpread) -> Option<&'static str> {
     // The report of a resected primary calls the nodes metastatic, too.
-    let resected = !spread.names_organ && formula::of(view).is_some_and(|formula| formula.has_pathological_tumour());
+    let resected = !spread.names_organ && formula::of(view).is_some_and(Formula::has_pathological_tumour);
     let stage = if is_distant(diagnosis, spread) {
         if resected {
             return None;
@@ -135,7 +135,7 @@ pub(crate) fn compile() {
 
 /// Returns whether the note gives T and N together, which only malignancies have.
 pub(crate) fn names_formula(view: &NoteView<'_>) -> bool {
-    formula::of(view).is_some_and(|formula| formula.is_graded())
+    formula::of(view).is_some_and(Formula::is_graded)
 }
 
 #[cfg(test)]
