@@ -28,6 +28,7 @@ fn outcome(findings: &[Value], text: &str, carried: &[&str]) -> EntryOutcome {
         line: format!("{}\n", json!({"id": "7", "status": 200, "result": result})),
         remarks: Vec::new(),
         failure: None,
+        needs_change: false,
         text: Some(text.to_owned()),
         origin: NoteOrigin::default(),
         carried: carried.iter().map(|&value| value.to_owned()).collect(),
