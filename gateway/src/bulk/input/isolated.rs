@@ -20,7 +20,7 @@ use rlimit::Resource;
 use super::Fault;
 
 /// Maximum bytes of memory that the process may write to.
-pub(super) const MEMORY: u64 = 64 << 20;
+pub(super) const MEMORY: u64 = 48 << 20;
 /// Maximum seconds of the processor's time, and maximum seconds in all.
 const PROCESSOR_SECONDS: u64 = 20;
 const SECONDS: u64 = 120;

@@ -19,7 +19,7 @@ const WORDS_OF_A_NOTE: usize = 3;
 /// The label and the value of a number, at the beginning of a line.
 static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?ix)^\W{0,3}
+        r"(?ix)^\W{0,6}
         (?P<label>
             (?:patient|pat|pt|person|subject|patienten?|fall) [\s_.-]* (?:id|no|nr|number|nummer|mrn|\#)?
             | mrn | pid | (?:note|record|case|document) [\s_.-]* (?:id|no|nr|number|\#)? | id

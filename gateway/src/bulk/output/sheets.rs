@@ -262,6 +262,7 @@ mod tests {
             remarks: Vec::new(),
             needs_change: false,
             failure: Some("invalid_request".to_owned()),
+            needs_change: false,
             text: None,
             origin: NoteOrigin::default(),
             carried: Vec::new(),

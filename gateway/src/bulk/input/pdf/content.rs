@@ -133,9 +133,9 @@ mod tests {
     fn short_commands_are_written_out() {
         let content = b"BT (ab) Tj (cdef) ' 1 2 (gh) \" [(i) 3 (jk)] TJ ET";
         let (content, letters) = rewritten(content).unwrap();
-        let lines = ["BT", "(ab) Tj", "T*", "(cdef) Tj", "1 Tw", "2 Tc", "T*", "(gh) Tj", "[(i) 3 (jk)] TJ", "ET"];
+        let lines = ["BT", "(ab) Tj", "T*", "(cdef) Tj", "1 Tw", "2 Tc", "T*", "(gh) Tj", "[(i) 3(jk)] TJ", "ET"];
         let written: Vec<String> = String::from_utf8(content).unwrap().lines().map(str::to_owned).collect();
-        assert_eq!((written.join("|").replace("[(i)3(jk)]", "[(i) 3 (jk)]"), letters), (lines.join("|"), 11 / 4));
+        assert_eq!((written.join("|"), letters), (lines.join("|"), 11 / 4));
         for broken in ["BT (ab) Tj ) Tj", "(a) \"", "BT \u{1} ET"] {
             assert!(rewritten(broken.as_bytes()).is_err(), "{broken}");
         }

@@ -175,7 +175,7 @@ mod tests {
         // The second column, beside the first.
         draw(&mut page, "side", 300.0, 700.0);
         assert_eq!(page.text, "stage IV2  ER\noffice dif-\nfuse\n\nnext\n\nside");
-        assert_eq!(page.letters, 32);
+        assert_eq!(page.letters, 31);
     }
 
     #[test]
