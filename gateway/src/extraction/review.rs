@@ -90,9 +90,9 @@ pub(super) fn review(
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
     let dates = NoteDates::of(note, &read, unit, input.note_date);
-    let values_in_note = Grounder::of(read.note());
+    let note_grounder = Grounder::of(read.note());
     let mut tumours = input.tumours.cloned().unwrap_or_else(|| match input.tumour_reader {
-        Some(reader) => Tumours::of(read.note().as_str(), &reader.signs(read.note(), values_in_note.context())),
+        Some(reader) => Tumours::of(read.note().as_str(), &reader.signs(read.note(), note_grounder.context())),
         None => Tumours::default(),
     });
     let of_index = |tumour: Option<usize>| tumour.is_none_or(|tumour| tumours.index() == Some(tumour));
@@ -102,7 +102,7 @@ pub(super) fn review(
         record = joined_records(input.chunk_records);
     }
     let (further, mut warnings) = bounds::cut(&mut record);
-    let mut grounded = values_in_note.ground(&record);
+    let mut grounded = note_grounder.ground(&record);
     tumours.leave_out(&mut grounded, |field, value| {
         let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));
         found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
@@ -145,15 +145,15 @@ pub(super) fn review(
         }
         warnings.extend(unsupported(field, findings));
     }
-    for one in values_in_note.ground_parts(further.iter().map(|(field, value)| (*field, value.as_str()))) {
+    for one in note_grounder.ground_parts(further.iter().map(|(field, value)| (*field, value.as_str()))) {
         add(&mut evidence, &places, &one.left_out(), None);
     }
     let of_others = input.of_other_tumours.iter().map(|(field, value)| (*field, value.as_str()));
-    for one in values_in_note.ground_parts(of_others).into_iter().filter_map(|one| tumours.keep_others(one)) {
+    for one in note_grounder.ground_parts(of_others).into_iter().filter_map(|one| tumours.keep_others(one)) {
         add(&mut evidence, &places, &one, None);
     }
     let left_out = input.withheld.iter().map(|(field, value)| (*field, value.as_str()));
-    for one in values_in_note.ground_parts(left_out) {
+    for one in note_grounder.ground_parts(left_out) {
         if input.of_other_tumours.iter().any(|(field, value)| *field == one.field && value == one.value) {
             continue;
         }
