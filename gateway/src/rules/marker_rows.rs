@@ -22,8 +22,7 @@ const RESULTS: [(&str, bool); 8] = [
 pub(super) fn results(view: &NoteView<'_>, markers: &[Mention], index: usize) -> Option<Vec<MarkerOutcome<'static>>> {
     let slash = |left: &Mention, right: &Mention| view.folded.slice(left.range.end..right.range.start).trim() == "/";
     let joined = |at: usize| markers.get(at).zip(markers.get(at + 1)).is_some_and(|(left, right)| slash(left, right));
-    let least = index.saturating_sub(LONGEST_ROW);
-    let first = (least..index).rev().take_while(|&at| joined(at)).last().unwrap_or(index);
+    let first = (index.saturating_sub(LONGEST_ROW)..index).rev().take_while(|&at| joined(at)).last().unwrap_or(index);
     let last = (index..index + LONGEST_ROW).find(|&at| !joined(at))?;
     let markers_of_row = markers.get(first..=last)?;
     let width = |marker: &Mention| if marker.term.is("pair") { 2 } else { 1 };

@@ -88,7 +88,7 @@ fn a_month_s_cost_is_shared_by_engine_time() {
 #[test]
 fn lines_that_are_not_whole_are_counted_and_passed_over() {
     let whole = line("2026-11", Some("trial"), 200, 10);
-    let cut = &whole[..40];
+    let cut: String = whole.chars().take(40).collect();
     let old = r#"{"time":"2026-11-01T00:00:00Z","status":200,"code":"ok","note_chars":7}"#;
     let bad_month = whole.replace("2026-11-05", "2026-13-05");
     let long = format!("{}{{\"time\":\"{}\"}}\n", whole, "x".repeat(100_000));
