@@ -12,7 +12,7 @@ impl PdfFile {
     /// drawing.
     pub(crate) fn of(pages: &[&str]) -> Self {
         let numbers: Vec<usize> = (0..pages.len()).map(|at| 4 + at * 2).collect();
-        let kids: String = numbers.iter().map(|number| format!("{number} 0 R ")).collect();
+        let kids = numbers.iter().map(|number| format!("{number} 0 R")).collect::<Vec<_>>().join(" ");
         let mut objects = vec![
             "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
             format!("<< /Type /Pages /Kids [{kids}] /Count {} >>", pages.len()),
@@ -50,7 +50,7 @@ impl PdfFile {
         let (start, size) = (out.len(), places.len() + 1);
         let mut end = format!("xref\n0 {size}\n0000000000 65535 f \n");
         for place in places {
-            let _ = write!(end, "{place:010} 00000 n \n");
+            let _ = writeln!(end, "{place:010} 00000 n ");
         }
         let _ = write!(end, "trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n");
         out.extend(end.as_bytes());

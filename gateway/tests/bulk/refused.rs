@@ -55,8 +55,8 @@ fn a_wrong_encoding_is_warned_about() {
 fn days_that_may_be_two_are_refused() {
     let workspace = Workspace::new();
     let rows = ["2024-03-31T10:00:00+01:00", "20240331", "31.03.2024", "03/04/2020", "31/03/2024"];
-    let rows: String = (1..).zip(rows).map(|(id, day)| format!("{id},{day},\"{}\"\n", note(id))).collect();
-    workspace.put("days.csv", format!("id,day,text\n{rows}"));
+    let rows: Vec<String> = (1..).zip(rows).map(|(id, day)| format!("{id},{day},\"{}\"\n", note(id))).collect();
+    workspace.put("days.csv", format!("id,day,text\n{}", rows.concat()));
     let arguments = ["days.csv", "--date-column", "day"];
     let output = workspace.run(&arguments);
     assert_eq!(output.code, Some(3), "{}", output.err);
