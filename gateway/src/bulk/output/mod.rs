@@ -141,7 +141,7 @@ impl ResultWriter {
                 notes::row(outcome, carried, reviewed, &mut |cells| parquet.add(cells));
             }
             (_, WriterState::Parquet(parquet)) => {
-                values::rows(outcome, carried, reviewed, &mut |cells| parquet.add(cells))
+                values::rows(outcome, carried, reviewed, &mut |cells| parquet.add(cells));
             }
             (_, WriterState::Terms(terms)) => terms.rows(outcome, &mut |cells| exchange.row(cells, out)),
             (_, WriterState::Portal(portal)) => portal.add(outcome, out),

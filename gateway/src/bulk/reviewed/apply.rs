@@ -89,7 +89,7 @@ pub(super) fn apply(result: &mut Object, note: Option<&NoteDecisions>) -> Result
         let of_field = FieldReview { field, note, letters: &letters };
         let values = of_field.values(&findings, record.as_deref())?;
         let record = of_field.record(&values, record);
-        if note.and_then(|note| note.expected(field)).is_some_and(|expected| expected != record.as_deref()) {
+        if note.is_some_and(|note| note.denies(field, record.as_deref())) {
             return Err(Misfit::OtherValues);
         }
         result.set(field.name(), &record);
@@ -199,7 +199,7 @@ impl<'a> FieldReview<'a> {
             let decision = values.get(at)?.decision;
             match decision.filter(|one| one.action == Action::Change) {
                 // The other places are those of the value before.
-                Some(_) if !is_first => continue,
+                Some(_) if !is_first => {}
                 Some(changed) => out.push(self.by_person(changed)?),
                 None => {
                     if let Some(decision) = decision {

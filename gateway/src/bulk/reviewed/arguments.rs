@@ -82,8 +82,11 @@ impl ReviewedArguments {
 pub(super) fn own_columns(format: OutputFormat) -> usize {
     match format {
         OutputFormat::Redcap | OutputFormat::Cbioportal => 2,
-        OutputFormat::Csv | OutputFormat::Tidy | OutputFormat::Xlsx => 1,
-        OutputFormat::Parquet | OutputFormat::ParquetTidy => 1,
+        OutputFormat::Csv
+        | OutputFormat::Tidy
+        | OutputFormat::Xlsx
+        | OutputFormat::Parquet
+        | OutputFormat::ParquetTidy => 1,
         OutputFormat::Jsonl | OutputFormat::Json | OutputFormat::NoteNlp | OutputFormat::Table => 0,
     }
 }

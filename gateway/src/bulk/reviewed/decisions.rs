@@ -94,9 +94,10 @@ impl Decision {
 }
 
 impl NoteDecisions {
-    /// Returns what the decisions make of a field, if the file says it: it does for fields that are decided.
-    pub(super) fn expected(&self, field: Field) -> Option<Option<&str>> {
-        self.expected.get(field.name()).map(Option::as_deref)
+    /// Returns whether the file says of a field that the decisions make another record of it. It says it of fields that are
+    /// decided.
+    pub(super) fn denies(&self, field: Field, record: Option<&str>) -> bool {
+        self.expected.get(field.name()).is_some_and(|expected| expected.as_deref() != record)
     }
 
     /// Adds the decisions of another line on the same note. Returns false if the two contradict each other: they decide on one

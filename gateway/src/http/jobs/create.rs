@@ -70,7 +70,7 @@ pub(in crate::http) async fn create_job(
         let location = HeaderValue::try_from(format!("{ROUTE}/{}", job.id)).ok();
         let mut headers = HeaderMap::new();
         headers.extend(location.map(|location| (header::LOCATION, location)));
-        (StatusCode::ACCEPTED, headers, Json(JobStatus::of(job, &jobs))).into_response()
+        (StatusCode::ACCEPTED, headers, Json(JobStatus::of(&job, &jobs))).into_response()
     }))
 }
 

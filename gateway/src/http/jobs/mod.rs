@@ -112,19 +112,17 @@ pub(super) struct JobList {
 }
 
 impl JobStatus {
-    fn of(job: Job, jobs: &Jobs) -> Self {
-        let waits_for = jobs.waiting(job.id).map(JobWait::from);
+    fn of(job: &Job, jobs: &Jobs) -> Self {
         let state = if job.state == JobState::Done { JobStateName::Done } else { JobStateName::Running };
-        let Job { id, created, expires, notes, ok, failed, .. } = job;
         Self {
-            id: id.to_string(),
+            id: job.id.to_string(),
             state,
-            created: created / 1_000,
-            expires: expires / 1_000,
-            notes,
-            ok,
-            failed,
-            waits_for,
+            created: job.created / 1_000,
+            expires: job.expires / 1_000,
+            notes: job.notes,
+            ok: job.ok,
+            failed: job.failed,
+            waits_for: jobs.waiting(job.id).map(JobWait::from),
         }
     }
 }
@@ -140,7 +138,7 @@ pub(super) async fn list_jobs(
     respond(jobs_of(&app, &context).map(|jobs| {
         let principal = access::principal(&request);
         let own = jobs.list(principal.as_ref().map(Principal::name));
-        Json(JobList { jobs: own.into_iter().map(|job| JobStatus::of(job, &jobs)).collect() })
+        Json(JobList { jobs: own.iter().map(|job| JobStatus::of(job, &jobs)).collect() })
     }))
 }
 
@@ -154,7 +152,7 @@ pub(super) async fn get_job(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    respond(find(&app, &context, &request, &id).map(|(jobs, job)| Json(JobStatus::of(job, &jobs))))
+    respond(find(&app, &context, &request, &id).map(|(jobs, job)| Json(JobStatus::of(&job, &jobs))))
 }
 
 /// Ends a job, and deletes its notes and results. Returns its last state.
@@ -171,7 +169,7 @@ pub(super) async fn delete_job(
     let deleting = async {
         let (jobs, job) = found?;
         let id = job.id;
-        let status = JobStatus::of(job, &jobs);
+        let status = JobStatus::of(&job, &jobs);
         blocking(move || jobs.delete(id)).await.map_err(|error| store_problem(&error, &context))?;
         Ok(Json(status))
     };
