@@ -262,7 +262,6 @@ mod tests {
             remarks: Vec::new(),
             needs_change: false,
             failure: Some("invalid_request".to_owned()),
-            needs_change: false,
             text: None,
             origin: NoteOrigin::default(),
             carried: Vec::new(),

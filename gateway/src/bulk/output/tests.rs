@@ -29,7 +29,6 @@ fn outcome(findings: &[Value], text: &str, carried: &[&str]) -> EntryOutcome {
         remarks: Vec::new(),
         needs_change: false,
         failure: None,
-        needs_change: false,
         text: Some(text.to_owned()),
         origin: NoteOrigin::default(),
         carried: carried.iter().map(|&value| value.to_owned()).collect(),
