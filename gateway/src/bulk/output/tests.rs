@@ -44,7 +44,7 @@ fn note_nlp_cuts_texts_to_the_lengths_of_the_data_model() {
     let note = format!("{}{words} and so on", "x\n\t".repeat(100));
     let mut row = Vec::new();
     let many = outcome(&[finding(&words, &json!(codes))], &note, &[]);
-    TermWriter::default().rows(&many, &mut |cells| row = cells.to_vec().into_iter().map(text_of).collect());
+    TermWriter::default().rows(&many, &mut |cells| row = cells.iter().cloned().map(text_of).collect());
     let at = |name: &str| terms::columns().iter().position(|column| column.name == name).unwrap();
     let length = |name: &str| row[at(name)].chars().count();
     let lengths = ["snippet", "lexical_variant", "term_modifiers"].map(length);
@@ -52,7 +52,7 @@ fn note_nlp_cuts_texts_to_the_lengths_of_the_data_model() {
     assert!(!row[at("snippet")].contains(['\n', '\t']));
     // A short one has the words around it, up to 60 characters on each side.
     let short = outcome(&[finding("IV", &json!([]))], &format!("{}IV{}", "a".repeat(300), "b".repeat(300)), &[]);
-    TermWriter::default().rows(&short, &mut |cells| row = cells.to_vec().into_iter().map(text_of).collect());
+    TermWriter::default().rows(&short, &mut |cells| row = cells.iter().cloned().map(text_of).collect());
     assert_eq!(row[at("snippet")], format!("{}IV{}", "a".repeat(60), "b".repeat(60)));
 }
 
@@ -88,7 +88,7 @@ fn cbioportal_gets_one_code_or_none_and_no_quotes_or_breaks() {
         (finding("x", &oncotree("LUNG")), finding("y", &oncotree("LUNG")), finding("z", &oncotree("BREAST")));
     let mut left_out = breast.clone();
     left_out["in_record"] = json!(false);
-    assert_eq!(row(&[lung.clone()])[9..], ["LUNG", "", "rules", "quoted", "a b  c", ""]);
+    assert_eq!(row(std::slice::from_ref(&lung))[9..], ["LUNG", "", "rules", "quoted", "a b  c", ""]);
     assert_eq!(row(&[lung.clone(), again])[9], "LUNG");
     assert_eq!(row(&[lung.clone(), breast])[9], "");
     assert_eq!(row(&[lung, left_out])[9], "LUNG");
@@ -133,7 +133,8 @@ fn a_parquet_file_is_written_in_groups_and_whole() {
     writer.check().unwrap();
     bytes.append(&mut writer.end().unwrap());
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
-    let groups: Vec<i64> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    let groups: Vec<i64> =
+        reader.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
     assert_eq!(groups[0], 50_000);
     assert!(groups.len() == 2 || groups.len() == 3, "{groups:?}");
     assert!(early > 0, "a group is written before the end");
