@@ -24,7 +24,7 @@ fn workspace() -> Workspace {
 fn reviewed(workspace: &Workspace, arguments: &[&str]) -> RunOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     command.current_dir(workspace.path("")).args(["reviewed", "results.jsonl", "--decisions"]);
-    let named = arguments.first().is_some_and(|first| first.ends_with(".jsonl"));
+    let named = arguments.first().is_some_and(|first| !first.starts_with("--"));
     command.args((!named).then_some("decisions.jsonl")).args(arguments);
     let output = said(&mut command);
     // Neither ids nor texts of notes.
@@ -58,7 +58,7 @@ fn edit(workspace: &Workspace, change: impl Fn(&mut Value)) {
     let mut lines: Vec<Value> =
         workspace.text("results.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     change(&mut lines[1]);
-    workspace.put("results.jsonl", lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+    workspace.put("results.jsonl", lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
 }
 
 fn refused(workspace: &Workspace, arguments: &[&str], why: &str) {
@@ -207,7 +207,7 @@ fn decisions_that_do_not_belong_to_the_results_are_refused() {
     refused(&workspace, &[], "decisions.jsonl, line 2: the decisions are on other values");
     edit(&workspace, |line| {
         *line =
-            json!({"id": "L-2", "status": 504, "error": {"code": "deadline_exceeded"}, "carried": {"patient": "P-01"}})
+            json!({"id": "L-2", "status": 504, "error": {"code": "deadline_exceeded"}, "carried": {"patient": "P-01"}});
     });
     refused(&workspace, &[], "the note of this decision failed (results.jsonl, line 2)");
 }

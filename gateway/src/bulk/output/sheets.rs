@@ -261,7 +261,6 @@ mod tests {
             line: format!("{{\"id\": \"{id}\", \"status\": 422, \"error\": {{\"code\": \"invalid_request\"}}}}\n"),
             remarks: Vec::new(),
             failure: Some("invalid_request".to_owned()),
-            needs_change: false,
             text: None,
             origin: NoteOrigin::default(),
             carried: Vec::new(),

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use parquet::file::{
-    metadata::RowGroupMetaData,
-    reader::{FileReader, SerializedFileReader},
-};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 
 use super::{
@@ -30,8 +27,8 @@ fn outcome(findings: &[Value], text: &str, carried: &[&str]) -> EntryOutcome {
         id: "7".to_owned(),
         line: format!("{}\n", json!({"id": "7", "status": 200, "result": result})),
         remarks: Vec::new(),
-        failure: None,
         needs_change: false,
+        failure: None,
         text: Some(text.to_owned()),
         origin: NoteOrigin::default(),
         carried: carried.iter().map(|&value| value.to_owned()).collect(),
@@ -136,7 +133,8 @@ fn a_parquet_file_is_written_in_groups_and_whole() {
     writer.check().unwrap();
     bytes.append(&mut writer.end().unwrap());
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
-    let groups: Vec<i64> = reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).collect();
+    let groups: Vec<i64> =
+        reader.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
     assert_eq!(groups[0], 50_000);
     assert!(groups.len() == 2 || groups.len() == 3, "{groups:?}");
     assert!(early > 0, "a group is written before the end");

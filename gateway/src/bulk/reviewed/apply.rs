@@ -89,7 +89,7 @@ pub(super) fn apply(result: &mut Object, note: Option<&NoteDecisions>) -> Result
         let of_field = FieldReview { field, note, letters: &letters };
         let values = of_field.values(&findings, record.as_deref())?;
         let record = of_field.record(&values, record);
-        if note.is_some_and(|note| note.expects_other(field, record.as_deref())) {
+        if note.is_some_and(|note| note.denies(field, record.as_deref())) {
             return Err(Misfit::OtherValues);
         }
         result.set(field.name(), &record);

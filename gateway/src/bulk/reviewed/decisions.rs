@@ -94,10 +94,10 @@ impl Decision {
 }
 
 impl NoteDecisions {
-    /// Returns whether the file says that the decisions make another value of a field, or none. It says so of fields that are
+    /// Returns whether the file says of a field that the decisions make another record of it. It says it of fields that are
     /// decided.
-    pub(super) fn expects_other(&self, field: Field, value: Option<&str>) -> bool {
-        self.expected.get(field.name()).is_some_and(|expected| expected.as_deref() != value)
+    pub(super) fn denies(&self, field: Field, record: Option<&str>) -> bool {
+        self.expected.get(field.name()).is_some_and(|expected| expected.as_deref() != record)
     }
 
     /// Adds the decisions of another line on the same note. Returns false if the two contradict each other: they decide on one

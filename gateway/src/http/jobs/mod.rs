@@ -113,18 +113,16 @@ pub(super) struct JobList {
 
 impl JobStatus {
     fn of(job: &Job, jobs: &Jobs) -> Self {
-        let waits_for = jobs.waiting(job.id).map(JobWait::from);
         let state = if job.state == JobState::Done { JobStateName::Done } else { JobStateName::Running };
-        let &Job { id, created, expires, notes, ok, failed, .. } = job;
         Self {
-            id: id.to_string(),
+            id: job.id.to_string(),
             state,
-            created: created / 1_000,
-            expires: expires / 1_000,
-            notes,
-            ok,
-            failed,
-            waits_for,
+            created: job.created / 1_000,
+            expires: job.expires / 1_000,
+            notes: job.notes,
+            ok: job.ok,
+            failed: job.failed,
+            waits_for: jobs.waiting(job.id).map(JobWait::from),
         }
     }
 }
@@ -140,7 +138,7 @@ pub(super) async fn list_jobs(
     respond(jobs_of(&app, &context).map(|jobs| {
         let principal = access::principal(&request);
         let own = jobs.list(principal.as_ref().map(Principal::name));
-        Json(JobList { jobs: own.into_iter().map(|job| JobStatus::of(&job, &jobs)).collect() })
+        Json(JobList { jobs: own.iter().map(|job| JobStatus::of(job, &jobs)).collect() })
     }))
 }
 
