@@ -260,6 +260,7 @@ mod tests {
             id: id.to_owned(),
             line: format!("{{\"id\": \"{id}\", \"status\": 422, \"error\": {{\"code\": \"invalid_request\"}}}}\n"),
             remarks: Vec::new(),
+            needs_change: false,
             failure: Some("invalid_request".to_owned()),
             text: None,
             origin: NoteOrigin::default(),
