@@ -66,6 +66,7 @@ test('a field is scored once each value of its record is decided', () => {
   // The value that is not in the record need not be decided.
   decisions.accept(idOf(decisions, 'IIIB'));
   assert.deepEqual(decisions.expected(), { stage: 'IIIB', treatment: 'carboplatin' });
+  assert.deepEqual(decisions.decided(), { stage: 'IIIB', treatment: 'carboplatin' });
   decisions.reject(idOf(decisions, 'EGFR'));
   assert.deepEqual(decisions.expected(), { stage: 'IIIB', gene_mutation: null, treatment: 'carboplatin' });
   // An added value decides nothing about the others of its field.
@@ -73,6 +74,14 @@ test('a field is scored once each value of its record is decided', () => {
   assert.equal('cancer_type' in decisions.expected(), false);
   decisions.add('response', 'stable disease');
   assert.equal(decisions.expected().response, 'stable disease');
+});
+
+test('a field with one decision of several is written with what was decided', () => {
+  const decisions = make();
+  decisions.reject(idOf(decisions, 'pemetrexed'));
+  assert.deepEqual([decisions.expected(), decisions.decided()], [{}, { treatment: 'carboplatin' }]);
+  decisions.reject(idOf(decisions, 'carboplatin'));
+  assert.deepEqual(decisions.decided(), { treatment: null });
 });
 
 test('accepting all values leaves the words of the record', () => {

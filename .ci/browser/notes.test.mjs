@@ -123,15 +123,21 @@ test('doubt puts what nobody can trust first', () => {
   assert.deepEqual(doubtOf(result(warned('of_tomorrow'))).reasons, ['of tomorrow']);
 });
 
+test('a date that the service would refuse is told before anything is sent', () => {
+  const dated = (date) => notesBy(notesIn(`id,note_date,text\n1,${date},Stage IV melanoma\n`), { text: 'text', id: 'id', date: 'note_date', patient: '' })[0];
+  for (const date of ['2024-03-01', '2024-12-31', '']) assert.equal(dated(date).problem, null, date);
+  for (const date of ['01.03.2024', '2024-13-01', '03/01/2024', '20240301', '2024-03-01T10:00']) assert.match(dated(date).problem, /date/, date);
+});
+
 test('results of many notes as a table and as lines', () => {
   const entries = [
-    { note: { index: 0, id: '=1+1', patient: 'P', date: '2024-01-01' }, outcome: { status: 200, ...result({ warnings: [{ code: 'x' }, { code: 'x' }] }, { stage: 'IV; "a"' }) }, decisions: 'done' },
+    { note: { index: 0, id: '=1+1', patient: 'P', date: '2024-01-01' }, outcome: { status: 200, ...result({ warnings: [{ code: 'x' }, { code: 'x' }] }, { stage: 'IV; "a"', treatment: 'surgery' }) }, decisions: 'done', decided: { treatment: null, response: 'PR' } },
     { note: { index: 1, id: 'b', patient: null, date: null }, outcome: { status: 504, error: { detail: 'Too late.' } }, decisions: 'none' },
     { note: { index: 2, id: 'c', patient: null, date: null }, outcome: null, decisions: 'none' },
   ];
   const rows = resultsAsCsv(entries).split('\r\n');
-  assert.equal(rows[0], `\ufeffid,patient,note_date,state,${Object.keys(FIELDS).join(',')},warnings,decisions,error`);
-  assert.deepEqual(rows.slice(1, 4), ["'=1+1,P,2024-01-01,read,,\"IV; \"\"a\"\"\",,,,,,x,done,", 'b,,,not read,,,,,,,,,none,Too late.', 'c,,,waiting,,,,,,,,,none,']);
+  assert.equal(rows[0], `\ufeffid,patient,note_date,state,${Object.keys(FIELDS).join(',')},warnings,decisions,decided_fields,error`);
+  assert.deepEqual(rows.slice(1, 4), ["'=1+1,P,2024-01-01,read,,\"IV; \"\"a\"\"\",,,,PR,,x,done,treatment; response,", 'b,,,not read,,,,,,,,,none,,Too late.', 'c,,,waiting,,,,,,,,,none,,']);
   assert.deepEqual(resultsAsLines(entries).trim().split('\n').map((line) => JSON.parse(line)).map(({ id, index, status }) => [id, index, status]), [['=1+1', 0, 200], ['b', 1, 504]]);
 });
 

@@ -12,7 +12,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ pub use self::{
     store::JobOutcome,
 };
 use self::{
+    record::milliseconds,
     seal::{NotReadable, Sealer},
     store::Store,
 };
@@ -394,8 +395,4 @@ fn is_visible(job: &Job) -> bool {
 
 fn now() -> u64 {
     milliseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

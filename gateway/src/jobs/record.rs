@@ -1,6 +1,6 @@
 //! The record of a job, as it is kept. It has no text of notes and no ids of notes.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -87,4 +87,9 @@ impl From<JobId> for String {
     fn from(id: JobId) -> Self {
         id.to_string()
     }
+}
+
+/// Returns a time in whole milliseconds.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

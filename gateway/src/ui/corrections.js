@@ -77,6 +77,11 @@ export class Corrections {
     return this.#book.stateOf(key);
   }
 
+  // Returns what the fields with a decision contain in a note by its decisions.
+  decidedOf(key) {
+    return this.#book.decidedOf(key);
+  }
+
   // Takes the decisions of a saved file. `find(id)` returns { key, text, result } for a note of the page, null if there is
   // none. Returns what was done as text.
   restore(file, find) {

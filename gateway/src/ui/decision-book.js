@@ -57,6 +57,11 @@ export class DecisionBook {
     return decisions?.count > 0 ? 'decided' : 'none';
   }
 
+  // Returns what the fields with a decision contain in a note by its decisions.
+  decidedOf(key) {
+    return this.#notes.get(key)?.decisions.decided() ?? {};
+  }
+
   changed() {
     this.#unsaved = true;
   }

@@ -140,13 +140,22 @@ export class Decisions {
   // Returns what the scored fields contain by these decisions. An undecided value stays where it is.
   expected() {
     const rows = this.rows();
-    return Object.fromEntries(this.scored().map((field) => {
-      const own = rows.filter((row) => row.field === field);
-      // The record may write two values as one, "A and B", so where nothing changed it is taken as it is.
-      if (own.every((row) => row.kept === row.inRecord && (row.decision ?? 'accept') === 'accept')) return [field, this.#record[field] ?? null];
-      const kept = new Set(own.filter((row) => row.kept).map((row) => row.value));
-      return [field, kept.size > 0 ? [...kept].join('; ') : null];
-    }));
+    return Object.fromEntries(this.scored().map((field) => [field, this.#content(field, rows)]));
+  }
+
+  // Returns what each field with a decision contains by the decisions; undecided values of such a field stay.
+  decided() {
+    const rows = this.rows();
+    const fields = Object.keys(FIELDS).filter((field) => rows.some((row) => row.field === field && row.decision !== null));
+    return Object.fromEntries(fields.map((field) => [field, this.#content(field, rows)]));
+  }
+
+  #content(field, rows) {
+    const own = rows.filter((row) => row.field === field);
+    // The record may write two values as one, "A and B", so where nothing changed it is taken as it is.
+    if (own.every((row) => row.kept === row.inRecord && (row.decision ?? 'accept') === 'accept')) return this.#record[field] ?? null;
+    const kept = new Set(own.filter((row) => row.kept).map((row) => row.value));
+    return kept.size > 0 ? [...kept].join('; ') : null;
   }
 
   // Returns each decision once, with the first place of its value in code points; null if its words are not in the note.

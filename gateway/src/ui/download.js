@@ -26,17 +26,18 @@ export function asCsv(result) {
   return `\ufeff${padded.map((line) => line.map(cell).join(',')).join('\r\n')}\r\n`;
 }
 
-// Returns a table with a row for each note: { note, outcome, decisions } each. The values are those that were read, before
-// any decision.
+// Returns a table with a row for each note: { note, outcome, decisions, decided } each. A field in `decided` has the value that
+// a person's decisions make of it, and its name in the column `decided_fields`; the other fields have what was read.
 export function resultsAsCsv(entries) {
   const fields = Object.keys(FIELDS);
-  const rows = entries.map(({ note, outcome, decisions }) => {
+  const rows = entries.map(({ note, outcome, decisions, decided = {} }) => {
     const { result, error } = outcome ?? {};
+    const valueOf = (field) => (Object.hasOwn(decided, field) ? decided[field] : result?.[field]);
     const state = result ? 'read' : error ? 'not read' : 'waiting';
     const codes = [...new Set((result?.warnings ?? []).map(({ code }) => code))].join('; ');
-    return [note.id, note.patient, note.date, state, ...fields.map((field) => result?.[field]), codes, decisions, error?.detail];
+    return [note.id, note.patient, note.date, state, ...fields.map(valueOf), codes, decisions, Object.keys(decided).join('; '), error?.detail];
   });
-  const head = ['id', 'patient', 'note_date', 'state', ...fields, 'warnings', 'decisions', 'error'];
+  const head = ['id', 'patient', 'note_date', 'state', ...fields, 'warnings', 'decisions', 'decided_fields', 'error'];
   return `\ufeff${[head, ...rows].map((line) => line.map(cell).join(',')).join('\r\n')}\r\n`;
 }
 

@@ -183,7 +183,9 @@ export class ManyNotes {
     const told = (text) => {
       byId('list-told').textContent = text;
     };
-    const entries = () => this.#list.rows.map(({ note, outcome }) => ({ note, outcome, decisions: this.#corrections.stateOf(note.index) }));
+    const entries = () => this.#list.rows.map(({ note, outcome }) => ({
+      note, outcome, decisions: this.#corrections.stateOf(note.index), decided: this.#corrections.decidedOf(note.index),
+    }));
     byId('list-csv').addEventListener('click', () => {
       save('results.csv', 'text/csv;charset=utf-8', resultsAsCsv(entries()));
       told('Saved the results as results.csv.');

@@ -114,6 +114,11 @@ export function likelyColumns({ columns, records }) {
   return { text, id: by(ID_NAMES), date: by(DATE_NAMES), patient: by(PATIENT_NAMES) };
 }
 
+// Whether a text is a day as the service takes it.
+function isDay(text) {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
 // Returns the column with the most text.
 function longest(columns, records) {
   const size = (name) => records.reduce((sum, { cells }) => sum + (cells?.[name]?.length ?? 0), 0);
@@ -131,6 +136,7 @@ export function notesBy({ kind, records }, { text, id, date, patient }) {
     if (problem === null && note.text.trim() === '') note.problem = 'This note has no text.';
     else if (problem === null && unsafe.includes(id)) note.problem = 'The id is a number with more digits than a browser keeps. Write it in quotes.';
     else if (problem === null && kind === 'table' && id !== '' && own === '') note.problem = 'This note has no id, so it may be the rest of the note before it.';
+    else if (problem === null && note.date !== null && !isDay(note.date)) note.problem = `The date is not written as 2026-11-29. Write it so, choose no column for the date, or use “gateway extract”, which reads other forms.`;
     else if (seen.has(note.id)) note.problem = 'Another note has this id. Ids must be different.';
     if (!seen.has(note.id)) seen.add(note.id);
     else note.id = `${note.id} (${place})`;
