@@ -17,14 +17,14 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    record::{Job, JobId, JobState},
-    store::JobOutcome,
-};
 use self::{
     record::milliseconds,
     seal::{NotReadable, Sealer},
     store::Store,
+};
+pub use self::{
+    record::{Job, JobId, JobState},
+    store::JobOutcome,
 };
 use crate::{config::JobSettings, files};
 
