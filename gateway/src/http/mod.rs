@@ -1,4 +1,4 @@
-//! The HTTP service: one list of routes, and one layer whose ordered steps every request passes.
+//! The HTTP service: one list of routes, and one list of layers (`layers.rs`), whose `edge` has the checks of every request.
 
 mod accept;
 mod access;

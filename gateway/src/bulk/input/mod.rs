@@ -1,5 +1,5 @@
-//! The inputs: text files, folders, tables, JSON, FHIR, standard input. They are read as a stream, one note at a time,
-//! so that memory does not grow with the number of notes.
+//! The inputs: texts, folders, tables, workbooks, Parquet, PDF, JSON, FHIR, HL7, CDA, standard input. They are read one
+//! note at a time, so that memory does not grow with the number of notes.
 //!
 //! How an input is read is decided by what it is, not by its name: see [`kind`]. A fault of one note is passed on in
 //! place of its text. Only a fault that makes a whole input unreadable before anything is read is an error.
