@@ -8,6 +8,8 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
+use crate::statics::pattern;
+
 /// Signs that a line between two notes is made of, and the least number of them.
 const RULES: [char; 5] = ['=', '-', '*', '_', '#'];
 const SHORTEST_RULE: usize = 3;
@@ -17,8 +19,8 @@ const HEADER_LINES: usize = 4;
 const WORDS_OF_A_NOTE: usize = 3;
 
 /// The label and the value of a number, at the beginning of a line.
-static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
         r"(?ix)^\W{0,6}
         (?P<label>
             (?:patient|pat|pt|person|subject|patienten?|fall) [\s_.-]* (?:id|no|nr|number|nummer|mrn|\#)?
@@ -26,18 +28,18 @@ static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
         ) \.? \s* [:\#=]+ \s*
         (?P<value>[A-Z0-9][A-Z0-9/_.-]*)",
     )
-    .ok()
 });
 /// Names of columns with the numbers of patients or notes.
-static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(?:(?:patient|pat|person|subject|note|case|record)[\s_.-]*(?:id|no|nr|number|mrn|\#)\.?|patient|mrn|pid|id)$")
-        .ok()
+static NAME: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^(?:(?:patient|pat|person|subject|note|case|record)[\s_.-]*(?:id|no|nr|number|mrn|\#)\.?|patient|mrn|pid|id)$",
+    )
 });
 /// Parts of a web page: a table, a row, a cell, and anything in it.
-static TABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?is)<table\b.*?(?:</table\s*>|\z)").ok());
-static ROW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?is)<tr\b[^>]*>").ok());
-static CELL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?is)<t[dh]\b[^>]*>").ok());
-static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)<[^>]*>").ok());
+static TABLE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?is)<table\b.*?(?:</table\s*>|\z)"));
+static ROW: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?is)<tr\b[^>]*>"));
+static CELL: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?is)<t[dh]\b[^>]*>"));
+static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?s)<[^>]*>"));
 
 /// Returns what a text looks like, as the end of a sentence that begins with its name; `None` for the text of one patient.
 /// The sentence has no words of the text.
@@ -98,7 +100,7 @@ fn is_rule(line: &str) -> bool {
 
 /// Returns the label of a number and the number. A value without a digit is a name or a word.
 fn number(line: &str) -> Option<(String, String)> {
-    let found = NUMBER.as_ref()?.captures(line)?;
+    let found = NUMBER.captures(line)?;
     let value = found.name("value")?.as_str();
     let label = found.name("label")?.as_str();
     let label: String = label.chars().filter(|letter| letter.is_alphabetic()).collect();
@@ -107,11 +109,11 @@ fn number(line: &str) -> Option<(String, String)> {
 
 /// Returns the number of rows of a table of a web page that has a column of numbers of patients or notes, and one of notes.
 fn rows_of_patients(text: &str) -> Option<usize> {
-    TABLE.as_ref()?.find_iter(text).find_map(|table| {
+    TABLE.find_iter(text).find_map(|table| {
         let rows: Vec<Vec<String>> =
-            ROW.as_ref()?.split(table.as_str()).skip(1).map(cells).filter(|cells| cells.len() > 1).collect();
+            ROW.split(table.as_str()).skip(1).map(cells).filter(|cells| cells.len() > 1).collect();
         let (header, data) = rows.split_first()?;
-        let at = header.iter().position(|name| NAME.as_ref().is_some_and(|known| known.is_match(name)))?;
+        let at = header.iter().position(|name| NAME.is_match(name))?;
         let data: Vec<_> = data.iter().filter(|row| row.len() == header.len()).collect();
         let ids: BTreeSet<&String> = data.iter().filter_map(|row| row.get(at)).filter(|id| !id.is_empty()).collect();
         let words = |column: usize| -> usize {
@@ -123,8 +125,7 @@ fn rows_of_patients(text: &str) -> Option<usize> {
 }
 
 fn cells(row: &str) -> Vec<String> {
-    let (Some(cell), Some(tag)) = (CELL.as_ref(), TAG.as_ref()) else { return Vec::new() };
-    cell.split(row).skip(1).map(|cell| tag.replace_all(cell, " ").replace("&nbsp;", " ").trim().to_owned()).collect()
+    CELL.split(row).skip(1).map(|cell| TAG.replace_all(cell, " ").replace("&nbsp;", " ").trim().to_owned()).collect()
 }
 
 #[cfg(test)]
