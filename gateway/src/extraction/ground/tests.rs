@@ -93,6 +93,8 @@ fn a_stage_group_needs_the_word_stage() {
             ("IV contrast; stage IV disease", "IV", Some("stage IV")),
             ("Stage: IIIA", "IIIA", Some("Stage: IIIA")),
             ("FIGO IIIC", "IIIC", Some("FIGO IIIC")),
+            ("Lymphoma, Ann Arbor IIB", "IIB", Some("Arbor IIB")),
+            ("Seen in Ann Arbor 3 weeks ago.", "III", None),
             ("stage IV", "III", None),
             ("pT2 N0 M0", "pT2 N0 M0", Some("pT2 N0 M0")),
             ("limited-stage disease", "limited stage", Some("limited-stage")),
@@ -164,6 +166,14 @@ fn synonyms_and_rules_quote_their_words() {
             Basis::Inferred,
             "metastatic_implies_stage_iv",
             "Widely metastatic",
+        ),
+        (
+            Field::Stage,
+            "Peritoneal carcinomatosis.",
+            "IV",
+            Basis::Inferred,
+            "metastatic_implies_stage_iv",
+            "Peritoneal carcinomatosis",
         ),
         (
             Field::Stage,
