@@ -153,3 +153,30 @@ fn refused(refusal: Refusal) -> Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(pages: &[&str]) -> Result<PdfText, Fault> {
+        joined(&PdfPages { pages: pages.iter().map(|&page| page.to_owned()).collect(), has_form_fields: false })
+    }
+
+    #[test]
+    fn signs_that_are_no_letters_are_refused_and_a_few_are_not() {
+        let sentence = "Stage IV lung adenocarcinoma with brain metastases.";
+        for unknown in ["\u{fffd}", "\u{e001}", "\u{1}"] {
+            let garbled = unknown.repeat(20);
+            assert!(outcome(&[sentence, &garbled]).is_err(), "{unknown:?}");
+            assert!(outcome(&[sentence, unknown]).is_ok(), "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_refused_and_an_empty_page_is_said() {
+        assert!(outcome(&[" \n", ""]).is_err());
+        let read = outcome(&["Stage IV", " "]).unwrap();
+        assert_eq!(read.text, "Stage IV\n\u{c} ");
+        assert!(read.warning.is_some_and(|warning| warning.message.contains("page 2")));
+    }
+}
