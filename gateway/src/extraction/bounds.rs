@@ -4,6 +4,8 @@
 //! made-up variants, or a model that repeats itself. Each value costs a search of the note, so their number must be
 //! limited.
 
+use std::collections::HashSet;
+
 use super::{Field, Record, Warning, WarningCode, fields::parts};
 
 /// Most values of one field in the record.
@@ -20,6 +22,7 @@ pub(super) const LONGEST_VALUE: usize = 512;
 pub(super) fn cut(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
     let (mut further, mut warnings) = (Vec::new(), Vec::new());
     for field in Field::ALL {
+        without_repeats(record, field);
         // Each value takes at least one byte, so a text of at most `MOST_VALUES` bytes is not split and counted.
         let Some(value) = record.get(field).filter(|value| value.len() > MOST_VALUES) else { continue };
         let values: Vec<&str> = parts(value).collect();
@@ -32,6 +35,19 @@ pub(super) fn cut(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
         *record.get_mut(field) = Some(kept);
     }
     (further, warnings)
+}
+
+/// Keeps the first of equal values: a model that repeats itself says no more than once.
+fn without_repeats(record: &mut Record, field: Field) {
+    let Some(value) = record.get(field).filter(|value| value.contains(';')) else { return };
+    let mut seen = HashSet::new();
+    let mut count = 0;
+    let kept: Vec<&str> =
+        parts(value).inspect(|_| count += 1).filter(|part| seen.insert(part.to_lowercase())).collect();
+    if kept.len() < count {
+        let kept = kept.join("; ");
+        *record.get_mut(field) = Some(kept);
+    }
 }
 
 fn too_many(field: Field, count: usize) -> Warning {
@@ -49,6 +65,20 @@ fn too_many(field: Field, count: usize) -> Warning {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_values_are_kept_once() {
+        for (value, expected) in [
+            ("trastuzumab; trastuzumab; Trastuzumab", "trastuzumab"),
+            ("FOLFOX; FOLFIRI; FOLFOX", "FOLFOX; FOLFIRI"),
+            ("EGFR L858R; EGFR T790M", "EGFR L858R; EGFR T790M"),
+            ("x;y", "x;y"),
+        ] {
+            let mut record = Record { treatment: Some(value.to_owned()), ..Record::default() };
+            assert!(cut(&mut record).1.is_empty());
+            assert_eq!(record.treatment.as_deref(), Some(expected), "{value}");
+        }
+    }
 
     #[test]
     fn fields_are_cut_and_the_next_values_are_returned() {

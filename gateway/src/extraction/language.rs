@@ -21,7 +21,16 @@ const PLAINLY_FOREIGN: &str = "por una paciente que uma sem nao pela foi les une
                                gli der und mit ohne bei eine einer wurde nach zeigt unter zum het een voor niet werd";
 /// Words of oncology that English spells differently.
 const FOREIGN_TERMS: &str = "lunge leber stadium knochen hirn brust magen darm estadio higado pulmon hueso cerebro \
-                             tratamiento poumon foie stade traitement fegato polmone stadio ossa trattamento";
+                             tratamiento poumon foie stade traitement fegato polmone stadio ossa trattamento \
+                             keine kein keinen geen nega niega aucun aucune abgelehnt erhalten bekommen kanker \
+                             borstkanker longkanker darmkanker gekregen ontvangen uitzaaiingen behandeling krebs \
+                             brustkrebs lungenkrebs darmkrebs metastase behandlung patientin mama mamario mamaria \
+                             hepaticas hepatica hepaticos oseas osea pulmonares quimioterapia recibio rechazo \
+                             metastasica metastasico sein hepatiques osseuses pulmonaires cerebrales chimiotherapie \
+                             recu mammario mammella ossee epatiche polmonari cerebrali metastasi chemioterapia \
+                             ricevuto rifiutato ossea osseas cancro recebeu recusou cáncer câncer metástasis \
+                             metástases métastases métastatique hepáticas hepática hépatiques óseas cerebraux \
+                             quimioterápia recibió rechazó reçu não";
 /// Stems inside German compound words: `Adenokarzinom`, `Lebermetastasen`.
 const GERMAN_STEMS: [&str; 3] = ["karzinom", "metastasen", "metastasiert"];
 /// Number of words in a part of a note, about one short sentence.

@@ -7,6 +7,7 @@ mod alike;
 mod answer;
 mod assertion;
 mod bounds;
+mod boxes;
 pub mod chunk;
 pub(crate) mod codes;
 mod confidence;

@@ -10,7 +10,7 @@ use super::{
     dates::NoteDates,
     ground::{self, Grounded, Grounder},
     language,
-    readable::Readable,
+    readable::{Readable, unticked},
     superseded,
     tnm::{self, TnmFormula},
     tumours::{self, Tumour, TumourReader, Tumours},
@@ -91,8 +91,14 @@ pub(super) fn review(
     let foreign = ForeignText::of(note);
     let dates = NoteDates::of(note, &read, unit, input.note_date);
     let note_grounder = Grounder::of(read.note());
+    let mut homonyms = Vec::new();
     let mut tumours = input.tumours.cloned().unwrap_or_else(|| match input.tumour_reader {
-        Some(reader) => Tumours::of(read.note().as_str(), &reader.signs(read.note(), note_grounder.context())),
+        Some(reader) => {
+            let signs = reader.signs(read.note(), note_grounder.context());
+            let tumours = Tumours::of(read.note().as_str(), &signs);
+            homonyms = signs.homonyms;
+            tumours
+        }
         None => Tumours::default(),
     });
     let of_index = |tumour: Option<usize>| tumour.is_none_or(|tumour| tumours.index() == Some(tumour));
@@ -103,6 +109,7 @@ pub(super) fn review(
     }
     let (further, mut warnings) = bounds::cut(&mut record);
     let mut grounded = note_grounder.ground(&record);
+    grounded.iter_mut().for_each(|one| one.exclude(&homonyms));
     tumours.leave_out(&mut grounded, |field, value| {
         let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));
         found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
@@ -122,7 +129,10 @@ pub(super) fn review(
     let grounded_in_original: Vec<_> = if read.is_made() {
         let not_found =
             grounded.extract_if(.., |one| one.basis == Basis::Unsupported).map(|one| (one.field, one.value));
-        ground::ground_parts(note, not_found)
+        let unticked = unticked(note.as_str());
+        let mut grounded = ground::ground_parts(note, not_found);
+        grounded.iter_mut().for_each(|one| one.exclude(&unticked));
+        grounded
     } else {
         Vec::new()
     };

@@ -6,7 +6,7 @@ use super::{
     in_situ,
     lexicon::{Mention, Term, TermKind},
     meanings,
-    specimen::specimen_organ,
+    specimen::{specimen_organ, stated_origin},
     standing::{Standing, is_of_study, standing},
     view::NoteView,
 };
@@ -203,6 +203,11 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
     let mut start = head.range.start;
     let sites = view.terms(TermKind::Site);
     let mut before = before;
+    let origin = stated_origin(view, head.range.end).filter(|_| head_organ.is_none() && !head.term.is("haem"));
+    if let Some(origin) = origin {
+        organ = origin.term.tag("primary");
+        words.insert(0, origin.term.spelled);
+    }
     loop {
         let site = sites.get(..sites.partition_point(|site| site.range.end < start)).and_then(<[_]>::last);
         let adjective = before.split_last().filter(|(last, _)| last.term.is("adj") && touches(view, last, start));
@@ -218,7 +223,7 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
             let is_aside = head_organ.is_some() && view.folded.slice(site.range.end..start).starts_with(')');
             let unnamed =
                 head_organ.is_none() || (head.term.is("whole") && !is_aside && !breaks_line(view, site, start));
-            unnamed && organ == head_organ && touches(view, site, start)
+            unnamed && origin.is_none() && organ == head_organ && touches(view, site, start)
         }) {
             let Some(primary) = site.term.tag("primary") else { break };
             if head_organ == Some(primary) || head.term.is("haem") {

@@ -139,7 +139,7 @@ impl Mentions {
                 let range = bounded(folded, hit.start()..hit.end(), !term.exact)?;
                 let same_case =
                     !term.exact || folded.quote(&(hit.start()..hit.end())).replace('\u{2011}', "-") == term.spelled;
-                same_case.then_some(Mention { term, range })
+                (same_case || is_telegraphic_receptor(folded, term, &hit.range())).then_some(Mention { term, range })
             })
             .collect();
         found.sort_by_key(|mention| (mention.range.start, usize::MAX - mention.range.end));
@@ -156,6 +156,27 @@ impl Mentions {
     pub(crate) fn get(&self, kind: TermKind) -> &[Mention] {
         self.lists.get(kind as usize).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Returns whether "er" and "pr" in small letters are the receptors: each with its result, and the other one or HER2 beside
+/// it, as in "er pos pr neg her2 neg".
+fn is_telegraphic_receptor(folded: &FoldedNote<'_>, term: &Term, range: &Range<usize>) -> bool {
+    const REACH: usize = 14;
+    const RESULTS: [&str; 4] = [" pos", " neg", "+", "-"];
+    let has_result = |text: &str| RESULTS.iter().any(|result| text.starts_with(result));
+    let other = match term.spelled {
+        "ER" => "pr",
+        "PR" => "er",
+        _ => return false,
+    };
+    let beside = |text: &str, name: &str| {
+        text.match_indices(name).any(|(at, _)| {
+            let word = !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_ascii_alphanumeric());
+            word && has_result(text.get(at + name.len()..).unwrap_or_default())
+        })
+    };
+    let (before, after) = (folded.before(range.start, REACH), folded.after(range.end, 2 * REACH));
+    has_result(after) && [other, "her2"].iter().any(|name| beside(before, name) || beside(after, name))
 }
 
 /// Returns the stretch, extended by a plural "s", if it begins and ends at word boundaries.

@@ -88,20 +88,26 @@ fn words(list: &'static str) -> impl Iterator<Item = String> {
     list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| FoldedNote::of(word).as_str().to_owned())
 }
 
-/// Returns whether the words around an acronym show that it means something else, or do not show that it means this.
-pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
-    let list = match mention.term.kind {
-        TermKind::Treatment => "treatment",
-        TermKind::Marker => "marker",
-        TermKind::Gene => "gene",
-        TermKind::Cancer => "cancer",
-        TermKind::Spread => return is_exercise(view, mention),
-        _ => return false,
-    };
-    if is_date_or_measure(view, mention) || is_of_right_side(view, mention) {
-        return true;
+/// Returns whether the words beside an acronym show that it means something else. Words that only fail to show its own
+/// meaning are no proof.
+pub(crate) fn shows_another(view: &NoteView<'_>, mention: &Mention) -> bool {
+    let Some(list) = list_of(mention) else { return false };
+    MEANINGS.get(&(list, mention.term.spelled)).is_some_and(|meaning| is_beside_other(view, mention, meaning))
+}
+
+/// Returns the list of `lexicons/meanings.txt` that a term belongs to.
+fn list_of(mention: &Mention) -> Option<&'static str> {
+    match mention.term.kind {
+        TermKind::Treatment => Some("treatment"),
+        TermKind::Marker => Some("marker"),
+        TermKind::Gene => Some("gene"),
+        TermKind::Cancer => Some("cancer"),
+        _ => None,
     }
-    let Some(meaning) = MEANINGS.get(&(list, mention.term.spelled)) else { return false };
+}
+
+/// Returns whether a word beside an acronym shows its other meaning.
+fn is_beside_other(view: &NoteView<'_>, mention: &Mention, meaning: &Meaning) -> bool {
     // Not the sentence, because a heading ("ROS:") is a sentence by itself.
     let before = view.folded.before(mention.range.start, BESIDE);
     let before = before.rsplit(['\n', ';']).next().unwrap_or_default();
@@ -109,7 +115,20 @@ pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     let after = view.folded.after(mention.range.end, BESIDE);
     let after = after.split(['\n', ';']).next().unwrap_or_default();
     let after = after.split(". ").next().unwrap_or_default();
-    if meaning.other.iter().any(|word| begins_word(before, word) || begins_word(after, word)) {
+    meaning.other.iter().any(|word| begins_word(before, word) || begins_word(after, word))
+}
+
+/// Returns whether the words around an acronym show that it means something else, or do not show that it means this.
+pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
+    if mention.term.kind == TermKind::Spread {
+        return is_exercise(view, mention);
+    }
+    let Some(list) = list_of(mention) else { return false };
+    if is_date_or_measure(view, mention) || is_of_right_side(view, mention) {
+        return true;
+    }
+    let Some(meaning) = MEANINGS.get(&(list, mention.term.spelled)) else { return false };
+    if is_beside_other(view, mention, meaning) {
         return true;
     }
     let near = view.around(&mention.range, NEAR, NEAR);

@@ -137,7 +137,7 @@ fn sites_of_term(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Fou
     if !strong && !lesion {
         return Vec::new();
     }
-    let sites: Vec<&Mention> = sites_of(view, word, strong).collect();
+    let sites: Vec<&Mention> = sites_of(view, word, strong || word.term.is("heading")).collect();
     if sites.is_empty() {
         return imaged(view, word).map(|place| (word.range.start, place, false)).into_iter().collect();
     }
@@ -172,21 +172,19 @@ fn involved_nodes(view: &NoteView<'_>) -> Vec<FoundSite> {
 
 /// Returns whether the sentence of a lesion mentions metastasis, progression or a similar sign of spread.
 fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
-    let sentence = view.near(&word.range, 160, 160);
-    [
-        "metasta",
-        "progress",
-        "recurr",
-        "relaps",
-        "disseminat",
-        "hypermetabolic",
-        "fdg",
-        "enhancing",
-        "multiple",
-        "several",
-    ]
-    .iter()
-    .any(|sign| sentence.contains(sign))
+    let stretch = view.around(&word.range, 160, 160);
+    let sentence = view.folded.slice(stretch.clone());
+    // "Liver lesion biopsied: benign, not metastatic" tells of no spread.
+    let metastatic = || {
+        sentence.match_indices("metasta").any(|(at, sign)| {
+            let at = stretch.start + at;
+            view.enters_record(&(at..at + sign.len()), Field::MetastasisSite)
+        })
+    };
+    metastatic()
+        || ["progress", "recurr", "relaps", "disseminat", "hypermetabolic", "fdg", "enhancing", "multiple", "several"]
+            .iter()
+            .any(|sign| sentence.contains(sign))
 }
 
 /// Returns the organ that was imaged: "brain MRI showed two lesions".

@@ -12,7 +12,7 @@ use super::{
     RulesEngine,
     cancer::{self, NamedMalignancy},
     lexicon::{Mention, TermKind},
-    record,
+    meanings, record,
     standing::Standing,
     view::NoteView,
 };
@@ -89,7 +89,16 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
         }
     }
     bound_words.sort_by_key(|(range, _)| range.start);
-    TumourSigns { mentions, bound_words }
+    TumourSigns { mentions, bound_words, homonyms: homonyms(view) }
+}
+
+/// Returns the acronyms of treatments, markers and genes that mean something else.
+fn homonyms(view: &NoteView<'_>) -> Vec<Range<usize>> {
+    let kinds = [TermKind::Treatment, TermKind::Marker, TermKind::Gene].into_iter();
+    let others = kinds.flat_map(|kind| view.terms(kind)).filter(|mention| meanings::shows_another(view, mention));
+    let mut ranges: Vec<Range<usize>> = others.map(|mention| view.folded.origin(&mention.range)).collect();
+    ranges.sort_by_key(|range| range.start);
+    ranges
 }
 
 /// Returns the record of a text that names several tumours, and the values of the others than the index. Where the text

@@ -13,6 +13,7 @@ mod faults;
 mod keys;
 mod long_notes;
 mod metrics;
+mod model_answers;
 mod pages;
 mod patient;
 mod sockets;

@@ -74,6 +74,9 @@ impl Context<'_> {
         let after = self.lower(range.end..last.end.min(range.end.saturating_add(AFTER)));
         let before = self.lower(range.start.saturating_sub(BEFORE)..range.start);
         steps::count(after.len() + before.len());
+        if is_change_of_given(&before) {
+            return true;
+        }
         let operation = has(&value, &OPERATIONS);
         let claimed = if operation { has(&before, &OPERATED_BEFORE) } else { has(&before, &GIVEN_BEFORE) };
         if claimed {
@@ -96,10 +99,49 @@ impl Context<'_> {
     }
 
     /// Returns a part of the note in lower case, without broken characters at its ends.
-    fn lower(&self, range: Range<usize>) -> String {
+    pub(super) fn lower(&self, range: Range<usize>) -> String {
         let bytes = self.text.as_bytes().get(range).unwrap_or_default();
         String::from_utf8_lossy(bytes).to_ascii_lowercase()
     }
+}
+
+/// Returns whether the words before a treatment plan a change of it, or a later portion than the first, so that it was
+/// given before: "consider dose reduction of capecitabine", "here for consideration of cycle 2 nivolumab".
+fn is_change_of_given(before: &str) -> bool {
+    const CHANGES: [&str; 14] = [
+        "reduction",
+        "reducing",
+        "reduce",
+        "escalation",
+        "interruption",
+        "interrupting",
+        "holding",
+        "withholding",
+        "stopping",
+        "discontinuation",
+        "discontinuing",
+        "continuation",
+        "continuing",
+        "tapering",
+    ];
+    const LINKS: [&str; 9] = ["of", "in", "with", "the", "his", "her", "on", "day", "d1"];
+    const LATER: [&str; 10] = ["two", "three", "four", "five", "six", "second", "third", "fourth", "fifth", "sixth"];
+    let is_portion = |word: &str| PORTIONS.iter().any(|portion| word.trim_end_matches('s') == portion.trim_start());
+    let is_later = |word: &str| {
+        let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_start_matches('#');
+        LATER.contains(&word) || digits.parse::<u8>().is_ok_and(|number| (2..=60).contains(&number))
+    };
+    // Only the words of the same clause count.
+    let clause = before.rsplit(['.', ';', ',', ':', '\n']).next().unwrap_or_default();
+    let mut words = clause.split_ascii_whitespace().rev().skip_while(|word| LINKS.contains(word) || *word == "1");
+    let Some(last) = words.next() else { return false };
+    let next = words.next().unwrap_or_default();
+    // "C5D1" is the first day of the fifth cycle.
+    let abbreviated = last.strip_prefix('c').and_then(|rest| rest.split('d').next()).is_some_and(is_later);
+    CHANGES.contains(&last)
+        || abbreviated
+        || (is_later(last) && is_portion(next))
+        || (is_portion(last) && LATER.iter().skip(5).any(|ordinal| *ordinal == next))
 }
 
 /// Returns whether a clause says that an operation took place: "right pneumonectomy was performed".

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::extraction::word_runs::words;
+use crate::extraction::{boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
@@ -287,19 +287,7 @@ impl Line<'_> {
 
     /// Returns the boxes of the line and whether each is ticked.
     fn marks(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
-        let boxes = |(at, c): (usize, char)| {
-            let rest = self.text.get(at..).filter(|_| is_box(c))?;
-            let empty = ["[ ]", "[]", "[  ]", "[_]", "( )", "☐", "□"].iter().find(|each| rest.starts_with(**each));
-            let ticked = ["[x]", "[X]", "[✓]", "[✔]", "[*]", "(x)", "(X)", "☒", "☑", "■", "✓", "✔"];
-            let ticked = ticked.iter().find(|each| rest.starts_with(**each));
-            Some((at..at + empty.or(ticked)?.len(), ticked.is_some()))
-        };
-        let mut after = 0;
-        self.text.char_indices().filter_map(boxes).filter(move |(range, _)| {
-            let new = range.start >= after;
-            after = if new { range.end } else { after };
-            new
-        })
+        boxes::marks(self.text)
     }
 
     /// Reads boxes before or behind their items; a line that begins with a box, after its label, has them before.
@@ -312,7 +300,8 @@ impl Line<'_> {
         let choice = |at: usize| {
             let (range, ticked) = marks.get(at)?;
             let next = marks.get(at + 1).map_or(self.text.len(), |(next, _)| next.start);
-            let word = self.slice(range.end..next).trim().trim_end_matches(['.', ',']);
+            let word = self.slice(range.end..next);
+            let word = word.split_once(". ").map_or(word, |(word, _)| word).trim().trim_end_matches(['.', ',']);
             let no = NO.iter().chain(&DENIALS).any(|each| each.eq_ignore_ascii_case(word));
             let yes = YES.iter().any(|each| each.eq_ignore_ascii_case(word));
             (no || yes).then_some((no, *ticked))
@@ -339,11 +328,6 @@ impl Line<'_> {
             }
         }
     }
-}
-
-/// Returns whether a character may begin a box.
-fn is_box(character: char) -> bool {
-    matches!(character, '[' | '(' | '☐' | '□' | '☒' | '☑' | '■' | '✓' | '✔')
 }
 
 /// Returns whether a word may be an answer or begin one. Most words of a note fail this check, which costs little.

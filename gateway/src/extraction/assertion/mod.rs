@@ -32,6 +32,7 @@ use crate::steps;
 mod backward;
 mod course;
 mod forward;
+mod general;
 mod headings;
 mod item_answers;
 mod kinds;
@@ -130,6 +131,9 @@ impl<'note> Context<'note> {
         // Whatever a criterion says, it says of no patient yet: "Exclusion criteria: prior docetaxel".
         let of_nobody = section == Section::Criteria && assertion.in_record(field);
         let assertion = if of_nobody { section_default(section, field) } else { assertion };
+        if field == Field::Stage && assertion.in_record(field) && self.is_general(&range) {
+            return Assertion::Uncertain;
+        }
         let carried_out = assertion == Assertion::Planned && field == Field::Treatment && self.is_carried_out(&range);
         if carried_out { Assertion::Present } else { assertion }
     }

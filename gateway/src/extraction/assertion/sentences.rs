@@ -78,6 +78,13 @@ fn describes_present(sentence: &[u8]) -> bool {
     words().count() > LONGEST_FRAGMENT || words().any(marks_present)
 }
 
+/// Returns whether a line is longer than an item of a list of allergies: "Allergies: NKDA" ends with its line. A blank line
+/// makes the end of the list likelier.
+fn is_statement(line: &[u8], after_blank: bool) -> bool {
+    let longest_item = if after_blank { 3 } else { 4 };
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count() > longest_item
+}
+
 /// Returns whether a word shows that the sentence describes the present.
 fn marks_present(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 16] = [
@@ -177,6 +184,11 @@ impl Splitter<'_> {
         let wraps = previous.is_some_and(|previous| !bulleted && label.is_none() && self.wraps(previous, &line));
         if !wraps {
             self.close();
+            let ends_allergies =
+                self.section == Section::Allergies && !bulleted && (self.inline || (blank && self.has_text));
+            if ends_allergies && is_statement(self.slice(line.clone()), blank) {
+                (self.section, self.inline) = (Section::Body, false);
+            }
         }
         if let Some(label) = label {
             let ends = self.inline || (!bulleted && blank && self.has_text);

@@ -11,7 +11,7 @@ use super::{
     align::{self, Match},
     form, links,
     lookup::IndexedNote,
-    organs, pieces,
+    organs, pieces, protein,
     query::{self, Query},
     results, stage, tnm,
 };
@@ -108,7 +108,8 @@ impl<'note> Finder<'note> {
         let matches = |loose: bool| {
             let mut matches = align::matches(&self.index, &query, loose);
             matches.retain(|place| {
-                field != Field::CancerType || !organs::is_of_another(&self.index, &query, &place.range)
+                field != Field::CancerType
+                    || !(self.spans_sentences(&place.range) || organs::is_of_another(&self.index, &query, &place.range))
             });
             matches
         };
@@ -121,6 +122,12 @@ impl<'note> Finder<'note> {
             Some(loose) if loose.affirmed || stated.is_none() => Some(loose),
             _ => stated,
         }
+    }
+
+    /// Returns whether a stretch goes on from one sentence or row into the next: "Metastases: bone, lung", and below it
+    /// "Prostate cancer".
+    fn spans_sentences(&self, range: &Range<usize>) -> bool {
+        self.context.sentence_at(range.start) != self.context.sentence_at(range.end.saturating_sub(1))
     }
 
     /// Returns whether an organ is named as the site of the primary: the lung of "lung adenocarcinoma".
@@ -182,6 +189,10 @@ impl<'note> Finder<'note> {
             Field::Biomarker => {
                 let found = self.find(field, &results::by_percentage(value)?)?;
                 return Some(Occurrences { basis: Basis::Normalized, rule: Some("percentage_tells_result"), ..found });
+            }
+            Field::GeneMutation => {
+                let found = self.by_words(field, &protein::other_notation(value)?)?;
+                return Some(Occurrences { basis: Basis::Normalized, rule: Some("amino_acid_notation"), ..found });
             }
             _ => return None,
         };

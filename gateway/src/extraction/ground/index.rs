@@ -127,6 +127,12 @@ impl Index {
                     token.end = end;
                 }
             }
+            _ if is_ideograph(c) => {
+                // A script without blanks between words: each character is a token, so that a value is found inside a line.
+                scan.open = None;
+                self.push(scan, TokenKind::Letters, c, at, end);
+                scan.open = None;
+            }
             _ => {
                 let mut any = false;
                 for folded in std::iter::once(c).nfkd().flat_map(char::to_lowercase) {
@@ -188,6 +194,13 @@ impl Index {
 fn is_negative_sign(open: Option<TokenKind>, next: Option<char>) -> bool {
     matches!(open, Some(TokenKind::Letters | TokenKind::Number))
         && next.is_none_or(|next| next.is_whitespace() || matches!(next, '/' | ',' | ';' | ')' | '.'))
+}
+
+/// Returns whether a character belongs to a script that writes no blanks between words: Chinese characters, Japanese
+/// kana, Thai.
+fn is_ideograph(character: char) -> bool {
+    matches!(character, '\u{e01}'..='\u{e3a}' | '\u{e40}'..='\u{e4e}' | '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2fa1f}')
 }
 
 /// State of the pass over a text.

@@ -13,6 +13,7 @@ mod lookup;
 mod near;
 mod organs;
 mod pieces;
+mod protein;
 mod query;
 mod results;
 mod stage;
@@ -58,6 +59,17 @@ impl Grounded<'_> {
     #[must_use]
     pub(super) fn left_out(self) -> Self {
         Self { in_record: false, ..self }
+    }
+
+    /// Removes the spans that overlap one of these ranges. Without a span left, the value is not found.
+    pub(super) fn exclude(&mut self, ranges: &[Range<usize>]) {
+        let overlaps =
+            |span: &Span<'_>| ranges.iter().any(|range| range.start < span.end() && span.start() < range.end);
+        let count = self.spans.len();
+        self.spans.retain(|span| !overlaps(span));
+        if count > 0 && self.spans.is_empty() {
+            (self.basis, self.assertion, self.rule, self.in_record) = (Basis::Unsupported, None, None, true);
+        }
     }
 
     /// Makes this a value of another tumour, which is kept out of the record.

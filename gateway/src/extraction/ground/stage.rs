@@ -19,14 +19,25 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
         let is_town = matches!(note.fold_of(head), "arbor" | "lugano");
         let names_stage = matches!(
             note.fold_of(head),
-            "stage" | "stages" | "staged" | "staging" | "figo" | "ajcc" | "cstage" | "pstage" | "substage"
-        );
+            "stage" | "stages" | "staged" | "staging" | "stg" | "figo" | "ajcc" | "cstage" | "pstage" | "substage"
+        ) || is_abbreviated(note, at);
+        if is_behind_cancer(note, at)
+            && let Some((group, last)) = group_at(note, at)
+        {
+            found.push((group, head.start..last));
+        }
         if !is_town && !names_stage {
             continue;
         }
         let mut next = at + 1;
         let mut gap = 0;
-        while let Some(&token) = note.tokens().get(next).filter(|token| token.sentence == head.sentence) {
+        // The full stop of "st." ends no sentence.
+        let sentence = if is_abbreviated(note, at) {
+            note.tokens().get(next).map_or(head.sentence, |token| token.sentence)
+        } else {
+            head.sentence
+        };
+        while let Some(&token) = note.tokens().get(next).filter(|token| token.sentence == sentence) {
             if let Some((group, last)) = group_at(note, next) {
                 let is_number = is_town && note.fold_of(token).starts_with(|c: char| c.is_ascii_digit());
                 if !is_number && !is_of_other_disease(note, at, last) {
@@ -52,7 +63,8 @@ fn is_of_other_disease(note: &Index, head: usize, end: usize) -> bool {
     let tokens = note.tokens();
     let after = tokens.partition_point(|token| token.start < end);
     let Some(head_token) = tokens.get(head) else { return false };
-    let ends_phrase = |word: &str| matches!(word, "with" | "and" | "on" | "for" | "plus" | "had" | "has" | "now");
+    let ends_phrase =
+        |word: &str| matches!(word, "with" | "and" | "on" | "in" | "for" | "plus" | "had" | "has" | "now");
     let following = tokens.get(after..tokens.len().min(after + 4)).unwrap_or_default().iter();
     let clause = tokens.get(after.saturating_sub(1)).map_or(head_token.clause, |last| last.clause);
     let following = following
@@ -77,9 +89,39 @@ fn is_of_other_disease(note: &Index, head: usize, end: usize) -> bool {
 }
 
 fn is_cancer(word: &str) -> bool {
+    const ACRONYMS: [&str; 16] = [
+        "nsclc", "sclc", "hcc", "rcc", "ccrcc", "crc", "pdac", "tnbc", "hgsoc", "hnscc", "dlbcl", "idc", "ilc", "gist",
+        "scc", "ca",
+    ];
     ["cancer", "carcinoma", "adeno", "tumor", "tumour", "lymphoma", "melanoma", "sarcoma", "malignan"]
         .iter()
         .any(|head| word.starts_with(head))
+        || ACRONYMS.contains(&word)
+}
+
+/// Returns whether "st" is short for "stage" here: a Roman numeral of two letters or more follows. "St. 1" is a street or
+/// a saint.
+fn is_abbreviated(note: &Index, at: usize) -> bool {
+    let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
+    word(at) == Some("st")
+        && word(at + 1).is_some_and(|next| next.len() >= 2 && next.starts_with('i') && staging::group(next).is_some())
+}
+
+/// Returns whether a group stands without the word "stage" directly behind a cancer: "ovarian cancer IIIC". Its letter is
+/// needed, because "IV" as often means intravenous.
+fn is_behind_cancer(note: &Index, at: usize) -> bool {
+    let tokens = note.tokens();
+    let pair = at.checked_sub(1).and_then(|before| tokens.get(before)).zip(tokens.get(at));
+    pair.is_some_and(|(&before, &token)| {
+        let group = note.fold_of(token);
+        before.sentence == token.sentence
+            && before.clause == token.clause
+            && token.gap == 1
+            && group.starts_with('i')
+            && group.ends_with(['a', 'b', 'c'])
+            && staging::group(group).is_some()
+            && is_cancer(note.fold_of(before))
+    })
 }
 
 fn is_other_disease(word: &str) -> bool {

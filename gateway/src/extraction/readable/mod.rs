@@ -1,15 +1,18 @@
 //! Makes the readable text of a note: decodes encoded text, removes markup and invisible characters, writes characters
-//! that look alike in one way, and joins words that are split at a line end.
+//! that look alike in one way, joins words that are split at a line end, and removes values that a form offers and nobody
+//! ticked.
 //!
 //! The rules, the aligner and the assertions read this text. Each byte of it maps back to the note as sent, so that
 //! quotes and offsets refer to that note. Most notes are readable already and are not copied.
 
 mod characters;
+mod choices;
 mod control_words;
 mod encoded;
 mod escaped;
 mod line_ends;
 mod markup;
+mod misdecoded;
 mod rewrite;
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ use self::rewrite::Rewrite;
 use super::Note;
 use crate::steps;
 pub(super) use characters::{is_apostrophe, is_hyphen};
+pub(super) use choices::unticked;
 
 /// A note and its readable text.
 #[derive(Debug)]
@@ -42,8 +46,10 @@ impl<'note> Readable<'note> {
             escaped::decoded,
             encoded::decoded,
             markup::removed,
+            misdecoded::repaired,
             characters::unified,
             line_ends::joined,
+            choices::removed,
         ] {
             let current = made.as_ref().map_or(text, Rewrite::text);
             if let Some(next) = step(current) {

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use crate::rules::view::is_one_of;
 
-/// Words that may stand between organs of one list, or between an organ and its lesions.
+/// Words that may stand between organs of one list, or between an organ and its lesions. The "no" of "no brain metastases"
+/// denies its own item, and the list goes on behind it.
 const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
                        small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
-                       enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
+                       enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region no \
                        parenchymal target mets dominant contralateral ipsilateral her his its harboured harbored harbours harbors";
 /// Words that may connect a spread term to the organ after it.
 const CONNECTORS: &str = "include includes included are were was noted seen identified present found detected to in involving within throughout of including at sites affecting on site";

@@ -5,11 +5,18 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::other_diseases;
-use crate::{extraction::Field, rules::view::NoteView, statics::pattern};
+use crate::{
+    extraction::Field,
+    rules::{lexicon::TermKind, view::NoteView},
+    statics::pattern,
+};
 
 /// A stage group after the word "stage".
 pub(super) static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));
 const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abce])([1-4])?)|([xes][abes]?))?(?-u:\b)";
+
+/// A stage group with its letter, directly behind a name.
+pub(super) static BEHIND: LazyLock<Regex> = LazyLock::new(|| pattern(r"^ (iv|iii|ii|i)([abc][1-3]?)(?-u:\b)"));
 
 /// The words before a stage group. The first value says whether the word itself corrects an earlier stage.
 const WORDS: [(bool, &str); 9] = [
@@ -62,7 +69,35 @@ pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
             }
         }
     }
+    for mention in view.terms(TermKind::Cancer) {
+        let Some((level, value)) = behind(view, mention.range.end) else { continue };
+        let rank = Rank { correction_at: None, level, length: value.len() };
+        if best.as_ref().is_none_or(|(best, _)| rank > *best) {
+            best = Some((rank, value));
+        }
+    }
     best.map(|(_, value)| value)
+}
+
+/// Returns the group that stands without the word "stage" directly behind a cancer: "ovarian cancer IIIC". Its letter is
+/// needed, because "IV" as often means intravenous.
+fn behind(view: &NoteView<'_>, end: usize) -> Option<(usize, String)> {
+    let found = BEHIND.captures(view.folded.after(end, 8))?;
+    let range = end + 1..end + found.get(0)?.end();
+    let (numeral, letters) = (found.get(1)?.as_str(), found.get(2)?.as_str());
+    let (rank, level) = level(numeral);
+    view.enters_record(&range, Field::Stage).then(|| (rank, format!("{level}{}", letters.to_ascii_uppercase())))
+}
+
+/// Returns the rank of a numeral and the numeral as it is written in a record.
+fn level(numeral: &str) -> (usize, &'static str) {
+    match numeral {
+        "iv" | "4" => (4, "IV"),
+        "iii" | "3" => (3, "III"),
+        "ii" | "2" => (2, "II"),
+        "i" | "1" => (1, "I"),
+        _ => (0, "0"),
+    }
 }
 
 /// Returns the stage group after the word at an offset, with its rank.
@@ -89,13 +124,7 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String
     if word == "st." && (numeral.len() < 2 || range.len() > 8) {
         return None;
     }
-    let (rank, level) = match numeral {
-        "iv" | "4" => (4, "IV"),
-        "iii" | "3" => (3, "III"),
-        "ii" | "2" => (2, "II"),
-        "i" | "1" => (1, "I"),
-        _ => (0, "0"),
-    };
+    let (rank, level) = level(numeral);
     let letter = found.get(2).map_or("", |letter| letter.as_str());
     // "IE" is a lymphoma outside the lymph nodes, "IIXB" one with bulk and B symptoms.
     let of_lymphoma = found.get(4).map_or("", |letters| letters.as_str());

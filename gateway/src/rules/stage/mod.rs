@@ -66,8 +66,8 @@ fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSprea
             return None;
         }
         "IV"
-    } else if diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant {
-        // An ovarian tumour with implants in the abdomen is stage III.
+    } else if diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant && spread.names_organ {
+        // An ovarian tumour with implants in the abdomen is stage III. "Metastatic" alone does not say where it spread.
         return Some("IIIC");
     } else if spread.extent == Extent::Regional {
         regional(view, diagnosis)
@@ -131,6 +131,7 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
 /// Compiles the patterns, so that the first note does not wait for them.
 pub(crate) fn compile() {
     LazyLock::force(&group::GROUP);
+    LazyLock::force(&group::BEHIND);
 }
 
 /// Returns whether the note gives T and N together, which only malignancies have.
