@@ -10,7 +10,7 @@ use clap::Args;
 use encoding_rs::Encoding;
 
 use super::{
-    BulkError, OutputFormat,
+    BulkError, OutputFormat, ShardArguments,
     formats::parse_delimiter,
     input::{DateOrder, InputFormat, ReadAs, encoding_of},
 };
@@ -101,6 +101,9 @@ pub struct BulkArguments {
     /// With --format redcap: also write the data dictionary of the columns to this file
     #[arg(long, value_name = "F.csv")]
     pub data_dictionary: Option<PathBuf>,
+    /// The part of the input that this run reads.
+    #[command(flatten)]
+    pub shards: ShardArguments,
 }
 
 fn delimiter(value: &str) -> Result<u8, String> {
@@ -198,7 +201,7 @@ impl BulkArguments {
 
     /// Rejects an output that is also an input, a folder, or an existing file that neither `--force` nor `--resume`
     /// allows.
-    fn check_target(&self, target: &Path, flag: &str, resumable: bool) -> Result<(), BulkError> {
+    pub(super) fn check_target(&self, target: &Path, flag: &str, resumable: bool) -> Result<(), BulkError> {
         let Ok(canonical) = target.canonicalize() else { return Ok(()) };
         let path = target.display();
         if self.inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == canonical)) {

@@ -1,20 +1,23 @@
 //! The end of a run: closes the output, and writes the summary and the next step to standard error.
 
+use std::fs::File;
+
 use super::{
-    BulkArguments, BulkError, INTERRUPTED, counts::RunCounts, local::RunEnd, output::RunTotals, review::Review,
-    status::print_status, stop::StopSignal, writer::OutcomeWriter,
+    BulkArguments, BulkError, INTERRUPTED, SOME_FAILED, counts::RunCounts, input_reader::InputCounts, local::RunEnd,
+    output::RunTotals, review::Review, shard_run::ShardRun, status::print_status, stop::StopSignal,
+    writer::OutcomeWriter,
 };
 
-/// The exit code if some notes failed.
-pub(super) const SOME_FAILED: u8 = 3;
-
-/// Closes the output, writes the summary and the next step, and returns the exit code.
+/// Closes the output, writes the summary and the next step, and returns the exit code. `shard` is the shard of the run with
+/// its locked part file, and `inputs` is what the inputs had, if they were read to their end.
 pub(super) fn finish(
     arguments: &BulkArguments,
     writer: OutcomeWriter,
     outcome: Result<(), BulkError>,
     ending: &RunEnd,
     stop: &StopSignal,
+    shard: Option<(&ShardRun, File)>,
+    inputs: Option<InputCounts>,
 ) -> Result<u8, BulkError> {
     let OutcomeWriter { sink, mut review, counts, progress } = writer;
     progress.end();
@@ -45,7 +48,9 @@ pub(super) fn finish(
     if let Some(why) = failure {
         print_status(&format!("{why}: the remaining notes were not tried"));
     }
-    let (code, line) = if stop.was_interrupted() {
+    let (code, line) = if let Some((shard, lock)) = shard {
+        shard.finish(arguments, &lock, inputs.filter(|_| totals.complete))?
+    } else if stop.was_interrupted() {
         (INTERRUPTED, next_step(arguments, "stopped", "continue"))
     } else if counts.only_a_change_helps() && failure.is_none() {
         (SOME_FAILED, to_change(arguments))
@@ -78,7 +83,9 @@ fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
             "next: {state}. The timelines of these patients are marked as not complete. To {action}, run the same command again, with --force if --out exists"
         );
     }
-    if resumable {
+    if arguments.shards.is_chosen() {
+        format!("next: {state}. To {action}, run the same command again")
+    } else if resumable {
         format!("next: {state}. To {action}, run the same command with --resume")
     } else if arguments.out.is_some() {
         format!(

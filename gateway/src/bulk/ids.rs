@@ -55,6 +55,11 @@ impl RunIds {
         Self { seen: HashSet::new(), done, position: 0, of_patients: HashMap::new(), number_repeated }
     }
 
+    /// Returns the number of notes that earlier runs read.
+    pub(super) fn earlier(&self) -> u64 {
+        self.done.len() as u64
+    }
+
     /// Gives a note its id: the id from the input, else the name of its file, line or row. A second note with the same
     /// id is not read, because the two results could not be told apart. Two patients may have the same ids.
     pub(super) fn name(&mut self, given: InputNote) -> NoteStatus {

@@ -59,13 +59,17 @@ pub(super) struct RunOptions {
     pub(super) concurrency: Option<usize>,
     pub(super) retries: u32,
     pub(super) keep_text: bool,
+    /// Whether the model server may have been started with this run, so that it still loads.
+    pub(super) model_may_load: bool,
 }
 
 impl LocalEngine {
-    /// Creates the configured engine and waits until it is ready, for at most `admission.deadline`. Returns an error if
-    /// it is not.
+    /// Creates the configured engine and waits until it is ready, for at most `admission.deadline`, or
+    /// `vllm.startup_minutes` for a model server that may still load. Returns an error if it is not.
     pub(super) async fn ready(settings: &Settings, options: RunOptions) -> Result<Self, BulkError> {
         let time = settings.admission.deadline;
+        let loading = Duration::from_secs(settings.vllm.startup_minutes.saturating_mul(60));
+        let wait = if options.model_may_load { time.max(loading) } else { time };
         let generation = settings.generation;
         let calls = settings.admission.in_flight;
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
@@ -78,10 +82,10 @@ impl LocalEngine {
             let text = error.to_string();
             if error.is_usage() { BulkError::Usage(text) } else { BulkError::Failed(text) }
         })?;
-        if !gateway.app.state.readiness.wait(time).await {
+        if !gateway.app.state.readiness.wait(wait).await {
             let servers = "The model server cannot be reached, or does not have the model";
             let next = "Nothing was read. Start it, or give --vllm-url; --engine rules needs none";
-            return Err(BulkError::Failed(format!("{servers} (waited {} s). {next}", time.as_secs())));
+            return Err(BulkError::Failed(format!("{servers} (waited {} s). {next}", wait.as_secs())));
         }
         let request = EngineRequest {
             temperature: generation.temperature,

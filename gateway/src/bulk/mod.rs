@@ -11,6 +11,7 @@ mod error;
 mod formats;
 mod ids;
 mod input;
+mod input_reader;
 mod local;
 mod outcome;
 mod output;
@@ -22,6 +23,8 @@ mod remote;
 mod resume;
 mod review;
 mod reviewed;
+mod shard;
+mod shard_run;
 mod status;
 mod stop;
 mod tool_ids;
@@ -36,17 +39,19 @@ pub use self::{
     error::BulkError,
     formats::OutputFormat,
     reviewed::{ReviewedArguments, run as write_reviewed},
+    shard::{Shard, ShardArguments},
 };
 use self::{
     counts::RunCounts,
-    ids::{CompletedNotes, NoteStatus, RunIds},
-    input::{InputFormat, Source},
+    ids::{CompletedNotes, RunIds},
+    input::Source,
+    input_reader::{InputCounts, InputReader},
     local::{LocalEngine, RunEnd, RunOptions},
-    outcome::{EntryOutcome, Event, Skipped},
     output::Sink,
     progress::Progress,
     remote::RemoteGateway,
     review::Review,
+    shard_run::ShardRun,
     status::print_status,
     stop::StopSignal,
     tool_ids::ToolIds,
@@ -89,27 +94,53 @@ pub fn read_isolated(arguments: &IsolatedArguments) -> std::process::ExitCode {
     }
 }
 
+/// The exit code if some notes failed.
+const SOME_FAILED: u8 = 3;
 /// The exit code after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
-/// Columns of the table when the width of the terminal is not known.
-const USUAL_WIDTH: usize = 160;
 /// Maximum bytes of a note that is sent to a server. The server also has its own limit.
 const LONGEST_SENT: usize = 8 << 20;
 
 /// Reads all notes and returns the exit code. `engine_named` says whether the command line names an engine.
-pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
+pub async fn run(mut arguments: BulkArguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
+    let Some(shard) = ShardRun::of(&mut arguments)? else {
+        return read_notes(&arguments, &settings, engine_named, None).await;
+    };
+    read_notes(&arguments, &settings, engine_named, Some(&shard)).await.map_err(shard_run::for_scheduler)
+}
+
+/// Reads all notes, or those of a shard, and returns the exit code.
+async fn read_notes(
+    arguments: &BulkArguments,
+    settings: &Settings,
+    engine_named: bool,
+    shard: Option<&ShardRun>,
+) -> Result<u8, BulkError> {
     arguments.check(engine_named)?;
     let longest = match arguments.server {
         Some(_) => LONGEST_SENT,
         None => settings.limits.max_note_chars.saturating_mul(4),
     };
     let form = arguments.input_format(longest)?;
-    let (sources, size) = Source::all(&arguments.inputs, &form)?;
+    let (sources, mut size) = Source::all(&arguments.inputs, &form)?;
+    if let Some(shard) = shard {
+        if let Some(code) = shard.finished_before(arguments)? {
+            return Ok(code);
+        }
+        size.bytes = size.bytes.map(|bytes| shard.shard.share(bytes));
+    }
     let stop =
         StopSignal::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
-    let reader = Reader::ready(&arguments, &settings, &stop).await?;
-    let (sink, done) = open(&arguments, false)?;
+    let reader = Reader::ready(arguments, settings, &stop).await?;
+    let (sink, done) = open(arguments, false)?;
+    let lock = sink.handle()?;
+    if let Some(shard) = shard
+        && let Some(code) = shard.finished_before(arguments)?
+    {
+        shard.remove_empty_part();
+        return Ok(code);
+    }
     let review = arguments.review.as_deref().map(|path| Review::create(path, &arguments.keep)).transpose()?;
     let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
     let progress = Progress::new(size.bytes, on_terminal);
@@ -121,10 +152,15 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
     // The sender is weak, because this thread may block in a read that never ends and the writer must not wait for it.
     let (ids, weak_events) = (RunIds::new(done, arguments.number_repeated_ids), events.downgrade());
     let tool_ids = ToolIds::new(arguments.format(), &arguments.redcap());
-    let skip_empty = arguments.skip_empty;
-    let input_thread = std::thread::spawn(move || {
-        send_all(&sources, &form, (ids, tool_ids), keep_text, skip_empty, &sender, &weak_events);
-    });
+    let input = InputReader {
+        ids,
+        tool_ids,
+        keep_text,
+        skip_empty: arguments.skip_empty,
+        shard: shard.map(|shard| shard.shard),
+        counts: InputCounts::default(),
+    };
+    let input_thread = std::thread::spawn(move || input.send_all(&sources, &form, &sender, &weak_events));
     let stop_token = stop.token.clone();
     let writer_task = tokio::task::spawn_blocking(move || {
         let ended = writer.run(written);
@@ -133,13 +169,13 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
         }
         ended
     });
-    let ending = reader.read_all(entries, events, stop.token.clone()).await;
+    let reading = reader.read_all(entries, events, stop.token.clone());
+    let ending = stop.bounded(reading).await.unwrap_or_default();
     let (writer, outcome) = writer_task.await.map_err(|_| fault("writing"))?;
     // After a stop the input thread may block for ever in a read of standard input. Without a stop it has ended.
-    if !stop.token.is_cancelled() && input_thread.join().is_err() {
-        return Err(fault("reading the inputs"));
-    }
-    ending::finish(&arguments, writer, outcome, &ending, &stop)
+    let inputs =
+        if stop.token.is_cancelled() { None } else { input_thread.join().map_err(|_| fault("reading the inputs"))? };
+    ending::finish(arguments, writer, outcome, &ending, &stop, shard.zip(lock), inputs)
 }
 
 /// The error for a panic in one of the threads. It is reported, because the run would otherwise look complete.
@@ -159,6 +195,7 @@ impl Reader {
             concurrency: arguments.concurrency.map(usize::from),
             retries: arguments.retries,
             keep_text: arguments.keeps_text(),
+            model_may_load: arguments.shards.is_chosen(),
         };
         let ready = async {
             match &arguments.server {
@@ -186,17 +223,7 @@ impl Reader {
 
 /// Opens the output. `reviewed`: whether the results have the decisions of a person.
 fn open(arguments: &BulkArguments, reviewed: bool) -> Result<(Sink, CompletedNotes), BulkError> {
-    let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
-    let options = output::WriterOptions {
-        format: arguments.format(),
-        width,
-        by_patient: arguments.by_patient(),
-        keep: arguments.keep.clone(),
-        dialect: arguments.dialect(),
-        redcap: arguments.redcap(),
-        reviewed,
-        out: arguments.out.clone(),
-    };
+    let options = arguments.writer_options(reviewed);
     if let Some(path) = &arguments.data_dictionary {
         let written = output::private(false).truncate(true).open(path);
         let written = written.and_then(|mut file| file.write_all(options.redcap.dictionary().as_bytes()));
@@ -206,13 +233,10 @@ fn open(arguments: &BulkArguments, reviewed: bool) -> Result<(Sink, CompletedNot
         None => Ok((Sink::stdout(output::ResultWriter::new(options)), CompletedNotes::new())),
         Some(path) if arguments.resume => {
             let resumed = resume::open(path, &options)?;
-            let torn = if resumed.torn { "; an incomplete last line was removed" } else { "" };
-            print_status(&format!(
-                "continuing with {}: {} notes are done, {} failed notes are tried again{torn}",
-                path.display(),
-                counts::grouped(resumed.done.len() as u64),
-                counts::grouped(resumed.failed)
-            ));
+            // The first job of a shard has nothing to continue with.
+            if resumed.has_results() || !arguments.shards.is_chosen() {
+                print_status(&resumed.line(path));
+            }
             Ok((Sink::append(path, resumed.file, output::ResultWriter::new(options))?, resumed.done))
         }
         Some(path) => {
@@ -225,57 +249,5 @@ fn open(arguments: &BulkArguments, reviewed: bool) -> Result<(Sink, CompletedNot
             let sink = Sink::create(path, output::ResultWriter::new(options), failures.as_deref())?;
             Ok((sink, CompletedNotes::new()))
         }
-    }
-}
-
-/// Returns the status of a note whose id the tool of the output format may not take.
-fn checked(status: NoteStatus, tool_ids: &mut ToolIds) -> NoteStatus {
-    match status {
-        NoteStatus::New(note) => match tool_ids.refusal(&note) {
-            Some(fault) => NoteStatus::Faulty(note, fault),
-            None => NoteStatus::New(note),
-        },
-        other => other,
-    }
-}
-
-/// Gives every note of the inputs its id and sends it to the reader, until the inputs end or the reader has stopped.
-fn send_all(
-    sources: &[Source],
-    form: &InputFormat,
-    (mut ids, mut tool_ids): (RunIds, ToolIds),
-    keep_text: bool,
-    skip_empty: bool,
-    sender: &tokio::sync::mpsc::Sender<outcome::QueuedNote>,
-    events: &tokio::sync::mpsc::WeakSender<Vec<Event>>,
-) {
-    // The upgrade fails once the reader has stopped: then the writer has stopped too.
-    let report = |event| events.upgrade().is_some_and(|events| events.blocking_send(vec![event]).is_ok());
-    let mut empty = 0u64;
-    for source in sources {
-        let more = source.read(form, sources.len() > 1, &mut |note| {
-            if skip_empty && note.text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
-                empty += 1;
-                return true;
-            }
-            match checked(ids.name(note), &mut tool_ids) {
-                NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
-                NoteStatus::Faulty(entry, fault) => {
-                    let outcome = EntryOutcome::faulty(entry, keep_text, fault);
-                    !sender.is_closed() && report(Event::Ended(outcome))
-                }
-                NoteStatus::Done(entry, offset) => {
-                    let outcome::QueuedNote { id, text, weight, .. } = entry;
-                    let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
-                    !sender.is_closed() && report(Event::Skipped(skipped))
-                }
-            }
-        });
-        if !more {
-            return;
-        }
-    }
-    if empty > 0 {
-        print_status(&format!("{} empty note(s) were left out (--skip-empty)", counts::grouped(empty)));
     }
 }

@@ -6,10 +6,28 @@ use super::{
     BulkArguments, BulkError, OutputFormat,
     arguments::usage,
     formats::is_tab_separated,
-    output::{Dialect, RedcapLayout, portal_files, snake_case},
+    output::{Dialect, RedcapLayout, WriterOptions, portal_files, snake_case},
 };
 
+/// Columns of the table when the width of the terminal is not known.
+const USUAL_WIDTH: usize = 160;
+
 impl BulkArguments {
+    /// Returns what the writer of the results needs to know. `reviewed`: whether the results have the decisions of a person.
+    pub(super) fn writer_options(&self, reviewed: bool) -> WriterOptions {
+        let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
+        WriterOptions {
+            format: self.format(),
+            width,
+            by_patient: self.by_patient(),
+            keep: self.keep.clone(),
+            dialect: self.dialect(),
+            redcap: self.redcap(),
+            reviewed,
+            out: self.out.clone(),
+        }
+    }
+
     /// Returns whether the output is a timeline for each patient.
     pub(super) fn by_patient(&self) -> bool {
         self.patient_column.is_some() && self.format().is_timeline()

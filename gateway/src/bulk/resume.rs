@@ -13,22 +13,25 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     BulkError, OutputFormat,
+    counts::grouped,
     ids::{CompletedNotes, Fingerprint},
-    output::{WriterOptions, is_guarded, lock, note_columns, private},
+    output::{WriterOptions, is_guarded, lock, note_columns, private, same_file},
 };
 
 /// What a scan of an existing output found.
 #[derive(Debug, Default)]
-struct Scan {
+pub(super) struct Scan {
     /// Notes that were read, with the offset of each line after the dropped lines are removed.
-    done: CompletedNotes,
+    pub(super) done: CompletedNotes,
     /// Byte ranges to remove: lines of failed notes, second lines of one id, an incomplete last line.
     dropped: Vec<Range<u64>>,
     /// Bytes of the lines that stay.
     kept: u64,
-    failed: u64,
+    pub(super) failed: u64,
+    /// Number of further lines of notes that were read.
+    pub(super) repeated: u64,
     /// Whether the last line is incomplete.
-    torn: bool,
+    pub(super) torn: bool,
 }
 
 /// An output that a run can continue with.
@@ -40,6 +43,20 @@ pub(super) struct Resumed {
     pub(super) failed: u64,
     /// Whether an incomplete last line was removed.
     pub(super) torn: bool,
+}
+
+impl Resumed {
+    /// Returns whether the earlier run wrote anything.
+    pub(super) fn has_results(&self) -> bool {
+        self.torn || self.failed > 0 || !self.done.is_empty()
+    }
+
+    /// Returns the line for the operator about what is there.
+    pub(super) fn line(&self, path: &Path) -> String {
+        let torn = if self.torn { "; an incomplete last line was removed" } else { "" };
+        let (path, done, failed) = (path.display(), grouped(self.done.len() as u64), grouped(self.failed));
+        format!("continuing with {path}: {done} notes are done, {failed} failed notes are tried again{torn}")
+    }
 }
 
 /// Why a run cannot continue with a file.
@@ -60,20 +77,34 @@ pub(super) fn open(path: &Path, options: &WriterOptions) -> Result<Resumed, Bulk
     let unwritable = |cause: io::Error| BulkError::unwritable(path, &cause);
     let file = private(true).truncate(false).open(path).map_err(unwritable)?;
     lock(&file, path)?;
+    // Another run may have ended between the two lines above, and given its file another name.
+    if !same_file(&file, path) {
+        return Err(BulkError::Locked(path.to_owned()));
+    }
+    let scan = scan(&file, path, options)?;
+    let file = scan.repair(file, path).map_err(unwritable)?;
+    Ok(Resumed { file, done: scan.done, failed: scan.failed, torn: scan.torn })
+}
+
+/// Returns what an existing output has, and changes nothing.
+pub(super) fn examine(path: &Path, options: &WriterOptions) -> Result<Scan, BulkError> {
+    let file = File::open(path).map_err(|cause| BulkError::unwritable(path, &cause))?;
+    scan(&file, path, options)
+}
+
+fn scan(file: &File, path: &Path, options: &WriterOptions) -> Result<Scan, BulkError> {
     let scanned = match options.format {
-        OutputFormat::Csv => scan_rows(&file, options),
-        _ => scan_lines(&file, options),
+        OutputFormat::Csv => scan_rows(file, options),
+        _ => scan_lines(file, options),
     };
-    let scan = scanned.map_err(|refusal| match refusal {
-        ResumeError::Io(cause) => unwritable(cause),
+    scanned.map_err(|refusal| match refusal {
+        ResumeError::Io(cause) => BulkError::unwritable(path, &cause),
         ResumeError::NotOurs(line) => BulkError::Usage(format!(
             "{}, line {line}: this line is not a result of this command. --resume continues with a file that an \
              earlier run wrote in the same format, with the same --keep; this file was not changed",
             path.display()
         )),
-    })?;
-    let file = scan.repair(file, path).map_err(unwritable)?;
-    Ok(Resumed { file, done: scan.done, failed: scan.failed, torn: scan.torn })
+    })
 }
 
 impl Scan {
@@ -85,6 +116,7 @@ impl Scan {
             self.kept += at.end - at.start;
         } else {
             self.failed += u64::from(!read);
+            self.repeated += u64::from(read);
             self.drop_range(at);
         }
     }
@@ -110,11 +142,10 @@ impl Scan {
         let copied = self.copy(&mut file, &new, end).and_then(|()| new.sync_all());
         // The copy gets the permissions of the original.
         let copied = copied.and_then(|()| new.set_permissions(file.metadata()?.permissions()));
+        // The copy is locked before another run can find it. A file system without locks does not prevent the run.
+        let _ = new.try_lock();
         match copied.and_then(|()| std::fs::rename(&copy_path, path)) {
-            Ok(()) => {
-                let _ = new.try_lock();
-                Ok(new)
-            }
+            Ok(()) => Ok(new),
             Err(cause) => {
                 let _ = std::fs::remove_file(copy_path);
                 Err(cause)

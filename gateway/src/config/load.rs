@@ -67,6 +67,13 @@ impl Settings {
     }
 }
 
+/// Returns a variable that a scheduler sets for the task of an array job; `None` if it is not set. What is not UTF-8 in it
+/// becomes U+FFFD.
+#[must_use]
+pub fn scheduler_variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// Returns the gateway's environment variables. Variables of other programs need not be UTF-8.
 pub(super) fn own_variables(
     variables: impl Iterator<Item = (OsString, OsString)>,

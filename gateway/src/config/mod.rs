@@ -22,7 +22,7 @@ pub use self::{
     error::SettingsError,
     host_name::HostName,
     listen_address::{ListenAddressError, listen_address},
-    load::Flags,
+    load::{Flags, scheduler_variable},
     origin::OriginPattern,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,

@@ -21,4 +21,5 @@ mod refused;
 mod resume;
 mod reviewed;
 mod server;
+mod shards;
 mod tools;

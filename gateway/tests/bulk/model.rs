@@ -101,3 +101,39 @@ async fn without_a_model_server_the_run_fails_and_writes_no_output() {
         output.err
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_waits_for_a_model_server_that_loads() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let loading = tokio::spawn(async move {
+        // A server that loads answers nothing. It does so for longer than a run without a shard waits.
+        drop(listener.accept().await.unwrap());
+        let asked = std::time::Instant::now();
+        while asked.elapsed() < std::time::Duration::from_secs(2) {
+            drop(listener.accept().await.unwrap());
+        }
+        fake_vllm::serve(listener, vec![Act::Text(RECORD.to_owned())], 8_192)
+    });
+    let workspace = workspace(2);
+    let (workspace, output) = spawn_blocking(move || {
+        let mut command = workspace.command(&[
+            "in.jsonl",
+            "--out",
+            "out.jsonl",
+            "--shard",
+            "0/1",
+            "--engine",
+            "vllm",
+            "--vllm-url",
+            &url,
+        ]);
+        let output = said(command.env("GATEWAY_ADMISSION__DEADLINE", "1s"));
+        (workspace, output)
+    })
+    .await
+    .unwrap();
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    assert_eq!(workspace.results("out-0000-of-0001.jsonl").len(), 2);
+    drop(loading.await.unwrap());
+}

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -23,4 +23,11 @@ pub(in crate::bulk) fn lock(file: &File, path: &Path) -> Result<(), BulkError> {
         // A file system without locks does not prevent the run.
         _ => Ok(()),
     }
+}
+
+/// Returns whether the path still leads to this file: another run may have given the file another name, or put another
+/// file in its place.
+pub(in crate::bulk) fn same_file(file: &File, path: &Path) -> bool {
+    let place = |kind: std::fs::Metadata| (kind.dev(), kind.ino());
+    file.metadata().ok().map(place) == path.metadata().ok().map(place)
 }

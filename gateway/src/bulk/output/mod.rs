@@ -32,7 +32,7 @@ use super::{BulkError, OutputFormat, outcome::EntryOutcome};
 pub(super) use self::{
     carried::with_carried,
     csv::{Dialect, is_guarded},
-    files::{lock, private},
+    files::{lock, private, same_file},
     notes::columns as note_columns,
     portal::portal_files,
     redcap::{Layout as RedcapLayout, snake_case},

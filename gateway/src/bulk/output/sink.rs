@@ -77,6 +77,12 @@ impl Sink {
         Ok(Self { target: Target::File(output), form, pending, failures: None, failure: None })
     }
 
+    /// Returns a second handle to the file, which keeps its lock after the sink has ended; `None` without a file.
+    pub(in crate::bulk) fn handle(&self) -> Result<Option<File>, BulkError> {
+        let Target::File(output) = &self.target else { return Ok(None) };
+        output.file.try_clone().map(Some).map_err(|cause| BulkError::unwritable(&output.path, &cause))
+    }
+
     /// Adds a result to the text of the next write.
     pub(in crate::bulk) fn add(&mut self, outcome: &EntryOutcome) {
         if !self.form.leaves_out(outcome) {

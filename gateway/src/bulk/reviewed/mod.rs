@@ -24,10 +24,9 @@ use self::{
     results::ResultNote,
 };
 use super::{
-    BulkArguments, BulkError,
+    BulkArguments, BulkError, SOME_FAILED,
     arguments::usage,
     counts::grouped,
-    ending::SOME_FAILED,
     ids::Fingerprint,
     outcome::{EntryOutcome, NoteOrigin, QueuedNote},
     output::{RunTotals, Sink},
