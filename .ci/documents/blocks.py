@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 
 COMMANDS = {"sh", "console", "python", "ts"}
-OTHERS = {"json", "text", "csv", "toml", "yaml"}
+# The SQL of a document is run by the step slurm.
+OTHERS = {"json", "text", "csv", "toml", "yaml", "sql"}
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 
