@@ -43,6 +43,29 @@ def daemon(command, folder, name, environment=None):
         )
 
 
+def kill_after_parent(mark):
+    """A process that waits for the end of this script, whatever ends it, and kills what is left of the cluster: a node's
+    jobs go on without their node. `mark` stands in the environment of them all."""
+    ours, parents = os.pipe()
+    if os.fork():
+        os.close(ours)
+        return parents
+    os.setsid()
+    os.close(parents)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    # The end of the file comes with the end of the parent, which alone has the other end.
+    os.read(ours, 1)
+    for process in pathlib.Path("/proc").iterdir():
+        try:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue
+    os._exit(0)
+
+
 class Cluster:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -57,6 +80,7 @@ class Cluster:
         (self.folder / "cgroup.conf").write_text("IgnoreSystemd=yes\n")
         self.environment = os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}
         self.daemons = []
+        self.watcher = kill_after_parent(f"SLURM_CONF={self.folder / 'slurm.conf'}".encode())
 
     def settings(self):
         host, folder = socket.gethostname().split(".")[0], self.folder
