@@ -18,6 +18,7 @@ mod pages;
 mod patient;
 mod sockets;
 mod stream;
+mod usage;
 
 use axum::{
     Router,
