@@ -314,9 +314,14 @@ async fn a_job_waits_for_the_budget_of_its_key_and_is_read_on() {
     // A key that may not read notes any more reads none of its job either.
     let mut served = begin("scopes=usage").await;
     until("the job waits for its key", async || {
-        served.app.jobs.as_ref().unwrap().list(Some("study")).iter().all(|job| {
-            served.app.jobs.as_ref().unwrap().waiting(job.id) == Some(gateway::jobs::WaitReason::Key)
-        })
+        served
+            .app
+            .jobs
+            .as_ref()
+            .unwrap()
+            .list(Some("study"))
+            .iter()
+            .all(|job| served.app.jobs.as_ref().unwrap().waiting(job.id) == Some(gateway::jobs::WaitReason::Key))
     })
     .await;
     served.stop();
