@@ -55,6 +55,7 @@ async fn a_job_survives_kill_9_and_leaves_nothing_that_can_be_read() {
     std::fs::write(&config, text).unwrap();
     let begin = || Program::start(env!("CARGO_BIN_EXE_gateway"), &["serve", "--config", config.to_str().unwrap()]);
     let program = begin();
+    gateway::tls::install();
     let (client, url) = (Client::builder().no_proxy().build().unwrap(), format!("http://{}", program.address));
     let response = post(&client, &url, lines(300)).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::ACCEPTED);
