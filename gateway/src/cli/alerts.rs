@@ -1,4 +1,4 @@
-//! `gateway alerts`: prints the alert rules, for Prometheus or as a template of alarms for CloudWatch.
+//! `gateway alerts`: prints the alert rules, for Prometheus or as a template of alarms for `CloudWatch`.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -26,7 +26,7 @@ enum AlertFormat {
     /// A rule file of Prometheus.
     #[default]
     Prometheus,
-    /// A CloudFormation template with alarms of CloudWatch.
+    /// A `CloudFormation` template with alarms of `CloudWatch`.
     Cloudwatch,
 }
 

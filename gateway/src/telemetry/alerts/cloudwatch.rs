@@ -1,4 +1,4 @@
-//! The alert rules as alarms of CloudWatch, in a CloudFormation template: the same table of rules, and what must be watched
+//! The alert rules as alarms of `CloudWatch`, in a `CloudFormation` template: the same table of rules, and what must be watched
 //! from outside of the box. `config/alarms.yaml` is what this renders for `config/alerts.toml`. Reads and sends nothing.
 
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ const HEADER: &str = include_str!("cloudwatch_header.yaml");
 /// The longest window of a query, in seconds.
 const LONGEST_WINDOW: u32 = 86_400;
 
-/// Returns why CloudWatch cannot evaluate a rule; `None` if it can.
+/// Returns why `CloudWatch` cannot evaluate a rule; `None` if it can.
 ///
 /// By its documentation a window is at most 24 hours, and a histogram with fixed buckets is stored as an exponential one, so
 /// that it has no series `_bucket`.
@@ -28,7 +28,7 @@ pub fn unsupported(rule: &Rule) -> Option<&'static str> {
     }
 }
 
-/// Returns the CloudFormation template with the alarms, as YAML.
+/// Returns the `CloudFormation` template with the alarms, as YAML.
 #[must_use]
 pub fn render_alarms(thresholds: &Thresholds, pace: Pace) -> String {
     let mut text = HEADER.to_owned();

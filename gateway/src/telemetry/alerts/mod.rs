@@ -1,4 +1,4 @@
-//! The alert rules for Prometheus and CloudWatch: one table of rules, rendered with thresholds from a file.
+//! The alert rules for Prometheus and `CloudWatch`: one table of rules, rendered with thresholds from a file.
 //! `config/alerts.yaml` and `config/alarms.yaml` are what this renders for `config/alerts.toml`. Reads and sends nothing.
 
 mod cloudwatch;
