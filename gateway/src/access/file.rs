@@ -1,15 +1,20 @@
 //! Parses the key file. It has a line `name sha256-hex [WORD...]` for each key; `gateway hash-key` prints such a line.
 //!
-//! Words: `rate=10/s` and `at_once=4` limit this key. `path` allows the key in the path, as in `/t/KEY/api/v1/extract`,
-//! for clients that cannot send a header. `metrics` makes it a key for a scraper, which opens `/metrics` and
-//! `/health?verbose=1` and reads no notes.
+//! Words: `rate=10/s`, `at_once=4` and `budget=5000/month` limit this key. `scopes=extract,usage` says what it may do;
+//! `metrics` is short for `scopes=metrics`. `path` allows the key in the path, as in `/t/KEY/api/v1/extract`, for clients
+//! that cannot send a header.
 
 use std::{collections::HashSet, io, os::unix::fs::PermissionsExt, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use super::{DIGEST, Key, KeysError, Principal, unreadable};
-use crate::{files, rate_limiter::Rate};
+use super::{
+    DIGEST, Key, KeyFileRules, KeysError, Principal,
+    principal::KeyTerms,
+    scopes::{Scope, Scopes},
+    unreadable,
+};
+use crate::files;
 
 /// Fewest characters of a key: a shorter key could be guessed.
 pub(super) const SHORTEST_KEY: usize = 20;
@@ -17,10 +22,14 @@ pub(super) const SHORTEST_KEY: usize = 20;
 /// private group with write permission.
 const WRITABLE_BY_ALL: u32 = 0o002;
 
+const NO_SCOPES: &str = "scopes= needs names of scopes with commas between: extract, metrics, usage, admin";
+const NO_AUDIT: &str = "budget= needs an audit file that can be read again (audit.path, GATEWAY_AUDIT__PATH): the notes \
+                        of a month are counted from it, and without it a restart would forget them";
+
 /// Reads and parses a key file. It may block for ever, like any read of a file.
-pub(super) fn load(path: &Path, default_rate: Option<Rate>) -> Result<Vec<Key>, KeysError> {
+pub(super) fn load(path: &Path, rules: KeyFileRules) -> Result<Vec<Key>, KeysError> {
     let text = contents(path).map_err(|cause| unreadable(path, cause))?;
-    parse(&text, default_rate)
+    parse(&text, rules)
 }
 
 fn contents(path: &Path) -> io::Result<String> {
@@ -37,7 +46,7 @@ fn contents(path: &Path) -> io::Result<String> {
     files::read_from(file).and_then(files::to_text)
 }
 
-pub(super) fn parse(text: &str, default_rate: Option<Rate>) -> Result<Vec<Key>, KeysError> {
+pub(super) fn parse(text: &str, rules: KeyFileRules) -> Result<Vec<Key>, KeysError> {
     let mut keys = Vec::new();
     // Sets, because a file may have 100,000 lines: comparing each line with all earlier ones would take minutes.
     let (mut names, mut digests) = (HashSet::new(), HashSet::new());
@@ -45,7 +54,7 @@ pub(super) fn parse(text: &str, default_rate: Option<Rate>) -> Result<Vec<Key>, 
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let key = key(line, default_rate).map_err(|reason| KeysError::Line(number, reason))?;
+        let key = key(line, rules).map_err(|reason| KeysError::Line(number, reason))?;
         if !names.insert(key.principal.clone()) {
             return Err(KeysError::Line(number, "the name stands twice"));
         }
@@ -58,29 +67,52 @@ pub(super) fn parse(text: &str, default_rate: Option<Rate>) -> Result<Vec<Key>, 
     if keys.is_empty() { Err(KeysError::Empty) } else { Ok(keys) }
 }
 
-fn key(line: &str, default_rate: Option<Rate>) -> Result<Key, &'static str> {
+fn key(line: &str, rules: KeyFileRules) -> Result<Key, &'static str> {
     let mut words = line.split_ascii_whitespace();
     let (Some(name), Some(digest)) = (words.next(), words.next()) else { return Err("not `name sha256-hex`") };
     if !is_name(name) {
         return Err("the name may have only letters, digits, dots, hyphens and underscores, at most 64");
     }
     let digest = from_hex(digest).ok_or("the digest is not 64 hexadecimal digits")?;
-    let (mut rate, mut at_once, mut in_path, mut for_metrics) = (default_rate, None, false, false);
+    let mut terms = KeyTerms { rate: rules.default_rate, ..KeyTerms::default() };
+    let (mut scopes, mut in_path) = (None, false);
     for word in words {
-        match word.split_once('=') {
-            None if word == "path" => in_path = true,
-            None if word == "metrics" => for_metrics = true,
+        let named = match word.split_once('=') {
+            None if word == "path" => {
+                in_path = true;
+                continue;
+            }
+            None if word == "metrics" => Scopes::only(Scope::Metrics),
+            Some(("scopes", names)) => Scopes::parse(names).ok_or(NO_SCOPES)?,
             Some(("rate", limit)) => {
-                rate = Some(limit.parse().map_err(|_| "rate= is not a rate; write it as rate=10/s")?);
+                terms.rate = Some(limit.parse().map_err(|_| "rate= is not a rate; write it as rate=10/s")?);
+                continue;
             }
             Some(("at_once", most)) => {
                 let most = most.parse().ok().filter(|&most| most > 0);
-                at_once = Some(most.ok_or("at_once= is not a number above zero")?);
+                terms.at_once = Some(most.ok_or("at_once= is not a number above zero")?);
+                continue;
             }
-            _ => return Err("after the digest only rate=, at_once=, path and metrics are allowed"),
+            Some(("budget", notes)) => {
+                terms.budget = Some(budget(notes).ok_or("budget= is no budget; write it as budget=5000/month")?);
+                continue;
+            }
+            _ => return Err("after the digest only scopes=, rate=, at_once=, budget=, path and metrics are allowed"),
+        };
+        if scopes.replace(named).is_some() {
+            return Err("the scopes stand twice; `metrics` is short for scopes=metrics");
         }
     }
-    Ok(Key { principal: Principal::limited(name, rate, at_once, for_metrics), digest, in_path })
+    if terms.budget.is_some() && !rules.allows_budgets {
+        return Err(NO_AUDIT);
+    }
+    terms.scopes = scopes.unwrap_or(Scopes::DEFAULT);
+    Ok(Key { principal: Principal::with_terms(name, terms), digest, in_path })
+}
+
+/// Parses the notes that a key may have read in a month.
+fn budget(text: &str) -> Option<u64> {
+    text.strip_suffix("/month")?.parse().ok().filter(|&notes| notes > 0)
 }
 
 fn is_name(name: &str) -> bool {

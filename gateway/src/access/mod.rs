@@ -4,11 +4,12 @@
 
 mod file;
 mod principal;
+mod scopes;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
@@ -20,6 +21,7 @@ use subtle::{Choice, ConstantTimeEq};
 pub use self::{
     file::{line_for, new_key},
     principal::{ConcurrencyGuard, Principal, revoked},
+    scopes::{Scope, Scopes},
 };
 use crate::{files, rate_limiter::Rate};
 
@@ -35,10 +37,19 @@ pub enum Channel {
     Path,
 }
 
+/// What the settings say about the lines of a key file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyFileRules {
+    /// The rate of each key whose line has no `rate=`.
+    pub default_rate: Option<Rate>,
+    /// Whether lines may have `budget=`: only with an audit file, from which the notes of a month are counted.
+    pub allows_budgets: bool,
+}
+
 /// The keys that open the service. A reload replaces all of them or none.
 pub struct Keys {
     path: PathBuf,
-    default_rate: Option<Rate>,
+    rules: KeyFileRules,
     known: RwLock<Arc<[Key]>>,
     /// Held during a reload: two concurrent reloads could miss a key that was removed.
     reloading: tokio::sync::Mutex<()>,
@@ -79,28 +90,29 @@ pub enum KeysError {
 }
 
 impl Keys {
-    /// Reads a key file. Blocks the calling thread for at most [`files::READ_WITHIN`]. `default_rate` applies to each
-    /// key whose line has no `rate=`.
-    pub fn read(path: &Path, default_rate: Option<Rate>) -> Result<Self, KeysError> {
+    /// Reads a key file. Blocks the calling thread for at most [`files::READ_WITHIN`].
+    pub fn read(path: &Path, rules: KeyFileRules) -> Result<Self, KeysError> {
         let owned_path = path.to_owned();
-        let keys = files::with_timeout(files::READ_WITHIN, move || file::load(&owned_path, default_rate));
+        let keys = files::with_timeout(files::READ_WITHIN, move || file::load(&owned_path, rules));
         let known = RwLock::new(keys.map_err(|cause| unreadable(path, cause))??.into());
-        Ok(Self { path: path.to_owned(), default_rate, known, reloading: tokio::sync::Mutex::default() })
+        Ok(Self { path: path.to_owned(), rules, known, reloading: tokio::sync::Mutex::default() })
     }
 
     /// Reads the file again and returns the number of keys. A file that is invalid or cannot be read within
-    /// [`files::READ_WITHIN`] changes nothing. If a key is no longer in the file, the requests that run for it end.
+    /// [`files::READ_WITHIN`] changes nothing. If a key is no longer in the file, or has lost a scope, the requests that
+    /// run for it end.
     pub async fn reload(&self) -> Result<usize, KeysError> {
         let _guard = self.reloading.lock().await;
         let before = self.known();
-        let (path, default_rate, previous) = (self.path.clone(), self.default_rate, Arc::clone(&before));
+        let (path, rules, previous) = (self.path.clone(), self.rules, Arc::clone(&before));
         let read = files::with_timeout_async(files::READ_WITHIN, move || {
-            file::load(&path, default_rate).map(|keys| keep_state(keys, &previous))
+            file::load(&path, rules).map(|keys| keep_state(keys, &previous))
         });
         let keys: Arc<[Key]> = read.await.map_err(|cause| unreadable(&self.path, cause))??.into();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
-        let remaining: HashSet<_> = keys.iter().map(Key::identity).collect();
-        for removed in before.iter().filter(|key| !remaining.contains(&key.identity())) {
+        let remaining: HashMap<_, _> = keys.iter().map(|key| (key.identity(), key)).collect();
+        let goes_on = |key: &&Key| remaining.get(&key.identity()).is_some_and(|now| key.keeps_its_scopes(now));
+        for removed in before.iter().filter(|key| !goes_on(key)) {
             removed.principal.revoke();
         }
         Ok(keys.len())
@@ -108,6 +120,12 @@ impl Keys {
 
     fn known(&self) -> Arc<[Key]> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the principals of all keys.
+    #[must_use]
+    pub fn principals(&self) -> Vec<Principal> {
+        self.known().iter().map(|key| key.principal.clone()).collect()
     }
 
     /// Returns the principal with a name; `None` if the key file has no key for it.
@@ -138,6 +156,11 @@ impl Key {
     fn identity(&self) -> (&str, &[u8; DIGEST]) {
         (self.principal.name(), &self.digest)
     }
+
+    /// Returns whether the key of the reloaded file may do whatever this one may.
+    fn keeps_its_scopes(&self, now: &Self) -> bool {
+        self.principal.scopes().are_within(now.principal.scopes())
+    }
 }
 
 /// Returns the keys of the file, where each name keeps what it has used of its limits before.
@@ -145,7 +168,8 @@ fn keep_state(mut keys: Vec<Key>, before: &[Key]) -> Vec<Key> {
     let before: HashMap<&str, &Key> = before.iter().map(|key| (key.principal.name(), key)).collect();
     for key in &mut keys {
         if let Some(previous) = before.get(key.principal.name()) {
-            key.principal = key.principal.with_usage_of(&previous.principal, previous.digest == key.digest);
+            let same_key = previous.digest == key.digest && previous.keeps_its_scopes(key);
+            key.principal = key.principal.with_usage_of(&previous.principal, same_key);
         }
     }
     keys

@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::scopes::{Scope, Scopes};
 use crate::{
     memory::KeyShare,
     rate_limiter::{Limiter, Rate},
@@ -20,17 +21,31 @@ use crate::{
 /// Batches of one key that may have notes in flight at once: half of the limit for all keys together.
 const MAX_BATCHES_PER_KEY: usize = 8;
 
+/// What the line of a key says about its use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyTerms {
+    pub(super) rate: Option<Rate>,
+    /// Notes that may be in flight at once.
+    pub(super) at_once: Option<u32>,
+    pub(super) scopes: Scopes,
+    /// Notes that may be read in a month.
+    pub(super) budget: Option<u64>,
+}
+
+impl Default for KeyTerms {
+    fn default() -> Self {
+        Self { rate: None, at_once: None, scopes: Scopes::DEFAULT, budget: None }
+    }
+}
+
 /// The client that a key was given to. Two principals with the same name are equal.
 #[derive(Clone)]
 pub struct Principal(Arc<Client>);
 
 struct Client {
     name: String,
-    rate: Option<Rate>,
+    terms: KeyTerms,
     limiter: Option<Arc<Limiter>>,
-    at_once: Option<u32>,
-    /// Whether the key opens metrics and health only.
-    for_metrics: bool,
     /// Notes in flight. The count is shared across reloads of the key file, even if they change the limit.
     in_flight: Arc<AtomicU32>,
     /// The memory that its requests occupy, and the slots for its batches. Both are shared across reloads too.
@@ -55,17 +70,15 @@ impl Principal {
     /// Returns a client without limits of its own.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self::limited(name, None, None, false)
+        Self::with_terms(name, KeyTerms::default())
     }
 
-    pub(super) fn limited(name: &str, rate: Option<Rate>, at_once: Option<u32>, for_metrics: bool) -> Self {
-        let limiter = rate.map(|rate| Arc::new(Limiter::new(rate)));
+    pub(super) fn with_terms(name: &str, terms: KeyTerms) -> Self {
+        let limiter = terms.rate.map(|rate| Arc::new(Limiter::new(rate)));
         Self(Arc::new(Client {
             name: name.to_owned(),
-            rate,
+            terms,
             limiter,
-            at_once,
-            for_metrics,
             in_flight: Arc::default(),
             memory: KeyShare::default(),
             batches: Arc::new(Semaphore::new(MAX_BATCHES_PER_KEY)),
@@ -75,11 +88,11 @@ impl Principal {
 
     /// Returns this client of a reloaded key file with the usage of `before`, the same client before the reload. The
     /// limits are those of the reloaded file. With `same_key`, revoking the new client also ends requests that began
-    /// before.
+    /// before; a key that has lost a scope is not the same key.
     pub(super) fn with_usage_of(&self, before: &Self, same_key: bool) -> Self {
         let (now, before) = (&self.0, &before.0);
         let limiter = match (&now.limiter, &before.limiter) {
-            (Some(_), Some(used)) if now.rate == before.rate => Some(Arc::clone(used)),
+            (Some(_), Some(used)) if now.terms.rate == before.terms.rate => Some(Arc::clone(used)),
             (Some(new), Some(used)) => {
                 new.use_as_much_as(used);
                 Some(Arc::clone(new))
@@ -88,10 +101,8 @@ impl Principal {
         };
         Self(Arc::new(Client {
             name: now.name.clone(),
-            rate: now.rate,
+            terms: now.terms,
             limiter,
-            at_once: now.at_once,
-            for_metrics: now.for_metrics,
             in_flight: Arc::clone(&before.in_flight),
             memory: before.memory.clone(),
             batches: Arc::clone(&before.batches),
@@ -114,7 +125,7 @@ impl Principal {
     /// Returns how many notes of the client may be in flight at once, if that is limited.
     #[must_use]
     pub fn at_once(&self) -> Option<usize> {
-        self.0.at_once.map(|most| most as usize)
+        self.0.terms.at_once.map(|most| most as usize)
     }
 
     /// Returns the share of the memory budget that the client's requests occupy.
@@ -129,15 +140,27 @@ impl Principal {
         &self.0.batches
     }
 
-    /// Returns whether the key opens metrics and health only, and reads no notes.
+    /// Returns what the key may do.
     #[must_use]
-    pub fn is_for_metrics(&self) -> bool {
-        self.0.for_metrics
+    pub fn scopes(&self) -> Scopes {
+        self.0.terms.scopes
+    }
+
+    /// Returns whether the key has a scope.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes().contain(scope)
+    }
+
+    /// Returns how many notes of the key may be read in a month, if that is limited.
+    #[must_use]
+    pub fn budget(&self) -> Option<u64> {
+        self.0.terms.budget
     }
 
     /// Counts one more note as in flight until the guard is dropped. At the limit, fails with the limit.
     pub fn begin_note(&self) -> Result<ConcurrencyGuard, u32> {
-        let most = self.0.at_once.unwrap_or(u32::MAX);
+        let most = self.0.terms.at_once.unwrap_or(u32::MAX);
         let entered = self.0.in_flight.fetch_update(AcqRel, Acquire, |now| (now < most).then_some(now + 1));
         entered.map(|_| ConcurrencyGuard(Arc::clone(&self.0.in_flight))).map_err(|_| most)
     }

@@ -16,7 +16,7 @@ async fn a_key_of_the_file_opens_and_another_does_not() {
     let line = line_for("frontend", &key).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("# clients\n{line}\n\n")).unwrap();
-    let keys = Keys::read(file.path(), None).unwrap();
+    let keys = Keys::read(file.path(), KeyFileRules::default()).unwrap();
     assert_eq!(keys.principal(key.as_bytes(), Channel::Header).unwrap().name(), "frontend");
     for wrong in [other.as_bytes(), b"", key.as_bytes().get(1..).unwrap(), line.as_bytes()] {
         assert_eq!(keys.principal(wrong, Channel::Header), None);
@@ -48,8 +48,13 @@ fn errors_of_a_key_file_name_the_line_and_never_quote_it() {
         (&format!("a {good} SECRET"), "line 1: after"),
         (&format!("a {good} rate=SECRET"), "line 1: rate"),
         (&format!("a {good} at_once=0"), "line 1: at_once"),
+        (&format!("a {good} scopes=SECRET"), "line 1: scopes="),
+        (&format!("a {good} scopes=extract metrics"), "line 1: the scopes stand twice"),
+        (&format!("a {good} budget=0/month"), "line 1: budget= is no budget"),
+        (&format!("a {good} budget=SECRET"), "line 1: budget= is no budget"),
+        (&format!("a {good} budget=5/month"), "line 1: budget= needs an audit file"),
     ] {
-        let error = parse(text, None).err().unwrap().to_string();
+        let error = parse(text, KeyFileRules::default()).err().unwrap().to_string();
         assert!(error.contains(expected) && !error.contains("SECRET"), "{error}");
     }
     for (name, key) in [("a b", "x".repeat(40)), ("a", "short".to_owned()), ("a", "x y".repeat(20))] {
@@ -64,7 +69,8 @@ async fn a_key_has_its_own_limits_and_channels() {
     let lines = format!("page {} path\nstudy {} rate=1/h at_once=1\n", digest(&page), digest(&study));
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), lines).unwrap();
-    let keys = Keys::read(file.path(), Some("2/h".parse().unwrap())).unwrap();
+    let keys =
+        Keys::read(file.path(), KeyFileRules { default_rate: "2/h".parse().ok(), ..KeyFileRules::default() }).unwrap();
     let of = |key: &str, channel| keys.principal(key.as_bytes(), channel);
     assert!(of(&page, Channel::Path).is_some() && of(&study, Channel::Path).is_none());
     let (page, study) = (of(&page, Channel::Header).unwrap(), of(&study, Channel::Header).unwrap());
@@ -112,7 +118,7 @@ async fn a_file_that_every_user_may_write_or_that_is_not_regular_is_refused() {
     let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     good();
     mode(0o664);
-    let keys = Keys::read(&path, None).unwrap();
+    let keys = Keys::read(&path, KeyFileRules::default()).unwrap();
     let spoiled: [(Spoil<'_>, &str); 4] = [
         (&|| mode(0o666), "chmod o-w"),
         (
@@ -128,7 +134,8 @@ async fn a_file_that_every_user_may_write_or_that_is_not_regular_is_refused() {
     for (spoil, expected) in spoiled {
         good();
         spoil();
-        let (at_start, at_reload) = (Keys::read(&path, None).err().unwrap(), keys.reload().await.unwrap_err());
+        let (at_start, at_reload) =
+            (Keys::read(&path, KeyFileRules::default()).err().unwrap(), keys.reload().await.unwrap_err());
         for error in [at_start.to_string(), at_reload.to_string()] {
             assert!(error.contains(expected) && error.contains(path.to_str().unwrap()), "{error}");
         }
@@ -143,7 +150,7 @@ async fn a_file_of_100_000_keys_is_read_within_the_limit() {
     let mut text: String = (0..100_000).map(line).collect();
     fs::write(file.path(), &text).unwrap();
     // Comparing each line with all earlier lines would take minutes; `files::READ_WITHIN` is seconds.
-    let keys = Keys::read(file.path(), None).unwrap();
+    let keys = Keys::read(file.path(), KeyFileRules::default()).unwrap();
     assert_eq!(keys.reload().await.unwrap(), 100_000);
     text.push_str(&line(7).replace("client-7 ", "another "));
     fs::write(file.path(), &text).unwrap();
@@ -158,7 +165,7 @@ async fn removing_a_key_ends_the_requests_of_that_key_only() {
     let line = |name: &str, key: &str| line_for(name, key).unwrap();
     let write = |lines: &[String]| fs::write(file.path(), lines.join("\n")).unwrap();
     write(&[line("removed", &removed), line("stays", &stays), line("changed", &changed), line("limited", &limited)]);
-    let keys = Keys::read(file.path(), None).unwrap();
+    let keys = Keys::read(file.path(), KeyFileRules::default()).unwrap();
     let of = |key: &str| keys.principal(key.as_bytes(), Channel::Header).unwrap();
     let all = [of(&removed), of(&stays), of(&changed), of(&limited)];
     let ended = || all.each_ref().map(|principal| revoked(Some(principal)).now_or_never().is_some());
@@ -174,4 +181,23 @@ async fn removing_a_key_ends_the_requests_of_that_key_only() {
     keys.reload().await.unwrap();
     assert_eq!(ended(), [true; 4]);
     assert!(revoked(Some(&of(&removed))).now_or_never().is_none() && revoked(None).now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_key_that_loses_a_scope_ends_its_requests_and_one_that_gains_one_does_not() {
+    let (file, key) = (tempfile::NamedTempFile::new().unwrap(), "k".repeat(32));
+    let write = |words: &str| fs::write(file.path(), format!("{} {words}", line_for("a", &key).unwrap())).unwrap();
+    write("scopes=extract");
+    let keys = Keys::read(file.path(), KeyFileRules::default()).unwrap();
+    let of = || keys.principal(key.as_bytes(), Channel::Header).unwrap();
+    let has_ended = |principal: &Principal| revoked(Some(principal)).now_or_never().is_some();
+    let first = of();
+    write("scopes=extract,usage");
+    keys.reload().await.unwrap();
+    let second = of();
+    assert!(!has_ended(&first) && second.may(Scope::Usage) && !first.may(Scope::Usage));
+    write("metrics");
+    keys.reload().await.unwrap();
+    assert!(has_ended(&first) && has_ended(&second) && !has_ended(&of()));
+    assert_eq!(of().scopes(), Scopes::only(Scope::Metrics));
 }

@@ -4,6 +4,7 @@
 //! and reported in the log, in `/health` and in the metrics. Requests are still answered.
 
 mod file;
+mod ledger;
 pub mod usage;
 
 use std::{
@@ -21,7 +22,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use self::file::RotatedFile;
+pub use self::ledger::{BudgetUse, Ledger, Reservation, end_of_month, format_time, month_of};
+use self::{file::RotatedFile, usage::UsageError};
 use crate::{config::AuditSettings, extraction::Field, files};
 
 /// Most lines that may wait for the disk.
@@ -88,6 +90,7 @@ pub struct Audit {
     thread_end: Mutex<Receiver<()>>,
     state: Arc<State>,
     secret: Hmac<Sha256>,
+    ledger: Arc<Ledger>,
 }
 
 /// State of the audit, for `/health` and the metrics.
@@ -127,6 +130,9 @@ pub enum AuditError {
         /// The error of the system.
         cause: std::io::Error,
     },
+    /// The lines of an earlier run cannot be read, so what the keys have used is not known.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// The secret cannot be read.
     #[error("audit.key_file {}: {cause}", path.display())]
     NoSecret {
@@ -144,11 +150,13 @@ pub enum AuditError {
 }
 
 impl Audit {
-    /// Opens the file and starts the thread that writes to it. Returns `None` if the settings name no file.
+    /// Adds up the lines of earlier runs, opens the file and starts the thread that writes to it. Returns `None` if the
+    /// settings name no file.
     pub fn open(settings: &AuditSettings) -> Result<Option<Self>, AuditError> {
         let Some(path) = &settings.path else { return Ok(None) };
         let secret = secret(settings)?;
         let max_bytes = settings.max_bytes.as_u64();
+        let ledger = Arc::new(Ledger::restore(path, settings.keep)?);
         let (thread_path, keep) = (path.clone(), settings.keep);
         let file = files::with_timeout(files::READ_WITHIN, move || RotatedFile::open(thread_path, max_bytes, keep));
         let file = file.flatten().map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })?;
@@ -163,7 +171,7 @@ impl Audit {
                 drop::<SyncSender<()>>(ended);
             })
             .map_err(|error| AuditError::System(error.to_string()))?;
-        Ok(Some(Self { sender: Mutex::new(Some(sender)), thread_end: Mutex::new(thread_end), state, secret }))
+        Ok(Some(Self { sender: Mutex::new(Some(sender)), thread_end: Mutex::new(thread_end), state, secret, ledger }))
     }
 
     /// Checks that the audit file could be opened, without creating it.
@@ -182,8 +190,23 @@ impl Audit {
         checked.flatten().map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })
     }
 
-    /// Queues a line for writing, and never waits. A line that does not fit into the queue is lost and counted.
-    pub fn record(&self, entry: AuditEntry) {
+    /// Returns whether the settings name a file from which a later run can read its lines again: a device or a pipe is
+    /// none.
+    #[must_use]
+    pub fn can_be_read_again(settings: &AuditSettings) -> bool {
+        settings.path.as_ref().is_some_and(|path| path.is_file() || !path.exists())
+    }
+
+    /// Returns what the keys have used.
+    #[must_use]
+    pub const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Queues a line for writing, and never waits. A line that does not fit into the queue is lost and counted. Ends the
+    /// reservation of its note.
+    pub fn record(&self, entry: AuditEntry, reservation: Option<Reservation>) {
+        self.ledger.add(&entry, reservation);
         self.state.submitted.fetch_add(1, Relaxed);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.as_ref().is_none_or(|sender| sender.try_send(entry).is_err()) {

@@ -35,7 +35,7 @@ fn lines_are_written_before_the_end() {
     let path = folder.path().join("audit.jsonl");
     let audit = Audit::open(&at(path.clone())).unwrap().unwrap();
     for _ in 0..3 {
-        audit.record(entry());
+        audit.record(entry(), None);
     }
     assert_eq!(audit.close(), 0);
     let text = std::fs::read_to_string(&path).unwrap();
@@ -43,14 +43,14 @@ fn lines_are_written_before_the_end() {
     assert_eq!((lines.len(), &lines[0]["fields"]), (3, &serde_json::json!(["cancer_type", "stage"])));
     assert_eq!(audit.state(), AuditState { written: 3, lost: 0, failing: false });
     // A line after `close` is lost and counted.
-    audit.record(entry());
+    audit.record(entry(), None);
     assert_eq!(audit.state().lost, 1);
 }
 
 #[test]
 fn a_line_that_a_full_disk_refuses_is_counted() {
     let audit = Audit::open(&at("/dev/full".into())).unwrap().unwrap();
-    audit.record(entry());
+    audit.record(entry(), None);
     assert_eq!(audit.close(), 1);
     assert_eq!(audit.state(), AuditState { written: 0, lost: 1, failing: true });
 }

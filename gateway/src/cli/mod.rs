@@ -77,7 +77,7 @@ enum Command {
     },
     /// Print the JSON Schema of the record
     Schema,
-    /// Print the alert rules for Prometheus
+    /// Print the alert rules for Prometheus or `CloudWatch`
     Alerts(alerts::AlertArguments),
     /// Check the settings and print a summary
     CheckConfig,

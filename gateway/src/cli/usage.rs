@@ -22,7 +22,8 @@ pub(super) struct UsageArguments {
     /// Only this key; - is for extractions without a key
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     key: Option<String>,
-    /// What the box cost in a month, to be shared among the keys by their time at the engine
+    /// What the box cost in a month, to be shared among the keys by their time at the engine (default: `usage.month_cost`
+    /// of the settings)
     #[arg(long, value_name = "AMOUNT", value_parser = amount)]
     month_cost: Option<f64>,
     /// How the sums are printed
@@ -59,6 +60,7 @@ pub(super) fn run(arguments: UsageArguments, settings: &Settings) -> CommandResu
         (Some(path), true) => with_older(path),
         (None, true) => return Err(UsageError::NoFile.into()),
     };
+    let month_cost = month_cost.or(settings.usage.month_cost);
     let mut usage = Usage::default();
     for file in &files {
         usage.add_file(file)?;

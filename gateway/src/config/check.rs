@@ -174,6 +174,9 @@ impl Settings {
         if self.audit.keep > MOST_AUDIT_FILES {
             return Some("audit.keep must be at most 1000");
         }
+        if self.usage.month_cost.is_some_and(|cost| !(cost.is_finite() && cost >= 0.0)) {
+            return Some("usage.month_cost must be an amount of money, such as 712.50");
+        }
         if self.cache.entries > 0 && !CACHE_TIMES.contains(&self.cache.ttl) {
             return Some("cache.ttl must be above zero and at most 30 days where cache.entries is above zero");
         }

@@ -6,7 +6,8 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
-    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings, Vllm,
+    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings,
+    UsageSettings, Vllm,
 };
 
 impl Default for Settings {
@@ -30,6 +31,7 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             metrics: MetricsSettings::default(),
             audit: AuditSettings::default(),
+            usage: UsageSettings::default(),
             cache: CacheSettings::default(),
             spool: SpoolSettings::default(),
             jobs: JobSettings::default(),

@@ -26,7 +26,7 @@ pub use self::{
     origin::OriginPattern,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
-        Limits, MetricsSettings, RateSettings, SpoolSettings,
+        Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,
     },
     settings::{Auth, EngineChoice, Fallback, Settings},
     vllm::{PromptChoice, Vllm},

@@ -121,6 +121,15 @@ pub struct AuditSettings {
     pub keep: usize,
 }
 
+/// The section `usage`: what the keys are told about their use.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UsageSettings {
+    /// What the service costs in a month, in any currency. The keys share it by their time at the engine. If it is not
+    /// set, no cost is shown.
+    pub month_cost: Option<f64>,
+}
+
 /// The section `spool`: the temporary files for notes of batches that wait. The files have no names and are encrypted
 /// with a key that is only in memory.
 #[derive(Clone, Debug, Deserialize)]

@@ -14,7 +14,7 @@ use super::{
     listen_address::listen,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
-        Limits, MetricsSettings, RateSettings, SpoolSettings,
+        Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,
     },
     vllm::Vllm,
     words::{self, choice, list, networks, optional_choice},
@@ -66,6 +66,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// A record of each extraction, without the text of the note.
     pub audit: AuditSettings,
+    /// What the keys are told about their use.
+    pub usage: UsageSettings,
     /// Answers that are kept for equal requests.
     pub cache: CacheSettings,
     /// The temporary files for notes of batches that wait.

@@ -14,11 +14,13 @@ use ipnet::IpNet;
 use super::{
     App,
     error::{ErrorCode, Problem},
-    host, service,
+    host,
+    request_record::NO_ROUTE,
+    service, usage,
 };
 use crate::{
-    access::{self, Channel, Principal},
-    telemetry::AuthFailure,
+    access::{self, Channel, Principal, Scope},
+    telemetry::{AuthFailure, Route},
 };
 
 /// Paths that need no key: they describe the service and report whether it lives. Every other path needs one.
@@ -38,9 +40,6 @@ const OPEN_PREFIXES: [&str; 2] = ["/docs/", "/ui/"];
 /// The metrics. Without a key file they answer only callers on this machine. With a key file they need a key: otherwise
 /// a proxy on this machine would open them to all of its callers.
 const METRICS: &str = "/metrics";
-/// The paths that a key with the word `metrics` in the key file opens.
-const METRICS_KEY_PATHS: [&str; 2] = [METRICS, "/health"];
-const METRICS_KEY_ONLY: &str = "This key opens /metrics and /health?verbose=1 only, and reads no notes.";
 /// The paths that health checks request.
 const PROBE_PATHS: [&str; 3] = ["/health", "/health/live", "/health/ready"];
 /// The prefix of a path with a key, for clients that cannot send a header: `/t/KEY/api/v1/extract`.
@@ -53,6 +52,28 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Clone)]
 struct PathKey(Arc<[u8]>);
 
+/// Returns the scope that a key needs for a route; `None` if any key will do, because there is nothing behind the path.
+/// Open routes have one for their part that is not open.
+pub(super) fn needed_scope(route: Route) -> Option<Scope> {
+    match route {
+        NO_ROUTE => None,
+        METRICS | "/health" => Some(Scope::Metrics),
+        usage::ROUTE => Some(Scope::Usage),
+        _ => Some(Scope::Extract),
+    }
+}
+
+/// The problem of a request whose key has not the scope that it needs.
+pub(super) fn insufficient_scope(needed: Scope, principal: &Principal, id: &str) -> Problem {
+    let detail = format!(
+        "This needs a key with the scope `{}`; this key has: {}. The operator names the scopes in the key's line of the key \
+         file.",
+        needed.name(),
+        principal.scopes()
+    );
+    ErrorCode::InsufficientScope.problem(id).with_detail(&detail)
+}
+
 /// The port on which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListenerKind {
@@ -64,13 +85,14 @@ pub(super) enum ListenerKind {
 
 /// Returns the principal of a request, or none where the request needs no key. Stores the principal in the request.
 ///
-/// Refuses a request with a malformed head, and one without the key that it needs. Where no keys apply, it also refuses
+/// Refuses a request with a malformed head, one without the key that it needs, and one whose key has not the scope of the
+/// route. Where no keys apply, it also refuses
 /// a request for a host that is not allowed.
 pub(super) fn authorize(
     app: &App,
     listener: ListenerKind,
     request: &mut Request,
-    id: &str,
+    (route, id): (Route, &str),
 ) -> Result<Option<Principal>, Box<Problem>> {
     let refused = |code: ErrorCode| Box::new(code.problem(id));
     host::check_head(request).map_err(refused)?;
@@ -92,8 +114,9 @@ pub(super) fn authorize(
         app.state.metrics.count_auth_failure(failure);
         return Err(refused(ErrorCode::Unauthorized));
     };
-    if principal.is_for_metrics() && !METRICS_KEY_PATHS.contains(&request.uri().path()) {
-        return Err(Box::new(ErrorCode::Unauthorized.problem(id).with_detail(METRICS_KEY_ONLY)));
+    if let Some(needed) = needed_scope(route).filter(|&needed| !principal.may(needed)) {
+        app.state.metrics.count_auth_failure(AuthFailure::Scope);
+        return Err(Box::new(insufficient_scope(needed, &principal, id)));
     }
     request.extensions_mut().insert(principal.clone());
     Ok(Some(principal))
@@ -186,8 +209,8 @@ pub(super) fn principal(request: &Request) -> Option<Principal> {
     request.extensions().get::<Principal>().cloned()
 }
 
-/// The error text for a request that ends because its key was removed from the key file.
-const KEY_REVOKED: &str = "The key of this request was taken out of the key file while the request was running. \
+/// The error text for a request that ends because its key was removed from the key file, or lost a scope.
+const KEY_REVOKED: &str = "The key of this request was taken out of the key file, or lost a scope, while the request was running. \
                            Notes that have no answer yet are not read. Ask the operator for a new key.";
 
 /// The problem of a request whose key is no longer in the key file.

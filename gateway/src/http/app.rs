@@ -55,6 +55,8 @@ pub struct ServiceState {
     pub metrics: Arc<Metrics>,
     /// The audit log, if the settings ask for one.
     pub audit: Option<Audit>,
+    /// What the service costs in a month, if the settings say so.
+    pub month_cost: Option<f64>,
 }
 
 /// Decides which requests may enter.

@@ -8,20 +8,21 @@ use std::{
 
 use axum::http::StatusCode;
 
-use super::{App, context::RequestContext};
+use super::{
+    App,
+    context::RequestContext,
+    error::{ErrorCode, Problem},
+};
 use crate::{
     access::Principal,
-    audit::AuditEntry,
+    audit::{AuditEntry, Reservation, end_of_month, format_time, usage},
     extraction::{Answer, Field, StageTimings},
     in_flight::InFlightGuard,
-    telemetry::Route,
+    telemetry::{BudgetOutcome, Route},
 };
 
 /// The status and code in the audit and the log for a request whose caller disconnected. No answer has this status.
 pub(super) const CALLER_VANISHED: (u16, &str) = (499, "caller_vanished");
-
-/// The end of the year 9999, after which RFC 3339 has no times.
-const LAST_RFC3339_TIME: Duration = Duration::from_secs(253_402_300_799);
 
 /// The status and code of an extraction that panicked. `layers` answers the caller with the same.
 pub(super) const PANICKED: (u16, &str) = (500, "internal");
@@ -55,6 +56,10 @@ pub(super) struct AuditGuard {
     context: RequestContext,
     route: Route,
     principal: Option<Principal>,
+    /// When the request arrived, by the clock. It decides the month of the note.
+    arrived: SystemTime,
+    /// The note's place in the budget of its key.
+    reservation: Option<Reservation>,
     ended: Option<(u16, &'static str)>,
     /// Whether the request had a valid note.
     has_note: bool,
@@ -65,16 +70,40 @@ impl AuditGuard {
     pub(super) fn new(app: &App, context: &RequestContext, route: Route, principal: Option<Principal>) -> Self {
         let in_flight = app.state.in_flight.begin();
         let (app, context) = (app.clone(), context.clone());
+        let arrived = SystemTime::now().checked_sub(context.arrived.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self {
             record: AuditRecord::default(),
             app,
             context,
             route,
             principal,
+            arrived,
+            reservation: None,
             ended: None,
             has_note: false,
             _in_flight: in_flight,
         }
+    }
+
+    /// Counts the note against the budget of its key, if that has one. It is given back if the note is not read.
+    pub(super) fn reserve(&mut self) -> Result<(), Box<Problem>> {
+        let Some((principal, budget)) = self.principal.as_ref().and_then(|key| Some((key, key.budget()?))) else {
+            return Ok(());
+        };
+        // Keys with a budget are refused without an audit.
+        let Some(audit) = &self.app.state.audit else { return Ok(()) };
+        self.reservation = audit.ledger().reserve(principal.name(), budget, self.arrived);
+        if self.reservation.is_some() {
+            return Ok(());
+        }
+        self.app.state.metrics.count_budget(BudgetOutcome::Refused);
+        let left = end_of_month(self.arrived).duration_since(SystemTime::now()).unwrap_or_default();
+        let problem = ErrorCode::BudgetExhausted.problem(&self.context.id).with_retry_after(left);
+        let detail = format!(
+            "The budget of this key, {budget} notes a month, is used up or held by notes that are being read. The next month \
+             (UTC) begins after the time in Retry-After; the operator can raise the budget at once."
+        );
+        Err(problem.with_detail(&detail).into())
     }
 
     /// Records the note's size and, if there is an audit, its HMAC.
@@ -120,12 +149,11 @@ impl Drop for AuditGuard {
         self.app.state.metrics.count_note(self.route, code);
         let Some(audit) = &self.app.state.audit else { return };
         let elapsed = self.context.arrived.elapsed();
-        let arrived = SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH);
         let record = std::mem::take(&mut self.record);
         let answered = record.answered;
         let facts = answered.as_ref();
-        audit.record(AuditEntry {
-            time: format_time(arrived),
+        let entry = AuditEntry {
+            time: format_time(self.arrived),
             request_id: Arc::clone(&self.context.id),
             principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),
             route: self.route,
@@ -143,35 +171,17 @@ impl Drop for AuditGuard {
             cached: record.cached,
             milliseconds: milliseconds(elapsed),
             engine_milliseconds: record.stages.map_or(0, |stages| milliseconds(stages.engine)),
-        });
+        };
+        let reservation = self.reservation.take();
+        if reservation.is_some() {
+            let counts = usage::counts(status, entry.note_chars as u64);
+            let outcome = if counts { BudgetOutcome::Counted } else { BudgetOutcome::GivenBack };
+            self.app.state.metrics.count_budget(outcome);
+        }
+        audit.record(entry, reservation);
     }
-}
-
-/// Formats a time by RFC 3339. A time outside 1970 to 9999, from a wrong clock, becomes the nearest time in that range,
-/// so that no note fails because of the clock.
-fn format_time(time: SystemTime) -> String {
-    let last = SystemTime::UNIX_EPOCH + LAST_RFC3339_TIME;
-    humantime::format_rfc3339_millis(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
 }
 
 pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn format_time_clamps_the_time_of_a_wrong_clock() {
-        let epoch = SystemTime::UNIX_EPOCH;
-        for (time, expected) in [
-            (epoch.checked_sub(Duration::from_hours(24 * 365 * 3)), "1970-01-01T00:00:00.000Z"),
-            (epoch.checked_sub(Duration::from_millis(1)), "1970-01-01T00:00:00.000Z"),
-            (epoch.checked_add(Duration::from_millis(1_500)), "1970-01-01T00:00:01.500Z"),
-            (epoch.checked_add(Duration::from_hours(24 * 365 * 9_000)), "9999-12-31T23:59:59.000Z"),
-        ] {
-            assert_eq!(format_time(time.unwrap()), expected);
-        }
-    }
 }

@@ -119,6 +119,7 @@ pub(super) async fn accept(
     }
     let deadline = context.deadline(request.headers(), app.extractor.deadline);
     let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
+    audit_guard.reserve().map_err(|problem| rejection(*problem))?;
     let grant = rate_limit::CallerAllowance::of(app, &request).admit(app, id);
     let grant = grant.map_err(|exceeded| {
         let (problem, rate_limit) = exceeded.into_problem(app);

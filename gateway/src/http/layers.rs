@@ -50,7 +50,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
     request.extensions_mut().insert(context.clone());
     let mut request = body::discard_leftovers(request);
     let accepted = Encoding::accepted(request.headers());
-    let mut response = match access::authorize(&record.app, listener, &mut request, &context.id) {
+    let mut response = match access::authorize(&record.app, listener, &mut request, (record.route, &context.id)) {
         Ok(principal) => {
             record.principal = principal;
             name_host(&mut request);

@@ -9,11 +9,12 @@ use axum::{
 };
 
 use super::{
-    Extractor, ServiceState, accept,
+    AccessControl, Extractor, ServiceState, accept, access,
     audit_record::{CALLER_VANISHED, PANICKED},
     error::ErrorCode,
     jobs, openapi,
     request_record::NO_ROUTE,
+    usage,
 };
 use crate::{
     extraction::{EngineName, ModelName},
@@ -46,6 +47,7 @@ const STREAMED: [Route; 5] =
 pub(super) async fn metrics(
     State(extractor): State<Arc<Extractor>>,
     State(state): State<Arc<ServiceState>>,
+    State(control): State<Arc<AccessControl>>,
     headers: HeaderMap,
 ) -> Response {
     let format = format_for(&headers);
@@ -58,6 +60,7 @@ pub(super) async fn metrics(
         reason: state.readiness.reason(),
         replicas: &replicas,
         audit: state.audit.as_ref().map(crate::audit::Audit::state),
+        budgets_exhausted: usage::budgets_exhausted(state.audit.as_ref(), &control),
     };
     let body = state.metrics.render(&gauges, format);
     let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
@@ -131,8 +134,15 @@ fn others(route: Route) -> &'static [ErrorCode] {
         NO_ROUTE | "/ui/{file}" | "/docs/{*rest}" => {
             &[ErrorCode::HostNotAllowed, ErrorCode::MethodNotAllowed, ErrorCode::Unauthorized, ErrorCode::NotFound]
         }
-        // `errors_of` has it.
-        "/metrics" => &[ErrorCode::HostNotAllowed, ErrorCode::MethodNotAllowed],
+        // `errors_of` has the missing key.
+        "/metrics" => &[ErrorCode::HostNotAllowed, ErrorCode::MethodNotAllowed, ErrorCode::InsufficientScope],
+        // Its verbose form needs a scope.
+        _ if route == "/health" || !access::is_open_path(route) => &[
+            ErrorCode::HostNotAllowed,
+            ErrorCode::MethodNotAllowed,
+            ErrorCode::Unauthorized,
+            ErrorCode::InsufficientScope,
+        ],
         _ => &[ErrorCode::HostNotAllowed, ErrorCode::MethodNotAllowed, ErrorCode::Unauthorized],
     }
 }

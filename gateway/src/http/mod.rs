@@ -30,6 +30,7 @@ mod request_record;
 mod service;
 mod stream;
 mod ui;
+mod usage;
 
 use std::sync::{Arc, LazyLock};
 
@@ -62,6 +63,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::create_job, jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::job_results))
+        .routes(routes!(usage::usage))
         .routes(routes!(service::models))
         .routes(routes!(service::schema))
         .routes(routes!(service::health))
@@ -73,7 +75,7 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 20] = [
+const EXACT: [Route; 21] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -89,6 +91,7 @@ const EXACT: [Route; 20] = [
     "/metrics",
     "/api/v1/models",
     "/api/v1/schema",
+    usage::ROUTE,
     "/openapi.json",
     "/openapi-3.0.json",
     "/docs",

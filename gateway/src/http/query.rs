@@ -5,17 +5,19 @@ use super::{
     error::Violation,
     jobs,
     request::{OPTION_NAMES, unknown_key},
+    usage,
 };
 use crate::telemetry::Route;
 
 const API: &str = "/api/v1/";
 /// The routes whose query has names, and those names. Most have the options for all notes of the body.
-const KNOWN: [(Route, &[&str]); 5] = [
+const KNOWN: [(Route, &[&str]); 6] = [
     ("/api/v1/extract/batch", &OPTION_NAMES),
     ("/api/v1/extract/lines", &OPTION_NAMES),
     ("/api/v1/patient", &OPTION_NAMES),
     (jobs::ROUTE, &OPTION_NAMES),
     (jobs::RESULTS, &["from", "delete"]),
+    (usage::ROUTE, &["since", "key"]),
 ];
 
 /// Returns the violations of a query: its names that the route does not know. Routes outside the API know any name,

@@ -91,12 +91,14 @@ from_store_errors!(DatabaseError TransactionError TableError StorageError Commit
 /// Why the notes of a job cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitReason {
-    /// Its key is not in the key file, or it was sent with other settings of `auth`.
+    /// Its key is not in the key file or may not read notes, or it was sent with other settings of `auth`.
     Key,
     /// Its model, or another of its options, is not offered any more.
     Options,
     /// The results of all jobs have as many bytes as they may have.
     Results,
+    /// The budget of its key is used up in this month.
+    Budget,
     /// There is no memory, or the file of the jobs cannot be written.
     Trouble,
 }

@@ -17,7 +17,7 @@ pub use self::code_files::CodeFilesError;
 use self::connections::Connections;
 
 use crate::{
-    access::{Keys, KeysError},
+    access::{KeyFileRules, Keys, KeysError},
     admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings, SpoolSettings},
@@ -135,7 +135,8 @@ impl Gateway {
             }
         }
         let rate = settings.rate;
-        let keys = settings.keys_file().map(|path| Keys::read(path, rate.per_key).map(Arc::new)).transpose()?;
+        let keys =
+            settings.keys_file().map(|path| Keys::read(path, key_file_rules(&settings)).map(Arc::new)).transpose()?;
         let budget = settings.limits.memory.map_or_else(memory::default_budget, bytes);
         let response_cache = ResponseCache::new(&settings.cache, budget / 4)?;
         let memory = Memory::new(budget - response_cache.as_ref().map_or(0, ResponseCache::most_bytes));
@@ -154,6 +155,7 @@ impl Gateway {
                 memory,
                 metrics,
                 audit: Audit::open(&settings.audit)?,
+                month_cost: settings.usage.month_cost,
             }),
             access: Arc::new(AccessControl {
                 open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
@@ -179,7 +181,7 @@ impl Gateway {
     /// Checks that the files in the settings can be used, without serving.
     pub fn check(settings: &Settings) -> Result<(), ServerError> {
         if let Some(path) = settings.keys_file() {
-            Keys::read(path, settings.rate.per_key)?;
+            Keys::read(path, key_file_rules(settings))?;
         }
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         if let Some(path) = settings.vllm.api_key_file.as_deref().filter(|_| with_model) {
@@ -313,6 +315,10 @@ impl BoundGateway {
 fn spool_space(settings: &SpoolSettings) -> SpoolSpace {
     let folder = settings.folder.clone().unwrap_or_else(std::env::temp_dir);
     SpoolSpace::new(folder, settings.bytes.as_u64())
+}
+
+fn key_file_rules(settings: &Settings) -> KeyFileRules {
+    KeyFileRules { default_rate: settings.rate.per_key, allows_budgets: Audit::can_be_read_again(&settings.audit) }
 }
 
 fn bytes(size: ByteSize) -> usize {

@@ -36,6 +36,8 @@ pub struct Gauges<'a> {
     pub replicas: &'a [ReplicaReport],
     /// The state of the audit; `None` if it is off.
     pub audit: Option<AuditState>,
+    /// Keys whose budget of this month is used up.
+    pub budgets_exhausted: usize,
 }
 
 type ByReplica = Family<ReplicaLabels, Gauge<f64, AtomicU64>>;
@@ -64,6 +66,7 @@ pub(super) struct ScrapedGauges {
     audit_lines: Counter,
     audit_lines_lost: Counter,
     audit_failing: Gauge,
+    budgets_exhausted: Gauge,
     log_lines_dropped: Counter,
     resident_memory: Gauge,
     cpu: Counter<f64, AtomicU64>,
@@ -117,6 +120,8 @@ impl ScrapedGauges {
         registry.register("audit_lines", "Audit lines written", self.audit_lines.clone());
         registry.register("audit_lines_lost", "Audit lines that could not be written", self.audit_lines_lost.clone());
         registry.register("audit_failing", "1 while audit lines cannot be written", self.audit_failing.clone());
+        let help = "Keys whose budget of this month is used up";
+        registry.register("budgets_exhausted", help, self.budgets_exhausted.clone());
         registry.register(
             "log_lines_dropped",
             "Log lines dropped because nothing read them",
@@ -183,6 +188,7 @@ impl ScrapedGauges {
             self.audit_lines_lost.inner().store(audit.lost, Relaxed);
             self.audit_failing.set(i64::from(audit.failing));
         }
+        self.budgets_exhausted.set(gauge_value(gauges.budgets_exhausted));
         self.log_lines_dropped.inner().store(LogLines::dropped(), Relaxed);
         self.resident_memory.set(process::rss_bytes().and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
         self.cpu.inner().store(process::cpu_seconds().unwrap_or(0.0).to_bits(), Relaxed);

@@ -48,12 +48,26 @@ label_values! {
 }
 
 label_values! {
-    /// Why a request was refused as unauthorized.
+    /// Why a request was refused because of its key.
     pub enum AuthFailure {
         /// The request has no key.
         NoKey = "no_key",
         /// The key is unknown, or is in a place where keys are not accepted.
         UnknownKey = "unknown_key",
+        /// The key has not the scope of the route.
+        Scope = "scope",
+    }
+}
+
+label_values! {
+    /// What became of a note of a key with a budget.
+    pub enum BudgetOutcome {
+        /// It was read.
+        Counted = "counted",
+        /// It was not read.
+        GivenBack = "given_back",
+        /// The budget was used up.
+        Refused = "refused",
     }
 }
 

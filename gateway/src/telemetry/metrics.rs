@@ -12,9 +12,9 @@ use super::{
     families::{self, SecondsFamily, counter, counters},
     gauges::{Gauges, ScrapedGauges},
     labels::{
-        Attempt, AuthFailure, BuildLabels, CacheLookup, EmptyRecordLabels, EmptyRecordOutcome, KindLabels, KnownLabels,
-        NoteLabels, OutcomeLabels, RepairLabels, ReplicaLabels, RequestLabels, Route, RouteLabels, ServerRequestLabels,
-        StageLabels, TokenKind, TokenLabels, ValueLabels,
+        Attempt, AuthFailure, BudgetOutcome, BuildLabels, CacheLookup, EmptyRecordLabels, EmptyRecordOutcome,
+        KindLabels, KnownLabels, NoteLabels, OutcomeLabels, RepairLabels, ReplicaLabels, RequestLabels, Route,
+        RouteLabels, ServerRequestLabels, StageLabels, TokenKind, TokenLabels, ValueLabels,
     },
     text_format::MetricsFormat,
 };
@@ -53,6 +53,7 @@ pub struct Metrics {
     cache: Family<OutcomeLabels, Counter>,
     auth_failures: Family<KindLabels, Counter>,
     rate_limited: Family<KindLabels, Counter>,
+    budget_notes: Family<OutcomeLabels, Counter>,
     scraped: ScrapedGauges,
 }
 
@@ -150,11 +151,14 @@ impl Metrics {
         let labels = CacheLookup::ALL.iter().map(|lookup| OutcomeLabels { outcome: lookup.name() });
         let cache = counters(registry, ("cache", "Lookups in the response cache, by outcome"), labels);
         let labels = AuthFailure::ALL.iter().map(|failure| KindLabels { kind: failure.name() });
-        let help = "Requests refused because of a missing or unknown key";
+        let help = "Requests refused because of a missing or unknown key, or a missing scope";
         let auth_failures = counters(registry, ("auth_failures", help), labels);
         let labels = LimitScope::ALL.map(|scope| KindLabels { kind: scope.name() });
         let help = "Notes refused by a rate limit, by the limit's scope";
         let rate_limited = counters(registry, ("rate_limited", help), labels);
+        let labels = BudgetOutcome::ALL.iter().map(|outcome| OutcomeLabels { outcome: outcome.name() });
+        let help = "Notes of keys with a budget, by outcome: counted, given back because they were not read, refused";
+        let budget_notes = counters(registry, ("budget_notes", help), labels);
         Self {
             registry: root,
             requests,
@@ -178,6 +182,7 @@ impl Metrics {
             cache,
             auth_failures,
             rate_limited,
+            budget_notes,
             scraped,
         }
     }
@@ -303,6 +308,11 @@ impl Metrics {
     /// Counts a note that exceeds a rate limit.
     pub fn rate_limited(&self, scope: LimitScope) {
         self.rate_limited.get_or_create(&KindLabels { kind: scope.name() }).inc();
+    }
+
+    /// Counts a note of a key with a budget.
+    pub fn count_budget(&self, outcome: BudgetOutcome) {
+        self.budget_notes.get_or_create(&OutcomeLabels { outcome: outcome.name() }).inc();
     }
 
     /// Returns the metrics in a text format.

@@ -25,7 +25,7 @@ use tracing_subscriber::{
 
 pub use self::{
     gauges::Gauges,
-    labels::{Attempt, AuthFailure, KnownLabels, Route},
+    labels::{Attempt, AuthFailure, BudgetOutcome, KnownLabels, Route},
     lines::LogLines,
     metrics::Metrics,
     model_span::{ModelCall, ModelCallResult, ModelCallSpan},

@@ -8,7 +8,7 @@ const CHARACTERS_OF_PART = 400_000;
 const PARTS_AT_ONCE = 2;
 const TRIES = 5;
 // Refusals of the whole run: the other parts would be refused as well.
-const ENDS_ALL = ['unauthorized', 'not_found', 'host_not_allowed'];
+const ENDS_ALL = ['unauthorized', 'insufficient_scope', 'not_found', 'host_not_allowed'];
 
 // Reads the notes and calls `onOutcome(note, outcome)` for each as it is done, and `onWait(seconds)` before a pause, 0 after
 // it. Throws the Refusal or the cancellation that ended the run; the notes without an outcome are not read then.

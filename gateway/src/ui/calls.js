@@ -4,6 +4,8 @@ import { events } from './sse.js';
 
 const UNKNOWN = 'Nothing is known about the note.';
 const UNREACHABLE = 'The service cannot be reached';
+// Seconds that a person at the page may wait. A budget is free again next month.
+const LONGEST_WAIT = 3_600;
 const CHECK_CONNECTION = 'Check the connection and that the service is running, then try again.';
 
 // The reason why there is no result, as text for the user.
@@ -20,7 +22,7 @@ export class Refusal extends Error {
       detail: problem.detail ?? UNKNOWN,
       code: problem.code,
       requestId: problem.request_id ?? headers?.get('x-request-id'),
-      retryAfter: Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds) : null,
+      retryAfter: seconds > 0 && seconds <= LONGEST_WAIT ? Math.ceil(seconds) : null,
       messages: (problem.errors ?? []).map((error) => error.message),
     });
   }

@@ -43,7 +43,7 @@ async function isOpen() {
     await checkKey('');
     return true;
   } catch (error) {
-    return error.code !== 'unauthorized';
+    return !['unauthorized', 'insufficient_scope'].includes(error.code);
   }
 }
 

@@ -55,6 +55,7 @@ async fn a_job_survives_kill_9_and_leaves_nothing_that_can_be_read() {
     std::fs::write(&config, text).unwrap();
     let begin = || Program::start(env!("CARGO_BIN_EXE_gateway"), &["serve", "--config", config.to_str().unwrap()]);
     let program = begin();
+    gateway::tls::install();
     let (client, url) = (Client::builder().no_proxy().build().unwrap(), format!("http://{}", program.address));
     let response = post(&client, &url, lines(300)).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::ACCEPTED);
@@ -280,4 +281,52 @@ async fn a_job_whose_model_is_not_offered_waits_and_says_so() {
     let path = format!("/api/v1/jobs/{}", job.id);
     until("it waits", async || json_of(served.get(&path)).await["waits_for"] == "options").await;
     assert_eq!(json_of(served.get("/api/v1/jobs")).await["jobs"][0]["waits_for"], "options");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_for_the_budget_of_its_key_and_is_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "b".repeat(32);
+    let begin = async |words: &str| {
+        let line = access::line_for("study", &key).unwrap();
+        std::fs::write(folder.path().join("keys"), format!("{line} {words}")).unwrap();
+        let mut settings = Settings {
+            auth_keys_file: Some(folder.path().join("keys")),
+            jobs: settings(folder.path()),
+            ..Settings::default()
+        };
+        settings.audit.path = Some(folder.path().join("audit.jsonl"));
+        Served::ready(settings).await
+    };
+    let mut served = begin("budget=4/month").await;
+    let created = post(&served.client, &format!("http://{}", served.address), lines(300)).header("x-api-key", &key);
+    let path = format!("/api/v1/jobs/{}", json_of(created).await["id"].as_str().unwrap());
+    let job = async |served: &Served| json_of(served.get(&path).header("x-api-key", &key)).await;
+    until("the job waits", async || {
+        let job = job(&served).await;
+        (&job["waits_for"], &job["ok"]) == (&json!("budget"), &json!(4))
+    })
+    .await;
+    assert_eq!(job(&served).await["failed"], 0, "no note fails for want of a budget");
+    let refused = served.metric("gateway_budget_notes_total").await;
+    assert!(refused < 100.0, "the rest of the job is not tried note by note: {refused}");
+    served.stop();
+    served.ended().await.unwrap();
+    // A key that may not read notes any more reads none of its job either.
+    let mut served = begin("scopes=usage").await;
+    until("the job waits for its key", async || {
+        served
+            .app
+            .jobs
+            .as_ref()
+            .unwrap()
+            .list(Some("study"))
+            .iter()
+            .all(|job| served.app.jobs.as_ref().unwrap().waiting(job.id) == Some(gateway::jobs::WaitReason::Key))
+    })
+    .await;
+    served.stop();
+    served.ended().await.unwrap();
+    let served = begin("budget=1000/month").await;
+    until("the job is done", async || job(&served).await["ok"] == 300).await;
 }

@@ -13,12 +13,14 @@ use std::{
 
 use serde::Deserialize;
 
+use super::AuditEntry;
+
 pub use report::{CsvError, Report, Row};
 
 /// Longest line that is read, in bytes. The gateway writes shorter ones.
 const LONGEST_LINE: u64 = 64 << 10;
 /// The name under which extractions without a key are added up.
-const NO_KEY: &str = "-";
+pub const NO_KEY: &str = "-";
 /// Most older files that are looked for.
 const MOST_OLDER: usize = 10_000;
 /// Most pairs of month and key. A key file has at most 100,000 keys; more names than this are no audit file.
@@ -31,6 +33,9 @@ pub struct Used {
     pub notes: u64,
     /// Extractions that were answered with a record.
     pub answered: u64,
+    /// Notes that count against the budget of the key: those that were answered with a record, and those whose caller
+    /// left while they were read.
+    pub counted: u64,
     /// Answers that came from the cache.
     pub cached: u64,
     /// Length of the notes, in code points.
@@ -81,8 +86,11 @@ pub enum UsageError {
     TooMany,
 }
 
+/// The status of a note whose caller left.
+const CALLER_LEFT: u16 = 499;
+
 /// The part of a line that is added up.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Line {
     time: String,
     principal: Option<String>,
@@ -97,17 +105,24 @@ struct Line {
 }
 
 impl Usage {
-    /// Adds the lines of one file.
+    /// Adds the lines of one file. Fails if none of them is that of an audit file.
     pub fn add_file(&mut self, path: &Path) -> Result<(), UsageError> {
-        let unreadable = |cause| UsageError::Unreadable { path: path.to_owned(), cause };
         let (lines, bad) = (self.lines, self.unreadable);
+        self.add_lines(path)?;
+        let (lines, bad) = (self.lines - lines, self.unreadable - bad);
+        if lines > 0 && lines == bad { Err(UsageError::NoAudit { path: path.to_owned() }) } else { Ok(()) }
+    }
+
+    /// Adds the lines of one file, whatever it is.
+    pub(super) fn add_lines(&mut self, path: &Path) -> Result<(), UsageError> {
+        let unreadable = |cause| UsageError::Unreadable { path: path.to_owned(), cause };
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let mut line = Vec::new();
         loop {
             line.clear();
             let read = file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)?;
             if read == 0 {
-                break;
+                return Ok(());
             }
             if read as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
                 file.skip_until(b'\n').map_err(unreadable)?;
@@ -116,8 +131,6 @@ impl Usage {
                 self.add_line(&line)?;
             }
         }
-        let (lines, bad) = (self.lines - lines, self.unreadable - bad);
-        if lines > 0 && lines == bad { Err(UsageError::NoAudit { path: path.to_owned() }) } else { Ok(()) }
     }
 
     fn add_line(&mut self, line: &[u8]) -> Result<(), UsageError> {
@@ -127,17 +140,61 @@ impl Usage {
             self.unreadable += 1;
             return Ok(());
         };
+        self.add(month, line);
+        if self.by_month_and_key.len() > MOST_ROWS { Err(UsageError::TooMany) } else { Ok(()) }
+    }
+
+    /// Adds an entry as its line in the file would be added.
+    pub(super) fn add_entry(&mut self, entry: &AuditEntry) {
+        self.lines += 1;
+        let Some(month) = month(&entry.time) else { return };
+        let line = Line {
+            time: String::new(),
+            principal: entry.principal.clone(),
+            status: entry.status,
+            note_chars: entry.note_chars as u64,
+            cached: entry.cached,
+            tokens: u64::from(entry.tokens),
+            engine_milliseconds: Some(entry.engine_milliseconds),
+        };
+        self.add(month.to_owned(), line);
+    }
+
+    fn add(&mut self, month: String, line: Line) {
         self.untimed += u64::from(line.engine_milliseconds.is_none());
         let key = line.principal.unwrap_or_else(|| NO_KEY.to_owned());
         let used = self.by_month_and_key.entry((month, key)).or_default();
+        let answered = (200..300).contains(&line.status);
         used.notes += 1;
-        used.answered += u64::from((200..300).contains(&line.status));
+        used.answered += u64::from(answered);
+        used.counted += u64::from(counts(line.status, line.note_chars));
         used.cached += u64::from(line.cached);
         used.characters = used.characters.saturating_add(line.note_chars);
         used.tokens = used.tokens.saturating_add(line.tokens);
         used.engine_milliseconds =
             used.engine_milliseconds.saturating_add(line.engine_milliseconds.unwrap_or_default());
-        if self.by_month_and_key.len() > MOST_ROWS { Err(UsageError::TooMany) } else { Ok(()) }
+    }
+
+    /// Returns what a key has used in a month.
+    pub(super) fn of(&self, month_and_key: &(String, String)) -> Option<&Used> {
+        self.by_month_and_key.get(month_and_key)
+    }
+
+    /// Returns the first month with an extraction.
+    pub(super) fn first_month(&self) -> Option<&str> {
+        self.by_month_and_key.first_key_value().map(|((month, _), _)| month.as_str())
+    }
+
+    /// Returns the number of pairs of month and key.
+    pub(super) fn rows(&self) -> usize {
+        self.by_month_and_key.len()
+    }
+
+    /// Forgets the first month with an extraction.
+    pub(super) fn forget_first_month(&mut self) {
+        if let Some(first) = self.first_month().map(str::to_owned) {
+            self.by_month_and_key.retain(|(month, _), _| *month != first);
+        }
     }
 
     /// Returns the sums in order of month and key, for the months from `since` on (such as `2026-11`).
@@ -178,6 +235,13 @@ impl Usage {
             .collect();
         Report { rows, lines: self.lines, unreadable: self.unreadable, untimed: self.untimed }
     }
+}
+
+/// Returns whether a note with this status counts against the budget of its key: it was answered with a record, or its
+/// caller left while it was read.
+#[must_use]
+pub fn counts(status: u16, note_chars: u64) -> bool {
+    (200..300).contains(&status) || status == CALLER_LEFT && note_chars > 0
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {

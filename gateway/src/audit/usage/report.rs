@@ -1,6 +1,7 @@
 //! The sums of an audit file as a table, as CSV and as JSON.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The sums, and what could not be added up.
 #[derive(Clone, Debug, Serialize)]
@@ -16,28 +17,39 @@ pub struct Report {
 }
 
 /// The sums of one key in one month.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = UsageRow)]
 pub struct Row {
     /// The month in UTC: `2026-11`.
+    #[schema(example = "2026-11")]
     pub month: String,
     /// The name of the key; `-` for extractions without one.
+    #[schema(example = "trial-7")]
     pub key: String,
     /// Extractions.
+    #[schema(example = 3)]
     pub notes: u64,
     /// Extractions that were answered with a record.
+    #[schema(example = 2)]
     pub answered: u64,
     /// Extractions that ended with an error, or whose caller left.
+    #[schema(example = 1)]
     pub failed: u64,
     /// Answers from the cache.
+    #[schema(example = 0)]
     pub cached: u64,
     /// Length of the notes, in code points.
+    #[schema(example = 6090)]
     pub characters: u64,
     /// Tokens, as the model server counts them.
+    #[schema(example = 1904)]
     pub tokens: u64,
     /// Time at the engine, in seconds. Notes that are read at once count each.
+    #[schema(example = 6.3)]
     pub engine_seconds: f64,
     /// The share of the month's cost.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 534.38)]
     pub cost: Option<f64>,
 }
 

@@ -10,7 +10,10 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::bulk::{BulkError, status::print_status};
+use crate::{
+    bulk::{BulkError, status::print_status},
+    http::error::ErrorCode,
+};
 
 /// Timeout for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -199,6 +202,7 @@ impl NoteFailure {
 
     /// Returns whether the server is busy or not ready and may read the note later.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(self.status, 429 | 503 | 504)
+        // A budget is free again next month, and no run waits so long.
+        matches!(self.status, 429 | 503 | 504) && self.code != ErrorCode::BudgetExhausted.name()
     }
 }

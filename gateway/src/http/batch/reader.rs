@@ -174,6 +174,7 @@ impl Reader {
             let mut audit_guard = AuditGuard::new(&app, &context, route, priority.principal.clone());
             audit_guard.record.body_bytes = bytes;
             let reading = async {
+                audit_guard.reserve()?;
                 // A line that is not a valid note counts against the limits of its caller too.
                 let _grant = grant(&app, &context, &caller, deadline).await?;
                 let ValidBatchNote { note, .. } = note.map_err(|bad| match bad {

@@ -17,14 +17,17 @@ pub enum ErrorCode {
     InvalidJson,
     InvalidHost,
     Unauthorized,
+    InsufficientScope,
     NotFound,
     JobsOff,
+    UsageOff,
     MethodNotAllowed,
     BodyTooLarge,
     UnsupportedMediaType,
     HostNotAllowed,
     InvalidRequest,
     RateLimited,
+    BudgetExhausted,
     HeadTooLarge,
     Internal,
     UpstreamRejected,
@@ -40,18 +43,21 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::Unauthorized,
+        Self::InsufficientScope,
         Self::NotFound,
         Self::JobsOff,
+        Self::UsageOff,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::HostNotAllowed,
         Self::InvalidRequest,
         Self::RateLimited,
+        Self::BudgetExhausted,
         Self::HeadTooLarge,
         Self::Internal,
         Self::UpstreamRejected,
@@ -85,6 +91,12 @@ impl ErrorCode {
                 "Unauthorized",
                 "The request has no valid API key: send Authorization: Bearer KEY or X-API-Key: KEY. Without keys, /metrics answers callers on its own machine only.",
             ),
+            Self::InsufficientScope => (
+                "insufficient_scope",
+                403,
+                "Insufficient scope",
+                "The key may not do this. The operator names the scopes of a key in its line of the key file.",
+            ),
             Self::NotFound => {
                 ("not_found", 404, "Not found", "There is no such path. See /docs for the paths that exist.")
             }
@@ -93,6 +105,12 @@ impl ErrorCode {
                 404,
                 "Jobs are off",
                 "This service keeps no jobs: its operator has not set jobs.folder and jobs.key_file (GATEWAY_JOBS__FOLDER, GATEWAY_JOBS__KEY_FILE). Send the notes to /api/v1/extract/batch.",
+            ),
+            Self::UsageOff => (
+                "usage_off",
+                404,
+                "Usage is not counted",
+                "This service does not count who used what: its operator has not set audit.path (GATEWAY_AUDIT__PATH).",
             ),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
@@ -129,6 +147,12 @@ impl ErrorCode {
                 429,
                 "Too many requests",
                 "More notes than the limit allows. Try again after the time in Retry-After.",
+            ),
+            Self::BudgetExhausted => (
+                "budget_exhausted",
+                429,
+                "Budget used up",
+                "The notes that this key may have read in a month are used up. The next month (UTC) begins after the time in Retry-After.",
             ),
             Self::HeadTooLarge => (
                 "head_too_large",
@@ -213,7 +237,13 @@ impl ErrorCode {
     pub(crate) const fn is_of_notes(self) -> bool {
         !matches!(
             self,
-            Self::InvalidHost | Self::HostNotAllowed | Self::NotFound | Self::MethodNotAllowed | Self::HeadTooLarge
+            Self::InvalidHost
+                | Self::HostNotAllowed
+                | Self::InsufficientScope
+                | Self::UsageOff
+                | Self::NotFound
+                | Self::MethodNotAllowed
+                | Self::HeadTooLarge
         )
     }
 

@@ -73,12 +73,14 @@ pub(super) struct JobStatus {
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum JobWait {
-    /// Its key is not in the key file.
+    /// Its key is not in the key file, or may not read notes any more.
     Key,
     /// Its model, or another of its options, is not offered any more.
     Options,
     /// The results of all jobs are as large as they may be: jobs whose results were fetched have to be deleted.
     Results,
+    /// The budget of its key is used up: it is read on in the next month, or once the operator raises the budget.
+    Budget,
     /// The service has no memory for it, or cannot write to its disk.
     Service,
 }
@@ -89,6 +91,7 @@ impl From<WaitReason> for JobWait {
             WaitReason::Key => Self::Key,
             WaitReason::Options => Self::Options,
             WaitReason::Results => Self::Results,
+            WaitReason::Budget => Self::Budget,
             WaitReason::Trouble => Self::Service,
         }
     }

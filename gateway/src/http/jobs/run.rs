@@ -8,7 +8,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use super::{ROUTE, blocking};
 use crate::{
-    access::Principal,
+    access::{Principal, Scope},
     http::{
         App, access,
         batch::{NoteOutcome, Reader},
@@ -16,6 +16,7 @@ use crate::{
         error::ErrorCode,
         rate_limit::CallerAllowance,
         request::ExtractOptions,
+        usage,
     },
     jobs::{Job, JobId, JobOutcome, Jobs, JobsError, WaitReason},
     memory::Purpose,
@@ -75,15 +76,18 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
     let Some(cancelled) = jobs.cancelled(job.id) else { return };
     let principal = match (&app.access.keys, &job.owner) {
         (Some(keys), Some(owner)) => match keys.named(owner) {
-            Some(principal) => Some(principal),
+            Some(principal) if principal.may(Scope::Extract) => Some(principal),
             // Without its key a job may not be read. It is kept until its time is over.
-            None => return wait(&jobs, job.id, WaitReason::Key),
+            _ => return wait(&jobs, job.id, WaitReason::Key),
         },
         (None, None) => None,
         _ => return wait(&jobs, job.id, WaitReason::Key),
     };
     if jobs.has_too_many_results() {
         return wait(&jobs, job.id, WaitReason::Results);
+    }
+    if is_out_of_budget(&app, principal.as_ref()) {
+        return wait(&jobs, job.id, WaitReason::Budget);
     }
     if !jobs.claim(job.id) {
         return;
@@ -111,13 +115,21 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
     });
 }
 
+fn is_out_of_budget(app: &App, principal: Option<&Principal>) -> bool {
+    let (Some(audit), Some(principal)) = (&app.state.audit, principal) else { return false };
+    usage::is_exhausted(audit, principal)
+}
+
 /// Keeps why a job cannot be read now. It is looked at every 30 s, and logged only when that is news.
 fn wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
     if jobs.set_waiting(id, Some(reason)) {
         let why = match reason {
-            WaitReason::Key => "its key is not in the key file, or it was sent with other settings of auth",
+            WaitReason::Key => {
+                "its key is not in the key file or has not the scope extract, or it was sent with other settings of auth"
+            }
             WaitReason::Options => "its model, or another of its options, is not offered any more",
             WaitReason::Results => "the results of all jobs are as large as jobs.result_bytes allows; delete jobs",
+            WaitReason::Budget => "the budget of its key is used up in this month",
             WaitReason::Trouble => "there is no memory, or the file of the jobs cannot be written",
         };
         tracing::warn!(job = %id, why, "a job waits");
@@ -157,6 +169,11 @@ impl JobRun {
         loop {
             if page.is_empty() && open && jobs.has_too_many_results() {
                 (open, waits_for) = (false, Some(WaitReason::Results));
+            }
+            // Notes that are being read may still be given back; then the rest is read on in 30 s.
+            if open && is_out_of_budget(app, principal.as_ref()) {
+                (open, waits_for) = (false, Some(WaitReason::Budget));
+                page.clear();
             }
             if page.is_empty() && open {
                 let (jobs, from) = (Arc::clone(jobs), next);
@@ -245,7 +262,7 @@ async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Optio
 }
 
 /// Does something until it works, or until its error will not pass. `code` returns the error of an outcome. Returns `None` if
-/// the service ends first, and if it must be done after the next start.
+/// the service ends first, and if it must be done later: after the next start, or in the next month.
 async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
     read: impl Fn() -> R,
     code: impl Fn(&T) -> Option<ErrorCode>,
@@ -255,7 +272,7 @@ async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
     for attempt in 0.. {
         let outcome = read().await;
         let retries = match code(&outcome) {
-            Some(ErrorCode::Draining | ErrorCode::Unauthorized) => return None,
+            Some(ErrorCode::Draining | ErrorCode::Unauthorized | ErrorCode::BudgetExhausted) => return None,
             Some(code) => retries(code),
             None => 0,
         };
@@ -306,8 +323,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_note_is_tried_again_as_long_as_its_error_may_pass() {
         use ErrorCode::{
-            DeadlineExceeded, Draining, InvalidRequest, ModelLoading, OutputUnusable, Overloaded, RateLimited,
-            Unauthorized, UpstreamFailed, UpstreamUnavailable,
+            BudgetExhausted, DeadlineExceeded, Draining, InvalidRequest, ModelLoading, OutputUnusable, Overloaded,
+            RateLimited, Unauthorized, UpstreamFailed, UpstreamUnavailable,
         };
         // The pauses: 2, 4, 8, 16, 32, 64, and then 120 s each.
         for code in [Overloaded, UpstreamUnavailable, ModelLoading, RateLimited] {
@@ -320,8 +337,8 @@ mod tests {
         for code in [InvalidRequest, OutputUnusable] {
             assert_eq!(tried(code, 9).await, (1, 0, Some(Some(code))), "{code:?}");
         }
-        // These notes are read after the next start, or once the key is back.
-        for code in [Draining, Unauthorized] {
+        // These notes are read after the next start, once the key is back, or in the next month.
+        for code in [Draining, Unauthorized, BudgetExhausted] {
             assert_eq!(tried(code, 9).await, (1, 0, None), "{code:?}");
         }
         let closed = again(|| ready(Some(Overloaded)), |outcome| *outcome, || ready(())).await;

@@ -20,7 +20,7 @@ use super::{
     access,
     batch::NoteOutcome,
     error::{ErrorCode, NestedProblem, Problem},
-    routes,
+    route, routes,
 };
 use crate::extraction::{Field, ModelName, Record};
 
@@ -117,9 +117,12 @@ fn build(guarded: bool) -> utoipa::openapi::OpenApi {
             if needs_key && path != "/metrics" {
                 add_error(operation, ErrorCode::Unauthorized);
             }
+            if needs_key {
+                add_error(operation, ErrorCode::InsufficientScope);
+            }
             // Said of every operation, also where the answer is "none": a generator must not have to guess.
-            let none: [String; 0] = [];
-            let schemes = ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, none.clone()));
+            let scope = route(path).and_then(access::needed_scope).map(|scope| scope.name().to_owned());
+            let schemes = ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, scope.clone()));
             operation.security = Some(if needs_key { schemes.to_vec() } else { Vec::new() });
             if operation.description.is_none() {
                 operation.description.clone_from(&operation.summary);
@@ -153,6 +156,7 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::UnsupportedMediaType,
         ErrorCode::InvalidRequest,
         ErrorCode::RateLimited,
+        ErrorCode::BudgetExhausted,
         ErrorCode::Internal,
         ErrorCode::UpstreamRejected,
         ErrorCode::UpstreamFailed,
@@ -193,6 +197,7 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         "/api/v1/jobs/{id}" | "/api/v1/jobs/{id}/results" => JOB,
         "/api/v1/extract/batch" | "/api/v1/extract/lines" | "/api/v1/patient" => BATCH,
         "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
+        "/api/v1/usage" => &[ErrorCode::UsageOff, ErrorCode::InvalidRequest, ErrorCode::Internal],
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
         "/api/v1/models" | "/api/v1/schema" => &[ErrorCode::InvalidRequest, ErrorCode::Internal],
         _ => &[ErrorCode::Internal],

@@ -1,6 +1,7 @@
-//! The alert rules for Prometheus: one table of rules, rendered with thresholds from a file. `config/alerts.yaml` is what
-//! this renders for `config/alerts.toml`. Reads and sends nothing.
+//! The alert rules for Prometheus and `CloudWatch`: one table of rules, rendered with thresholds from a file.
+//! `config/alerts.yaml` and `config/alarms.yaml` are what this renders for `config/alerts.toml`. Reads and sends nothing.
 
+mod cloudwatch;
 mod expressions;
 mod rules;
 mod thresholds;
@@ -9,6 +10,7 @@ mod times;
 use std::fmt::Write as _;
 
 pub use self::{
+    cloudwatch::{render_alarms, unsupported},
     rules::{Rule, Severity, rules},
     thresholds::{InvalidThresholds, Thresholds},
     times::Pace,
