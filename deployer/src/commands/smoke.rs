@@ -113,9 +113,8 @@ fn line(finding: &CheckResult) -> String {
 /// Reads a file that holds one API key, alone.
 pub(super) fn read_key(path: &PathBuf) -> Result<Secret, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key.")
-    })?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key."))?;
     let text = Zeroizing::new(text);
     // The key file's lines have a name and a digest, not a key.
     if text.split_whitespace().count() != 1 {

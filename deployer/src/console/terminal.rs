@@ -284,7 +284,14 @@ mod tests {
         style::{Color, Modifier},
     };
 
-    use super::{AnsiBackend, Input};
+    use super::{AnsiBackend, Input, Terminal};
+
+    #[test]
+    #[ignore = "takes the terminal: .ci/steps/88-monitor runs it in one, and looks at it afterwards"]
+    fn a_panic_restores_the_terminal() {
+        let _taken = Terminal::take().unwrap();
+        panic!("on purpose");
+    }
 
     #[test]
     fn only_q_and_ctrl_c_end() {

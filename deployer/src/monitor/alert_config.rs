@@ -161,7 +161,10 @@ impl AlertConfig {
     /// Reads a file. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let wrong = |why: String| {
-            Failure::usage(format!("{}: {why}", path.display()), "deployer/docs/monitor.md lists the keys and their values.")
+            Failure::usage(
+                format!("{}: {why}", path.display()),
+                "deployer/docs/monitor.md lists the keys and their values.",
+            )
         };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;

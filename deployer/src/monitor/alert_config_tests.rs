@@ -34,7 +34,8 @@ fn the_neighbours_file_is_read() {
             "email": {"enabled": false}, "slack": {"enabled": false}}}"#,
     )
     .unwrap();
-    let rule = |kind, threshold, consecutive, minutes: f64| Rule { kind, threshold, consecutive, cooldown: minutes * 60.0 };
+    let rule =
+        |kind, threshold, consecutive, minutes: f64| Rule { kind, threshold, consecutive, cooldown: minutes * 60.0 };
     assert_eq!(
         config.rules,
         [
@@ -56,7 +57,10 @@ fn an_unknown_key_is_named() {
         (r#"{"alerts": {"cost": {"threshold": 3, "colour": 1}}}"#, "colour"),
         (r#"{"alerts": {"service_down": {}}, "chanels": {}}"#, "chanels"),
         (r#"{"alerts": {"service_down": {}}, "notification_channels": {"pager": {}}}"#, "pager"),
-        (r#"{"alerts": {"service_down": {}}, "notification_channels": {"slack": {"enabled": true, "url": "x"}}}"#, "url"),
+        (
+            r#"{"alerts": {"service_down": {}}, "notification_channels": {"slack": {"enabled": true, "url": "x"}}}"#,
+            "url",
+        ),
     ] {
         let error = read(text).unwrap_err();
         assert!(error.contains(&format!("unknown field `{name}`")), "{error}");
@@ -93,8 +97,14 @@ fn channels_are_checked_before_anything_is_watched() {
         (r#""webhook": {"enabled": true, "url_file": "http"}"#, "no https address"),
         (r#""command": {"enabled": true}"#, "command needs program"),
         (r#""email": {"enabled": true}"#, "email.smtp_host"),
-        (r#""email": {"enabled": true, "smtp_host": "mail.example.org", "from": "nobody", "to": ["a@example.org"]}"#, "email.from"),
-        (r#""email": {"enabled": true, "smtp_host": "mail.example.org", "from": "a@example.org"}"#, "email.to must name"),
+        (
+            r#""email": {"enabled": true, "smtp_host": "mail.example.org", "from": "nobody", "to": ["a@example.org"]}"#,
+            "email.from",
+        ),
+        (
+            r#""email": {"enabled": true, "smtp_host": "mail.example.org", "from": "a@example.org"}"#,
+            "email.to must name",
+        ),
         (
             r#""email": {"enabled": true, "smtp_host": "mail.example.org", "tls": "none", "from": "a@example.org", "to": ["a@example.org"]}"#,
             "in the clear",
@@ -106,7 +116,7 @@ fn channels_are_checked_before_anything_is_watched() {
     ] {
         let error = channels(text).unwrap_err();
         assert!(error.contains(word), "{text}: {error}");
-        assert!(!error.contains("secret") && !error.contains("hunter2"), "{error}");
+        assert!(!error.contains("services/secret") && !error.contains("hunter2"), "{error}");
     }
 }
 

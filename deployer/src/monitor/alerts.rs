@@ -79,7 +79,7 @@ pub struct Notice {
     /// The threshold; `null` for an alert without one.
     pub threshold: Option<f64>,
     /// What happened, for a person.
-    pub text: String,
+    pub what: String,
 }
 
 impl Alert {
@@ -127,7 +127,7 @@ impl Alert {
 
     fn notice(&self, event: NoticeKind) -> Notice {
         let Violation { value, text } = self.last.clone();
-        Notice { alert: self.rule.kind, event, value, threshold: self.threshold(), text }
+        Notice { alert: self.rule.kind, event, value, threshold: self.threshold(), what: text }
     }
 
     fn threshold(&self) -> Option<f64> {
@@ -158,7 +158,7 @@ impl Notice {
     /// Returns the notice in one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let (event, text) = (self.event, &self.text);
+        let (event, text) = (self.event, &self.what);
         match event {
             NoticeKind::Fired => format!("FIRING {}: {text}", self.alert.name()),
             NoticeKind::StillFiring => format!("STILL FIRING {}: {text}", self.alert.name()),

@@ -79,10 +79,7 @@ fn state<P>(context: &DeployContext<'_, P>, instance: &Instance) -> BoxState {
     }
 }
 
-async fn host<P: Ports>(
-    context: &DeployContext<'_, P>,
-    instance: &Instance,
-) -> Result<(HostReport, Status), Failure> {
+async fn host<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance) -> Result<(HostReport, Status), Failure> {
     let not_asked = |what: String| Err(Failure::unchanged(what, "Run deployer doctor."));
     if instance.state != InstanceState::Running {
         return not_asked(format!("the box is {}", instance.state));

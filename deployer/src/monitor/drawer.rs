@@ -65,11 +65,7 @@ impl Drop for Drawer {
     }
 }
 
-fn run<B: Backend<Error = io::Error>>(
-    backend: B,
-    color: bool,
-    snapshots: &Receiver<Box<Snapshot>>,
-) -> io::Result<()> {
+fn run<B: Backend<Error = io::Error>>(backend: B, color: bool, snapshots: &Receiver<Box<Snapshot>>) -> io::Result<()> {
     let mut terminal = Terminal::new(backend)?;
     let mut state = ScreenState::new(color);
     while let Ok(snapshot) = snapshots.recv() {

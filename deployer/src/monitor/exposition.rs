@@ -151,8 +151,20 @@ mod tests {
     #[test]
     fn a_wrong_line_is_named_and_not_quoted() {
         for line in [
-            "1a 1", "a", "a{} ", "a{x} 1", "a{x=1} 1", "a{x=\"1} 1", "a{x=\"1\" y=\"2\"} 1", "a{x=\"\\t\"} 1", "a one",
-            "a 1 soon", "a 1 2 3", "<html>", "a{x y=\"1\"} 1", "{x=\"1\"} 1",
+            "1a 1",
+            "a",
+            "a{} ",
+            "a{x} 1",
+            "a{x=1} 1",
+            "a{x=\"1} 1",
+            "a{x=\"1\" y=\"2\"} 1",
+            "a{x=\"\\t\"} 1",
+            "a one",
+            "a 1 soon",
+            "a 1 2 3",
+            "<html>",
+            "a{x y=\"1\"} 1",
+            "{x=\"1\"} 1",
         ] {
             let error = Exposition::parse(&format!("good 1\n{line}\n")).unwrap_err();
             assert_eq!(error, "line 2 of /metrics is no Prometheus sample", "{line}");

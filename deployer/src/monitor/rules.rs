@@ -149,12 +149,12 @@ impl Rule {
                 let queue = snapshot.figures.fresh().map(|figures| figures.now.queue);
                 self.above(queue, |queue| format!("{queue:.0} calls wait for a model server"))
             }
-            AlertKind::ErrorShare => self.share(snapshot, "of the notes failed", |period| {
-                (period.error_share, period.notes)
-            }),
-            AlertKind::EmptyShare => self.share(snapshot, "of the records are empty", |period| {
-                (period.empty_share, period.notes)
-            }),
+            AlertKind::ErrorShare => {
+                self.share(snapshot, "of the notes failed", |period| (period.error_share, period.notes))
+            }
+            AlertKind::EmptyShare => {
+                self.share(snapshot, "of the records are empty", |period| (period.empty_share, period.notes))
+            }
             AlertKind::UnsupportedShare => {
                 self.share(snapshot, "of the values have no support in their notes", |period| {
                     (period.unsupported_share, period.values)
@@ -214,10 +214,9 @@ impl Rule {
                 let text = |seconds: f64| format!("one in twenty of {name} takes {over}{seconds:.1} s");
                 let judged = self.above(Some(p95.seconds * 1000.0), |milliseconds| text(milliseconds / 1000.0));
                 match judged {
-                    Judgement::Good if exceeds => Judgement::Violated(Violation {
-                        value: Some(p95.seconds * 1000.0),
-                        text: text(p95.seconds),
-                    }),
+                    Judgement::Good if exceeds => {
+                        Judgement::Violated(Violation { value: Some(p95.seconds * 1000.0), text: text(p95.seconds) })
+                    }
                     judged => judged,
                 }
             }
@@ -228,9 +227,9 @@ impl Rule {
         let figures = snapshot.figures.fresh();
         let host = snapshot.host.as_ref().and_then(|host| host.fresh());
         #[expect(clippy::cast_precision_loss, reason = "a share of a disk")]
-        let disk = host.filter(|host| host.disk_total > 0).map(|host| {
-            host.disk_total.saturating_sub(host.disk_free) as f64 / host.disk_total as f64
-        });
+        let disk = host
+            .filter(|host| host.disk_total > 0)
+            .map(|host| host.disk_total.saturating_sub(host.disk_free) as f64 / host.disk_total as f64);
         let shares = [
             ("memory budget", figures.map(|figures| figures.now.memory_share)),
             ("KV cache", figures.and_then(|figures| figures.now.kv_cache_share)),
@@ -281,16 +280,18 @@ fn process_missing(snapshot: &Snapshot) -> Judgement {
     if figures.is_none() && host.is_none() {
         return Judgement::Unknown;
     }
-    let container = host.into_iter().flat_map(|host| &host.services).find(|service| {
-        service.state != "running" || service.health == "unhealthy"
-    });
+    let container = host
+        .into_iter()
+        .flat_map(|host| &host.services)
+        .find(|service| service.state != "running" || service.health == "unhealthy");
     if let Some(service) = container {
         let health = if service.health.is_empty() { String::new() } else { format!(", {}", service.health) };
         return violated(format!("the container {} is {}{health}", service.name, service.state));
     }
-    let server = figures.into_iter().flat_map(|figures| &figures.now.model_servers).find(|server| {
-        !matches!(server.state.as_str(), "ready" | "loading")
-    });
+    let server = figures
+        .into_iter()
+        .flat_map(|figures| &figures.now.model_servers)
+        .find(|server| !matches!(server.state.as_str(), "ready" | "loading"));
     server.map_or(Judgement::Good, |server| violated(format!("the model server {} is {}", server.name, server.state)))
 }
 

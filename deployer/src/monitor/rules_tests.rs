@@ -14,12 +14,8 @@ fn good() -> Snapshot {
     second.now.model_servers.retain(|server| server.state == "ready");
     window.push(10.0, second);
     let health = GatewayHealth { status: "healthy".into(), version: "0.1.0".into(), engine: "vllm".into() };
-    let service = |name: &str| ServiceState {
-        name: name.into(),
-        state: "running".into(),
-        health: "healthy".into(),
-        restarts: 0,
-    };
+    let service =
+        |name: &str| ServiceState { name: name.into(), state: "running".into(), health: "healthy".into(), restarts: 0 };
     Snapshot {
         time: String::new(),
         url: None,
@@ -87,7 +83,7 @@ fn a_gateway_that_does_not_answer_is_down() {
         "the gateway does not answer: no connection"
     );
     assert_eq!(judged(&|snapshot| snapshot.gateway.stale = true), "the gateway does not answer");
-    assert_eq!(judged(&|snapshot| snapshot.gateway = Reading::default()), "unknown");
+    assert_eq!(judged(&|snapshot| snapshot.gateway.value = None), "unknown");
     let status = |snapshot: &mut Snapshot, status: &str| {
         snapshot.gateway.value.as_mut().unwrap().status = status.into();
         snapshot.figures.value.as_mut().unwrap().now.reason = Some("unreachable".into());

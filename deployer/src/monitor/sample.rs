@@ -105,12 +105,9 @@ impl GatewaySample {
             engine: Histogram::read(scrape, "gateway_stage_seconds", is("stage", &["engine"]))?,
         };
         let at_one = |name: &'static str| scrape.series(name).filter(|sample| sample.value > 0.0);
-        let (held, budget) =
-            (scrape.all("gateway_memory_held_bytes")?, scrape.all("gateway_memory_budget_bytes")?);
-        let server = |sample: &Sample| ModelServer {
-            name: plain(sample.label("replica")),
-            state: plain(sample.label("state")),
-        };
+        let (held, budget) = (scrape.all("gateway_memory_held_bytes")?, scrape.all("gateway_memory_budget_bytes")?);
+        let server =
+            |sample: &Sample| ModelServer { name: plain(sample.label("replica")), state: plain(sample.label("state")) };
         let mut model_servers: Vec<ModelServer> =
             at_one("gateway_upstream_replicas").take(MOST_SERVERS).map(server).collect();
         model_servers.sort_by(|one, other| one.name.cmp(&other.name));

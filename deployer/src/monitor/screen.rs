@@ -43,7 +43,11 @@ impl ScreenState {
         let Some(figures) = snapshot.figures.fresh() else { return };
         let (notes, at) = (figures.since_start.notes, figures.since_start.seconds);
         if let Some((before, then)) = self.last.filter(|(_, then)| at > *then) {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and small")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a rate is positive and small"
+            )]
             self.rates.push(((notes - before).max(0.0) / (at - then) * 1000.0) as u64);
             if self.rates.len() > MOST_READINGS {
                 self.rates.remove(0);

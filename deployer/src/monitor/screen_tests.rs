@@ -27,12 +27,8 @@ fn watch() -> Watch {
     let health = GatewayHealth { status: "healthy".into(), version: "0.1.0".into(), engine: "vllm".into() };
     watch.record(Update::Health(Ok(health)), at(1.0));
     watch.record(Update::Metrics(Ok(Box::new(sample(90, 10)))), at(1.0));
-    let service = |name: &str| ServiceState {
-        name: name.into(),
-        state: "running".into(),
-        health: "healthy".into(),
-        restarts: 0,
-    };
+    let service =
+        |name: &str| ServiceState { name: name.into(), state: "running".into(), health: "healthy".into(), restarts: 0 };
     watch.record(
         Update::Box(Ok(BoxState {
             id: "i-0123456789abcdef0".into(),

@@ -31,7 +31,7 @@ pub struct Snapshot {
 }
 
 /// Values of one source: the last good ones, their age, and whether they still hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Reading<T> {
     /// The last good values; `null` before the first.
     pub value: Option<T>,

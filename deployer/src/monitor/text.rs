@@ -39,7 +39,7 @@ pub struct TextLine {
 pub fn lines(snapshot: &Snapshot) -> Vec<TextLine> {
     let mut lines = Lines(Vec::new());
     lines.alerts(snapshot);
-    lines.group("gateway", &snapshot.gateway, |health| gateway(health, snapshot.figures.value.as_ref()));
+    lines.group("gateway", &snapshot.gateway, gateway);
     if let Some(instance) = &snapshot.instance {
         lines.group("box", instance, |instance| vec![("box", boxed(instance))]);
     }
@@ -113,32 +113,20 @@ fn age(seconds: f64) -> String {
     duration(seconds.max(0.0).round() as u64)
 }
 
-fn gateway(health: &GatewayHealth, figures: Option<&Figures>) -> Vec<(&'static str, String)> {
-    let up = figures.map_or_else(String::new, |figures| format!(", up {}", age(figures.since_start.seconds)));
-    let mut lines =
-        vec![("gateway", format!("{}, version {}, engine {}{up}", health.status, health.version, health.engine))];
-    let Some(now) = figures.map(|figures| &figures.now) else { return lines };
-    if let Some(reason) = now.reason.as_ref().filter(|_| !now.ready) {
-        lines.push(("ready", format!("NO: {reason}")));
-    }
-    if !now.model_servers.is_empty() {
-        let servers: Vec<String> =
-            now.model_servers.iter().map(|server| format!("{} {}", server.name, server.state)).collect();
-        lines.push(("models", servers.join(", ")));
-    }
-    lines
+fn gateway(health: &GatewayHealth) -> Vec<(&'static str, String)> {
+    vec![("gateway", format!("{}, version {}, engine {}", health.status, health.version, health.engine))]
 }
 
 fn boxed(instance: &BoxState) -> String {
-    let BoxState { id, kind, state, running_seconds, cost_so_far_usd, usd_per_hour } = instance;
+    let BoxState { id: _, kind, state, running_seconds, cost_so_far_usd, usd_per_hour } = instance;
     match (running_seconds, cost_so_far_usd) {
         (Some(seconds), Some(usd)) => format!(
-            "{state} for {}, {} so far, {} an hour ({kind}, {id})",
+            "{state} for {}, {} so far, {} an hour, {kind}",
             duration(*seconds),
             money(*usd),
             money(*usd_per_hour)
         ),
-        _ => format!("{state}, {} an hour ({kind}, {id})", money(*usd_per_hour)),
+        _ => format!("{state}, {} an hour, {kind}", money(*usd_per_hour)),
     }
 }
 
@@ -174,21 +162,34 @@ fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
         window.map_or_else(|| "after the next reading".to_owned(), |period| text(period))
     };
     let share = |of: fn(&Period) -> Option<f64>| {
-        format!("{}; since its start {}", in_window(&|period| percent(of(period))), percent(of(start)))
+        format!("{}; since start {}", in_window(&|period| percent(of(period))), percent(of(start)))
+    };
+    let time = |of: fn(&Period) -> &Latency| {
+        format!("{}; since start {}", in_window(&|period| latency(of(period))), latency(of(start)))
     };
     let cache = now.kv_cache_share.map_or_else(String::new, |used| format!(", KV cache {}", percent(Some(used))));
-    vec![
+    let mut lines = Vec::new();
+    if let Some(reason) = now.reason.as_ref().filter(|_| !now.ready) {
+        lines.push(("ready", format!("NO: {reason}")));
+    }
+    if !now.model_servers.is_empty() {
+        let servers: Vec<String> =
+            now.model_servers.iter().map(|server| format!("{} {}", server.name, server.state)).collect();
+        lines.push(("models", servers.join(", ")));
+    }
+    lines.extend([
         (
             "notes",
             format!(
-                "{}; since its start {:.0}",
+                "{}; {:.0} since its start {} ago",
                 in_window(&|period| format!(
                     "{:.0} in {}, {:.1} a second",
                     period.notes,
                     age(period.seconds),
                     period.notes_per_second
                 )),
-                start.notes
+                start.notes,
+                age(start.seconds)
             ),
         ),
         (
@@ -198,13 +199,14 @@ fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
                 now.queue, now.calls, now.running
             ),
         ),
-        ("requests", in_window(&|period| latency(&period.request))),
-        ("engine", in_window(&|period| latency(&period.engine))),
+        ("requests", time(|period| &period.request)),
+        ("engine", time(|period| &period.engine)),
         ("errors", share(|period| period.error_share)),
         ("empty", share(|period| period.empty_share)),
         ("unsupported", share(|period| period.unsupported_share)),
         ("memory", format!("{} of the budget{cache}", percent(Some(now.memory_share)))),
-    ]
+    ]);
+    lines
 }
 
 fn percent(share: Option<f64>) -> String {
@@ -212,14 +214,12 @@ fn percent(share: Option<f64>) -> String {
 }
 
 fn latency(latency: &Latency) -> String {
-    let time = |quantile: Option<Quantile>| {
-        quantile.map_or_else(
-            || "none".to_owned(),
-            |Quantile { seconds, or_more }| {
-                let over = if or_more { "over " } else { "" };
-                if seconds < 1.0 { format!("{over}{:.1} ms", seconds * 1000.0) } else { format!("{over}{seconds:.1} s") }
-            },
-        )
+    let time = |Quantile { seconds, or_more }: Quantile| {
+        let over = if or_more { "over " } else { "" };
+        if seconds < 1.0 { format!("{over}{:.1} ms", seconds * 1000.0) } else { format!("{over}{seconds:.1} s") }
     };
-    format!("p50 {}, p95 {}", time(latency.p50), time(latency.p95))
+    match (latency.p50, latency.p95) {
+        (None, _) | (_, None) => "none".to_owned(),
+        (Some(p50), Some(p95)) => format!("p50 {}, p95 {}", time(p50), time(p95)),
+    }
 }

@@ -139,13 +139,7 @@ impl Watch {
 
     /// Returns the snapshot of this moment.
     #[must_use]
-    pub fn snapshot(
-        &self,
-        now: Now,
-        time: String,
-        url: Option<String>,
-        channels: Vec<ChannelStatus>,
-    ) -> Snapshot {
+    pub fn snapshot(&self, now: Now, time: String, url: Option<String>, channels: Vec<ChannelStatus>) -> Snapshot {
         Snapshot {
             time,
             url,

@@ -22,7 +22,10 @@ impl Monitor<'_> {
     /// Draws until `q`, Ctrl-C, or the end of the terminal.
     pub(super) async fn dashboard(mut self, mut follow: Follow<'_>) -> Result<(), Failure> {
         let gone = |error: std::io::Error| {
-            Failure::unchanged(format!("the terminal cannot be drawn on: {error}"), "deployer monitor --once prints the figures.")
+            Failure::unchanged(
+                format!("the terminal cannot be drawn on: {error}"),
+                "deployer monitor --once prints the figures.",
+            )
         };
         let mut resized = signal(SignalKind::window_change()).map_err(gone)?;
         let terminal = Terminal::take().map_err(gone)?;

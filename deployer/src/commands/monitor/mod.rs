@@ -131,7 +131,8 @@ pub(super) async fn run_there(console: &Console, interrupt: &Interrupt, args: &A
     args.check(console)?;
     let url = address(args.url.as_deref().unwrap_or_default())?;
     let (_sender, receiver) = watch::channel(Some(url.clone()));
-    let monitor = Monitor::new(console, interrupt, args, receiver, url)?;
+    let in_the_clear = in_the_clear(&url);
+    let monitor = Monitor::new(console, interrupt, args, receiver, url, in_the_clear)?;
     monitor.run(Box::pin(std::future::ready(())), Box::pin(std::future::pending())).await
 }
 
@@ -143,7 +144,10 @@ where
     let fixed = args.url.as_deref().map(address).transpose()?;
     let (sender, receiver) = watch::channel(fixed.clone());
     let settings = &context.settings;
-    let monitor = Monitor::new(context.console, context.interrupt, args, receiver, settings.name.clone())?;
+    // The box's address is not known yet, but whether the gateway has HTTPS is.
+    let in_the_clear = in_the_clear(fixed.as_deref().unwrap_or(&settings.url("192.0.2.1")));
+    let name = settings.name.clone();
+    let monitor = Monitor::new(context.console, context.interrupt, args, receiver, name, in_the_clear)?;
     // What the box is asked with prints nothing: the screen belongs to the dashboard.
     let silent = Console::silent();
     let behind = DeployContext {
@@ -171,6 +175,10 @@ fn address_of(settings: &Settings, instance: &crate::cloud::Instance) -> Option<
     super::url::of(settings, instance).ok()
 }
 
+fn in_the_clear(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.in_the_clear())
+}
+
 type Once<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + 'a>>;
 type Follow<'a> = std::pin::Pin<Box<dyn Future<Output = Infallible> + 'a>>;
 
@@ -181,15 +189,17 @@ impl<'a> Monitor<'a> {
         args: &'a Args,
         url: watch::Receiver<Option<String>>,
         service: String,
+        in_the_clear: bool,
     ) -> Result<Self, Failure> {
         let key = args.key_file.as_ref().map(read_key).transpose()?;
         let alerts = match &args.alerts {
             Some(path) => AlertConfig::read(path)?,
             None => AlertConfig::default_rules(),
         };
-        let in_the_clear = args.url.as_deref().and_then(|url| Url::parse(url).ok()).is_some_and(|url| url.in_the_clear());
         if key.is_some() && in_the_clear {
-            console.warn("plain HTTP: the key can be read on its way. deployer port-forward leads to the box without that.");
+            console.warn(
+                "plain HTTP: the key can be read on its way. deployer port-forward leads to the box without that.",
+            );
         }
         let client = GatewayClient::new(url.clone(), key.as_ref())?;
         let box_interval = (args.with_box || args.url.is_none()).then_some(f64::from(args.box_interval));
@@ -213,15 +223,14 @@ impl<'a> Monitor<'a> {
             return self.once(once).await;
         }
         let tasks = self.start();
-        if self.args.headless { self.headless(follow).await } else { self.dashboard(follow).await }.inspect(|()| drop(tasks))
+        if self.args.headless { self.headless(follow).await } else { self.dashboard(follow).await }
+            .inspect(|()| drop(tasks))
     }
 
     /// Starts to ask the gateway, until the returned value is dropped.
     fn start(&self) -> Tasks {
         let every = Duration::from_secs(self.args.interval.into());
-        let ask = |question| {
-            tokio::spawn(self.client.clone().follow(question, every, self.updates.0.clone()))
-        };
+        let ask = |question| tokio::spawn(self.client.clone().follow(question, every, self.updates.0.clone()));
         Tasks([ask(Question::Health), ask(Question::Metrics)])
     }
 

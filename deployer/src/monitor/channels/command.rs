@@ -41,7 +41,9 @@ impl Program {
         let mut words = program.into_iter();
         let first = words.next().filter(|program| !program.is_empty());
         let Some(program) = first else {
-            return Err("notification_channels.command needs program: a list of the program and its arguments".to_owned());
+            return Err(
+                "notification_channels.command needs program: a list of the program and its arguments".to_owned()
+            );
         };
         let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
         Ok(Self { program, arguments: words.collect(), folder })

@@ -49,7 +49,8 @@ impl Mail {
         let mailbox = |name: &str, text: &str| {
             text.parse::<Mailbox>().map_err(|_| format!("{} has something that is no mail address", key(name)))
         };
-        if config.host.is_empty() || !config.host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte))
+        if config.host.is_empty()
+            || !config.host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte))
         {
             return Err(format!("{} must be the name of a mail server", key("smtp_host")));
         }
@@ -97,7 +98,8 @@ impl Mail {
 
     fn mail(&self, message: &Message) -> Result<MailMessage, String> {
         let subject: String = message.text.chars().take(120).collect();
-        let mut builder = MailMessage::builder().from(self.from.clone()).subject(format!("[{}] {subject}", message.service));
+        let mut builder =
+            MailMessage::builder().from(self.from.clone()).subject(format!("[{}] {subject}", message.service));
         for to in &self.to {
             builder = builder.to(to.clone());
         }

@@ -19,7 +19,7 @@ fn message() -> Arc<Message> {
         event: NoticeKind::Fired,
         value: Some(300.0),
         threshold: Some(256.0),
-        text: "300 calls wait for a model server".into(),
+        what: "300 calls wait for a model server".into(),
     };
     Arc::new(Message {
         time: "2026-11-30T01:00:00.000Z".into(),
