@@ -4,6 +4,7 @@ The built deployer in tmux, before a real gateway with the rules engine behind a
 screen, with a real webhook, mail server, log file and program to tell.
 """
 
+import base64
 import http.server
 import json
 import os
@@ -12,6 +13,7 @@ import re
 import shlex
 import signal
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
@@ -86,11 +88,11 @@ class Front:
 
 
 class Sinks:
-    """A webhook and a mail server. They keep what arrives."""
+    """A webhook and a mail server, which offers STARTTLS and a sign-in if it has a certificate. They keep what arrives."""
 
-    def __init__(self):
-        self.calls, self.mails = [], []
-        calls, mails = self.calls, self.mails
+    def __init__(self, certificate=None):
+        self.calls, self.mails, self.signed_in = [], [], []
+        calls, mails, signed_in = self.calls, self.mails, self.signed_in
 
         class Webhook(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
@@ -102,15 +104,38 @@ class Sinks:
                 pass
 
         class Mail(socketserver.StreamRequestHandler):
-            """As much of SMTP (RFC 5321) as a client without extensions speaks."""
+            """As much of SMTP (RFC 5321, 3207, 4954) as the client speaks."""
 
             def say(self, line):
                 self.wfile.write(f"{line}\r\n".encode())
 
+            def start_tls(self):
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*certificate)
+                self.request = context.wrap_socket(self.request, server_side=True)
+                self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+
             def handle(self):
+                try:
+                    self.talk()
+                except (ssl.SSLError, ConnectionError):
+                    pass  # a client that does not trust the certificate
+
+            def talk(self):
                 self.say("220 sink")
-                while line := self.rfile.readline().decode(errors="replace").strip().upper():
-                    if line.startswith("DATA"):
+                while text := self.rfile.readline().decode(errors="replace").strip():
+                    line = text.upper()
+                    if line.startswith("EHLO") and certificate:
+                        secured = isinstance(self.request, ssl.SSLSocket)
+                        self.say("250-sink")
+                        self.say("250 AUTH PLAIN" if secured else "250 STARTTLS")
+                    elif line == "STARTTLS":
+                        self.say("220 go on")
+                        self.start_tls()
+                    elif line.startswith("AUTH PLAIN"):
+                        signed_in.append(base64.b64decode(text.split()[2]).split(b"\0")[1:])
+                        self.say("235 welcome")
+                    elif line.startswith("DATA"):
                         self.say("354 go on")
                         lines = []
                         while (line := self.rfile.readline()) not in (b".\r\n", b""):
@@ -140,22 +165,25 @@ class Screen:
         self.name = f"{os.getpid()}-{Screen.number}"
         self.before, self.after = FOLDER / f"before-{Screen.number}", FOLDER / f"after-{Screen.number}"
         words = " ".join(shlex.quote(word) for word in command)
-        script = f"stty -a >{self.before}; echo at the start; {words}; echo \"ended $?\"; stty -a >{self.after}; echo over; exec sleep 600"
+        # Ctrl-C reaches the shell too, which must go on and tell how the command ended.
+        script = f"trap : INT; stty -a >{self.before}; echo at the start; {words}; echo \"ended $?\"; stty -a >{self.after}; echo over; exec sleep 600"
         variables = ENVIRONMENT | (environment or {})
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(lines),
                   "env", "-i", *[f"{name}={value}" for name, value in variables.items()], "sh", "-c", script)
 
     def tmux(self, *arguments):
         command = ["tmux", "-L", self.name, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=ENVIRONMENT, cwd=FOLDER).stdout
+        run = subprocess.run(command, check=False, capture_output=True, text=True, env=ENVIRONMENT, cwd=FOLDER)
+        assert run.returncode == 0, f"{arguments[0]}: {run.stderr}"
+        return run.stdout
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
-        if kind:
+        if kind is AssertionError or kind is TimeoutError:
             print(self.text(), file=sys.stderr)
-        self.tmux("kill-server")
+        subprocess.run(["tmux", "-L", self.name, "kill-server"], check=False, env=ENVIRONMENT)
 
     def text(self, *arguments):
         return self.tmux("capture-pane", "-p", *arguments)
@@ -255,7 +283,8 @@ def ends(front):
 def refused(front):
     """A terminal that is too small is told so, before anything is drawn or asked."""
     with Screen(monitor(front.url), columns=20) as screen:
-        text = screen.shows("ended 2").replace("\n", "")
+        screen.shows("ended 2")
+        text = screen.text("-J")
         assert "the terminal has 20 columns and 24 lines" in text, text
         assert screen.before.read_text() == until("the modes", lambda: screen.after.exists() and screen.after.read_text())
     with Screen(monitor(front.url), environment={"TERM": "dumb"}) as screen:
@@ -332,6 +361,40 @@ def headless(front, sinks):
     print("each channel was told twice, the failing one was reported, no address was shown")
 
 
+def mail_over_tls(front):
+    """A certificate that is not trusted gets no mail and no password; one that is trusted gets both."""
+    certificate = [str(FOLDER / "mail.pem"), str(FOLDER / "mail.key")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE",
+                    "-out", certificate[0], "-keyout", certificate[1]], check=True, capture_output=True)
+    sinks = Sinks(certificate)
+    (FOLDER / "password").write_text("pAsSwOrD\n")
+    email = {"enabled": True, "smtp_host": "localhost", "smtp_port": sinks.mail.server_address[1], "username": "ada",
+             "password_file": "password", "from": "monitor@example.org", "to": ["ada@example.org"]}
+    alerts = {"service_down": {"consecutive_violations": 1}}
+    (FOLDER / "mail.json").write_text(json.dumps({"alerts": alerts, "notification_channels": {"email": email}}))
+    command = monitor(front.url, "--headless", "--alerts", str(FOLDER / "mail.json"))
+    front.mode = "fail"
+    for trusted in (False, True):
+        log = FOLDER / f"mail-{trusted}.err"
+        environment = ENVIRONMENT | ({"SSL_CERT_FILE": certificate[0]} if trusted else {})
+        with open(log, "w") as err:
+            child = subprocess.Popen(command, stdout=err, stderr=err, env=environment)
+        try:
+            if trusted:
+                until("a mail arrives", lambda: sinks.mails)
+            else:
+                until("the channel is reported", lambda: "the channel email failed: no trusted TLS connection" in log.read_text())
+                assert not sinks.mails and not sinks.signed_in
+        finally:
+            child.send_signal(signal.SIGINT)
+            child.wait(timeout=10)
+        assert "pAsSwOrD" not in log.read_text()
+    assert sinks.signed_in == [[b"ada", b"pAsSwOrD"]], sinks.signed_in
+    front.mode = "pass"
+    print("mail with STARTTLS and sign-in arrived, and none to a certificate that is not trusted")
+
+
 def snapshots(text):
     events = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
     return [event["snapshot"] for event in events if event["event"] == "snapshot"]
@@ -342,6 +405,7 @@ def main():
     for check in (dashboard, colours, ends, refused, once):
         check(front)
     headless(front, sinks)
+    mail_over_tls(front)
 
 
 main()

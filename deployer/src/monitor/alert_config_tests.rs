@@ -134,3 +134,28 @@ fn all_channels_may_be_on() {
     assert!(shown.contains("[log_file, email, slack, webhook, command]"), "{shown}");
     assert!(!shown.contains("hunter2") && !shown.contains("secret"), "{shown}");
 }
+
+#[test]
+fn the_example_of_the_document_is_accepted() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/monitor.md")).unwrap();
+    let (_, example) = document.split_once("```json\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("alert_config.json", example), ("smtp-password", "x"), ("slack-url", "https://example.org/x")]
+    {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let config = AlertConfig::read(&folder.path().join("alert_config.json")).unwrap();
+    assert_eq!((config.rules.len(), config.channels.len()), (5, 4));
+    // The table of the alerts has each of them, with its default.
+    for kind in AlertKind::ALL {
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.name()))).unwrap();
+        let default = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
+        let expected = match kind.default_threshold() {
+            None => "off".to_owned(),
+            Some(0.0) => "on".to_owned(),
+            Some(threshold) => threshold.to_string(),
+        };
+        assert_eq!(default, expected, "{row}");
+    }
+}

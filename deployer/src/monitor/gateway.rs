@@ -84,7 +84,7 @@ impl GatewayClient {
 
     fn get(&self, path: &str) -> Result<RequestBuilder, String> {
         let url = self.url.borrow();
-        let url = url.as_ref().ok_or("the box has no address; it does not run")?;
+        let url = url.as_ref().ok_or("the address of the box is not known")?;
         Ok(self.http.get(format!("{url}{path}")))
     }
 
@@ -98,7 +98,8 @@ impl GatewayClient {
             (Some(found), Some(version), Some(engine)) if status.is_success() => {
                 Ok(GatewayHealth { status: found, version, engine })
             }
-            _ => Err(format!("{} at /health: that is not the gateway", status.as_u16())),
+            _ if status.is_success() => Err("/health is not that of the gateway".to_owned()),
+            _ => Err(format!("{} at /health", status.as_u16())),
         }
     }
 

@@ -256,7 +256,7 @@ fn service_down(snapshot: &Snapshot) -> Judgement {
     }
     let Some(health) = gateway.fresh() else {
         return match &gateway.error {
-            Some(error) => violated(format!("the gateway does not answer: {error}")),
+            Some(error) => violated(format!("no good answer of the gateway: {error}")),
             None if gateway.stale => violated("the gateway does not answer".to_owned()),
             None => Judgement::Unknown,
         };

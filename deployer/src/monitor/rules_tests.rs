@@ -80,7 +80,7 @@ fn a_gateway_that_does_not_answer_is_down() {
     let judged = |change: &dyn Fn(&mut Snapshot)| judged(AlertKind::ServiceDown, 0.0, change);
     assert_eq!(
         judged(&|snapshot| (snapshot.gateway.error, snapshot.gateway.stale) = (Some("no connection".into()), true)),
-        "the gateway does not answer: no connection"
+        "no good answer of the gateway: no connection"
     );
     assert_eq!(judged(&|snapshot| snapshot.gateway.stale = true), "the gateway does not answer");
     assert_eq!(judged(&|snapshot| snapshot.gateway.value = None), "unknown");

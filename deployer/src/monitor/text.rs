@@ -120,12 +120,9 @@ fn gateway(health: &GatewayHealth) -> Vec<(&'static str, String)> {
 fn boxed(instance: &BoxState) -> String {
     let BoxState { id: _, kind, state, running_seconds, cost_so_far_usd, usd_per_hour } = instance;
     match (running_seconds, cost_so_far_usd) {
-        (Some(seconds), Some(usd)) => format!(
-            "{state} for {}, {} so far, {} an hour, {kind}",
-            duration(*seconds),
-            money(*usd),
-            money(*usd_per_hour)
-        ),
+        (Some(seconds), Some(usd)) => {
+            format!("{state} {}, {} so far, {} an hour, {kind}", duration(*seconds), money(*usd), money(*usd_per_hour))
+        }
         _ => format!("{state}, {} an hour, {kind}", money(*usd_per_hour)),
     }
 }

@@ -74,7 +74,7 @@ fn alerts_fire_and_recover() {
     let notices = watch.evaluate(at(25.0));
     assert_eq!(
         notices.first().unwrap().line(),
-        "RECOVERED service_down (it was: the gateway does not answer: no connection: Connection refused)"
+        "RECOVERED service_down (it was: no good answer of the gateway: no connection: Connection refused)"
     );
     assert_eq!(snapshot(&watch, 25.0).alerts, []);
 }

@@ -99,7 +99,7 @@ fn nothing_that_answers_is_a_failure() {
     assert!(ended.stderr.contains("nothing can be watched: no connection"), "{}", ended.stderr);
     let web = serve(|_| Answer::new(200, "text/html", "<html>nginx</html>"));
     let ended = once(&web, &[]);
-    assert!(ended.stderr.contains("200 at /health: that is not the gateway"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("/health is not that of the gateway"), "{}", ended.stderr);
     assert!(ended.stdout.contains("line 1 of /metrics is no Prometheus sample"), "{}", ended.stdout);
     assert!(!ended.shown().contains("nginx"));
 }
