@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{
-    channels::{ChannelConfig, mail::MailConfig},
+    channels::{
+        ChannelConfig,
+        mail::{MailConfig, MailTls},
+    },
     rules::{AlertKind, Rule},
 };
 use crate::failure::Failure;
@@ -115,19 +118,6 @@ struct Email {
     from: String,
     #[serde(default)]
     to: Vec<String>,
-}
-
-/// How a mail travels to its server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MailTls {
-    /// STARTTLS; a server without it gets no mail.
-    #[default]
-    Starttls,
-    /// TLS from the first byte.
-    Tls,
-    /// In the clear, only to this machine.
-    None,
 }
 
 #[derive(Default, Deserialize)]

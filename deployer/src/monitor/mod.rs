@@ -10,6 +10,7 @@ pub mod exposition;
 pub mod figures;
 pub mod gateway;
 pub mod histogram;
+pub mod judge;
 pub mod rules;
 pub mod sample;
 pub mod screen;

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_of_the_alert_rules() {
-        let rules = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/alerts.yaml")).unwrap();
+        let rules = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/alerts.yaml"));
         assert!(rules.contains(&format!("code=~\"{}\"", FAILED.join("|"))));
         assert!(rules.contains("outcome=~\"answered|doubted\"") && rules.contains("kind=\"unsupported\""));
     }

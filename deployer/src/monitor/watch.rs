@@ -5,6 +5,7 @@ use super::{
     alerts::{Alert, Notice},
     channels::ChannelStatus,
     figures::{Figures, Window},
+    judge::judge,
     rules::Rule,
     sample::GatewaySample,
     snapshot::{BoxState, GatewayHealth, HostState, Reading, Snapshot},
@@ -131,7 +132,7 @@ impl Watch {
     pub fn evaluate(&mut self, now: Now) -> Vec<Notice> {
         let snapshot = self.snapshot(now, String::new(), None, Vec::new());
         let record = |alert: &mut Alert| {
-            let judgement = alert.rule.judge(&snapshot);
+            let judgement = judge(&alert.rule, &snapshot);
             alert.record(judgement, now.elapsed)
         };
         self.alerts.iter_mut().filter_map(record).collect()

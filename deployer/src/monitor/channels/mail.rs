@@ -1,6 +1,6 @@
 //! The channel `email`: one mail for each notice, over STARTTLS or TLS.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{error::Error as _, fs, path::PathBuf, time::Duration};
 
 use lettre::{
     Message as MailMessage, SmtpTransport, Transport,
@@ -10,13 +10,27 @@ use lettre::{
         client::{CertificateStore, Tls, TlsParameters},
     },
 };
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Message;
-use crate::{monitor::alert_config::MailTls, secret::Secret};
+use crate::secret::Secret;
 
 /// The time limit of each read and write; the channel's own limit is over the whole mail.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a mail travels to its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// STARTTLS; a server without it gets no mail.
+    #[default]
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// In the clear, only to this machine.
+    None,
+}
 
 /// What the file says of the mail.
 pub struct MailConfig {
@@ -123,8 +137,17 @@ fn describe(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("the mail server answered {code}"),
         None if error.is_timeout() => "the mail server does not answer in time".to_owned(),
-        None if error.is_tls() => "no trusted TLS connection to the mail server".to_owned(),
+        None if error.is_tls() || is_of_tls(error) => "no trusted TLS connection to the mail server".to_owned(),
         None if error.is_client() => "the mail server does not offer what is asked (STARTTLS, sign-in)".to_owned(),
         None => "no connection to the mail server".to_owned(),
     }
+}
+
+/// Returns whether TLS is the cause, such as a certificate that is not trusted: the handshake is part of the first write.
+fn is_of_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    })
 }

@@ -6,9 +6,11 @@ use std::{
     thread,
 };
 
-use super::{ChannelConfig, Channels, MOST_WAITING, Message, mail::MailConfig};
+use super::{
+    ChannelConfig, Channels, MOST_WAITING, Message,
+    mail::{MailConfig, MailTls},
+};
 use crate::monitor::{
-    alert_config::MailTls,
     alerts::{Notice, NoticeKind},
     rules::AlertKind,
 };

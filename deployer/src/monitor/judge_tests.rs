@@ -1,4 +1,4 @@
-use super::{AlertKind, Judgement, LEAST, LOADING_SECONDS, Rule};
+use super::{AlertKind, Judgement, LEAST, LOADING_SECONDS, Rule, judge};
 use crate::monitor::{
     Reading, Snapshot,
     figures::Window,
@@ -54,7 +54,7 @@ fn rule(kind: AlertKind, threshold: f64) -> Rule {
 fn judged(kind: AlertKind, threshold: f64, change: impl Fn(&mut Snapshot)) -> String {
     let mut snapshot = good();
     change(&mut snapshot);
-    match rule(kind, threshold).judge(&snapshot) {
+    match judge(&rule(kind, threshold), &snapshot) {
         Judgement::Good => "good".to_owned(),
         Judgement::Unknown => "unknown".to_owned(),
         Judgement::Violated(violation) => violation.text,
