@@ -3,6 +3,7 @@
 //! built again.
 
 use std::{
+    fmt::Write as _,
     io::{self, IsTerminal, Read, Write},
     sync::{Mutex, OnceLock, PoisonError},
     thread,
@@ -120,7 +121,8 @@ pub struct AnsiBackend {
 impl AnsiBackend {
     fn move_to(&mut self, x: u16, y: u16) {
         self.position = Position { x, y };
-        self.pending.push_str(&format!("\x1b[{};{}H", y.saturating_add(1), x.saturating_add(1)));
+        // Writing to a string does not fail.
+        let _ = write!(self.pending, "\x1b[{};{}H", y.saturating_add(1), x.saturating_add(1));
     }
 }
 
@@ -246,9 +248,8 @@ impl Input {
         let (next, key) = match (*self, byte) {
             (_, CTRL_C) => (Self::Keys, Some(Key::Quit)),
             (_, 0x1b) => (Self::Escape, None),
-            (Self::Escape, b'[') => (Self::Control, None),
             (Self::Escape, b'O') => (Self::Single, None),
-            (Self::Control, 0x20..=0x3f) => (Self::Control, None),
+            (Self::Escape, b'[') | (Self::Control, 0x20..=0x3f) => (Self::Control, None),
             (Self::Control | Self::Single, _) => (Self::Keys, None),
             (_, b'q' | b'Q') => (Self::Keys, Some(Key::Quit)),
             _ => (Self::Keys, None),

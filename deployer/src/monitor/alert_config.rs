@@ -40,12 +40,12 @@ struct Alerts {
     service_down: Option<Plain>,
     process_missing: Option<Plain>,
     high_latency: Option<Milliseconds>,
-    resource_usage: Option<Threshold>,
-    queue_depth: Option<Threshold>,
-    error_share: Option<Threshold>,
-    empty_share: Option<Threshold>,
-    unsupported_share: Option<Threshold>,
-    cost: Option<Threshold>,
+    resource_usage: Option<Limit>,
+    queue_depth: Option<Limit>,
+    error_share: Option<Limit>,
+    empty_share: Option<Limit>,
+    unsupported_share: Option<Limit>,
+    cost: Option<Limit>,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +69,7 @@ struct Milliseconds {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Threshold {
+struct Limit {
     #[serde(default = "yes")]
     enabled: bool,
     threshold: Option<f64>,
@@ -179,7 +179,7 @@ impl File {
         let plain = |found: Option<Plain>| {
             found.map(|one| (one.enabled, None, one.consecutive_violations, one.cooldown_minutes))
         };
-        let with = |found: Option<Threshold>| {
+        let with = |found: Option<Limit>| {
             found.map(|one| (one.enabled, one.threshold, one.consecutive_violations, one.cooldown_minutes))
         };
         let latency =

@@ -164,6 +164,7 @@ mod tests {
         for (at, ok) in [(0.0, 0), (100.0, 1000), (WINDOW_SECONDS + 50.0, 1001)] {
             window.push(at, sample(ok, 0));
         }
-        assert_eq!(window.figures(2000.0).unwrap().window.unwrap().notes, 1.0);
+        let period = window.figures(2000.0).unwrap().window.unwrap();
+        assert_eq!((period.notes, period.seconds), (1.0, WINDOW_SECONDS - 50.0));
     }
 }

@@ -55,8 +55,7 @@ impl Histogram {
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Quantile> {
         let count = self.count();
-        // Also false for NaN.
-        if !(count > 0.0) {
+        if count.is_nan() || count <= 0.0 {
             return None;
         }
         let rank = share * count;

@@ -155,9 +155,7 @@ fn host_lines(host: &HostState) -> Vec<(&'static str, String)> {
 fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
     let (now, start) = (&figures.now, &figures.since_start);
     let window = figures.window.as_ref();
-    let in_window = |text: &dyn Fn(&Period) -> String| {
-        window.map_or_else(|| "after the next reading".to_owned(), |period| text(period))
-    };
+    let in_window = |text: &dyn Fn(&Period) -> String| window.map_or_else(|| "after the next reading".to_owned(), text);
     let share = |of: fn(&Period) -> Option<f64>| {
         format!("{}; since start {}", in_window(&|period| percent(of(period))), percent(of(start)))
     };

@@ -7,7 +7,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Follow, Monitor};
+use super::{Follow, Monitor, interrupted};
 use crate::{
     config,
     console::{AnsiBackend, Terminal, keys},
@@ -38,7 +38,7 @@ impl Monitor<'_> {
         let ended = loop {
             tokio::select! {
                 biased;
-                () = self.interrupt.wait() => break Err(self.interrupted()),
+                () = self.interrupt.wait() => break Err(interrupted()),
                 Some(_quit) = keys.recv() => break Ok(()),
                 Some(update) = self.updates.1.recv() => { self.record(update); continue; }
                 _ = evaluate.tick() => { let now = self.now(); self.watch.evaluate(now); }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Follow, Monitor};
+use super::{Follow, Monitor, interrupted};
 use crate::{
     console::timestamp,
     failure::Failure,
@@ -25,7 +25,7 @@ impl Monitor<'_> {
         loop {
             tokio::select! {
                 biased;
-                () = self.interrupt.wait() => return Err(self.interrupted()),
+                () = self.interrupt.wait() => return Err(interrupted()),
                 Some(update) = self.updates.1.recv() => self.record(update),
                 Some(failed) = channels.report() => self.console.warn(&failed),
                 _ = ticks.tick() => {

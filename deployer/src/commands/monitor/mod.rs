@@ -33,6 +33,7 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Args {
     /// The gateway's address (default: that of the box); with it neither AWS nor the configuration is used
     #[arg(long)]
@@ -137,10 +138,7 @@ pub(super) async fn run_there(console: &Console, interrupt: &Interrupt, args: &A
 }
 
 /// Watches the box and its gateway.
-pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure>
-where
-    P: Clone,
-{
+pub(super) async fn run<P: Ports + Clone>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let fixed = args.url.as_deref().map(address).transpose()?;
     let (sender, receiver) = watch::channel(fixed.clone());
     let settings = &context.settings;
@@ -248,10 +246,10 @@ impl<'a> Monitor<'a> {
         let url = self.url.borrow().clone();
         self.watch.snapshot(self.now(), timestamp(), url, channels.map(Channels::status).unwrap_or_default())
     }
+}
 
-    fn interrupted(&self) -> Failure {
-        Failure::interrupted("interrupted; nothing was changed", "deployer monitor watches again.")
-    }
+fn interrupted() -> Failure {
+    Failure::interrupted("interrupted; nothing was changed", "deployer monitor watches again.")
 }
 
 /// Tasks that end when this is dropped.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Monitor, Once};
+use super::{Monitor, Once, interrupted};
 use crate::{
     failure::Failure,
     monitor::{Update, gateway::Question, text},
@@ -39,7 +39,7 @@ impl Monitor<'_> {
         loop {
             tokio::select! {
                 biased;
-                () = self.interrupt.wait() => return Err(self.interrupted()),
+                () = self.interrupt.wait() => return Err(interrupted()),
                 Some(update) = self.updates.1.recv() => self.record(update),
                 _ = &mut asked => break,
             }

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A program with its arguments.
 pub(super) struct Program {
-    program: String,
+    path: String,
     arguments: Vec<String>,
     folder: PathBuf,
 }
@@ -40,18 +40,18 @@ impl Program {
     pub(super) fn new(program: Vec<String>, folder: &Path) -> Result<Self, String> {
         let mut words = program.into_iter();
         let first = words.next().filter(|program| !program.is_empty());
-        let Some(program) = first else {
+        let Some(path) = first else {
             return Err(
                 "notification_channels.command needs program: a list of the program and its arguments".to_owned()
             );
         };
         let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
-        Ok(Self { program, arguments: words.collect(), folder })
+        Ok(Self { path, arguments: words.collect(), folder })
     }
 
     /// Runs the program. Its output is not shown: it may hold what the operator's program must keep secret.
     pub(super) async fn run(&self, message: &Message, limit: Duration) -> Result<(), String> {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(&self.path);
         command.args(&self.arguments).current_dir(&self.folder);
         for name in SECRET_VARIABLES {
             command.env_remove(name);
