@@ -15,9 +15,11 @@ impl Monitor<'_> {
     /// Watches until Ctrl-C.
     pub(super) async fn headless(mut self, mut follow: Follow<'_>) -> Result<(), Failure> {
         let configs = std::mem::take(&mut self.alerts.channels);
-        let names: Vec<String> = configs.iter().map(|config| format!("{config:?}")).collect();
+        let console = self.alerts.console.then(|| "console".to_owned());
+        let names: Vec<String> =
+            console.into_iter().chain(configs.iter().map(|config| format!("{config:?}"))).collect();
         let watched: Vec<&str> = self.alerts.rules.iter().map(|rule| rule.kind.name()).collect();
-        let told = if names.is_empty() { "no channel".to_owned() } else { names.join(", ") };
+        let told = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         self.console.say(&format!("watching {}; telling {told}; Ctrl-C ends it", watched.join(", ")));
         let mut channels = Channels::start(configs);
         let mut ticks = interval(Duration::from_secs(self.args.interval.into()));
