@@ -64,13 +64,13 @@ pub struct Latency {
 
 impl Window {
     /// Adds a scrape. `at` is in seconds. Scrapes of an earlier process, whose counters this one does not continue, are
-    /// forgotten, and so are those that are too old.
+    /// forgotten, and so are those that are too old, except the one before this: the gateway may be asked rarely.
     pub fn push(&mut self, at: f64, sample: GatewaySample) {
         if self.0.back().is_some_and(|(_, last)| !sample.follows(last)) {
             self.0.clear();
         }
         self.0.push_back((at, sample));
-        while self.0.front().is_some_and(|(oldest, _)| at - oldest > WINDOW_SECONDS) {
+        while self.0.len() > 2 && self.0.front().is_some_and(|(oldest, _)| at - oldest > WINDOW_SECONDS) {
             self.0.pop_front();
         }
     }
@@ -166,5 +166,8 @@ mod tests {
         }
         let period = window.figures(2000.0).unwrap().window.unwrap();
         assert_eq!((period.notes, period.seconds), (1.0, WINDOW_SECONDS - 50.0));
+        window.push(5000.0, sample(1011, 0));
+        let period = window.figures(9000.0).unwrap().window.unwrap();
+        assert_eq!((period.notes, period.seconds), (10.0, 5000.0 - WINDOW_SECONDS - 50.0));
     }
 }

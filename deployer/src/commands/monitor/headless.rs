@@ -29,7 +29,11 @@ impl Monitor<'_> {
                 biased;
                 () = self.interrupt.wait() => return Err(interrupted()),
                 Some(update) = self.updates.1.recv() => self.record(update),
-                Some(failed) = channels.report() => self.console.warn(&failed),
+                failed = channels.report() => {
+                    if let Some(failed) = failed {
+                        self.console.warn(&failed);
+                    }
+                }
                 _ = ticks.tick() => {
                     let now = self.now();
                     for notice in self.watch.evaluate(now) {
