@@ -19,11 +19,13 @@ pub mod hooks;
 pub mod interrupt;
 pub mod ledger;
 pub mod login;
+pub mod monitor;
 pub mod plan;
 pub mod policy;
 pub mod script;
 mod secret;
 pub mod smoke;
+mod webhook;
 
 pub use exit::Exit;
 pub use failure::Failure;

@@ -17,11 +17,11 @@ const LAYERS: [&[&str]; 11] = [
     &["main"],
     &["signals"],
     &["commands"],
-    &["hooks"],
+    &["hooks", "monitor"],
     &["apply"],
     &["approval", "attestation", "ledger"],
     &["aws", "cost", "forward", "plan", "policy", "context"],
-    &["config", "console", "smoke"],
+    &["config", "console", "smoke", "webhook"],
     &["failure"],
     &["cloud", "exit"],
     &["child", "interrupt", "login", "script", "secret"],
@@ -81,19 +81,23 @@ fn only_config_reads_the_environment() {
 }
 
 #[test]
-fn plan_script_policy_and_cost_are_pure() {
+fn plan_script_policy_cost_and_the_monitor_are_pure() {
     let impure = ["tokio::", "std::fs", "std::net", "std::process", "SystemTime", "Instant", ".await", "reqwest"];
     let pure: Vec<String> = strangers(&[], &impure)
         .into_iter()
-        .filter(|line| ["plan/", "script/", "policy/", "cost.rs"].iter().any(|room| line.starts_with(room)))
+        .filter(|line| {
+            let pure = ["plan/", "script/", "policy/", "cost.rs", "monitor/"].iter().any(|room| line.starts_with(room));
+            let works = ["gateway.rs", "box_source.rs", "drawer.rs", "channels/", "alert_config"];
+            pure && !works.iter().any(|file| line.starts_with(&format!("monitor/{file}")))
+        })
         .collect();
     assert_eq!(pure, Vec::<String>::new());
 }
 
 #[test]
-fn only_smoke_speaks_http_to_the_service() {
-    // ... and hooks/notice.rs to the operator's webhook.
-    only(&["smoke/", "hooks/notice.rs"], &["reqwest"]);
+fn only_smoke_and_the_monitor_speak_http_to_the_service() {
+    // ... `monitor/gateway.rs`, which sends no note, and `webhook.rs` to the operator's webhook.
+    only(&["smoke/", "monitor/gateway.rs", "webhook.rs"], &["reqwest"]);
 }
 
 #[test]
@@ -107,7 +111,9 @@ fn only_the_token_s_way_reads_a_secret_s_text() {
             "config/keys.rs",
             "commands/init/",
             "commands/keys.rs",
-            "hooks/notice.rs",
+            "monitor/gateway.rs",
+            "monitor/channels/mail.rs",
+            "webhook.rs",
             // The token of a session, to AWS' plug-in.
             "forward/plugin.rs",
         ],

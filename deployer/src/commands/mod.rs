@@ -11,6 +11,7 @@ mod init;
 mod key_changes;
 mod keys;
 mod logs;
+mod monitor;
 mod plan;
 mod policy;
 mod port_forward;
@@ -76,6 +77,8 @@ enum Command {
     Status(status::Args),
     /// Show the services' logs
     Logs(logs::Args),
+    /// Watch the box and its gateway, or a gateway alone: as a dashboard, once, or with notices
+    Monitor(monitor::Args),
     /// Run one of a fixed list of diagnostics on the host or in a container; without a name, list them
     Exec(exec::Args),
     /// Restart the services, or one of them, and verify
@@ -143,9 +146,16 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
             exec::list(console);
             return Ok(());
         }
+        Command::Monitor(args) if args.is_without_box() => {
+            return monitor::run_there(console, interrupt, &args).await;
+        }
         Command::Smoke(args) if args.says_where() => return smoke::run_there(console, interrupt, &args).await,
         command => command,
     };
+    if let Command::Monitor(args) = &command {
+        // Before the account is asked.
+        args.check(console)?;
+    }
     let written = ConfigFile::read(&cli.config)?;
     let aws = connect(&written.file.region, console).await?;
     let command = match command {
@@ -163,6 +173,7 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         Command::Down(args) => down::run(&context, &args).await,
         Command::Status(args) => status::run(&context, &args).await,
         Command::Logs(args) => logs::run(&context, &args).await,
+        Command::Monitor(args) => Box::pin(monitor::run(&context, &args)).await,
         Command::Exec(args) => exec::run(&context, &args).await,
         Command::Restart(args) => restart::run(&context, &args).await,
         Command::Releases => releases::run(&context).await,

@@ -110,11 +110,11 @@ fn line(finding: &CheckResult) -> String {
     format!("{mark} {:<10} {}{took}", finding.check, finding.found)
 }
 
-fn read_key(path: &PathBuf) -> Result<Secret, Failure> {
+/// Reads a file that holds one API key, alone.
+pub(super) fn read_key(path: &PathBuf) -> Result<Secret, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key in --api-key-file.")
-    })?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key."))?;
     let text = Zeroizing::new(text);
     // The key file's lines have a name and a digest, not a key.
     if text.split_whitespace().count() != 1 {

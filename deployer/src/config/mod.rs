@@ -25,12 +25,12 @@ pub use attestation::{Attestation, Trust};
 pub use autostop::AutostopLimits;
 pub use file::File;
 pub use names::own_parameters;
-pub use operator::{commit, no_color, operator, wall_clock};
+pub use operator::{commit, dumb_terminal, no_color, operator, wall_clock};
 pub use payload::{ConfigHash, DeployPayload};
 pub use reference::ValueOrReference;
 pub use resolve::resolve;
 pub use settings::{ImageSettings, Settings};
-pub use webhook::{WEBHOOK_VARIABLE, webhook};
+pub use webhook::{SECRET_VARIABLES, WEBHOOK_VARIABLE, webhook};
 
 pub(crate) use check::{IDLE_MINUTES, is_instance};
 

@@ -22,6 +22,12 @@ pub fn no_color() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// Returns whether `TERM` names a terminal that cannot move its cursor.
+#[must_use]
+pub fn dumb_terminal() -> bool {
+    env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb")
+}
+
 /// Returns the commit of the repository, with `-dirty` if tracked files differ from it; `unknown` without git.
 #[must_use]
 pub fn commit(root: &Path) -> String {

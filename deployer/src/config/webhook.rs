@@ -11,6 +11,10 @@ use crate::secret::Secret;
 /// The environment variable that holds the webhook's address.
 pub const WEBHOOK_VARIABLE: &str = "DEPLOYER_WEBHOOK_URL";
 
+/// Variables that are removed from the environment of the operator's programs: secrets of the deployer that they do not
+/// need.
+pub const SECRET_VARIABLES: [&str; 3] = [WEBHOOK_VARIABLE, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 /// Returns the address from the environment, or else from the file that `notify.webhook_file` names; `None` if neither
 /// is set.
 pub fn webhook(written: &ConfigFile) -> Result<Option<Secret>, String> {

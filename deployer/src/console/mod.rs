@@ -4,6 +4,7 @@
 mod ask;
 mod document;
 mod format;
+mod terminal;
 mod transfer;
 mod typing;
 mod words;
@@ -17,6 +18,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 pub use format::Format;
+pub use terminal::{AnsiBackend, Key, Terminal, keys};
 pub use transfer::{Transfer, size};
 pub use typing::HiddenTyping;
 pub use words::{duration, money, since, timestamp, until};
@@ -32,6 +34,8 @@ pub struct Console {
     color: bool,
     /// Whether progress lines can be overwritten, because stderr is a terminal.
     live: bool,
+    /// Whether nothing is printed, because the screen belongs to a dashboard.
+    silent: bool,
     /// Whether an unfinished progress line must be cleared before the next text.
     open: Cell<bool>,
     /// The subject of the last progress event, and when it was written.
@@ -65,6 +69,7 @@ impl Console {
             format,
             color: live && !no_color,
             live,
+            silent: false,
             open: Cell::new(false),
             last_progress: RefCell::default(),
             document: RefCell::default(),
@@ -72,7 +77,15 @@ impl Console {
         }
     }
 
-    fn is_json(&self) -> bool {
+    /// Returns an output that prints nothing and asks nobody, for work behind a dashboard.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self { live: false, color: false, silent: true, ..Self::new(true, Format::Text) }
+    }
+
+    /// Returns whether a program reads the output.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
@@ -88,6 +101,9 @@ impl Console {
     }
 
     fn line(&self, text: &str) {
+        if self.silent {
+            return;
+        }
         self.clear();
         say_raw(&format!("{text}\n"));
     }
@@ -103,7 +119,7 @@ impl Console {
 
     /// Writes data as text. The JSON document has the same data through [`Self::result`].
     pub fn data(&self, text: &str) {
-        if self.is_json() {
+        if self.is_json() || self.silent {
             return;
         }
         self.clear();
@@ -148,6 +164,13 @@ impl Console {
             document::event("log", json!({"text": text}));
         } else {
             self.data(text);
+        }
+    }
+
+    /// Writes a snapshot of the monitor as an event; nothing as text, which has the notices alone.
+    pub fn snapshot(&self, snapshot: &impl serde::Serialize) {
+        if self.is_json() {
+            document::event("snapshot", json!({"snapshot": snapshot}));
         }
     }
 
@@ -199,7 +222,7 @@ impl Console {
             let text: String = format!("   {shown}").chars().take(110).collect();
             say_raw(&format!("\r\x1b[2K{text}"));
             self.open.set(true);
-        } else if self.last_progress.borrow().0 != what {
+        } else if !self.silent && self.last_progress.borrow().0 != what {
             say_raw(&format!("   {plain}\n"));
         }
         self.last_progress.borrow_mut().0.replace_range(.., what);

@@ -16,7 +16,7 @@ use tokio::{
 use super::Event;
 use crate::{
     child::{self, kill},
-    config::WEBHOOK_VARIABLE,
+    config::SECRET_VARIABLES,
     console::{Console, duration},
     context::DeployContext,
     failure::Failure,
@@ -28,8 +28,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LAST_LINES_WAIT: Duration = Duration::from_millis(200);
 /// The most output lines of a hook that are shown.
 const MOST_LINES: usize = 500;
-/// Variables that are removed from a hook's environment: secrets of the deployer that a hook does not need.
-const REMOVED_VARIABLES: [&str; 3] = [WEBHOOK_VARIABLE, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// Why a hook did not succeed.
 #[derive(Debug)]
@@ -103,7 +101,7 @@ pub(super) async fn run<P>(context: &DeployContext<'_, P>, name: &str, event: &E
 fn start(path: &Path, folder: &Path, event: &Event) -> std::io::Result<(Child, UnboundedReceiver<String>)> {
     let mut command = Command::new(path.canonicalize()?);
     command.current_dir(folder).envs(event.environment());
-    for name in REMOVED_VARIABLES {
+    for name in SECRET_VARIABLES {
         command.env_remove(name);
     }
     child::start(&mut command)

@@ -17,6 +17,7 @@ const COMMANDS: &[&[&str]] = &[
     &["down", "--yes"],
     &["status"],
     &["logs"],
+    &["monitor", "--once"],
     &["exec", "disk"],
     &["restart", "--yes"],
     &["releases"],

@@ -9,6 +9,7 @@ mod gateway;
 mod http;
 mod init;
 mod laptop;
+mod monitor;
 mod policy;
 mod smoke;
 mod url;

@@ -1,0 +1,228 @@
+//! What the monitor takes from one scrape of the gateway: counters and the state of the moment. Pure.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    exposition::{Exposition, Sample},
+    histogram::Histogram,
+    plain,
+};
+
+/// Codes of notes that failed through no fault of the client, as in the alert rules of `config/alerts.yaml`.
+pub(super) const FAILED: [&str; 9] = [
+    "internal",
+    "upstream_rejected",
+    "upstream_failed",
+    "output_unusable",
+    "output_truncated",
+    "upstream_unavailable",
+    "model_loading",
+    "overloaded",
+    "deadline_exceeded",
+];
+
+/// Routes whose requests have one note.
+const ONE_NOTE: [&str; 2] = ["/api/v1/extract", "/api/v1/extract/stream"];
+
+/// The most model servers that are shown.
+const MOST_SERVERS: usize = 32;
+
+/// What one scrape says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatewaySample {
+    /// The counters.
+    pub counters: Counters,
+    /// The state of the moment.
+    pub now: Moment,
+}
+
+/// Counters since the start of the gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counters {
+    /// Notes that were answered.
+    pub ok: f64,
+    /// Notes that failed through no fault of the client.
+    pub failed: f64,
+    /// Records without a value.
+    pub empty: f64,
+    /// Values in records.
+    pub values: f64,
+    /// Values that nothing in their note supports.
+    pub unsupported: f64,
+    /// Times of requests with one note.
+    pub requests: Histogram,
+    /// Times of the engine, of each note.
+    pub engine: Histogram,
+}
+
+/// The gateway's state at the moment of the scrape.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Moment {
+    /// Whether notes can be read.
+    pub ready: bool,
+    /// Why not: `loading`, `unreachable`, `model_missing`, `draining`.
+    pub reason: Option<String>,
+    /// Notes in work, including waiting ones.
+    pub running: f64,
+    /// Calls to the model servers in flight.
+    pub calls: f64,
+    /// Calls that wait for a model server.
+    pub queue: f64,
+    /// The used share of the memory budget, from 0 to 1.
+    pub memory_share: f64,
+    /// The used share of the fullest KV cache, from 0 to 1; `null` if no model server tells it.
+    pub kv_cache_share: Option<f64>,
+    /// The model servers with their states; empty if the rules answer.
+    pub model_servers: Vec<ModelServer>,
+    /// When the gateway started, in seconds since 1970.
+    pub started: f64,
+}
+
+/// One model server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ModelServer {
+    /// Its name in the gateway.
+    pub name: String,
+    /// `ready`, `loading`, `model_missing`, `untrusted` or `unreachable`.
+    pub state: String,
+}
+
+impl GatewaySample {
+    /// Reads a scrape. Returns an error that names the first missing metric.
+    pub fn read(scrape: &Exposition) -> Result<Self, String> {
+        let code = |wanted: &'static [&'static str]| move |sample: &Sample| wanted.contains(&sample.label("code"));
+        let is = |label: &'static str, wanted: &'static [&'static str]| {
+            move |sample: &Sample| wanted.contains(&sample.label(label))
+        };
+        let counters = Counters {
+            ok: scrape.sum_of("gateway_notes_total", code(&["ok"]))?,
+            failed: scrape.sum_of("gateway_notes_total", code(&FAILED))?,
+            empty: scrape.sum_of("gateway_empty_records_total", is("outcome", &["answered", "doubted"]))?,
+            values: scrape.all("gateway_values_total")?,
+            unsupported: scrape.sum_of("gateway_values_total", is("kind", &["unsupported"]))?,
+            requests: Histogram::read(scrape, "gateway_http_request_seconds", is("route", &ONE_NOTE))?,
+            engine: Histogram::read(scrape, "gateway_stage_seconds", is("stage", &["engine"]))?,
+        };
+        let at_one = |name: &'static str| scrape.series(name).filter(|sample| sample.value > 0.0);
+        let (held, budget) = (scrape.all("gateway_memory_held_bytes")?, scrape.all("gateway_memory_budget_bytes")?);
+        let server =
+            |sample: &Sample| ModelServer { name: plain(sample.label("replica")), state: plain(sample.label("state")) };
+        let mut model_servers: Vec<ModelServer> =
+            at_one("gateway_upstream_replicas").take(MOST_SERVERS).map(server).collect();
+        model_servers.sort_by(|one, other| one.name.cmp(&other.name));
+        let caches = scrape.series("gateway_vllm_kv_cache_usage").map(|sample| sample.value);
+        let now = Moment {
+            ready: scrape.all("gateway_ready")? > 0.0,
+            reason: at_one("gateway_not_ready").next().map(|sample| plain(sample.label("reason"))),
+            running: scrape.all("gateway_extractions_running")?,
+            calls: scrape.all("gateway_upstream_in_flight")?,
+            queue: scrape.all("gateway_queue_depth")?,
+            memory_share: if budget > 0.0 { held / budget } else { 0.0 },
+            kv_cache_share: caches.reduce(f64::max),
+            model_servers,
+            started: scrape.all("process_start_time_seconds")?,
+        };
+        let numbers = [counters.ok, counters.failed, counters.empty, counters.values, now.queue, now.started];
+        if numbers.iter().any(|number| !number.is_finite() || *number < 0.0) {
+            return Err("/metrics has a count that is no count".to_owned());
+        }
+        Ok(Self { counters, now })
+    }
+}
+
+impl Counters {
+    /// Returns whether these counters may follow the earlier ones. They do not after a start of the gateway.
+    fn follow(&self, earlier: &Self) -> bool {
+        let pairs = [
+            (self.ok, earlier.ok),
+            (self.failed, earlier.failed),
+            (self.empty, earlier.empty),
+            (self.values, earlier.values),
+            (self.requests.count(), earlier.requests.count()),
+            (self.engine.count(), earlier.engine.count()),
+        ];
+        pairs.iter().all(|(now, before)| now >= before)
+    }
+
+    /// Returns what was counted since an earlier sample.
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            ok: self.ok - earlier.ok,
+            failed: self.failed - earlier.failed,
+            empty: self.empty - earlier.empty,
+            values: self.values - earlier.values,
+            unsupported: self.unsupported - earlier.unsupported,
+            requests: self.requests.since(&earlier.requests),
+            engine: self.engine.since(&earlier.engine),
+        }
+    }
+}
+
+impl GatewaySample {
+    /// Returns whether this sample is of the same process as the earlier one, and later.
+    pub(super) fn follows(&self, earlier: &Self) -> bool {
+        (self.now.started - earlier.now.started).abs() < 1.0 && self.counters.follow(&earlier.counters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FAILED, GatewaySample};
+    use crate::monitor::{exposition::Exposition, testing::scrape};
+
+    fn read(text: &str) -> Result<GatewaySample, String> {
+        GatewaySample::read(&Exposition::parse(text).unwrap())
+    }
+
+    #[test]
+    fn a_scrape_is_read() {
+        let found = read(&scrape(90, 10)).unwrap();
+        let counters = &found.counters;
+        assert_eq!((counters.ok, counters.failed, counters.empty), (90.0, 10.0, 9.0));
+        assert_eq!((counters.values, counters.unsupported), (180.0, 18.0));
+        assert_eq!((counters.requests.count(), counters.engine.count()), (100.0, 100.0));
+        assert_eq!((found.now.queue, found.now.calls, found.now.running), (3.0, 32.0, 35.0));
+        assert_eq!((found.now.memory_share, found.now.kv_cache_share), (0.5, Some(0.75)));
+        let servers: Vec<String> =
+            found.now.model_servers.iter().map(|server| format!("{} {}", server.name, server.state)).collect();
+        assert_eq!(servers, ["a ready", "b loading"]);
+    }
+
+    #[test]
+    fn each_missing_metric_is_named() {
+        let whole = scrape(1, 0);
+        for name in [
+            "gateway_notes_total",
+            "gateway_empty_records_total",
+            "gateway_values_total",
+            "gateway_http_request_seconds_bucket",
+            "gateway_stage_seconds_bucket",
+            "gateway_memory_held_bytes",
+            "gateway_memory_budget_bytes",
+            "gateway_ready",
+            "gateway_extractions_running",
+            "gateway_upstream_in_flight",
+            "gateway_queue_depth",
+            "process_start_time_seconds",
+        ] {
+            let without: Vec<&str> = whole.lines().filter(|line| !line.starts_with(name)).collect();
+            assert!(read(&without.join("\n")).unwrap_err().contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_no_count_is_refused() {
+        for wrong in ["NaN", "-1", "+Inf"] {
+            let text = scrape(1, 0).replace("code=\"ok\"} 1", &format!("code=\"ok\"}} {wrong}"));
+            assert!(read(&text).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_codes_are_those_of_the_alert_rules() {
+        let rules = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/alerts.yaml"));
+        assert!(rules.contains(&format!("code=~\"{}\"", FAILED.join("|"))));
+        assert!(rules.contains("outcome=~\"answered|doubted\"") && rules.contains("kind=\"unsupported\""));
+    }
+}
