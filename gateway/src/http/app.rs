@@ -6,10 +6,11 @@ use axum::extract::FromRef;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
-use super::{cache::ResponseCache, request::RequestPolicy};
+use super::{cache::ResponseCache, request::RequestPolicy, shadow::Shadow};
 use crate::{
     access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, jobs::Jobs,
-    memory::Memory, rate_limits::RateLimits, readiness::Readiness, spool::SpoolSpace, telemetry::Metrics,
+    memory::Memory, rate_limits::RateLimits, readiness::Readiness, routing::Routing, spool::SpoolSpace,
+    telemetry::Metrics,
 };
 
 /// All services of one process.
@@ -32,6 +33,10 @@ pub struct App {
 pub struct Extractor {
     /// Reads a note.
     pub pipeline: Pipeline,
+    /// The models behind the public name.
+    pub routing: Arc<Routing>,
+    /// What the shadow model reads now.
+    pub shadow: Shadow,
     /// The rules for requests.
     pub policy: RequestPolicy,
     /// Maximum time from the arrival of a request to its answer.

@@ -12,7 +12,7 @@ use super::{App, context::RequestContext};
 use crate::{
     access::Principal,
     audit::AuditEntry,
-    extraction::{Answer, Field, StageTimings},
+    extraction::{Answer, Field, ModelName, StageTimings},
     in_flight::InFlightGuard,
     telemetry::Route,
 };
@@ -33,6 +33,8 @@ pub(super) struct AuditRecord {
     pub(super) note_chars: usize,
     pub(super) stages: Option<StageTimings>,
     pub(super) cached: bool,
+    /// The model that reads the note, for the log; `None` with the rules engine.
+    pub(super) model: Option<ModelName>,
     note_hmac: Option<String>,
     answered: Option<AnswerFacts>,
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The routes that read notes.
-const NOTE_ROUTES: [Route; 6] = [
+pub(super) const NOTE_ROUTES: [Route; 6] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",

@@ -28,6 +28,7 @@ mod rate_limit;
 pub mod request;
 mod request_record;
 mod service;
+mod shadow;
 mod stream;
 mod ui;
 
@@ -48,6 +49,7 @@ pub use self::{
     cache::ResponseCache,
     metrics::known_labels,
     openapi::{DocumentSettings, document, document_3_0},
+    shadow::Shadow,
 };
 use crate::{config::OriginPattern, telemetry::Route};
 
