@@ -47,6 +47,7 @@ pub struct QueuePriority {
 pub struct Lease {
     admission: Arc<Admission>,
     began: Option<Instant>,
+    background: bool,
     ended: bool,
 }
 
@@ -175,7 +176,9 @@ impl Admission {
         state.free -= 1;
         state.given += 1;
         drop(state);
-        Ok(self.lease(Some(Instant::now())))
+        let mut lease = self.lease(Some(Instant::now()));
+        lease.background = true;
+        Ok(lease)
     }
 
     /// Completes when a caller finds no free slot after this was called. Background calls must end then.
@@ -209,7 +212,7 @@ impl Admission {
     }
 
     fn lease(self: &Arc<Self>, began: Option<Instant>) -> Lease {
-        Lease { admission: Arc::clone(self), began, ended: false }
+        Lease { admission: Arc::clone(self), began, background: false, ended: false }
     }
 
     fn release(self: &Arc<Self>, lease: &Lease) {
@@ -217,8 +220,11 @@ impl Admission {
             let mut state = self.state();
             if let Some(began) = lease.began {
                 state.returned += 1;
-                state.abandoned += u64::from(!lease.ended);
-                state.update_mean(began.elapsed());
+                // A background call that ends for a caller says nothing about callers, nor about the time of a call.
+                if !lease.background {
+                    state.abandoned += u64::from(!lease.ended);
+                    state.update_mean(began.elapsed());
+                }
             }
             let next = state.queue.pop();
             if next.is_none() {

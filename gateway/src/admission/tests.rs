@@ -122,7 +122,8 @@ async fn a_background_call_gets_a_slot_only_while_most_are_free_and_ends_for_a_c
     drop(spare);
     waiter.await.unwrap().unwrap().end();
     let counts = admission.counts();
-    assert_eq!((counts.queued, counts.refused), (0, 0), "a background call that gets no slot is no refused caller");
+    let of_callers = (counts.queued, counts.refused, counts.abandoned);
+    assert_eq!(of_callers, (0, 0, 0), "a background call is no refused caller, and none that has left");
     drop((first, others));
     assert!(Admission::new(1, 1).acquire(&background, Deadline::after(LATE)).await.is_ok());
 }

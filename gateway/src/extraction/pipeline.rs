@@ -147,9 +147,10 @@ impl Pipeline {
         answer_options: AnswerOptions,
         deadline: Deadline,
     ) -> Result<(Answer, StageTimings), ExtractError> {
-        let routed = self.routing.as_ref().map(|routing| {
+        // A model that the request has is not chosen again: between the two choices the weights may have changed.
+        let routed = self.routing.as_ref().filter(|_| request.model.is_none()).map(|routing| {
             let caller = Caller { session: None, principal: request.priority.principal.as_ref() };
-            let model = routing.resolve(request.model.as_ref(), caller, note.as_str());
+            let model = routing.resolve(None, caller, note.as_str());
             EngineRequest { model: Some(model), ..request.clone() }
         });
         let request = routed.as_ref().unwrap_or(request);

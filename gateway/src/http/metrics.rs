@@ -59,6 +59,9 @@ pub(super) async fn metrics(
         replicas: &replicas,
         audit: state.audit.as_ref().map(crate::audit::Audit::state),
     };
+    if extractor.pipeline.engine() == EngineName::Vllm {
+        state.metrics.models().set_shares(&extractor.routing.shares());
+    }
     let body = state.metrics.render(&gauges, format);
     let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
     (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), body).into_response()

@@ -100,6 +100,17 @@ impl Routing {
         &self.served
     }
 
+    /// Returns every name that model servers may be asked for, with its share of the notes for the public name now, in
+    /// percent.
+    #[must_use]
+    pub fn shares(&self) -> Vec<(Arc<str>, u8)> {
+        let table = self.table();
+        let share = |name: &Arc<str>| {
+            table.targets.iter().find(|target| target.name == *name).map_or(0, |target| target.percent)
+        };
+        self.served.iter().map(|name| (Arc::clone(name), share(name))).collect()
+    }
+
     /// Returns the names of the models that answer for the public name now.
     #[must_use]
     pub fn targets(&self) -> Vec<Arc<str>> {

@@ -1,8 +1,10 @@
 //! The metrics of each model: what it answered, and how the shadow model's records compare. They contain counts only.
 
+use std::sync::Arc;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -15,11 +17,17 @@ use crate::extraction::{Agreement, Answer, Basis, CrossCheck, Field};
 /// The metrics of the models.
 #[derive(Debug)]
 pub struct ModelMetrics {
+    shares: Family<ModelLabels, Gauge>,
     notes: Family<ModelOutcomeLabels, Counter>,
     values: Family<ModelKindLabels, Counter>,
     shadow_notes: Family<ModelOutcomeLabels, Counter>,
     shadow_fields: Family<ShadowFieldLabels, Counter>,
     shadow_values: Family<ShadowValueLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabels {
+    model: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -94,6 +102,9 @@ impl ModelMetrics {
         };
         let answers: Vec<_> = ModelOutcome::ALL.iter().map(|outcome| outcome.name()).collect();
         let readings: Vec<_> = ShadowOutcome::ALL.iter().map(|outcome| outcome.name()).collect();
+        let shares = Family::default();
+        let help = "Share of the notes for the public name that a model reads, in percent";
+        registry.register("model_share", help, shares.clone());
         let help = "Notes by the model that read them and result: answered, empty (a record without a value), failed";
         let notes = counters(registry, ("model_notes", help), by_outcome(&answers));
         let help = "Values in records, by the model that answered and by basis";
@@ -119,7 +130,14 @@ impl ModelMetrics {
             })
         });
         let shadow_values = counters(registry, ("shadow_values", help), labels);
-        Self { notes, values, shadow_notes, shadow_fields, shadow_values }
+        Self { shares, notes, values, shadow_notes, shadow_fields, shadow_values }
+    }
+
+    /// Sets the shares of the models in percent.
+    pub fn set_shares(&self, shares: &[(Arc<str>, u8)]) {
+        for (model, percent) in shares {
+            self.shares.get_or_create(&ModelLabels { model: model.to_string() }).set(i64::from(*percent));
+        }
     }
 
     /// Counts a note that a model answered: its result, and its values by basis.

@@ -122,7 +122,8 @@ impl VllmEngine {
         deadline: Deadline,
     ) -> Result<Draft, EngineError> {
         let caller = Caller { session: None, principal: request.priority.principal.as_ref() };
-        let model = self.routing.resolve(request.model.as_ref(), caller, note.as_str());
+        let chosen = || self.routing.resolve(None, caller, note.as_str());
+        let model = request.model.clone().unwrap_or_else(chosen);
         // Whatever a request says, a server is asked for a model of the settings only: a server may load what it is asked
         // for from its disk.
         if !self.routing.served().contains(&model) {

@@ -38,8 +38,9 @@ async fn ready(settings: Settings) -> (Gateway, Router) {
     (gateway, router)
 }
 
+/// A note in which the rules find nothing, so an empty record of it is believed and the model is asked once.
 fn note(number: usize) -> String {
-    format!("Patient {number}: stage II colon cancer, treated with surgery.")
+    format!("Patient {number} was seen and feels well.")
 }
 
 async fn read(router: &Router, body: Value) -> Value {
@@ -86,12 +87,12 @@ async fn two_adapters() {
     let server = start_vllm_with(port, &model.display().to_string(), &[("VLLM_ADAPTERS", &adapters)]);
 
     let (_gateway, halves) = ready(routed(port, &[(OLD, 50), (NEW, 50)], None)).await;
-    let models = models_of(&halves, 24).await;
+    let models = models_of(&halves, 16).await;
     let of_old = models.iter().filter(|model| *model == OLD).count();
-    assert!((6..=18).contains(&of_old), "{models:?}");
-    eprintln!("two adapters: 24 notes at 50/50, {of_old} of them read by {OLD}");
+    assert!((3..=13).contains(&of_old), "{models:?}");
+    eprintln!("two adapters: 16 notes at 50/50, {of_old} of them read by {OLD}");
     let (_restarted, again) = ready(routed(port, &[(NEW, 50), (OLD, 50)], None)).await;
-    assert_eq!(models_of(&again, 24).await, models, "after a restart");
+    assert_eq!(models_of(&again, 16).await, models, "after a restart");
     each_note_is_read_by_the_adapter_that_its_answer_names(&again).await;
     only_listed_names_reach_the_server(&again, port).await;
     the_public_name_moves_and_returns(port).await;
@@ -101,11 +102,12 @@ async fn two_adapters() {
 
 async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router) {
     let mut differing = 0;
-    for number in 0..4 {
-        let routed = read(router, json!({"text": note(number)})).await;
+    for number in 0..3 {
+        let text = format!("Patient {number}: stage II colon cancer, treated with surgery.");
+        let routed = read(router, json!({"text": text})).await;
         let mut outputs = BTreeMap::new();
         for model in [OLD, NEW] {
-            let answer = read(router, json!({"text": note(number), "model": model})).await;
+            let answer = read(router, json!({"text": text, "model": model})).await;
             assert_eq!(answer["model"], model);
             outputs.insert(model, answer["raw_output"].clone());
         }
@@ -113,7 +115,7 @@ async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router)
         differing += usize::from(outputs[OLD] != outputs[NEW]);
     }
     assert!(differing > 0, "the two adapters differ, so they answer differently");
-    eprintln!("two adapters: {differing} of 4 notes have another record from the noisy adapter");
+    eprintln!("two adapters: {differing} of 3 notes have another record from the noisy adapter");
 }
 
 async fn only_listed_names_reach_the_server(router: &Router, port: u16) {
@@ -146,7 +148,7 @@ async fn the_public_name_moves_and_returns(port: u16) {
             let changed = gateway.model_switch.apply(&routed(port, &[(model, 100)], None));
             assert_eq!(changed.unwrap(), Some(format!("{model}=100")));
             let before = counted(&router, "gateway_model_notes_total", &name).await;
-            while counted(&router, "gateway_model_notes_total", &name).await < before + 12.0 {
+            while counted(&router, "gateway_model_notes_total", &name).await < before + 6.0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
@@ -166,7 +168,7 @@ async fn the_shadow_compares(port: u16) {
     let (_plain, plain) = ready(routed(port, &[(OLD, 100)], None)).await;
     let (_shadowed, shadowed) = ready(routed(port, &[(OLD, 100)], Some(NEW))).await;
     let mut times = [Duration::ZERO; 2];
-    for number in 0_u8..6 {
+    for number in 0_u8..4 {
         let mut outputs = Vec::new();
         for (router, time) in [&plain, &shadowed].into_iter().zip(&mut times) {
             let started = Instant::now();
@@ -185,11 +187,11 @@ async fn the_shadow_compares(port: u16) {
     let compared = counted(&shadowed, "gateway_shadow_notes_total", "outcome=\"compared\"").await;
     let fields = counted(&shadowed, "gateway_shadow_fields_total", "").await;
     let agree = counted(&shadowed, "gateway_shadow_fields_total", "kind=\"agree\"").await;
-    assert!(compared > 3.0 && (fields - 7.0 * compared).abs() < 0.5, "{compared} {fields}");
+    assert!(compared > 1.0 && (fields - 7.0 * compared).abs() < 0.5, "{compared} {fields}");
     eprintln!(
-        "two adapters: shadow compared {compared} of 6 notes, {agree} of {fields} fields agree; mean time {:.2} s \
+        "two adapters: shadow compared {compared} of 4 notes, {agree} of {fields} fields agree; mean time {:.2} s \
          without and {:.2} s with it",
-        times[0].as_secs_f64() / 6.0,
-        times[1].as_secs_f64() / 6.0
+        times[0].as_secs_f64() / 4.0,
+        times[1].as_secs_f64() / 4.0
     );
 }

@@ -178,6 +178,8 @@ async fn the_public_name_moves_to_another_model_and_back_without_a_failed_note()
         for (model, summary) in [(NEW, "medical-ie@89ef4567=100"), (OLD, "medical-ie@0123abcd=100")] {
             let posts = server.posts.lock().unwrap().len();
             assert_eq!(served.model_switch.apply(&to(model)).unwrap().as_deref(), Some(summary));
+            let shares = served.shares().await;
+            assert_eq!((shares[model], shares.values().sum::<u64>()), (100, 100), "{shares:?}");
             until("notes are read", async || server.posts.lock().unwrap().len() > posts + 40).await;
         }
         stop.store(true, SeqCst);

@@ -93,6 +93,17 @@ impl Served {
         values.sum()
     }
 
+    /// Returns the share of each model, as `/metrics` has it.
+    pub(crate) async fn shares(&self) -> std::collections::BTreeMap<String, u64> {
+        let url = format!("http://{}/metrics", self.metrics_address);
+        let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
+        let shares = text.lines().filter_map(|line| {
+            let (model, share) = line.strip_prefix("gateway_model_share{model=\"")?.split_once("\"} ")?;
+            Some((model.to_owned(), share.parse().unwrap()))
+        });
+        shares.collect()
+    }
+
     /// Does what SIGTERM does.
     pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
