@@ -45,11 +45,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{access::ListenerKind, assets::Asset, context::RequestContext, error::ErrorCode};
 pub use self::{
-    app::{AccessControl, App, BatchLimits, Extractor, ServiceState},
+    app::{AccessControl, App, BatchLimits, Extractor, ServiceState, Shadow},
     cache::ResponseCache,
     metrics::known_labels,
     openapi::{DocumentSettings, document, document_3_0},
-    shadow::Shadow,
 };
 use crate::{config::OriginPattern, telemetry::Route};
 

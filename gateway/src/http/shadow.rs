@@ -3,17 +3,11 @@
 //! The caller has its answer before the shadow reads, and a shadow call never takes a slot that a caller waits for: it
 //! begins only while most slots are free, and ends when a caller has to wait, when memory is short, and at shutdown.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{
-    App,
-    note::{self, ExtractionJob},
-};
+use super::{App, request::ValidRequest};
 use crate::{
     admission::QueuePriority,
     extraction::{
@@ -23,23 +17,6 @@ use crate::{
     memory::{MemoryReservation, Purpose},
     telemetry::{BasisCounts, Reader, ShadowOutcome},
 };
-
-/// Notes that the shadow model reads at once.
-const MOST_AT_ONCE: usize = 4;
-
-/// The notes that the shadow model reads now.
-#[derive(Debug)]
-pub struct Shadow {
-    running: Arc<Semaphore>,
-    /// Whether the log already says that no model server has the shadow model.
-    absence_logged: AtomicBool,
-}
-
-impl Default for Shadow {
-    fn default() -> Self {
-        Self { running: Arc::new(Semaphore::new(MOST_AT_ONCE)), absence_logged: AtomicBool::new(false) }
-    }
-}
 
 /// A note that the shadow model reads.
 struct ShadowReading {
@@ -54,14 +31,13 @@ struct ShadowReading {
 }
 
 /// Has the shadow model read the note of an answer, if there is such a model, the note is in its sample and there is
-/// room. It returns at once.
-pub(super) fn offer(app: &App, job: &ExtractionJob, answer: &Answer) {
+/// room for `bytes` of memory. It returns at once.
+pub(super) fn offer(app: &App, request: &ValidRequest, bytes: usize, answer: &Answer) {
     if answer.engine != EngineName::Vllm {
         return;
     }
-    let note = &job.request.note;
-    let Some(model) = app.extractor.routing.shadow_of(note.as_str(), &answer.model) else { return };
-    match ShadowReading::begin(app, job, answer, &model) {
+    let Some(model) = app.extractor.routing.shadow_of(request.note.as_str(), &answer.model) else { return };
+    match ShadowReading::begin(app, request, bytes, answer, &model) {
         Some(reading) => drop(tokio::spawn(reading.read(model))),
         None => app.state.metrics.models().count_shadow(&model, ShadowOutcome::Dropped),
     }
@@ -69,16 +45,15 @@ pub(super) fn offer(app: &App, job: &ExtractionJob, answer: &Answer) {
 
 impl ShadowReading {
     /// Returns the reading of a note; `None` if there is no room for it.
-    fn begin(app: &App, job: &ExtractionJob, answer: &Answer, model: &ModelName) -> Option<Self> {
+    fn begin(app: &App, valid: &ValidRequest, bytes: usize, answer: &Answer, model: &ModelName) -> Option<Self> {
         if app.state.readiness.is_draining() || app.extractor.pipeline.admission().counts().queued > 0 {
             return None;
         }
         let permit = Arc::clone(&app.extractor.shadow.running).try_acquire_owned().ok()?;
-        let bytes = note::memory(&job.request.note);
         // A reservation that is refused would count as one of a caller.
         let mut reservation = app.state.memory.reserve(None, Purpose::Batch, 0).ok().filter(|own| own.fits(bytes))?;
         reservation.grow_anyway(bytes);
-        let options = &job.request.options;
+        let options = &valid.options;
         let request = EngineRequest {
             model: Some(Arc::clone(model)),
             temperature: options.temperature,
@@ -87,7 +62,7 @@ impl ShadowReading {
         };
         Some(Self {
             app: app.clone(),
-            note: job.request.note.clone(),
+            note: valid.note.clone(),
             request,
             answered: answer.record.clone(),
             answered_bases: BasisCounts::of(answer),
