@@ -56,7 +56,7 @@ pub(super) async fn read(
 ) -> Result<Extraction, Rejection> {
     let ValidRequest { note, options } = &job.request;
     let model = model(app, context, job);
-    audit_guard.record.model = model.clone();
+    audit_guard.record.model.clone_from(&model);
     let cache = app.extractor.response_cache.as_ref();
     let key = cache.and_then(|cache| Some((cache, cache.key(&job.request, model.as_ref())?)));
     if let Some((cache, key)) = key {

@@ -265,6 +265,7 @@ impl Metrics {
     }
 
     /// Returns the metrics of the models.
+    #[must_use]
     pub fn models(&self) -> &ModelMetrics {
         &self.models
     }

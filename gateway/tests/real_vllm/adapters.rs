@@ -95,14 +95,14 @@ async fn two_adapters() {
     eprintln!("two adapters: 16 notes at 50/50, {of_old} of them read by {OLD}");
     let (_restarted, again) = ready(routed(port, &[(NEW, 50), (OLD, 50)], None)).await;
     assert_eq!(models_of(&again, 16).await, models, "after a restart");
-    each_note_is_read_by_the_adapter_that_its_answer_names(&again).await;
+    each_note_is_read_by_the_adapter_that_its_answer_names(&again, port).await;
     only_listed_names_reach_the_server(&again, port).await;
     the_public_name_moves_and_returns(port).await;
     the_shadow_compares(port).await;
     drop(server);
 }
 
-async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router) {
+async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router, port: u16) {
     let mut differing = 0;
     for number in 0..3 {
         let text = format!("Patient {number}: stage II colon cancer, treated with surgery.");
@@ -116,7 +116,14 @@ async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router)
         assert_eq!(routed["raw_output"], outputs[routed["model"].as_str().unwrap()]);
         differing += usize::from(outputs[OLD] != outputs[NEW]);
     }
-    assert!(differing > 0, "the two adapters differ, so they answer differently");
+    // The records of a robust adapter and of its noisy copy may be equal. The server's own figures tell the two apart.
+    let mut likelihoods = Vec::new();
+    for model in [OLD, NEW] {
+        let body = json!({"model": model, "prompt": "Stage II", "max_tokens": 4, "temperature": 0, "logprobs": 1});
+        let completion = raw(port, "/v1/completions", &body).await;
+        likelihoods.push(completion["choices"][0]["logprobs"]["token_logprobs"].clone());
+    }
+    assert!(likelihoods[0].is_array() && likelihoods[0] != likelihoods[1], "{likelihoods:?}");
     eprintln!("two adapters: {differing} of 3 notes have another record from the noisy adapter");
 }
 

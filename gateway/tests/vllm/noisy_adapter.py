@@ -19,7 +19,7 @@ def main():
     arguments.add_argument("adapter", type=pathlib.Path)
     arguments.add_argument("out", type=pathlib.Path)
     arguments.add_argument("--seed", type=int, default=11)
-    arguments.add_argument("--noise", type=float, default=0.5)
+    arguments.add_argument("--noise", type=float, default=1.0)
     options = arguments.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(options.seed)
