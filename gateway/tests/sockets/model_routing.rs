@@ -46,19 +46,19 @@ fn note(number: usize) -> String {
 }
 
 /// Returns the models that the server was asked for.
-fn asked(server: &Server) -> BTreeSet<String> {
-    server.completions().iter().map(|body| body["model"].as_str().unwrap().to_owned()).collect()
+fn asked(upstream: &Server) -> BTreeSet<String> {
+    upstream.completions().iter().map(|body| body["model"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_meets_one_model_over_routes_retries_and_restarts() {
-    let server = two_models();
-    let settings = routed(server.clone().start().await, &[(OLD, 50), (NEW, 50)]);
+    let upstream = two_models();
+    let settings = routed(upstream.clone().start().await, &[(OLD, 50), (NEW, 50)]);
     let served = Served::ready(settings.clone()).await;
     let mut models = Vec::new();
     for number in 0..24 {
         let model = model_of(served.extract(&note(number))).await;
-        assert_eq!(server.completions().last().unwrap()["model"], model.as_str());
+        assert_eq!(upstream.completions().last().unwrap()["model"], model.as_str());
         models.push(model);
     }
     assert_eq!(models.iter().collect::<BTreeSet<_>>().len(), 2, "{models:?}");
@@ -91,41 +91,41 @@ async fn a_note_meets_one_model_over_routes_retries_and_restarts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_chunks_of_a_note_meet_one_model() {
-    let server = two_models();
-    let served = Served::ready(routed(server.clone().start().await, &[(OLD, 50), (NEW, 50)])).await;
+    let upstream = two_models();
+    let served = Served::ready(routed(upstream.clone().start().await, &[(OLD, 50), (NEW, 50)])).await;
     let mut models = BTreeSet::new();
     for number in 0..16 {
-        server.posts.lock().unwrap().clear();
+        upstream.posts.lock().unwrap().clear();
         let text = format!("Note {number}. {}", "Seen in clinic with stage IV lung cancer. ".repeat(400));
         let answer = json_of(served.extract(&text)).await;
         assert!(answer["chunks"].as_u64().unwrap() > 2, "{answer}");
-        assert_eq!(asked(&server).len(), 1);
-        models.append(&mut asked(&server));
+        assert_eq!(asked(&upstream).len(), 1);
+        models.append(&mut asked(&upstream));
     }
     assert_eq!(models.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_listed_names_reach_the_server() {
-    let server = two_models();
-    let served = Served::ready(routed(server.clone().start().await, &[(OLD, 100)])).await;
+    let upstream = two_models();
+    let served = Served::ready(routed(upstream.clone().start().await, &[(OLD, 100)])).await;
     let with = |model: &str| served.extract(NOTE).json(&json!({"text": NOTE, "model": model}));
     for (model, answers) in [("medical-ie", OLD), (OLD, OLD), (NEW, NEW)] {
         assert_eq!(model_of(with(model)).await, answers, "{model}");
     }
-    let before = server.posts.lock().unwrap().len();
+    let before = upstream.posts.lock().unwrap().len();
     for model in ["../x", "base", "medical-ie@ffffffff", "medical-ie@", "", "MEDICAL-IE"] {
         assert_eq!(code(with(model)).await, pair(422, "invalid_request"), "{model}");
     }
-    assert_eq!(server.posts.lock().unwrap().len(), before);
+    assert_eq!(upstream.posts.lock().unwrap().len(), before);
     let listed: Value = served.get("/api/v1/models").send().await.unwrap().json().await.unwrap();
     assert_eq!(listed, json!({"engine": "vllm", "default": "medical-ie", "models": ["medical-ie", OLD, NEW]}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_one_of_the_models_gets_no_note() {
-    let server = Server::with_models(json!([base(8_192), adapter(OLD)]));
-    let served = Served::start(routed(server.clone().start().await, &[(OLD, 90), (NEW, 10)])).await;
+    let upstream = Server::with_models(json!([base(8_192), adapter(OLD)]));
+    let served = Served::start(routed(upstream.clone().start().await, &[(OLD, 90), (NEW, 10)])).await;
     let missing = async || served.app.state.readiness.reason() == Some(Reason::ModelMissing);
     until("the gateway misses a model", missing).await;
     for number in 0..20 {
@@ -133,15 +133,15 @@ async fn a_server_without_one_of_the_models_gets_no_note() {
         // The notes of the model that is there are read; no other model answers for the one that is not.
         assert!(answer == pair(200, "ok") || answer == pair(502, "upstream_rejected"), "{answer:?}");
     }
-    assert_eq!(asked(&server), BTreeSet::from([OLD.to_owned()]));
-    server.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192), adapter(OLD), adapter(NEW)]})));
+    assert_eq!(asked(&upstream), BTreeSet::from([OLD.to_owned()]));
+    upstream.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192), adapter(OLD), adapter(NEW)]})));
     until("both models are there", async || served.app.state.readiness.reason().is_none()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cached_answer_is_one_of_the_same_model() {
-    let server = two_models();
-    let mut settings = routed(server.clone().start().await, &[(OLD, 50), (NEW, 50)]);
+    let upstream = two_models();
+    let mut settings = routed(upstream.clone().start().await, &[(OLD, 50), (NEW, 50)]);
     settings.cache.entries = 16;
     let served = Served::ready(settings).await;
     let of_session = |session: usize| served.extract(NOTE).header("x-session-id", session.to_string());
@@ -154,13 +154,13 @@ async fn a_cached_answer_is_one_of_the_same_model() {
         assert_eq!(cache, if answered.contains(&model) { "hit" } else { "miss" });
         answered.insert(model);
     }
-    assert_eq!((answered.len(), server.completions().len()), (2, 2));
+    assert_eq!((answered.len(), upstream.completions().len()), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_public_name_moves_to_another_model_and_back_without_a_failed_note() {
-    let server = two_models();
-    let settings = routed(server.clone().start().await, &[(OLD, 100)]);
+    let upstream = two_models();
+    let settings = routed(upstream.clone().start().await, &[(OLD, 100)]);
     let served = Served::ready(settings.clone()).await;
     let to = |model: &str| routed("127.0.0.1:1".parse().unwrap(), &[(model, 100)]);
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -176,20 +176,20 @@ async fn the_public_name_moves_to_another_model_and_back_without_a_failed_note()
     });
     let operator = async {
         for (model, summary) in [(NEW, "medical-ie@89ef4567=100"), (OLD, "medical-ie@0123abcd=100")] {
-            let posts = server.posts.lock().unwrap().len();
+            let posts = upstream.posts.lock().unwrap().len();
             assert_eq!(served.model_switch.apply(&to(model)).unwrap().as_deref(), Some(summary));
             let shares = served.shares().await;
             assert_eq!((shares[model], shares.values().sum::<u64>()), (100, 100), "{shares:?}");
-            until("notes are read", async || server.posts.lock().unwrap().len() > posts + 40).await;
+            until("notes are read", async || upstream.posts.lock().unwrap().len() > posts + 40).await;
         }
         stop.store(true, SeqCst);
     };
     let (models, ()) = tokio::join!(futures_util::future::join_all(callers), operator);
     assert!(models.iter().all(|models| models.len() == 2), "{models:?}");
     // A model that the server does not list, and one that is not known since the start.
-    server.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192), adapter(OLD)]})));
-    let looks = server.looks.load(SeqCst);
-    until("the list was read", async || server.looks.load(SeqCst) > looks + 1).await;
+    upstream.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192), adapter(OLD)]})));
+    let looks = upstream.looks.load(SeqCst);
+    until("the list was read", async || upstream.looks.load(SeqCst) > looks + 1).await;
     let refused = served.model_switch.apply(&to(NEW)).unwrap_err().to_string();
     assert!(refused.contains("a model server does not list medical-ie@89ef4567"), "{refused}");
     let refused = served.model_switch.apply(&to("medical-ie@ffffffff")).unwrap_err().to_string();
@@ -202,8 +202,8 @@ async fn the_public_name_moves_to_another_model_and_back_without_a_failed_note()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_moves_the_public_name() {
-    let server = two_models();
-    let address = server.clone().start().await;
+    let upstream = two_models();
+    let address = upstream.clone().start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     let write = |models: &str| {
@@ -226,7 +226,7 @@ async fn a_signal_moves_the_public_name() {
     logged("\"Ready\"");
     let answers = |model: &str| {
         assert_eq!(program.codes(), pair(200, "ok"));
-        assert_eq!(server.completions().last().unwrap()["model"], model);
+        assert_eq!(upstream.completions().last().unwrap()["model"], model);
         let line = logged("\"route\":\"/api/v1/extract\"");
         assert!(line.contains(&format!("\"model\":\"{model}\"")), "{line}");
     };

@@ -12,8 +12,8 @@ use crate::{
     served::{Served, pair, until},
 };
 
-async fn with_shadow(server: &Server) -> Settings {
-    let mut settings = routed(server.clone().start().await, &[(OLD, 100)]);
+async fn with_shadow(upstream: &Server) -> Settings {
+    let mut settings = routed(upstream.clone().start().await, &[(OLD, 100)]);
     (settings.routing.shadow, settings.routing.shadow_percent) = (Some(NEW.to_owned()), 100);
     settings
 }
@@ -40,14 +40,14 @@ async fn shadow_notes(served: &Served, outcome: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_compared_and_only_counts_are_kept() {
-    let server = two_models();
+    let upstream = two_models();
     // It finds another stage, no treatment, and a response that the note does not have.
     let other = RECORD
         .replace("\"IV\"", "\"IIIB\"")
         .replace("\"osimertinib\"", "null")
         .replace("\"response\": null", "\"response\": \"complete response\"");
-    server.of_model(NEW, record(&other));
-    let served = Served::ready(with_shadow(&server).await).await;
+    upstream.of_model(NEW, record(&other));
+    let served = Served::ready(with_shadow(&upstream).await).await;
     for _ in 0..3 {
         let compared = shadow_notes(&served, "compared").await;
         let answer: serde_json::Value = served.extract(NOTE).send().await.unwrap().json().await.unwrap();
@@ -78,9 +78,9 @@ async fn records_are_compared_and_only_counts_are_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shadow_that_fails_takes_no_server_from_the_callers() {
-    let server = two_models();
-    server.of_model(NEW, Answer::Json(500, json!({"error": {"message": "x"}})));
-    let served = Served::ready(with_shadow(&server).await).await;
+    let upstream = two_models();
+    upstream.of_model(NEW, Answer::Json(500, json!({"error": {"message": "x"}})));
+    let served = Served::ready(with_shadow(&upstream).await).await;
     for number in 0..12 {
         let failed = shadow_notes(&served, "failed").await;
         assert_eq!(served.code(&format!("Note {number}. {NOTE}")).await, pair(200, "ok"));
@@ -92,9 +92,9 @@ async fn a_shadow_that_fails_takes_no_server_from_the_callers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shadow_that_hangs_gives_its_slot_to_a_caller_and_ends_at_shutdown() {
-    let server = two_models();
-    server.of_model(NEW, Answer::Hang);
-    let mut settings = with_shadow(&server).await;
+    let upstream = two_models();
+    upstream.of_model(NEW, Answer::Hang);
+    let mut settings = with_shadow(&upstream).await;
     settings.admission.in_flight = 1;
     let mut served = Served::ready(settings).await;
     let hangs = async || served.app.extractor.pipeline.admission().counts().in_flight == 1;

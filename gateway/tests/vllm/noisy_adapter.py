@@ -13,6 +13,9 @@ import shutil
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+# Deviation of the noise on an adapter of zeros, per SHARE.
+LEAST_DEVIATION = 0.02
+
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -27,8 +30,11 @@ def main():
     for name in sorted(weights):
         if "lora_B" in name:
             weight = weights[name]
-            # A row of zeros stays one: the random model has a channel that nothing may write to.
-            noise = random.standard_normal(weight.shape) * weight.std() * options.noise * (weight != 0)
+            # A row of zeros stays one: the random model has a channel that nothing may write to. An adapter of zeros alone,
+            # which changes nothing, gets noise everywhere.
+            rows = weight.any(axis=1, keepdims=True) if weight.any() else np.ones((1, 1), bool)
+            deviation = (weight.std() or LEAST_DEVIATION) * options.noise
+            noise = random.standard_normal(weight.shape) * deviation * rows
             weights[name] = (weight + noise).astype(weight.dtype)
     save_file(weights, options.out / "adapter_model.safetensors", metadata={"format": "pt"})
     shutil.copy(options.adapter / "adapter_config.json", options.out)
