@@ -68,7 +68,7 @@ def test_the_gateway_is_a_user_without_a_writable_file(name):
 
 def test_the_gateway_does_not_wait_for_the_model():
     assert ALL["gateway"]["depends_on"] == {"vllm": {"condition": "service_started", "restart": True}}
-    assert ALL["gateway"]["environment"]["GATEWAY_ENGINE"] == "vllm"
+    assert ALL["gateway"]["environment"]["GATEWAY_ENGINE"] == "${GATEWAY_ENGINE:-vllm}"
     for name in ["gateway", "vllm"]:
         # A load is assumed to take 6 minutes on an L4. It was not measured there, so the limit is five times as long.
         assert stack.seconds(ALL[name]["healthcheck"]["start_period"]) >= 1800

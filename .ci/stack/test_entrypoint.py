@@ -111,6 +111,7 @@ def test_the_flags(box):
     _, arguments, environment = flags(box, VLLM_MAX_NUM_SEQS="8", VLLM_SERVED_NAME="other")
     values = dict(zip(arguments, arguments[1:]))
     assert values["--lora-modules"] == f"other={box.bin}" and values["--max-num-seqs"] == "8"
+    assert values["--max-loras"] == "1"
     assert (values["--max-lora-rank"], values["--max-model-len"], values["--gpu-memory-utilization"]) == ("16", "8192", "0.90")
     assert pathlib.Path(values["--chat-template"]).read_text() == stack.text("config/chat_template.jinja")
     assert {"--enable-lora", "--enable-request-id-headers", "--no-enable-log-requests", "--max-num-queued-reqs"} <= set(arguments)
@@ -120,6 +121,92 @@ def test_the_flags(box):
     assert arguments[-2:] == ["--port", "1"], "what the caller says comes last and wins"
     assert environment["HF_HUB_OFFLINE"] == "1" and environment["VLLM_NO_USAGE_STATS"] == "1"
     assert not [name for name in environment if name.startswith("VLLM_") and name != "VLLM_NO_USAGE_STATS"]
+
+
+OTHER = "c" * 40
+TWO = {
+    "VLLM_BASE_MODEL": "owner/base",
+    "VLLM_BASE_REVISION": BASE,
+    "VLLM_ADAPTERS": f"ie@{ADAPTER[:8]}=owner/adapter@{ADAPTER} ie@{OTHER[:8]}=owner/adapter@{OTHER}",
+}
+
+
+def write_settings(folder, rank=16, base="owner/base", **more):
+    (folder / "adapter_config.json").write_text(json.dumps({"r": rank, "base_model_name_or_path": base} | more))
+
+
+def cached(box, *revisions):
+    """The model cache as a download leaves it."""
+    for model, revision in [("base", BASE), *(("adapter", revision) for revision in revisions)]:
+        place = pathlib.Path(folder(box, model, revision))
+        place.mkdir(parents=True, exist_ok=True)
+        (place / ".complete").touch()
+        write_settings(place)
+
+
+def test_several_adapters_are_served_at_once(box):
+    cached(box, ADAPTER)
+    assert box.run("cached", **TWO).returncode != 0
+    cached(box, ADAPTER, OTHER)
+    assert box.run("cached", **TWO).returncode == 0
+    assert box.run("serve", **TWO).returncode == 0
+    _, arguments, environment = box.calls()[-1]
+    at = arguments.index("--lora-modules")
+    modules = [f"ie@{revision[:8]}={folder(box, 'adapter', revision)}" for revision in [ADAPTER, OTHER]]
+    assert arguments[at + 1 : at + 4] == [*modules, "--max-loras"] and arguments[at + 4] == "2"
+    assert not [name for name in environment if name.startswith("VLLM_ADAPTER")]
+
+
+def test_several_adapters_are_downloaded_before_the_base_model(box):
+    done = box.run("download", **TWO)
+    # The stand-in's adapter has no settings, so it is refused, and the 16 GB of the base model are not fetched.
+    assert done.returncode == 1 and "is no adapter's settings" in done.stderr
+    assert [call[1][1] for call in box.calls()] == ["owner/adapter"]
+    cached(box, ADAPTER, OTHER)
+    (pathlib.Path(folder(box, "base", BASE)) / ".complete").unlink()
+    assert box.run("download", **TWO).returncode == 0
+    assert [call[1][1] for call in box.calls()] == ["owner/adapter", "owner/base"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "message"),
+    [
+        ({"rank": 32}, {}, f"ie@{OTHER[:8]} has rank 32, above VLLM_MAX_LORA_RANK=16"),
+        ({"rank_pattern": {"q_proj": 64}}, {}, "has rank 64"),
+        ({"rank": "many"}, {}, "is no adapter's settings"),
+        ({"base": "owner/other"}, {}, f"ie@{OTHER[:8]} was trained on owner/other, and VLLM_BASE_MODEL is owner/base"),
+        ({"base": None}, {}, "was trained on None"),
+        ({"rank": 32}, {"VLLM_MAX_LORA_RANK": "32"}, None),
+        ({"base": "owner/other"}, {"VLLM_ADAPTER_BASES": "a/b owner/other"}, None),
+    ],
+)
+def test_an_adapter_of_another_base_or_rank_is_refused_before_it_loads(box, settings, environment, message):
+    cached(box, ADAPTER, OTHER)
+    write_settings(pathlib.Path(folder(box, "adapter", OTHER)), **settings)
+    done = box.run("serve", **TWO | environment)
+    if message is None:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1 and message in done.stderr and box.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("adapters", "message"),
+    [
+        (f"ie=owner/adapter@{ADAPTER}", f"a name ends in the first 8 characters, @{ADAPTER[:8]}"),
+        (f"ie@{OTHER[:8]}=owner/adapter@{ADAPTER}", "a name ends in the first 8 characters"),
+        (f"ie@{ADAPTER[:8]}=owner/adapter", "without a pinned revision"),
+        (f"ie@{ADAPTER[:8]}=owner/adapter@main", "without a pinned revision"),
+        (f"ie@{ADAPTER[:8]}=../adapter@{ADAPTER}", "is no OWNER/NAME"),
+        ("owner/adapter", "write medical-ie@0123abcd="),
+        (f"../x@{ADAPTER[:8]}=owner/adapter@{ADAPTER}", "write medical-ie@0123abcd="),
+        ("a=/x a=/y", "names a twice"),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "download", "cached"])
+def test_adapters_without_a_name_of_their_revision_are_refused(box, adapters, message, command):
+    done = box.run(command, **TWO | {"VLLM_ADAPTERS": adapters})
+    assert done.returncode == 1 and message in done.stderr and box.calls() == []
 
 
 def test_the_profile_for_speed(box):

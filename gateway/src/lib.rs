@@ -19,6 +19,7 @@ pub mod memory;
 pub mod rate_limiter;
 pub mod rate_limits;
 pub mod readiness;
+pub mod routing;
 pub mod rules;
 pub mod server;
 pub mod spool;

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 12] = [
     &["telemetry"],
     &["audit", "rules", "timeline"],
     &["extraction"],
-    &["admission", "jobs", "rate_limits"],
+    &["admission", "jobs", "rate_limits", "routing"],
     &["access", "config"],
     &[
         "deadline",

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use self::queue::{Placement, Queue, WaiterId};
 use crate::{access::Principal, deadline::Deadline};
@@ -26,6 +26,7 @@ pub struct Admission {
     in_flight_limit: usize,
     queue_limit: usize,
     state: Mutex<State>,
+    crowded: Notify,
 }
 
 /// Decides a call's place in the queue: callers take turns, and single notes come before those of a batch (3:1).
@@ -35,6 +36,9 @@ pub struct QueuePriority {
     pub principal: Option<Principal>,
     /// Whether the note belongs to a batch.
     pub bulk: bool,
+    /// Whether no caller waits for the call. It never waits: it gets a slot only while most slots are free, and must end
+    /// as soon as a caller has to wait; see [`Admission::crowded`].
+    pub background: bool,
 }
 
 /// Permission for one call to run. Dropping it gives the slot to the next waiter.
@@ -43,6 +47,7 @@ pub struct QueuePriority {
 pub struct Lease {
     admission: Arc<Admission>,
     began: Option<Instant>,
+    background: bool,
     ended: bool,
 }
 
@@ -103,15 +108,23 @@ impl Admission {
     #[must_use]
     pub fn new(in_flight: usize, queue: usize) -> Arc<Self> {
         let state = State { free: in_flight, ..State::default() };
-        Arc::new(Self { in_flight_limit: in_flight, queue_limit: queue, state: Mutex::new(state) })
+        Arc::new(Self {
+            in_flight_limit: in_flight,
+            queue_limit: queue,
+            state: Mutex::new(state),
+            crowded: Notify::new(),
+        })
     }
 
-    /// Waits for a slot, at most until the deadline.
+    /// Waits for a slot, at most until the deadline. A background call never waits.
     pub async fn acquire(
         self: &Arc<Self>,
         priority: &QueuePriority,
         deadline: Deadline,
     ) -> Result<Lease, AdmissionError> {
+        if priority.background {
+            return self.acquire_spare();
+        }
         let (sender, receiver) = oneshot::channel();
         let (id, evicted) = {
             let mut state = self.state();
@@ -137,6 +150,7 @@ impl Admission {
                 }
             }
         };
+        self.crowded.notify_waiters();
         // Dropping the sender of the evicted waiter ends its wait with `QueueFull`.
         drop(evicted);
         let waiting = Waiting { admission: self, priority, id };
@@ -151,6 +165,25 @@ impl Admission {
             Ok(Err(_)) => Err(AdmissionError::QueueFull),
             Err(_) => Err(AdmissionError::DeadlineExceeded),
         }
+    }
+
+    /// Returns a slot for a background call, if more than half of the slots are free and no call waits.
+    fn acquire_spare(self: &Arc<Self>) -> Result<Lease, AdmissionError> {
+        let mut state = self.state();
+        if state.free <= self.in_flight_limit / 2 || state.queue.len() > 0 {
+            return Err(AdmissionError::QueueFull);
+        }
+        state.free -= 1;
+        state.given += 1;
+        drop(state);
+        let mut lease = self.lease(Some(Instant::now()));
+        lease.background = true;
+        Ok(lease)
+    }
+
+    /// Completes when a caller finds no free slot after this was called. Background calls must end then.
+    pub fn crowded(&self) -> Notified<'_> {
+        self.crowded.notified()
     }
 
     /// Returns the current numbers of calls, and the counters since the start.
@@ -179,7 +212,7 @@ impl Admission {
     }
 
     fn lease(self: &Arc<Self>, began: Option<Instant>) -> Lease {
-        Lease { admission: Arc::clone(self), began, ended: false }
+        Lease { admission: Arc::clone(self), began, background: false, ended: false }
     }
 
     fn release(self: &Arc<Self>, lease: &Lease) {
@@ -187,8 +220,11 @@ impl Admission {
             let mut state = self.state();
             if let Some(began) = lease.began {
                 state.returned += 1;
-                state.abandoned += u64::from(!lease.ended);
-                state.update_mean(began.elapsed());
+                // A background call that ends for a caller says nothing about callers, nor about the time of a call.
+                if !lease.background {
+                    state.abandoned += u64::from(!lease.ended);
+                    state.update_mean(began.elapsed());
+                }
             }
             let next = state.queue.pop();
             if next.is_none() {

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn priority(name: &str, bulk: bool) -> QueuePriority {
-        QueuePriority { principal: (!name.is_empty()).then(|| Principal::named(name)), bulk }
+        QueuePriority { principal: (!name.is_empty()).then(|| Principal::named(name)), bulk, background: false }
     }
 
     /// Returns a queue with waiters of callers `name` (single) or `name*` (bulk), and those that lost or got no place.

@@ -70,7 +70,7 @@ async fn many_calls_of_one_caller_do_not_block_another_caller() {
     let admission = Admission::new(1, 99);
     admission.state().mean = Some(Duration::from_secs(1));
     let lease = admission.acquire(&anonymous(), Deadline::after(LATE)).await.unwrap();
-    let (flood, page) = (QueuePriority { principal: Some(Principal::named("flood")), bulk: false }, anonymous());
+    let (flood, page) = (QueuePriority { principal: Some(Principal::named("flood")), ..anonymous() }, anonymous());
     let waiting = |priority: QueuePriority| {
         let admission = Arc::clone(&admission);
         tokio::spawn(async move { admission.acquire(&priority, Deadline::after(Duration::from_secs(8))).await })
@@ -102,6 +102,32 @@ async fn many_calls_of_one_caller_do_not_block_another_caller() {
     assert!(given <= 2, "{given} calls of the flood got a slot before the page");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_background_call_gets_a_slot_only_while_most_are_free_and_ends_for_a_caller() {
+    let background = QueuePriority { background: true, ..anonymous() };
+    let admission = Admission::new(4, 4);
+    let acquire = |priority: QueuePriority| {
+        let admission = Arc::clone(&admission);
+        async move { admission.acquire(&priority, Deadline::after(LATE)).await }
+    };
+    let first = acquire(anonymous()).await.unwrap();
+    let spare = acquire(background.clone()).await.unwrap();
+    assert_eq!(acquire(background.clone()).await.unwrap_err(), AdmissionError::QueueFull);
+    let crowded = admission.crowded();
+    let others = [acquire(anonymous()).await.unwrap(), acquire(anonymous()).await.unwrap()];
+    let mut crowded = std::pin::pin!(crowded);
+    assert!(futures_util::poll!(&mut crowded).is_pending(), "every caller has a slot");
+    let waiter = tokio::spawn(acquire(anonymous()));
+    crowded.await;
+    drop(spare);
+    waiter.await.unwrap().unwrap().end();
+    let counts = admission.counts();
+    let of_callers = (counts.queued, counts.refused, counts.abandoned);
+    assert_eq!(of_callers, (0, 0, 0), "a background call is no refused caller, and none that has left");
+    drop((first, others));
+    assert!(Admission::new(1, 1).acquire(&background, Deadline::after(LATE)).await.is_ok());
+}
+
 /// A random event for a small admission.
 #[derive(Clone, Debug)]
 enum Step {
@@ -130,7 +156,11 @@ async fn no_slot_is_lost(steps: Vec<Step>) {
     for step in steps {
         match step {
             Step::Call { principal, bulk } => {
-                let priority = QueuePriority { principal: Some(Principal::named(&principal.to_string())), bulk };
+                let priority = QueuePriority {
+                    principal: Some(Principal::named(&principal.to_string())),
+                    bulk,
+                    background: false,
+                };
                 let admission = Arc::clone(&admission);
                 let call = async move { admission.acquire(&priority, Deadline::after(SOON)).await };
                 waiting.push(Box::pin(call));

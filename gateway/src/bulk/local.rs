@@ -89,7 +89,7 @@ impl LocalEngine {
         }
         let request = EngineRequest {
             temperature: generation.temperature,
-            priority: QueuePriority { principal: None, bulk: true },
+            priority: QueuePriority { bulk: true, ..QueuePriority::default() },
             ..EngineRequest::plain(TokenBudget::Adjustable(generation.max_tokens), Arc::from(""))
         };
         Ok(Self {

@@ -4,7 +4,7 @@ use std::{io::IsTerminal, path::PathBuf};
 
 use clap::Args;
 use gateway::{
-    config::Settings,
+    config::{RoutingSettings, Settings},
     eval::{self, ReportFormat, Sources},
 };
 
@@ -18,6 +18,9 @@ pub(super) struct EvalArguments {
     /// Predictions to score instead of running the engine, JSON lines matched by id
     #[arg(long)]
     predictions: Option<PathBuf>,
+    /// Model to score, as the server lists it; needed where several models answer (`routing.models`)
+    #[arg(long, conflicts_with_all = ["predictions", "review_harm"])]
+    model: Option<String>,
     /// Count the labels that the review of a model's answer would leave out, without running an engine
     #[arg(long, conflicts_with = "predictions")]
     review_harm: bool,
@@ -27,10 +30,24 @@ pub(super) struct EvalArguments {
 }
 
 /// Prints the report; fails if notes got no prediction.
-pub(super) async fn run(arguments: EvalArguments, settings: Settings) -> CommandResult {
-    let EvalArguments { gold, predictions, review_harm, format } = arguments;
+pub(super) async fn run(arguments: EvalArguments, mut settings: Settings) -> CommandResult {
+    let EvalArguments { gold, predictions, model, review_harm, format } = arguments;
     if review_harm {
         return output::print(eval::review_harm(&gold, &settings)?.written(format).trim_end());
+    }
+    if predictions.is_none() {
+        match model {
+            Some(model) => settings.vllm.model = model,
+            None if settings.routing.models.len() > 1 => {
+                return Err(
+                    "several models answer (routing.models), and a score of a mixture says nothing about either: \
+                            name one with --model"
+                        .into(),
+                );
+            }
+            None => settings.vllm.model = settings.routing.models.pop().map_or(settings.vllm.model, |model| model.name),
+        }
+        settings.routing = RoutingSettings::default();
     }
     let sources = Sources { gold, predictions };
     let terminal = std::io::stderr().is_terminal();

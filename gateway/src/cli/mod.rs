@@ -137,7 +137,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     }
     let Options { config, listen, engine, vllm_url } = cli.flags;
     let engine_named = engine.is_some() || vllm_url.is_some();
-    let settings = match Settings::load(&Flags { config, listen, engine, vllm_url }) {
+    let flags = Flags { config, listen, engine, vllm_url };
+    let settings = match Settings::load(&flags) {
         Ok(settings) => settings,
         Err(error) => {
             output::print_error(&error);
@@ -156,7 +157,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Usage(arguments) => exit_code(usage::run(arguments, &settings)),
         Command::Eval(arguments) => exit_code(runtime.block_on(eval::run(arguments, settings))),
         // The server runs on a worker thread: a task on the main thread would need another thread to wake it each time.
-        _ => runtime.block_on(async { tokio::spawn(serve::run(settings)).await.unwrap_or(ExitCode::FAILURE) }),
+        _ => runtime.block_on(async { tokio::spawn(serve::run(settings, flags)).await.unwrap_or(ExitCode::FAILURE) }),
     }
 }
 

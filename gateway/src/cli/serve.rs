@@ -6,17 +6,24 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use gateway::{access::Keys, bulk, config::Settings, server::Gateway, telemetry, vllm::ServerKey};
+use gateway::{
+    access::Keys,
+    bulk,
+    config::{Flags, Settings},
+    server::{Gateway, ModelSwitch},
+    telemetry,
+    vllm::ServerKey,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{greeting::Greeting, output};
 use crate::idle_memory;
 
 /// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight; a second signal aborts them. After Ctrl-C the
-/// exit code is 130.
-pub(super) async fn run(settings: Settings) -> ExitCode {
+/// exit code is 130. On SIGHUP it reads the settings again, which `flags` name.
+pub(super) async fn run(settings: Settings, flags: Flags) -> ExitCode {
     let telemetry = telemetry::init();
-    let result = serve_until_signal(settings).await;
+    let result = serve_until_signal(settings, flags).await;
     drop(telemetry);
     match result {
         Ok(true) => ExitCode::from(bulk::INTERRUPTED),
@@ -26,7 +33,7 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
 }
 
 /// Serves until a signal, and returns whether one of the signals was Ctrl-C.
-async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::error::Error>> {
+async fn serve_until_signal(settings: Settings, flags: Flags) -> Result<bool, Box<dyn std::error::Error>> {
     raise_descriptor_limit();
     let signals = Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
     let signals = tokio::sync::Mutex::new(signals);
@@ -40,9 +47,11 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
     // Also without a key file, because SIGHUP kills a process that does not handle it.
     let mut hangup = signal(SignalKind::hangup())?;
     let (keys, server_key) = (gateway.app.access.keys.clone(), gateway.server_key.clone());
+    let model_switch = gateway.model_switch.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             reload(keys.as_deref(), server_key.as_deref()).await;
+            reload_models(&model_switch, flags.clone()).await;
         }
     });
     let idle_memory = tokio::spawn(idle_memory::give_back());
@@ -78,6 +87,22 @@ async fn reload(keys: Option<&Keys>, server_key: Option<&ServerKey>) {
             Ok(count) => tracing::info!(count, "API keys reloaded"),
             Err(error) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),
         }
+    }
+}
+
+/// Reads the settings again and takes over the models behind the public name. If the settings cannot be used, the old
+/// models still answer.
+async fn reload_models(model_switch: &ModelSwitch, flags: Flags) {
+    let settings = tokio::task::spawn_blocking(move || Settings::load(&flags)).await;
+    let applied = match settings {
+        Ok(Ok(settings)) => model_switch.apply(&settings).map_err(|error| error.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match applied {
+        Ok(Some(models)) => tracing::info!(models, "other models answer for the public name"),
+        Ok(None) => tracing::info!("the models behind the public name are as before"),
+        Err(error) => tracing::error!(error, "the models behind the public name stay as they are"),
     }
 }
 

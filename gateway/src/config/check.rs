@@ -42,7 +42,10 @@ impl Settings {
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         let found =
             [self.model_server(), self.access(), self.sizes(), self.admission(), self.audit_and_cache(), self.jobs()];
-        found.into_iter().flatten().next().map_or(Ok(()), |message| Err(SettingsError::Contradiction(message)))
+        if let Some(message) = found.into_iter().flatten().next() {
+            return Err(SettingsError::Contradiction(message));
+        }
+        Ok(self.routing.check(&self.vllm)?)
     }
 
     fn model_server(&self) -> Option<&'static str> {

@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
-    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings,
-    UsageSettings, Vllm,
+    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings, Settings,
+    SpoolSettings, Stickiness, UsageSettings, Vllm,
 };
 
 impl Default for Settings {
@@ -19,6 +19,7 @@ impl Default for Settings {
             auth: None,
             auth_keys_file: None,
             vllm: Vllm::default(),
+            routing: RoutingSettings::default(),
             limits: Limits::default(),
             generation: Generation::default(),
             chunk: ChunkSettings::default(),
@@ -51,6 +52,12 @@ impl Default for Vllm {
             trial_note: false,
             startup_minutes: 15,
         }
+    }
+}
+
+impl Default for RoutingSettings {
+    fn default() -> Self {
+        Self { models: Vec::new(), sticky: Stickiness::Caller, shadow: None, shadow_percent: 5 }
     }
 }
 

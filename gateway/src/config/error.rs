@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::routing::RoutingFault;
+
 /// Why the settings cannot be used. The text names the setting and its source.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -24,6 +26,9 @@ pub enum SettingsError {
     /// Two settings contradict each other.
     #[error("{0}")]
     Contradiction(&'static str),
+    /// The models of the section `routing` cannot be used.
+    #[error("{0}")]
+    Routing(#[from] RoutingFault),
     /// An environment variable of the gateway is not UTF-8.
     #[error("the environment variable {0} is not UTF-8")]
     NotText(String),

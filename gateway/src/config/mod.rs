@@ -9,6 +9,7 @@ mod listen_address;
 mod load;
 mod networks;
 mod origin;
+mod routing;
 mod sections;
 mod settings;
 mod vllm;
@@ -24,6 +25,7 @@ pub use self::{
     listen_address::{ListenAddressError, listen_address},
     load::{Flags, scheduler_variable},
     origin::OriginPattern,
+    routing::{ModelWeight, RoutingFault, RoutingSettings, Stickiness},
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
         Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,

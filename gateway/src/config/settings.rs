@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     host_name::HostName,
     listen_address::listen,
+    routing::RoutingSettings,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
         Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,
@@ -40,6 +41,8 @@ pub struct Settings {
     pub auth_keys_file: Option<PathBuf>,
     /// The model servers.
     pub vllm: Vllm,
+    /// The models behind the public name, and the shadow model.
+    pub routing: RoutingSettings,
     /// The limits of requests and answers.
     pub limits: Limits,
     /// Defaults of decoding.

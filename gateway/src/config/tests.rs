@@ -144,6 +144,16 @@ fn errors_name_unknown_and_contradictory_settings() {
         ("", ("GATEWAY_LIMITS__MEMORY", "15 MiB"), "limits.memory must"),
         ("[limits]\nbody_bytes = \"4 MiB\"\nmemory = \"31 MiB\"", ("X", ""), "limits.memory must"),
         ("", ("GATEWAY_LIMITS__BATCH_TIME", "0s"), "limits.batch_time must"),
+        ("[routing]\nmodels = [\"a=90\", \"b=20\"]", ("X", ""), "sum to 110, not to 100"),
+        ("", ("GATEWAY_ROUTING__MODELS", "a=90,b=9"), "sum to 99"),
+        ("", ("GATEWAY_ROUTING__MODELS", "a=50,b=25,a=25"), "a twice"),
+        ("", ("GATEWAY_ROUTING__MODELS", "a=0,b=100"), "`a=0` does not fit (a weight is a whole number"),
+        ("", ("GATEWAY_ROUTING__MODELS", "../x=100"), "`../x=100` does not fit (a model's name"),
+        ("", ("GATEWAY_ROUTING__MODELS", "medical-ie=100"), "medical-ie, which is the public name"),
+        ("", ("GATEWAY_ROUTING__SHADOW", "b"), "names b, which is in neither"),
+        ("", ("GATEWAY_ROUTING__STICKY", "never"), "`never` is none of `caller`, `note`"),
+        ("[vllm]\nmodels = [\"b\"]\n[routing]\nshadow = \"b\"\nshadow_percent = 0", ("X", ""), "shadow_percent must"),
+        ("[routing]\nmodel = []", ("X", ""), "unknown field `model`"),
         ("[codes]\nfile = []", ("X", ""), "unknown field `file`"),
         ("", ("GATEWAY_CODES__FILES", &["x.csv"; 33].join(",")), "codes.files must name at most 32"),
     ] {
@@ -173,6 +183,21 @@ fn lists_of_servers_and_networks_are_parsed() {
     assert!(settings.vllm.plain_http_over_public_network().is_empty());
     let mixed = load("", &[("VLLM_BASE_URL", "http://vllm:8000,http://gpu.example.org,https://gpu.example.org")]);
     assert_eq!(mixed.unwrap().vllm.plain_http_over_public_network(), [2]);
+}
+
+#[test]
+fn the_models_of_the_file_and_of_the_environment_are_the_same() {
+    let expected = [("medical-ie@0123abcd", 90), ("medical-ie@89ef4567", 10)];
+    let listed = "[routing]\nmodels = [\"medical-ie@0123abcd=90\", \"medical-ie@89ef4567=10\"]";
+    let variable = ("GATEWAY_ROUTING__MODELS", "medical-ie@0123abcd=90, medical-ie@89ef4567=10");
+    for (toml, environment) in [(listed, &[][..]), ("", &[variable])] {
+        let routing = load(toml, environment).unwrap().routing;
+        let models: Vec<_> = routing.models.iter().map(|model| (model.name.as_str(), model.weight)).collect();
+        assert_eq!((models.as_slice(), routing.shadow()), (&expected[..], None));
+    }
+    // What compose hands over for a variable that is not set.
+    let none = load("", &[("GATEWAY_ROUTING__MODELS", ""), ("GATEWAY_ROUTING__SHADOW", "")]).unwrap().routing;
+    assert!(none.models.is_empty() && none.shadow().is_none());
 }
 
 #[test]

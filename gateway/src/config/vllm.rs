@@ -19,7 +19,8 @@ pub struct Vllm {
     pub url: Option<String>,
     /// File with the key of the servers, which is sent as `Authorization: Bearer`.
     pub api_key_file: Option<PathBuf>,
-    /// The model for requests that name none.
+    /// The public name: the model for requests that name none. With `routing.models` it stands for the models listed
+    /// there.
     pub model: String,
     /// Other models that callers may name.
     #[serde(deserialize_with = "list")]

@@ -65,8 +65,8 @@ macro_rules! cross_check {
 
 with_fields!(cross_check);
 
-/// Compares the model's record with the rules engine's record, field by field.
-pub(super) fn compare(model: &Record, rules: &Record) -> CrossCheck {
+/// Compares the model's record with the rules engine's record, or two records in that order, field by field.
+pub(crate) fn compare(model: &Record, rules: &Record) -> CrossCheck {
     let mut check = CrossCheck::default();
     for field in Field::ALL {
         *check.get_mut(field) = match (model.get(field), rules.get(field)) {

@@ -19,7 +19,10 @@ use super::{
     review::{self, ReviewAids, ReviewInput, ReviewedRecord},
     warnings,
 };
-use crate::admission::Admission;
+use crate::{
+    admission::Admission,
+    routing::{Caller, Routing},
+};
 
 /// Chunks of one note that are read at once. Each waits for a slot like any other call. The limit keeps one
 /// long note from filling the queue ahead of many short ones.
@@ -35,6 +38,7 @@ pub struct Pipeline {
     checker: Option<Arc<dyn Engine>>,
     fallback: Option<Arc<dyn Engine>>,
     cpu_pool: Option<CpuPool>,
+    routing: Option<Arc<Routing>>,
     aids: ReviewAids,
 }
 
@@ -74,6 +78,7 @@ impl Pipeline {
             checker: None,
             fallback: None,
             cpu_pool: None,
+            routing: None,
             aids: ReviewAids::default(),
         }
     }
@@ -82,6 +87,12 @@ impl Pipeline {
     #[must_use]
     pub fn with_cpu_pool(self, cpu_pool: CpuPool) -> Self {
         Self { cpu_pool: Some(cpu_pool), ..self }
+    }
+
+    /// Returns the pipeline with the models of the engine. A note's model is chosen once, so all its chunks meet the same.
+    #[must_use]
+    pub fn with_routing(self, routing: Arc<Routing>) -> Self {
+        Self { routing: Some(routing), ..self }
     }
 
     /// Returns the pipeline with an engine that also reads notes for which the first found no value, or few. Its record
@@ -136,6 +147,13 @@ impl Pipeline {
         answer_options: AnswerOptions,
         deadline: Deadline,
     ) -> Result<(Answer, StageTimings), ExtractError> {
+        // A model that the request has is not chosen again: between the two choices the weights may have changed.
+        let routed = self.routing.as_ref().filter(|_| request.model.is_none()).map(|routing| {
+            let caller = Caller { session: None, principal: request.priority.principal.as_ref() };
+            let model = routing.resolve(None, caller, note.as_str());
+            EngineRequest { model: Some(model), ..request.clone() }
+        });
+        let request = routed.as_ref().unwrap_or(request);
         let (merged, degraded) = match self.read(note, request, answer_options, deadline).await {
             Ok(merged) => (merged, None),
             Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {

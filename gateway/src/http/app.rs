@@ -1,6 +1,9 @@
 //! The services that the routes use, in parts, so that each route names only the parts that it needs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use axum::extract::FromRef;
 use ipnet::IpNet;
@@ -9,8 +12,12 @@ use tokio::sync::Semaphore;
 use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
     access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, jobs::Jobs,
-    memory::Memory, rate_limits::RateLimits, readiness::Readiness, spool::SpoolSpace, telemetry::Metrics,
+    memory::Memory, rate_limits::RateLimits, readiness::Readiness, routing::Routing, spool::SpoolSpace,
+    telemetry::Metrics,
 };
+
+/// Notes that the shadow model reads at once.
+const MOST_SHADOW_NOTES: usize = 4;
 
 /// All services of one process.
 #[derive(Clone, Debug)]
@@ -32,6 +39,10 @@ pub struct App {
 pub struct Extractor {
     /// Reads a note.
     pub pipeline: Pipeline,
+    /// The models behind the public name.
+    pub routing: Arc<Routing>,
+    /// What the shadow model reads now.
+    pub shadow: Shadow,
     /// The rules for requests.
     pub policy: RequestPolicy,
     /// Maximum time from the arrival of a request to its answer.
@@ -40,6 +51,21 @@ pub struct Extractor {
     pub body_limit: usize,
     /// Answers that are kept for equal requests.
     pub response_cache: Option<ResponseCache>,
+}
+
+/// What the shadow model reads now.
+#[derive(Debug)]
+pub struct Shadow {
+    /// The notes that it may read at once.
+    pub running: Arc<Semaphore>,
+    /// Whether the log already says that no model server has it.
+    pub absence_logged: AtomicBool,
+}
+
+impl Default for Shadow {
+    fn default() -> Self {
+        Self { running: Arc::new(Semaphore::new(MOST_SHADOW_NOTES)), absence_logged: AtomicBool::new(false) }
+    }
 }
 
 /// The state of the process: what runs, what it occupies, and what is recorded about it.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     access::Principal,
     audit::{AuditEntry, Reservation, end_of_month, format_time, usage},
-    extraction::{Answer, Field, StageTimings},
+    extraction::{Answer, Field, ModelName, StageTimings},
     in_flight::InFlightGuard,
     telemetry::{BudgetOutcome, Route},
 };
@@ -34,6 +34,8 @@ pub(super) struct AuditRecord {
     pub(super) note_chars: usize,
     pub(super) stages: Option<StageTimings>,
     pub(super) cached: bool,
+    /// The model that reads the note, for the log; `None` with the rules engine.
+    pub(super) model: Option<ModelName>,
     note_hmac: Option<String>,
     answered: Option<AnswerFacts>,
 }

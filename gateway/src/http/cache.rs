@@ -14,7 +14,7 @@ use sha2::Sha256;
 use super::request::ValidRequest;
 use crate::{
     config::CacheSettings,
-    extraction::{Answer, EngineName, StageTimings, WarningCode},
+    extraction::{Answer, EngineName, ModelName, StageTimings, WarningCode},
 };
 
 /// Bytes of memory that the answer to a usual note occupies. A larger answer counts as several entries.
@@ -54,8 +54,8 @@ impl ResponseCache {
         usize::try_from(self.capacity).unwrap_or(usize::MAX).saturating_mul(ENTRY_BYTES)
     }
 
-    /// Returns the key of a request. None where the answer may differ each time (temperature above 0).
-    pub(super) fn key(&self, request: &ValidRequest) -> Option<Key> {
+    /// Returns the key of a request that a model reads. None where the answer may differ each time (temperature above 0).
+    pub(super) fn key(&self, request: &ValidRequest, model: Option<&ModelName>) -> Option<Key> {
         let options = &request.options;
         if options.temperature != 0.0 {
             return None;
@@ -64,12 +64,7 @@ impl ResponseCache {
         // Engine, prompt and defaults are the same for the whole process.
         let parameters = format!(
             "{:?}|{:?}|{:?}|{}|{}|{:?}|",
-            options.model,
-            options.budget,
-            options.offsets,
-            options.confidence,
-            options.allow_partial,
-            options.note_date
+            model, options.budget, options.offsets, options.confidence, options.allow_partial, options.note_date
         );
         mac.update(parameters.as_bytes());
         mac.update(request.note.as_str().as_bytes());
@@ -124,7 +119,10 @@ mod tests {
     fn every_option_that_may_change_the_answer_changes_the_key() {
         let settings = CacheSettings { entries: 9, ttl: Duration::from_mins(1) };
         let cache = ResponseCache::new(&settings, 1 << 20).unwrap().unwrap();
-        let key = |body: &str| cache.key(&valid(body));
+        let key = |body: &str| {
+            let request = valid(body);
+            cache.key(&request, request.options.model.as_ref())
+        };
         let plain = key("{\"text\": \"A note.\"}");
         assert!(plain.is_some());
         assert_eq!(plain, key("{\"text\": \"A note.\", \"temperature\": 0, \"offsets\": \"codepoint\"}"));

@@ -15,14 +15,19 @@ use crate::{
 };
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
 const X_REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Longest `X-Session-Id`, in characters.
+const LONGEST_SESSION: usize = 128;
 
 /// The context of one request.
 #[derive(Clone, Debug)]
 pub(super) struct RequestContext {
     /// The caller's `X-Request-Id` if it is safe in headers, in logs and for the model server; else a new id.
     pub(super) id: Arc<str>,
+    /// The caller's `X-Session-Id`, which is in no log; see [`check_session`].
+    pub(super) session: Option<Arc<str>>,
     /// When the request arrived.
     pub(super) arrived: Instant,
     /// The caller's trace, which is passed on to the model server.
@@ -37,7 +42,8 @@ impl RequestContext {
         let id = given.map_or_else(new_id, Arc::from);
         let trace = headers.get(TRACEPARENT).and_then(|parent| TraceParent::parse(parent.as_bytes()));
         let span = RequestSpan::begin(&id, trace.as_ref());
-        Self { id, arrived: Instant::now(), trace, span }
+        let session = session(headers).ok().flatten().map(Arc::from);
+        Self { id, session, arrived: Instant::now(), trace, span }
     }
 
     /// Returns the context of one note of this request, a batch. The note starts now.
@@ -49,6 +55,26 @@ impl RequestContext {
     pub(super) fn deadline(&self, headers: &HeaderMap, longest: Duration) -> Result<Deadline, Violation> {
         Ok(Deadline::after_since(self.arrived, requested_timeout(headers, longest)?))
     }
+}
+
+/// Returns the session that the caller names in `X-Session-Id`; an error if the header is not 1 to 128 visible ASCII
+/// characters, or is given twice.
+fn session(headers: &HeaderMap) -> Result<Option<&str>, Violation> {
+    let mut given = headers.get_all(X_SESSION_ID).iter();
+    let Some(session) = given.next() else { return Ok(None) };
+    let is_visible = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    let session = session.to_str().ok().filter(is_visible).filter(|text| (1..=LONGEST_SESSION).contains(&text.len()));
+    session.filter(|_| given.next().is_none()).map(Some).ok_or_else(|| Violation {
+        field: "X-Session-Id".to_owned(),
+        rule: "session",
+        message: "The header X-Session-Id must be 1 to 128 visible ASCII characters.".to_owned(),
+    })
+}
+
+/// Checks `X-Session-Id`. A session that is passed over would have its notes read by another model than the one it met
+/// before.
+pub(super) fn check_session(headers: &HeaderMap) -> Result<(), Vec<Violation>> {
+    session(headers).map(drop).map_err(|violation| vec![violation])
 }
 
 /// Returns the time that an answer may take: the seconds in `X-Request-Timeout`, but at most `longest`. Fails if the
@@ -84,6 +110,31 @@ fn is_id(id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_is_bounded_visible_text() {
+        let long = "x".repeat(128);
+        for (values, expected) in [
+            (&[][..], Ok(None)),
+            (&["s-1"], Ok(Some("s-1"))),
+            (&["~!a,b;c=\"d\""], Ok(Some("~!a,b;c=\"d\""))),
+            (&[&*long], Ok(Some(&*long))),
+            (&[&*format!("{long}x")], Err(())),
+            (&[""], Err(())),
+            (&["a b"], Err(())),
+            (&["a\tb"], Err(())),
+            (&["\u{e9}"], Err(())),
+            (&["a", "a"], Err(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(X_SESSION_ID, axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            assert_eq!(session(&headers).map_err(drop), expected, "{values:?}");
+            assert_eq!(check_session(&headers).is_ok(), expected.is_ok());
+            assert_eq!(RequestContext::now(&headers).session.as_deref(), expected.unwrap_or_default());
+        }
+    }
 
     #[test]
     fn x_request_timeout_can_only_shorten_the_deadline() {

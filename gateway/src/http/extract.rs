@@ -43,8 +43,9 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// Returns the seven fields and, for every value, the words of the note that support it.
 ///
 /// Optional request headers: `X-Request-Id` (kept if it matches `[A-Za-z0-9._-]{1,64}`), `X-Request-Timeout` (seconds
-/// within which the client wants an answer; it can only shorten the service's own deadline), `traceparent` (passed on
-/// to the model server).
+/// within which the client wants an answer; it can only shorten the service's own deadline), `X-Session-Id` (1 to 128
+/// visible ASCII characters; if several models answer for the default one, all notes of a session are read by the same),
+/// `traceparent` (passed on to the model server).
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extractNote",
     request_body = ExtractRequest, responses((status = 200, description = "The record and its evidence", body = Answer,
         headers(
@@ -126,7 +127,7 @@ pub(super) async fn accept(
         Box::new((problem, Some(rate_limit)))
     })?;
     let with_limit = |problem| Box::new((problem, grant.rate_limit));
-    let priority = QueuePriority { principal: access::principal(&request), bulk: false };
+    let priority = QueuePriority { principal: access::principal(&request), ..QueuePriority::default() };
     let reservation = body::reserve(app, priority.principal.as_ref(), Purpose::Single);
     let mut reservation = reservation.map_err(|code| with_limit(code.problem(id)))?;
     let limit = app.extractor.body_limit;

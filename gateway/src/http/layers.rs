@@ -15,14 +15,14 @@ use super::{
     App,
     access::{self, ListenerKind},
     body,
-    context::X_REQUEST_ID,
+    context::{self, X_REQUEST_ID},
     cors,
     encoding::{self, Encoding},
-    error::{ErrorCode, Problem},
-    jobs, query,
+    error::{ErrorCode, Problem, Violation},
+    jobs, metrics, query,
     request_record::{NO_ROUTE, RequestRecord},
 };
-use crate::config::OriginPattern;
+use crate::{config::OriginPattern, telemetry::Route};
 
 /// The content security policy of a page that has no stricter one: it may load only files of this service. Swagger UI
 /// also needs inline styles and images in data URLs.
@@ -54,7 +54,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         Ok(principal) => {
             record.principal = principal;
             name_host(&mut request);
-            match query::check(record.route, request.uri().query()) {
+            match check(record.route, &request) {
                 Ok(()) => context.span.run(next.run(request)).await,
                 Err(unknown) => Problem::invalid(unknown, &context.id).into_response(),
             }
@@ -81,6 +81,12 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
     }
     let response = encoding::encoded(&record.app, accepted, record.principal.as_ref(), response).await;
     record.end_with(response)
+}
+
+/// Returns the violations of a request's query and, for a route that reads notes, of its session.
+fn check(route: Route, request: &Request) -> Result<(), Vec<Violation>> {
+    query::check(route, request.uri().query())?;
+    if metrics::NOTE_ROUTES.contains(&route) { context::check_session(request.headers()) } else { Ok(()) }
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {

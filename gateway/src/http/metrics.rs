@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The routes that read notes.
-const NOTE_ROUTES: [Route; 6] = [
+pub(super) const NOTE_ROUTES: [Route; 6] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -62,6 +62,9 @@ pub(super) async fn metrics(
         audit: state.audit.as_ref().map(crate::audit::Audit::state),
         budgets_exhausted: usage::budgets_exhausted(state.audit.as_ref(), &control),
     };
+    if extractor.pipeline.engine() == EngineName::Vllm {
+        state.metrics.models().set_shares(&extractor.routing.shares());
+    }
     let body = state.metrics.render(&gauges, format);
     let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
     (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), body).into_response()

@@ -28,6 +28,7 @@ mod rate_limit;
 pub mod request;
 mod request_record;
 mod service;
+mod shadow;
 mod stream;
 mod ui;
 mod usage;
@@ -45,7 +46,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{access::ListenerKind, assets::Asset, context::RequestContext, error::ErrorCode};
 pub use self::{
-    app::{AccessControl, App, BatchLimits, Extractor, ServiceState},
+    app::{AccessControl, App, BatchLimits, Extractor, ServiceState, Shadow},
     cache::ResponseCache,
     metrics::known_labels,
     openapi::{DocumentSettings, document, document_3_0},

@@ -8,13 +8,15 @@ use super::{
     context::RequestContext,
     error::{ErrorCode, Problem, Violation},
     request::ValidRequest,
+    shadow,
 };
 use crate::{
     admission::QueuePriority,
     extraction::{
-        Answer, AnswerOptions, Deadline, EngineError, EngineRequest, ExtractError, FieldSink, Note, StageTimings,
-        parse::Unusable,
+        Answer, AnswerOptions, Deadline, EngineError, EngineName, EngineRequest, ExtractError, FieldSink, ModelName,
+        Note, StageTimings, parse::Unusable,
     },
+    routing::Caller,
 };
 
 /// The problem document of a request that got no answer.
@@ -53,7 +55,10 @@ pub(super) async fn read(
     audit_guard: &mut AuditGuard,
 ) -> Result<Extraction, Rejection> {
     let ValidRequest { note, options } = &job.request;
-    let key = app.extractor.response_cache.as_ref().and_then(|cache| Some((cache, cache.key(&job.request)?)));
+    let model = model(app, context, job);
+    audit_guard.record.model.clone_from(&model);
+    let cache = app.extractor.response_cache.as_ref();
+    let key = cache.and_then(|cache| Some((cache, cache.key(&job.request, model.as_ref())?)));
     if let Some((cache, key)) = key {
         let cached = cache.get(key, &context.id);
         app.state.metrics.count_cache_lookup(cached.is_some());
@@ -65,15 +70,19 @@ pub(super) async fn read(
     }
     let (offsets, allow_partial, note_date) = (options.offsets, options.allow_partial, options.note_date);
     let answer_options = AnswerOptions { offsets, allow_partial, note_date };
-    let request = engine_request(context, job);
+    let request = engine_request(context, job, model);
     match app.extractor.pipeline.extract(note, &request, answer_options, job.deadline).await {
         Ok((answer, stages)) => {
             app.state.metrics.record_stages(stages);
             app.state.metrics.count_answer(&answer);
+            if answer.degraded {
+                count_failure(app, request.model.as_ref());
+            }
             audit_guard.record_answer(&answer, stages);
             if let Some((cache, key)) = key {
                 cache.keep(key, &answer);
             }
+            shadow::offer(app, &job.request, memory(note), &answer);
             if answer.degraded {
                 let (request_id, engine) = (&*context.id, answer.engine.as_str());
                 tracing::warn!(request_id, engine, "the fallback engine answered instead of the model");
@@ -81,6 +90,7 @@ pub(super) async fn read(
             Ok(Extraction { answer, stages, cache: app.extractor.response_cache.as_ref().map(|_| "miss") })
         }
         Err(error) => {
+            count_failure(app, request.model.as_ref());
             let (queue, engine) = request.timings.queue_and_engine();
             let stages = StageTimings { queue, engine, ..StageTimings::default() };
             app.state.metrics.record_stages(stages);
@@ -97,10 +107,25 @@ pub(super) async fn read(
     }
 }
 
-fn engine_request(context: &RequestContext, job: &ExtractionJob) -> EngineRequest {
+/// Returns the model that reads the note; `None` with the rules engine. It is chosen once, so that chunks, retries and
+/// the response cache have the same.
+fn model(app: &App, context: &RequestContext, job: &ExtractionJob) -> Option<ModelName> {
+    let caller = Caller { session: context.session.as_deref(), principal: job.priority.principal.as_ref() };
+    let ValidRequest { note, options } = &job.request;
+    let with_model = app.extractor.pipeline.engine() == EngineName::Vllm;
+    with_model.then(|| app.extractor.routing.resolve(options.model.as_ref(), caller, note.as_str()))
+}
+
+fn count_failure(app: &App, model: Option<&ModelName>) {
+    if let Some(model) = model {
+        app.state.metrics.models().count_failure(model);
+    }
+}
+
+fn engine_request(context: &RequestContext, job: &ExtractionJob, model: Option<ModelName>) -> EngineRequest {
     let options = &job.request.options;
     EngineRequest {
-        model: options.model.clone(),
+        model,
         temperature: options.temperature,
         seed: None,
         budget: options.budget,

@@ -103,6 +103,7 @@ impl RequestRecord {
             return;
         };
         let AuditRecord { body_bytes, note_chars, cached, .. } = *audit_record;
+        let model = audit_record.model.as_deref();
         let stages = audit_record.stages.unwrap_or_default();
         for (name, value) in [
             ("gateway.body_bytes", body_bytes as u64),
@@ -125,6 +126,7 @@ impl RequestRecord {
             milliseconds,
             body_bytes,
             note_chars,
+            model,
             cached,
             queue_us = micros(stages.queue),
             engine_us = micros(stages.engine),

@@ -3,6 +3,7 @@
 mod caller;
 mod code_files;
 mod connections;
+mod model_switch;
 mod open_requests;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -13,21 +14,24 @@ use tokio::{
     sync::Semaphore,
 };
 
-pub use self::code_files::CodeFilesError;
 use self::connections::Connections;
+pub use self::{code_files::CodeFilesError, model_switch::ModelSwitch};
 
 use crate::{
     access::{KeyFileRules, Keys, KeysError},
     admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings, SpoolSettings},
-    extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
-    http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
+    extraction::{CpuPool, Engine, EngineName, Pipeline},
+    http::{
+        self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, Shadow, request::RequestPolicy,
+    },
     in_flight::InFlightTracker,
     jobs::{Jobs, JobsError},
     memory::{self, Memory},
     rate_limits::RateLimits,
     readiness::Readiness,
+    routing::Routing,
     rules::RulesEngine,
     spool::SpoolSpace,
     telemetry::Metrics,
@@ -96,6 +100,8 @@ pub struct Gateway {
     pub app: App,
     /// The key of the model servers, which the operator can have read again.
     pub server_key: Option<Arc<ServerKey>>,
+    /// Changes the models behind the public name.
+    pub model_switch: ModelSwitch,
     settings: Settings,
 }
 
@@ -103,20 +109,21 @@ impl Gateway {
     /// Creates the services. With the `vllm` engine it starts to watch the model servers, so it must be called in a
     /// runtime.
     pub fn new(settings: Settings) -> Result<Self, ServerError> {
-        let mut models: Vec<ModelName> = vec![Arc::from(settings.vllm.model.as_str())];
-        models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
+        let routing = Arc::new(Routing::of(&settings.vllm, &settings.routing));
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         let engine = if with_model { EngineName::Vllm } else { EngineName::Rules };
-        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &models)));
+        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, routing.served())));
         let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
-        let mut server_key = None;
+        let mut vllm = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
             let readiness = Arc::new(Readiness::of_vllm(startup));
-            let engine = VllmEngine::new(&settings.vllm, &ResolverSettings::default(), &readiness, &metrics)?;
-            server_key = engine.key();
-            (Arc::new(engine.with_max_tokens(settings.limits.max_tokens)), readiness)
+            let resolver = ResolverSettings::default();
+            let engine = VllmEngine::new(&settings.vllm, &routing, &resolver, &readiness, &metrics)?;
+            let engine = Arc::new(engine.with_max_tokens(settings.limits.max_tokens));
+            vllm = Some(Arc::clone(&engine));
+            (engine, readiness)
         } else {
             (Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone())), Arc::new(Readiness::of_rules()))
         };
@@ -124,6 +131,7 @@ impl Gateway {
             .with_cpu_pool(cpu_pool.clone())
             .with_code_table(code_files::load(&settings.codes)?);
         if with_model {
+            pipeline = pipeline.with_routing(Arc::clone(&routing));
             let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool));
             pipeline = pipeline.with_second_reader(Arc::<RulesEngine>::clone(&rules));
             pipeline = pipeline.with_tumour_reader(Arc::<RulesEngine>::clone(&rules));
@@ -143,7 +151,13 @@ impl Gateway {
         let app = App {
             extractor: Arc::new(Extractor {
                 pipeline,
-                policy: RequestPolicy { limits: settings.limits, generation: settings.generation, models },
+                policy: RequestPolicy {
+                    limits: settings.limits,
+                    generation: settings.generation,
+                    models: routing.names(),
+                },
+                routing: Arc::clone(&routing),
+                shadow: Shadow::default(),
                 deadline: settings.admission.deadline,
                 // A body that can never fit into the memory budget is too large; waiting would not help.
                 body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),
@@ -175,7 +189,8 @@ impl Gateway {
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
         };
-        Ok(Self { app, server_key, settings })
+        let server_key = vllm.as_ref().and_then(|engine| engine.key());
+        Ok(Self { app, server_key, model_switch: ModelSwitch { routing, engine: vllm }, settings })
     }
 
     /// Checks that the files in the settings can be used, without serving.

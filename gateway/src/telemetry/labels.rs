@@ -94,6 +94,40 @@ label_values! {
 }
 
 label_values! {
+    /// What became of a note that a model read.
+    pub(super) enum ModelOutcome {
+        /// The record has a value.
+        Answered = "answered",
+        /// The record has none.
+        Empty = "empty",
+        /// There is no answer of the model.
+        Failed = "failed",
+    }
+}
+
+label_values! {
+    /// What became of a note of the shadow model's sample.
+    pub enum ShadowOutcome {
+        /// The shadow model read it, and its record was compared with the answer's.
+        Compared = "compared",
+        /// The shadow model failed.
+        Failed = "failed",
+        /// There was no room for it, or a caller needed the room.
+        Dropped = "dropped",
+    }
+}
+
+label_values! {
+    /// Whose values of a note are counted.
+    pub enum Reader {
+        /// Those of the answer.
+        Answer = "answer",
+        /// Those of the shadow model.
+        Shadow = "shadow",
+    }
+}
+
+label_values! {
     /// The kinds of tokens that a model server counts.
     pub(super) enum TokenKind {
         /// Tokens of the prompt, the note included.

@@ -16,6 +16,7 @@ use super::{
         KindLabels, KnownLabels, NoteLabels, OutcomeLabels, RepairLabels, ReplicaLabels, RequestLabels, Route,
         RouteLabels, ServerRequestLabels, StageLabels, TokenKind, TokenLabels, ValueLabels,
     },
+    model_metrics::ModelMetrics,
     text_format::MetricsFormat,
 };
 use crate::{
@@ -44,6 +45,7 @@ pub struct Metrics {
     ejections: Family<ReplicaLabels, Counter>,
     tokens: Counter,
     model_tokens: Family<TokenLabels, Counter>,
+    models: ModelMetrics,
     repairs: Family<RepairLabels, Counter>,
     values: [[Counter; Basis::ALL.len()]; Field::ALL.len()],
     left_out: Family<ValueLabels, Counter>,
@@ -124,6 +126,7 @@ impl Metrics {
             TokenKind::ALL.iter().map(|kind| TokenLabels { model: model.clone(), kind: kind.name() })
         });
         let model_tokens = counters(registry, ("model_tokens", help), labels);
+        let models = ModelMetrics::register(registry, &known.models);
         let labels = RepairCode::ALL.map(|code| RepairLabels { kind: repair_name(code) });
         let repairs = counters(registry, ("repairs", "Repairs of an engine's output, by kind"), labels);
         let labels = by_field(&Basis::ALL, Basis::name, |_, _| true);
@@ -173,6 +176,7 @@ impl Metrics {
             ejections,
             tokens,
             model_tokens,
+            models,
             repairs,
             values,
             left_out,
@@ -235,6 +239,9 @@ impl Metrics {
     pub fn count_answer(&self, answer: &Answer) {
         self.tokens.inc_by(u64::from(answer.tokens_used));
         self.degraded.inc_by(u64::from(answer.degraded));
+        if answer.engine == EngineName::Vllm {
+            self.models.count_answer(answer);
+        }
         if answer.record.is_empty() {
             let doubted = answer.warnings.iter().any(|warning| warning.code == WarningCode::EmptyRecordDoubted);
             let outcome = if doubted { EmptyRecordOutcome::Doubted } else { EmptyRecordOutcome::Answered };
@@ -260,6 +267,12 @@ impl Metrics {
                 self.cross_check.get_or_create(&labels).inc();
             }
         }
+    }
+
+    /// Returns the metrics of the models.
+    #[must_use]
+    pub fn models(&self) -> &ModelMetrics {
+        &self.models
     }
 
     /// Counts an empty record that was refused because the engine's output contained more than it.

@@ -7,6 +7,7 @@ mod gauges;
 mod labels;
 mod lines;
 mod metrics;
+mod model_metrics;
 mod model_span;
 mod otlp;
 mod process;
@@ -25,9 +26,10 @@ use tracing_subscriber::{
 
 pub use self::{
     gauges::Gauges,
-    labels::{Attempt, AuthFailure, BudgetOutcome, KnownLabels, Route},
+    labels::{Attempt, AuthFailure, BudgetOutcome, KnownLabels, Reader, Route, ShadowOutcome},
     lines::LogLines,
     metrics::Metrics,
+    model_metrics::{BasisCounts, ModelMetrics},
     model_span::{ModelCall, ModelCallResult, ModelCallSpan},
     process::rss_bytes,
     span::RequestSpan,

@@ -21,6 +21,7 @@ use crate::{
         Note, UnreadableText,
     },
     readiness::Readiness,
+    routing::{Caller, Routing},
     telemetry::{Attempt, ModelCall, ModelCallResult, ModelCallSpan},
 };
 use bytes::Bytes;
@@ -40,7 +41,7 @@ const RETRY_PAUSE_MILLISECONDS: u64 = 200;
 #[derive(Debug)]
 pub struct VllmEngine {
     fleet: Arc<Fleet>,
-    model: ModelName,
+    routing: Arc<Routing>,
     prompt: PromptChoice,
     stop_token_ids: Vec<u32>,
     most_tokens: u32,
@@ -76,13 +77,14 @@ impl VllmEngine {
     pub(super) fn with_fleet(
         fleet: Arc<Fleet>,
         settings: &Vllm,
+        routing: Arc<Routing>,
         ids: CallIds,
         readiness: Arc<Readiness>,
         resolvers: Vec<AbortOnDrop>,
     ) -> Self {
         Self {
             fleet,
-            model: Arc::from(settings.model.as_str()),
+            routing,
             prompt: settings.prompt,
             stop_token_ids: settings.stop_token_ids.clone(),
             most_tokens: u32::MAX,
@@ -99,6 +101,12 @@ impl VllmEngine {
         self.fleet.key().cloned()
     }
 
+    /// Returns whether every model server that is ready lists the model.
+    #[must_use]
+    pub fn is_listed(&self, model: &str) -> bool {
+        self.fleet.is_listed(model)
+    }
+
     /// Returns the engine with a limit of `most_tokens` tokens per answer, which also holds when a note is read again
     /// because its answer was cut off.
     #[must_use]
@@ -113,14 +121,22 @@ impl VllmEngine {
         request: &EngineRequest,
         deadline: Deadline,
     ) -> Result<Draft, EngineError> {
-        let model = request.model.clone().unwrap_or_else(|| Arc::clone(&self.model));
-        let call = self.fleet.call(&model, None)?;
+        let caller = Caller { session: None, principal: request.priority.principal.as_ref() };
+        let chosen = || self.routing.resolve(None, caller, note.as_str());
+        let model = request.model.clone().unwrap_or_else(chosen);
+        // Whatever a request says, a server is asked for a model of the settings only: a server may load what it is asked
+        // for from its disk.
+        if !self.routing.served().contains(&model) {
+            return Err(EngineError::Rejected);
+        }
+        let background = request.priority.background;
+        let call = self.fleet.call(&model, None, background)?;
         let first = match self.draft_at(&call, &model, note, request, deadline).await {
             Ok(draft) => return Ok(draft),
             Err(failure) if !failure.may_retry => return Err(failure.error),
             Err(failure) => failure,
         };
-        let again = self.fleet.call(&model, Some(&call)).map_err(|_| first.error)?;
+        let again = self.fleet.call(&model, Some(&call), background).map_err(|_| first.error)?;
         drop(call);
         let pause = Duration::from_millis(fastrand::u64(RETRY_PAUSE_MILLISECONDS / 2..=RETRY_PAUSE_MILLISECONDS));
         if deadline.bound(tokio::time::sleep(pause)).await.is_err() {

@@ -28,6 +28,7 @@ use crate::{
     config::Vllm,
     extraction::EngineError,
     readiness::{Readiness, ReplicaState, ReplicaStatus},
+    routing::Routing,
     telemetry::{Attempt, Metrics},
 };
 
@@ -45,7 +46,7 @@ pub(super) struct Fleet {
     replicas: RwLock<Arc<[Arc<Replica>]>>,
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
-    model: String,
+    routing: Arc<Routing>,
     trial: Option<Arc<Trial>>,
     /// The key that every request to a replica carries.
     key: Option<Arc<ServerKey>>,
@@ -69,6 +70,8 @@ pub(super) struct ReplicaCall {
     replica: Arc<Replica>,
     fleet: Arc<Fleet>,
     started: Instant,
+    /// Whether no caller waits for the call. Its failures must not take the replica from the callers.
+    background: bool,
     outcome_recorded: AtomicBool,
 }
 
@@ -83,6 +86,7 @@ impl Fleet {
         urls: &[Url],
         settings: &Vllm,
         key: Option<Arc<ServerKey>>,
+        routing: &Arc<Routing>,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, reqwest::Error> {
@@ -90,8 +94,8 @@ impl Fleet {
             replicas: RwLock::new(Arc::from([])),
             readiness: Arc::clone(readiness),
             metrics: Arc::clone(metrics),
-            model: settings.model.clone(),
-            trial: Trial::of(settings).map(Arc::new),
+            routing: Arc::clone(routing),
+            trial: Trial::of(settings, &routing.targets()).map(Arc::new),
             key,
             by_url: Mutex::new(Vec::new()),
         });
@@ -173,7 +177,7 @@ impl Fleet {
         let probe = Arc::new(Probe::new(
             client(url, address)?,
             url,
-            self.model.clone(),
+            Arc::clone(&self.routing),
             self.key.clone(),
             ReplicaStatus::new(name),
         ));
@@ -203,6 +207,7 @@ impl Fleet {
         self: &Arc<Self>,
         model: &str,
         failed: Option<&ReplicaCall>,
+        background: bool,
     ) -> Result<ReplicaCall, EngineError> {
         let replicas = Arc::clone(&self.replicas.read().unwrap_or_else(PoisonError::into_inner));
         let serves = |replica: &&Arc<Replica>| replica.may_serve(model);
@@ -214,12 +219,21 @@ impl Fleet {
             if replicas.is_empty() {
                 return Err(EngineError::Unavailable);
             }
-            tracing::warn!("no model server lists the model that is asked for: no note was sent");
+            if !background {
+                tracing::warn!("no model server lists the model that is asked for: no note was sent");
+            }
             return Err(EngineError::Rejected);
         };
         replica.in_flight.fetch_add(1, Relaxed);
         let (replica, fleet) = (Arc::clone(replica), Arc::clone(self));
-        Ok(ReplicaCall { replica, fleet, started: Instant::now(), outcome_recorded: AtomicBool::new(false) })
+        let (started, outcome_recorded) = (Instant::now(), AtomicBool::new(false));
+        Ok(ReplicaCall { replica, fleet, started, background, outcome_recorded })
+    }
+
+    /// Returns whether every ready replica lists the model.
+    pub(super) fn is_listed(&self, model: &str) -> bool {
+        let replicas = Arc::clone(&self.replicas.read().unwrap_or_else(PoisonError::into_inner));
+        replicas.iter().filter(|replica| replica.is_ready()).all(|replica| replica.may_serve(model))
     }
 
     /// Leaves a replica out, unless it is the only ready one. In both cases its watcher checks it after a while.
@@ -303,6 +317,9 @@ impl ReplicaCall {
     /// Records the outcome of the call, for the choice of replicas and for the metrics.
     pub(super) fn record_outcome(&self, attempt: Attempt) {
         self.outcome_recorded.store(true, Relaxed);
+        if self.background {
+            return;
+        }
         self.fleet.metrics.count_attempt(attempt);
         tracing::debug!(replica = self.replica.probe.status.name(), ?attempt, "a model server was called");
         let replica = &self.replica;

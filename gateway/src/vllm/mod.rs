@@ -30,7 +30,7 @@ pub use self::{
     key::{ServerKey, ServerKeyError},
 };
 use self::{dns::ResolverSettings, fleet::Fleet};
-use crate::{config::Vllm, readiness::Readiness, telemetry::Metrics};
+use crate::{config::Vllm, readiness::Readiness, routing::Routing, telemetry::Metrics};
 
 /// Errors that prevent the engine from starting.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,7 @@ impl VllmEngine {
     /// be called in a runtime.
     pub fn new(
         settings: &Vllm,
+        routing: &Arc<Routing>,
         resolver: &ResolverSettings,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
@@ -64,8 +65,9 @@ impl VllmEngine {
                 "notes go to a model server in plain HTTP over a public network, where others can read them: use https"
             );
         }
-        let fleet = Fleet::new(&urls, settings, key, readiness, metrics)?;
+        let fleet = Fleet::new(&urls, settings, key, routing, readiness, metrics)?;
         let resolvers = fleet.resolve(&urls, resolver);
-        Ok(Self::with_fleet(fleet, settings, ids::CallIds::new()?, Arc::clone(readiness), resolvers))
+        let (routing, ids) = (Arc::clone(routing), ids::CallIds::new()?);
+        Ok(Self::with_fleet(fleet, settings, routing, ids, Arc::clone(readiness), resolvers))
     }
 }

@@ -17,7 +17,7 @@ use super::{
     models::ModelList,
     paths::{Path, Urls},
 };
-use crate::readiness::ReplicaStatus;
+use crate::{readiness::ReplicaStatus, routing::Routing};
 
 /// Time limit of each request of a check.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Probe {
     client: Client,
     urls: Urls,
-    pub(super) model: String,
+    routing: Arc<Routing>,
     /// The key that every request carries.
     key: Option<Arc<ServerKey>>,
     /// The server's entry in the readiness of the gateway.
@@ -46,14 +46,14 @@ impl Probe {
     pub(super) fn new(
         client: Client,
         url: &Url,
-        model: String,
+        routing: Arc<Routing>,
         key: Option<Arc<ServerKey>>,
         status: Arc<ReplicaStatus>,
     ) -> Self {
         Self {
             client,
             urls: Urls::below(url),
-            model,
+            routing,
             key,
             status,
             models: RwLock::default(),
@@ -69,8 +69,18 @@ impl Probe {
     }
 
     pub(super) fn update_models(&self, models: Option<Arc<ModelList>>) {
-        self.status.set_context(models.as_ref().and_then(|models| models.context(&self.model)));
+        // A note must fit each of the models that may read it.
+        let context = |models: &Arc<ModelList>| {
+            let contexts = self.routing.targets().into_iter().map(|model| models.context(&model));
+            contexts.min().flatten()
+        };
+        self.status.set_context(models.as_ref().and_then(context));
         *self.models.write().unwrap_or_else(PoisonError::into_inner) = models;
+    }
+
+    /// Returns the models that answer for the public name and that a server's list lacks.
+    pub(super) fn unlisted(&self, models: &ModelList) -> Vec<Arc<str>> {
+        self.routing.targets().into_iter().filter(|model| !models.lists(model)).collect()
     }
 
     /// Logs that a completion names a model other than the requested one: once, until the server's state changes.

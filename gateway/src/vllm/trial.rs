@@ -10,7 +10,7 @@
 //! It is off by default, because it costs each server up to 256 tokens at each start, and because a good model that was
 //! trained on another format would never be ready (`vllm.model` can name any model).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::header::{self, HeaderValue};
@@ -36,43 +36,54 @@ const MOST_TOKENS: u32 = 256;
 /// Generous, because a server is slow just after its start.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The request with the trial note, which is always the same.
+/// The requests with the trial note, one for each model that answers for the public name at the start.
 #[derive(Debug)]
 pub(super) struct Trial {
     path: Path,
-    body: Bytes,
-    model: String,
+    bodies: Vec<(Arc<str>, Bytes)>,
 }
 
 impl Trial {
     /// Returns the trial for these settings; `None` if it is off.
-    pub(super) fn of(settings: &Vllm) -> Option<Self> {
+    pub(super) fn of(settings: &Vllm, models: &[Arc<str>]) -> Option<Self> {
         if !settings.trial_note {
             return None;
         }
         let (_, path) = prompt::version(settings.prompt);
-        let request = Request {
-            model: &settings.model,
-            prompt: Prompt::of(settings.prompt, NOTE),
-            max_tokens: MOST_TOKENS,
-            temperature: 0.0,
-            stop_token_ids: &settings.stop_token_ids,
-            seed: None,
-            cache_salt: "trial",
-            structured_outputs: None,
-            logprobs: None,
-            streaming: None,
+        let body = |model: &Arc<str>| {
+            let request = Request {
+                model,
+                prompt: Prompt::of(settings.prompt, NOTE),
+                max_tokens: MOST_TOKENS,
+                temperature: 0.0,
+                stop_token_ids: &settings.stop_token_ids,
+                seed: None,
+                cache_salt: "trial",
+                structured_outputs: None,
+                logprobs: None,
+                streaming: None,
+            };
+            Some((Arc::clone(model), wire::to_body(&request, NOTE.len())?))
         };
-        Some(Self { path, body: wire::to_body(&request, NOTE.len())?, model: settings.model.clone() })
+        Some(Self { path, bodies: models.iter().map(body).collect::<Option<_>>()? })
     }
 
-    /// Sends the trial note to a server. Returns why the server cannot read notes, or `None` if it can.
+    /// Sends the trial note to each model of a server. Returns why a model cannot read notes, or `None` if all can.
     pub(super) async fn failure(&self, probe: &Probe) -> Option<&'static str> {
+        for (model, body) in &self.bodies {
+            if let Some(why) = self.failure_of(model, body, probe).await {
+                return Some(why);
+            }
+        }
+        None
+    }
+
+    async fn failure_of(&self, model: &str, body: &Bytes, probe: &Probe) -> Option<&'static str> {
         let request = probe
             .post(self.path)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("x-request-id", "gateway-trial-note")
-            .body(self.body.clone())
+            .body(body.clone())
             .timeout(TIMEOUT);
         let Ok(response) = request.send().await else { return Some("it does not answer") };
         if response.status() != 200 {
@@ -80,8 +91,7 @@ impl Trial {
         }
         let Ok(body) = body::read(response, LARGEST_ANSWER).await else { return Some("its answer is incomplete") };
         let Some(completion) = wire::parse_completion(&body) else { return Some("its answer is no completion") };
-        let is_requested =
-            |name: &str| name == self.model || probe.models().is_some_and(|models| models.same(name, &self.model));
+        let is_requested = |name: &str| name == model || probe.models().is_some_and(|models| models.same(name, model));
         if completion.envelope.model().is_some_and(|name| !is_requested(name)) {
             return Some("it answers in the name of another model");
         }

@@ -46,9 +46,10 @@ impl Drop for AbortOnDrop {
 /// Starts the watcher of a server. The server must pass the trial, if there is one, before it is ready.
 pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc<Readiness>) -> AbortOnDrop {
     AbortOnDrop::spawn(async move {
-        let (mut last_state, mut last_fault, mut trial_state) = (None, None, TrialState::default());
+        let (mut last_state, mut last_fault, mut last_unlisted) = (None, None, Vec::new());
+        let mut trial_state = TrialState::default();
         loop {
-            let ProbeResult { state, models, fault } = trial_state.check(&probe, trial.as_deref()).await;
+            let ProbeResult { state, models, fault, unlisted } = trial_state.check(&probe, trial.as_deref()).await;
             // The list is stored before the state, so that the list of a ready server is always known.
             probe.update_models(models);
             readiness.set_state(&probe.status, state);
@@ -60,6 +61,14 @@ pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc
                 probe.other_model_logged.store(false, Relaxed);
                 tracing::info!(replica = probe.status.name(), ?state, "model server");
             }
+            if last_unlisted != unlisted && !unlisted.is_empty() {
+                tracing::warn!(
+                    replica = probe.status.name(),
+                    models = unlisted.join(", "),
+                    "a model server does not list these models, and gets no notes until it does: see vllm.model and \
+                     routing.models"
+                );
+            }
             if let Some(fault) = fault.filter(|_| fault != last_fault) {
                 tracing::error!(
                     replica = probe.status.name(),
@@ -67,7 +76,7 @@ pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc
                     "TLS with a model server fails, and no note is sent to it"
                 );
             }
-            (last_state, last_fault) = (Some(state), fault);
+            (last_state, last_fault, last_unlisted) = (Some(state), fault, unlisted);
             let pause = if state == ReplicaState::Ready {
                 INTERVAL_READY
             } else {
@@ -110,7 +119,7 @@ impl TrialState {
         );
         self.backoff =
             Some(self.backoff.map_or(FIRST_TRIAL_BACKOFF, |backoff| (backoff * 2).min(LONGEST_TRIAL_BACKOFF)));
-        ProbeResult { state: ReplicaState::ModelMissing, models: Some(Arc::default()), fault: None }
+        ProbeResult::model_missing()
     }
 }
 
@@ -121,14 +130,22 @@ struct ProbeResult {
     models: Option<Arc<ModelList>>,
     /// The fault in the server's TLS.
     fault: Option<&'static str>,
+    /// The models that answer for the public name and that the server does not list.
+    unlisted: Vec<Arc<str>>,
 }
 
 impl ProbeResult {
-    const UNREACHABLE: Self = Self { state: ReplicaState::Unreachable, models: None, fault: None };
+    const UNREACHABLE: Self =
+        Self { state: ReplicaState::Unreachable, models: None, fault: None, unlisted: Vec::new() };
+
+    /// Returns the result of a server to which no note may be sent, whatever it lists.
+    fn model_missing() -> Self {
+        Self { state: ReplicaState::ModelMissing, models: Some(Arc::default()), ..Self::UNREACHABLE }
+    }
 
     fn failed(fault: Option<&'static str>) -> Self {
         let state = if fault.is_some() { ReplicaState::Untrusted } else { ReplicaState::Unreachable };
-        Self { state, models: None, fault }
+        Self { state, fault, ..Self::UNREACHABLE }
     }
 }
 
@@ -154,15 +171,16 @@ async fn check_server(probe: &Probe) -> ProbeResult {
             "a model server does not list its models"
         );
         if status.is_client_error() {
-            return ProbeResult { state: ReplicaState::ModelMissing, models: Some(Arc::default()), fault: None };
+            return ProbeResult::model_missing();
         }
         return ProbeResult::UNREACHABLE;
     }
     let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
     let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
     probe.status.set_load(load(probe).await.unwrap_or_default());
-    let state = if models.lists(&probe.model) { ReplicaState::Ready } else { ReplicaState::ModelMissing };
-    ProbeResult { state, models: Some(Arc::new(models)), fault: None }
+    let unlisted = probe.unlisted(&models);
+    let state = if unlisted.is_empty() { ReplicaState::Ready } else { ReplicaState::ModelMissing };
+    ProbeResult { state, models: Some(Arc::new(models)), fault: None, unlisted }
 }
 
 async fn load(probe: &Probe) -> Option<Load> {

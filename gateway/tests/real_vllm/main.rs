@@ -4,6 +4,7 @@
 //! skipped.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
+mod adapters;
 mod many;
 mod meaning;
 mod tokens;
@@ -54,9 +55,14 @@ fn free_port() -> u16 {
 }
 
 fn start_vllm(port: u16, model: &str) -> Vllm {
+    start_vllm_with(port, model, &[])
+}
+
+fn start_vllm_with(port: u16, model: &str, variables: &[(&str, &str)]) -> Vllm {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vllm/serve.sh");
     let mut command = Command::new("bash");
     command.arg(script).env("PORT", port.to_string()).env("MODEL_DIR", model).stdin(Stdio::null());
+    command.envs(variables.iter().copied());
     Vllm(command.spawn().unwrap())
 }
 

@@ -1,5 +1,5 @@
 //! Tests of a gateway on real sockets: unknown callers, failing model servers, broken connections, shutdown.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the helpers of a test fail it")]
 
 mod certificates;
 mod connections;
@@ -19,6 +19,7 @@ mod many;
 mod memory;
 mod model_answers;
 mod model_lists;
+mod model_routing;
 mod model_server;
 mod open_lines;
 mod process;
@@ -26,6 +27,7 @@ mod replicas;
 mod revoked;
 mod served;
 mod server_key;
+mod shadow;
 mod shutdown;
 mod strangers;
 mod traces;

@@ -1,6 +1,7 @@
 //! A fake model server. Tests set the answer of each path while it runs.
 
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
     sync::{
@@ -32,6 +33,8 @@ pub(crate) enum Answer {
     Text(String),
     /// A body of [`LONG_ENOUGH`] spaces.
     Endless(u16),
+    /// Never answers.
+    Hang,
 }
 
 /// A fake model server. Clones share its answers, and a path without an answer returns an empty 200.
@@ -40,6 +43,8 @@ pub(crate) struct Server {
     answers: Arc<Mutex<Vec<(&'static str, Answer)>>>,
     /// Path, headers and body of each POST.
     pub(crate) posts: Arc<Mutex<Vec<(String, HeaderMap, Value)>>>,
+    /// The answers to notes for these models, in place of the answer of the path.
+    by_model: Arc<Mutex<HashMap<String, Answer>>>,
     /// Requests for the list of models.
     pub(crate) looks: Arc<AtomicUsize>,
     /// Bytes of endless bodies that it produced.
@@ -76,6 +81,11 @@ impl Server {
         answers.push((path, answer));
     }
 
+    /// Sets the answer to every note for a model.
+    pub(crate) fn of_model(&self, model: &str, answer: Answer) {
+        self.by_model.lock().unwrap().insert(model.to_owned(), answer);
+    }
+
     /// Makes every completion return this content in the name of this model.
     pub(crate) fn says(self, content: &str, model: &str) -> Self {
         let choice = json!({"message": {"content": content}, "finish_reason": "stop"});
@@ -96,13 +106,12 @@ async fn answer(State(upstream): State<Server>, request: Request<Body>) -> Respo
     if path == "/v1/models" {
         upstream.looks.fetch_add(1, SeqCst);
     }
+    let mut of_model = None;
     if head.method == "POST" {
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
-        upstream.posts.lock().unwrap().push((
-            path.clone(),
-            head.headers.clone(),
-            serde_json::from_slice(&body).unwrap(),
-        ));
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        of_model = body["model"].as_str().and_then(|model| upstream.by_model.lock().unwrap().get(model).cloned());
+        upstream.posts.lock().unwrap().push((path.clone(), head.headers.clone(), body));
     }
     let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
     let required = *upstream.authorization.lock().unwrap();
@@ -112,7 +121,8 @@ async fn answer(State(upstream): State<Server>, request: Request<Body>) -> Respo
     let found =
         upstream.answers.lock().unwrap().iter().find(|(other, _)| *other == path).map(|(_, found)| found.clone());
     let status = |code: u16| StatusCode::from_u16(code).unwrap();
-    match found {
+    match of_model.or(found) {
+        Some(Answer::Hang) => std::future::pending().await,
         None => StatusCode::OK.into_response(),
         Some(Answer::Json(code, body)) => (status(code), axum::Json(body)).into_response(),
         Some(Answer::Text(text)) => {

@@ -13,6 +13,7 @@ use gateway::{
     config::Settings,
     extraction::{AnswerOptions, Deadline, EngineRequest, Note, Pipeline, TokenBudget},
     readiness::Readiness,
+    routing::Routing,
     telemetry::Metrics,
     vllm::{
         VllmEngine,
@@ -180,7 +181,9 @@ async fn changed_addresses_of_a_name_are_followed() {
     let readiness = Arc::new(Readiness::of_vllm(Duration::from_mins(1)));
     let resolving =
         ResolverSettings { resolver: Arc::clone(&zone) as Arc<dyn Resolver>, interval: Duration::from_millis(10) };
-    let engine = VllmEngine::new(&settings.vllm, &resolving, &readiness, &Arc::default() as &Arc<Metrics>).unwrap();
+    let routing = Arc::new(Routing::of(&settings.vllm, &settings.routing));
+    let engine =
+        VllmEngine::new(&settings.vllm, &routing, &resolving, &readiness, &Arc::default() as &Arc<Metrics>).unwrap();
     let pipeline = Pipeline::new(Arc::new(engine), Admission::new(4, 4), 6_000);
     let note = Note::new("Stage IV lung adenocarcinoma.".to_owned(), 100).unwrap();
     let request = EngineRequest::plain(TokenBudget::Adjustable(100), Arc::from("test"));

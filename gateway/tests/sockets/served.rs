@@ -5,7 +5,7 @@ use std::time::Duration;
 use gateway::{
     config::Settings,
     http::App,
-    server::{Gateway, ServerError},
+    server::{Gateway, ModelSwitch, ServerError},
 };
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ pub(crate) struct Served {
     /// The port that serves metrics without a key.
     pub(crate) metrics_address: std::net::SocketAddr,
     pub(crate) client: Client,
+    pub(crate) model_switch: ModelSwitch,
     stop: Option<oneshot::Sender<()>>,
     now: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), ServerError>>,
@@ -45,7 +46,7 @@ impl Served {
         settings.listen = "127.0.0.1:0".parse().unwrap();
         settings.metrics.listen = Some(settings.listen);
         let gateway = Gateway::new(settings).unwrap();
-        let app = gateway.app.clone();
+        let (app, model_switch) = (gateway.app.clone(), gateway.model_switch.clone());
         let bound = gateway.bind().await.unwrap();
         let (address, metrics_address) = (bound.address(), bound.metrics_address().unwrap());
         let ((stop, stop_signal), (now, now_signal)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
@@ -58,7 +59,7 @@ impl Served {
         let serving = tokio::spawn(bound.serve(graceful, immediate));
         gateway::tls::install();
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { app, address, metrics_address, client, stop: Some(stop), now: Some(now), serving }
+        Self { app, address, metrics_address, client, model_switch, stop: Some(stop), now: Some(now), serving }
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
@@ -90,6 +91,17 @@ impl Served {
             (labelled.split('{').next() == Some(name)).then(|| value.parse::<f64>().unwrap())
         });
         values.sum()
+    }
+
+    /// Returns the share of each model, as `/metrics` has it.
+    pub(crate) async fn shares(&self) -> std::collections::BTreeMap<String, u64> {
+        let url = format!("http://{}/metrics", self.metrics_address);
+        let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
+        let shares = text.lines().filter_map(|line| {
+            let (model, share) = line.strip_prefix("gateway_model_share{model=\"")?.split_once("\"} ")?;
+            Some((model.to_owned(), share.parse().unwrap()))
+        });
+        shares.collect()
     }
 
     /// Does what SIGTERM does.

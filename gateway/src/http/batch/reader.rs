@@ -166,7 +166,8 @@ impl Reader {
     pub(in crate::http) fn read(&self, line: CheckedLine) -> impl Future<Output = NoteOutcome> + Send + 'static {
         let CheckedLine { id, index, bytes, note } = line;
         let (app, context) = (self.app.clone(), self.context.of_note(index));
-        let (caller, priority) = (self.caller.clone(), QueuePriority { principal: self.principal.clone(), bulk: true });
+        let priority = QueuePriority { principal: self.principal.clone(), bulk: true, background: false };
+        let caller = self.caller.clone();
         let (options, deadline) = (self.options.clone(), Deadline::after(self.time));
         let (route, principal) = (self.route, self.principal.clone());
         let note_date = note.as_ref().ok().and_then(|valid| valid.note_date).or(options.note_date);
