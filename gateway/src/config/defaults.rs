@@ -5,8 +5,9 @@ use std::{net::SocketAddr, time::Duration};
 use bytesize::ByteSize;
 
 use super::{
-    AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
-    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings, Vllm,
+    AdmissionSettings, AskSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice,
+    Fallback, Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings,
+    Vllm,
 };
 
 impl Default for Settings {
@@ -33,6 +34,7 @@ impl Default for Settings {
             cache: CacheSettings::default(),
             spool: SpoolSettings::default(),
             jobs: JobSettings::default(),
+            ask: AskSettings::default(),
         }
     }
 }

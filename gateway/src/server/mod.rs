@@ -19,6 +19,7 @@ use self::connections::Connections;
 use crate::{
     access::{Keys, KeysError},
     admission::Admission,
+    ask::{Asker, RedFlags},
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings, SpoolSettings},
     extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
@@ -31,7 +32,7 @@ use crate::{
     rules::RulesEngine,
     spool::SpoolSpace,
     telemetry::Metrics,
-    vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
+    vllm::{InstructModel, ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
 };
 
 /// Connections that may wait to be accepted. A client above this limit retries after a second.
@@ -110,6 +111,7 @@ impl Gateway {
         let engine = if with_model { EngineName::Vllm } else { EngineName::Rules };
         let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &models)));
         let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
+        let cpu_pool_of_asker = cpu_pool.clone();
         let mut server_key = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
@@ -134,6 +136,7 @@ impl Gateway {
                 pipeline = pipeline.with_fallback(rules);
             }
         }
+        let asker = asker(&settings, &metrics, cpu_pool_of_asker)?;
         let rate = settings.rate;
         let keys = settings.keys_file().map(|path| Keys::read(path, rate.per_key).map(Arc::new)).transpose()?;
         let budget = settings.limits.memory.map_or_else(memory::default_budget, bytes);
@@ -148,6 +151,7 @@ impl Gateway {
                 body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),
                 response_cache,
             }),
+            asker: Arc::new(asker),
             state: Arc::new(ServiceState {
                 readiness,
                 in_flight: InFlightTracker::default(),
@@ -184,6 +188,9 @@ impl Gateway {
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         if let Some(path) = settings.vllm.api_key_file.as_deref().filter(|_| with_model) {
             ServerKey::read(path).map_err(VllmError::from)?;
+        }
+        if let Some(path) = settings.ask.api_key_file.as_deref() {
+            ServerKey::of_ask(path).map_err(VllmError::from)?;
         }
         code_files::load(&settings.codes)?;
         Audit::check(&settings.audit)?;
@@ -308,6 +315,21 @@ impl BoundGateway {
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
+}
+
+/// Returns what answers questions: the record of the rules, and the model of `ask.url` if it is set.
+fn asker(settings: &Settings, metrics: &Arc<Metrics>, cpu_pool: CpuPool) -> Result<Asker, ServerError> {
+    let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
+    // The rules need no slot, so this admission never gives one.
+    let pipeline = Pipeline::new(rules, Admission::new(1, 0), settings.chunk.max_chars).with_cpu_pool(cpu_pool);
+    let asker = Asker::new(pipeline, RedFlags::of(&settings.ask.red_flags));
+    Ok(match InstructModel::new(&settings.ask, metrics)? {
+        Some(model) => {
+            let admission = Admission::new(settings.ask.in_flight, settings.admission.queue);
+            asker.with_model(Arc::new(model), admission)
+        }
+        None => asker,
+    })
 }
 
 fn spool_space(settings: &SpoolSettings) -> SpoolSpace {

@@ -19,6 +19,7 @@ use super::{
     text_format::MetricsFormat,
 };
 use crate::{
+    ask::AskAnswer,
     extraction::{
         Agreement, Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode,
     },
@@ -53,6 +54,7 @@ pub struct Metrics {
     cache: Family<OutcomeLabels, Counter>,
     auth_failures: Family<KindLabels, Counter>,
     rate_limited: Family<KindLabels, Counter>,
+    questions: Family<OutcomeLabels, Counter>,
     scraped: ScrapedGauges,
 }
 
@@ -155,6 +157,9 @@ impl Metrics {
         let labels = LimitScope::ALL.map(|scope| KindLabels { kind: scope.name() });
         let help = "Notes refused by a rate limit, by the limit's scope";
         let rate_limited = counters(registry, ("rate_limited", help), labels);
+        let labels = AskAnswer::OUTCOMES.map(|outcome| OutcomeLabels { outcome });
+        let help = "Questions answered, by what answered: record, model, emergency, none, not_said, withheld";
+        let questions = counters(registry, ("questions", help), labels);
         Self {
             registry: root,
             requests,
@@ -178,6 +183,7 @@ impl Metrics {
             cache,
             auth_failures,
             rate_limited,
+            questions,
             scraped,
         }
     }
@@ -282,6 +288,11 @@ impl Metrics {
             let labels = TokenLabels { model: model.to_owned(), kind: kind.name() };
             self.model_tokens.get_or_create(&labels).inc_by(u64::from(tokens));
         }
+    }
+
+    /// Counts an answered question, by what answered it.
+    pub fn count_question(&self, answer: &AskAnswer) {
+        self.questions.get_or_create(&OutcomeLabels { outcome: answer.outcome() }).inc();
     }
 
     /// Counts that a model server is left out.
