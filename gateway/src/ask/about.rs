@@ -1,4 +1,4 @@
-//! Whether the words of a note are about a question: they name its things, and at least half of its words.
+//! Whether the words of a note are about a question: they name its things, and more than half of its words.
 
 use std::sync::LazyLock;
 
@@ -10,6 +10,12 @@ use crate::rules::{Entity, entities};
 
 /// Most words of a question that are compared with a sentence.
 const MOST_ASKED: usize = 40;
+
+/// Words that ask, and that no note needs to have.
+const ASKING: &[&str] = &[
+    "who", "whom", "whose", "why", "much", "many", "long", "often", "bad", "severe", "when", "since", "take", "takes",
+    "taking", "get", "gets", "given", "date",
+];
 
 /// The rows of `about_words.txt`, one for each word of the question.
 static SYNONYMS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
@@ -64,7 +70,7 @@ pub(super) fn is_about(question: &Question, sentence: &str) -> bool {
         return false;
     }
     let (found, all) = shared(question, &spelled, &named);
-    all > 0 && found * 2 >= all
+    all > 0 && found * 2 > all
 }
 
 /// Returns whether a sentence has every word of the question that carries meaning.
@@ -86,7 +92,8 @@ fn shared(question: &Question, spelled: &[Word], named: &[Entity]) -> (usize, us
             })
     };
     let asked = question.content.iter().take(MOST_ASKED);
-    (asked.clone().filter(is_in).count(), asked.count())
+    let counts = |word: &&Word| !ASKING.contains(&word.text.as_str()) || is_in(word);
+    (asked.clone().filter(is_in).count(), asked.filter(counts).count())
 }
 
 /// Returns whether a note writes one word where a question writes another.
@@ -113,6 +120,8 @@ mod tests {
             ("What dose of osimertinib?", "Gefitinib 250 mg daily.", false),
             ("How old is he?", "62-year-old man", true),
             ("What does it say?", "She is married.", false),
+            ("Does he use a wheelchair?", "He uses a walker.", false),
+            ("Does he use a walker?", "He uses a walker.", true),
         ] {
             assert_eq!(is_about(&Question::of(question), sentence), expected, "{question} {sentence}");
         }

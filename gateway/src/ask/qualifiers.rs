@@ -150,7 +150,7 @@ const KINDS: [&[&str]; 6] = [
         "intolerance",
     ],
     // The past.
-    &["previous", "previously", "prior", "past", "history", "ago", "old", "earlier", "formerly", "once", "used"],
+    &["previous", "previously", "prior", "past", "history", "ago", "earlier", "formerly", "once", "used"],
 ];
 
 /// Returns which kinds of words a sentence has.

@@ -18,6 +18,7 @@ enum Meaning {
     Cancer,
     Verb,
     Class(&'static str),
+    Tnm,
     When,
     Start,
     Stop,
@@ -55,6 +56,7 @@ fn meaning_named(name: &'static str) -> Option<Meaning> {
     Some(match name {
         "cancer" => Meaning::Cancer,
         "verb" => Meaning::Verb,
+        "tnm" => Meaning::Tnm,
         "when" => Meaning::When,
         "start" => Meaning::Start,
         "stop" => Meaning::Stop,
@@ -79,6 +81,8 @@ pub(crate) struct Question {
     pub(super) entities: Vec<Entity>,
     /// The classes of treatments that it names.
     pub(super) classes: Vec<&'static str>,
+    /// Whether it asks for the TNM formula.
+    pub(super) tnm: bool,
     /// Whether it asks when.
     pub(super) when: bool,
     pub(super) start: bool,
@@ -128,6 +132,7 @@ impl Question {
                 Some(Meaning::Class(class)) => question.classes.push(class),
                 Some(Meaning::Cancer) => cancer = true,
                 Some(Meaning::Verb) => verb = true,
+                Some(Meaning::Tnm) => question.tnm = true,
                 Some(Meaning::When) => question.when = true,
                 Some(Meaning::Start) => question.start = true,
                 Some(Meaning::Stop) => question.stop = true,
@@ -147,6 +152,9 @@ impl Question {
 
     /// Adds the field that a question means without naming it.
     fn complete(&mut self, cancer: bool, verb: bool) {
+        if self.tnm && !self.fields.contains(&Field::Stage) {
+            self.fields.push(Field::Stage);
+        }
         let is_treatment = |entity: &Entity| entity.kind == TermKind::Treatment;
         let names_treatment = !self.classes.is_empty() || self.entities.iter().any(is_treatment);
         if !self.fields.is_empty() {

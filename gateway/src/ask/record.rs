@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::{
-    classes,
+    about, classes,
     question::Question,
     wording::{self, Item},
+    words::words,
 };
 use crate::{
     extraction::{Answer, Assertion, Context, Field, Finding, Note, Record, WarningCode},
@@ -53,6 +54,11 @@ pub(crate) fn reply(note: &Note, answer: &Answer, question: &Question) -> Record
     if answer.warnings.iter().any(|warning| warning.code == WarningCode::NoOncologyTerms) && is_empty(answer) {
         return RecordReply::Unread;
     }
+    if question.tnm
+        && let Some(reply) = tnm(answer, question)
+    {
+        return reply;
+    }
     let context = Context::of(note.as_str());
     let reader = Reader { note, answer, question, context };
     let fields = reader.fields();
@@ -70,6 +76,19 @@ pub(crate) fn reply(note: &Note, answer: &Answer, question: &Question) -> Record
         }
     }
     RecordReply::Found { answer: wording::sentences(&items, question.current), quotes }
+}
+
+/// Returns the formulas of the note; `None` if the question is about one of several tumours.
+fn tnm(answer: &Answer, question: &Question) -> Option<RecordReply> {
+    if !question.entities.is_empty() && answer.tumours.len() > 1 {
+        return None;
+    }
+    if answer.tnm.is_empty() {
+        return Some(RecordReply::Silent);
+    }
+    let stated: Vec<&str> = answer.tnm.iter().map(|formula| formula.quote.as_str()).collect();
+    let quotes = answer.tnm.iter().take(MOST_QUOTES).map(|formula| formula.start..formula.end).collect();
+    Some(RecordReply::Found { answer: format!("TNM: {}.", stated.join("; ")), quotes })
 }
 
 fn is_empty(answer: &Answer) -> bool {
@@ -159,7 +178,9 @@ impl<'a> Reader<'a> {
             .filter(|tumour| {
                 let named = entities(&tumour.cancer_type);
                 cancers.iter().any(|cancer| {
-                    tumour.site == Some(cancer.name) || named.iter().any(|entity| entity.name == cancer.name)
+                    tumour.site == Some(cancer.name)
+                        || named.iter().any(|entity| entity.name == cancer.name)
+                        || has_words_of(&tumour.cancer_type, cancer)
                 })
             })
             .collect();
@@ -224,8 +245,10 @@ impl<'a> Reader<'a> {
 
     /// Returns the reply if no value of the record answers.
     fn nothing(&self) -> RecordReply {
-        let asks_value = !self.question.when && !self.question.planned && !self.question.relative;
-        if !asks_value || self.question.entities.is_empty() {
+        if self.question.relative {
+            return self.relatives();
+        }
+        if self.question.when || self.question.planned || self.question.entities.is_empty() {
             return RecordReply::Silent;
         }
         let named = entities(self.note.as_str());
@@ -233,6 +256,18 @@ impl<'a> Reader<'a> {
         let mut sentences: Vec<Range<usize>> = Vec::new();
         for entity in named.iter().filter(is_named) {
             let sentence = self.context.sentence_at(entity.range.start);
+            if !sentences.contains(&sentence) && sentences.len() < MOST_SENTENCES {
+                sentences.push(sentence);
+            }
+        }
+        if sentences.is_empty() { RecordReply::Silent } else { RecordReply::Named(sentences) }
+    }
+
+    /// Returns the sentences that name a relative: the evidence has a cancer once, also if the patient has it too.
+    fn relatives(&self) -> RecordReply {
+        let mut sentences: Vec<Range<usize>> = Vec::new();
+        for word in words(self.note.as_str()).iter().filter(|word| about::RELATIVES.contains(&word.text.as_str())) {
+            let sentence = self.context.sentence_at(word.range.start);
             if !sentences.contains(&sentence) && sentences.len() < MOST_SENTENCES {
                 sentences.push(sentence);
             }
@@ -247,7 +282,24 @@ fn has_course(finding: &Finding) -> bool {
 
 /// Returns whether two terms name one thing.
 fn is_same(one: &Entity, other: &Entity) -> bool {
-    one.name == other.name && (one.kind == other.kind || is_molecular(one) && is_molecular(other))
+    if is_molecular(one) && is_molecular(other) {
+        return one.name == other.name || is_member(one.name, other.name) || is_member(other.name, one.name);
+    }
+    one.name == other.name && one.kind == other.kind
+}
+
+/// Returns whether a gene is one of a family that is named without numbers: BRCA1 of BRCA.
+fn is_member(gene: &str, family: &str) -> bool {
+    let number = gene.strip_prefix(family).unwrap_or_default();
+    family.ends_with(|c: char| c.is_ascii_alphabetic())
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Returns whether the name of a tumour has all words of a cancer that is named more generally: "melanoma".
+fn has_words_of(tumour: &str, cancer: &Entity) -> bool {
+    let of_tumour = words(tumour);
+    cancer.kind == TermKind::Cancer && words(cancer.name).iter().all(|word| of_tumour.iter().any(|it| it.is_same(word)))
 }
 
 fn is_molecular(entity: &Entity) -> bool {
@@ -270,6 +322,8 @@ fn names(finding: &Finding, asked: &Entity) -> bool {
     let texts = [Some(finding.value.as_str()), finding.quote.as_deref()];
     texts.into_iter().flatten().any(|text| {
         let found = entities(text);
-        found.iter().any(|entity| is_same(entity, asked)) || text.eq_ignore_ascii_case(asked.name)
+        found.iter().any(|entity| is_same(entity, asked))
+            || text.eq_ignore_ascii_case(asked.name)
+            || has_words_of(text, asked)
     })
 }

@@ -245,12 +245,11 @@ impl Sentence {
 
     /// Returns whether each number belongs to what the answer or the question names.
     fn owns_numbers(&self, places: &[usize], question: &Question) -> bool {
-        let mut numbers = places.iter().copied().filter(|&at| self.is_number(at));
-        numbers.all(|at| {
-            self.is_near_asked(at, question)
-                && self.is_of_named_thing(at, places, question)
-                && self.has_named_owner(at, places, question)
-        })
+        let mut numbers = places.iter().copied().filter(|&at| self.is_number(at)).peekable();
+        // The further numbers of an answer stand close behind the first: "10 mg every 4 hours".
+        numbers.peek().is_none_or(|&first| self.is_near_asked(first, question))
+            && numbers
+                .all(|at| self.is_of_named_thing(at, places, question) && self.has_named_owner(at, places, question))
     }
 
     fn is_number(&self, at: usize) -> bool {

@@ -109,7 +109,9 @@ impl Gateway {
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         let engine = if with_model { EngineName::Vllm } else { EngineName::Rules };
-        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &models)));
+        let mut known_models = models.clone();
+        known_models.extend(settings.ask.url.is_some().then(|| ModelName::from(settings.ask.model.as_str())));
+        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &known_models)));
         let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
         let cpu_pool_of_asker = cpu_pool.clone();
         let mut server_key = None;
