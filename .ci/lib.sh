@@ -163,7 +163,8 @@ client_python() {
   echo "$folder/venv/bin"
 }
 
-# Starts the built gateway as a fresh clone has it (rules engine, a free port) and sets gateway_url.
+# start_gateway [NAME=VALUE...]: starts the built gateway as a fresh clone has it (rules engine, a free port), with these
+# variables, and sets gateway_url.
 start_gateway() {
   local log=$CI_TMP/gateway.stderr binary=$CARGO_TARGET_DIR/debug/gateway address=
   [[ -x $binary ]] || die "$binary is not built"
