@@ -16,6 +16,8 @@ use crate::{
 
 /// Most quotes of one answer.
 const MOST_QUOTES: usize = 12;
+/// Longest sentence that is quoted whole, in bytes.
+const LONGEST_SENTENCE: usize = 400;
 /// Most sentences that are shown where the record has no answer and the note names the thing.
 const MOST_SENTENCES: usize = 3;
 
@@ -70,7 +72,7 @@ pub(crate) fn reply(note: &Note, answer: &Answer, question: &Question) -> Record
     hits.sort_by_key(|hit| (!hit.finding.in_record, fields.iter().position(|field| *field == hit.field)));
     let items: Vec<Item> = hits.iter().map(|hit| reader.item(hit)).collect();
     let mut quotes: Vec<Range<usize>> = Vec::new();
-    for range in hits.iter().flat_map(Hit::ranges) {
+    for range in hits.iter().flat_map(|hit| reader.ranges(hit)) {
         if !quotes.contains(&range) && quotes.len() < MOST_QUOTES {
             quotes.push(range);
         }
@@ -93,14 +95,6 @@ fn tnm(answer: &Answer, question: &Question) -> Option<RecordReply> {
 
 fn is_empty(answer: &Answer) -> bool {
     answer.record == Record::default() && Field::ALL.into_iter().all(|field| answer.evidence.get(field).is_empty())
-}
-
-impl Hit<'_> {
-    fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
-        let finding = self.finding.start.zip(self.finding.end).map(|(start, end)| start..end);
-        let date = self.date.as_ref().map(|(_, range)| range.clone());
-        finding.into_iter().chain(date)
-    }
 }
 
 struct Reader<'a> {
@@ -228,6 +222,19 @@ impl<'a> Reader<'a> {
         };
         let date = date.or_else(|| (field == Field::CancerType).then(of_tumour).flatten());
         date.map(|date| (date.value.clone(), date.start..date.end))
+    }
+
+    /// Returns the words that support a value: those of the value and of its date. Of what is not in the record it is the
+    /// whole sentence, which has the words that deny or plan it.
+    fn ranges(&self, hit: &Hit<'_>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let place = hit.finding.start.zip(hit.finding.end).map(|(start, end)| start..end);
+        let place = place.map(|place| {
+            let sentence = self.context.sentence_at(place.start);
+            let is_short = sentence.len() <= LONGEST_SENTENCE && sentence.end >= place.end;
+            if !hit.finding.in_record && is_short { sentence } else { place }
+        });
+        let date = hit.date.as_ref().map(|(_, range)| range.clone());
+        place.into_iter().chain(date)
     }
 
     fn item(&self, hit: &Hit<'_>) -> Item {

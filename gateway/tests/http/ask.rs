@@ -83,6 +83,8 @@ async fn a_question_about_the_record_needs_no_model() {
     }
     let (_, answer) = ask(&router, &json!({"text": NOTE, "question": "Are there brain metastases?"})).await;
     assert!(answer["answer"].as_str().unwrap().contains("brain: denied"), "{answer}");
+    // The words that deny it are quoted.
+    assert_eq!(answer["quotes"][0]["quote"], "No brain metastases.");
     let (_, answer) = ask(&router, &smokes()).await;
     assert_eq!((&answer["source"], &answer["quotes"]), (&json!("none"), &json!([])), "{answer}");
     let (_, _, models) = send(&router, Request::get("/api/v1/models").body(Body::empty()).unwrap()).await;
@@ -228,7 +230,9 @@ async fn endless(piece: &'static str) -> String {
 async fn a_model_that_writes_for_ever_is_cut_off() {
     for piece in ["word ", "", " "] {
         let (status, problem) = ask(&with_url(endless(piece).await), &smokes()).await;
-        assert_eq!((status, &problem["code"]), (502, &json!("upstream_failed")), "{piece:?}");
+        // By the size of what it writes, or on a slow machine by the time.
+        let ended = [(502, json!("upstream_failed")), (504, json!("deadline_exceeded"))];
+        assert!(ended.contains(&(status, problem["code"].clone())), "{piece:?}: {problem}");
     }
 }
 
@@ -247,7 +251,7 @@ async fn a_quote_arrives_before_the_model_has_finished() {
     // The model has written two of its four pieces and waits.
     let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
     let first = events(std::str::from_utf8(&first).unwrap());
-    let quote = json!({"type": "quote", "quote": "She smokes a pipe.", "start": 86, "end": 104});
+    let quote = json!({"type": "quote", "quote": "She smokes a pipe.", "start": 85, "end": 103});
     assert_eq!(first, [("quote".to_owned(), quote)]);
     permits.add_permits(9);
     let later = events(std::str::from_utf8(&body.collect().await.unwrap().to_bytes()).unwrap());
