@@ -238,7 +238,9 @@ impl Asker {
             }
             let quotes = complete_quotes(text);
             for range in quotes.iter().skip(*sent).filter_map(|quote| gate.quote(quote)) {
-                AskQuote::of(&asked.note, asked.offsets, &[range]).into_iter().for_each(|quote| sink.quote(quote));
+                for quote in AskQuote::of(&asked.note, asked.offsets, &[range]) {
+                    sink.quote(quote);
+                }
             }
             *sent = quotes.len().max(*sent);
             let reply = ModelDraft::parse(text).map(|draft| gate.reply(&draft));

@@ -29,9 +29,12 @@ enum Meaning {
     Skip,
 }
 
+/// Phrases, each as its words with what it asks for, by their first word.
+type Phrases = HashMap<String, Vec<(Vec<String>, Meaning)>>;
+
 /// The phrases of `question_words.txt` by their first word, the longest first.
-static PHRASES: LazyLock<HashMap<String, Vec<(Vec<String>, Meaning)>>> = LazyLock::new(|| {
-    let mut phrases: HashMap<String, Vec<(Vec<String>, Meaning)>> = HashMap::new();
+static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
+    let mut phrases = Phrases::new();
     for (meaning, phrase) in rows(include_str!("question_words.txt")) {
         let Some(meaning) = meaning_named(meaning) else { continue };
         let spelled: Vec<String> = words(phrase).into_iter().map(|word| word.text).collect();
@@ -74,6 +77,7 @@ fn meaning_named(name: &'static str) -> Option<Meaning> {
 
 /// A question, as far as it is understood.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what a question asks of a value, in any combination")]
 pub(crate) struct Question {
     /// The fields that it names.
     pub(super) fields: Vec<Field>,
@@ -178,7 +182,8 @@ impl Question {
 
     /// Returns whether the record can hold the answer: every word is understood, and the question names a field or a thing.
     pub(super) fn is_about_record(&self) -> bool {
-        !self.refuse && !self.has_other_words && !(self.fields.is_empty() && self.entities.is_empty())
+        let names_something = !self.fields.is_empty() || !self.entities.is_empty();
+        names_something && !self.refuse && !self.has_other_words
     }
 
     /// Returns whether the question is refused: it asks for advice, or it is about the person who asks.

@@ -70,7 +70,7 @@ pub(crate) fn reply(note: &Note, answer: &Answer, question: &Question) -> Record
     }
     // Values of the record come first, then what the note denies, plans or leaves open.
     hits.sort_by_key(|hit| (!hit.finding.in_record, fields.iter().position(|field| *field == hit.field)));
-    let items: Vec<Item> = hits.iter().map(|hit| reader.item(hit)).collect();
+    let items: Vec<Item> = hits.iter().map(Reader::item).collect();
     let mut quotes: Vec<Range<usize>> = Vec::new();
     for range in hits.iter().flat_map(|hit| reader.ranges(hit)) {
         if !quotes.contains(&range) && quotes.len() < MOST_QUOTES {
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
         place.into_iter().chain(date)
     }
 
-    fn item(&self, hit: &Hit<'_>) -> Item {
+    fn item(hit: &Hit<'_>) -> Item {
         let finding = hit.finding;
         Item {
             field: hit.field,

@@ -94,8 +94,7 @@ pub(super) fn words(text: &str) -> Vec<Word> {
             let joins = match next {
                 '.' | ',' | '/' | '-' | '\u{2013}' => last.is_ascii_digit() && after.is_ascii_digit(),
                 '\'' | '\u{2019}' => last.is_alphabetic() && matches!(after, 't' | 'T'),
-                '+' | '%' => last.is_ascii_digit(),
-                '*' => last.is_ascii_digit(),
+                '+' | '%' | '*' => last.is_ascii_digit(),
                 _ => next.is_alphanumeric(),
             };
             if !joins {

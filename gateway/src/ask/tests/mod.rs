@@ -1,4 +1,5 @@
 //! Made-up notes with questions: what is answered from the record, what a model may add, and what must never pass.
+#![expect(clippy::print_stdout, reason = "the figures of the document are printed here")]
 
 use std::sync::{Arc, Mutex};
 
@@ -53,7 +54,7 @@ impl AskModel for Scripted {
         Box::pin(async move {
             let text = self.text.lock().unwrap().clone()?;
             for (at, _) in text.char_indices() {
-                sink(&text[..at]);
+                sink(text.get(..at).unwrap_or_default());
             }
             Ok(Written { text: ModelText::new(text), finish: Finish::Complete, tokens: 7 })
         })
@@ -92,7 +93,7 @@ impl Bench {
     }
 
     async fn ask(&self, text: &str, question: &str, draft: Option<&str>) -> Result<(Reply, Kept), AskError> {
-        let asker = match draft {
+        let service = match draft {
             Some(draft) => {
                 *self.model.text.lock().unwrap() = Ok(draft.to_owned());
                 &self.with_model
@@ -108,7 +109,7 @@ impl Bench {
         };
         let request = EngineRequest::plain(TokenBudget::Adjustable(64), Arc::from("test"));
         let kept = Kept::default();
-        let reply = asker.ask(&asked, &request, &kept, Deadline::after(std::time::Duration::from_secs(60))).await?;
+        let reply = service.ask(&asked, &request, &kept, Deadline::after(std::time::Duration::from_mins(1))).await?;
         for quote in reply.answer.quotes.iter().chain(&kept.0.lock().unwrap().0) {
             assert_eq!(text.get(quote.start..quote.end), Some(quote.quote.as_str()), "{question}");
         }
@@ -178,7 +179,7 @@ async fn what_the_note_does_not_say_is_not_said() {
             score.add(right, || format!("trap: {question} -> {answer:?}"));
         }
     }
-    score.check("not said", 90, 5);
+    score.check("not said", 90, 0);
 }
 
 #[tokio::test]

@@ -58,10 +58,9 @@ impl Shape {
         let special = match (self, key) {
             (Self::Extract | Self::Note | Self::Ask, "text") | (Self::Ask, "question") => Some(kind.is_text()),
             (Self::Ask, "history") => Some(is_null || *kind == JsonKind::List),
-            (Self::Ask, "note_date") => Some(is_null || kind.is_text()),
             (Self::Ask, "offsets") => Some(is_null || matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
             (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
-            (Self::Note, "note_date") => Some(is_null || kind.is_text()),
+            (Self::Note | Self::Ask, "note_date") => Some(is_null || kind.is_text()),
             (Self::Batch, "notes") => Some(*kind == JsonKind::List),
             _ => None,
         };
