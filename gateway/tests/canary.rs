@@ -135,7 +135,7 @@ async fn check_one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://{}", fake.address));
     settings.ask.url.clone_from(&settings.vllm.url);
-    settings.ask.model = "instruct".to_owned();
+    "instruct".clone_into(&mut settings.ask.model);
     settings.admission.deadline = Duration::from_secs(1);
     settings.listen = "127.0.0.1:0".parse().unwrap();
     let (key, folder) = (access::new_key().unwrap(), tempfile::tempdir().unwrap());

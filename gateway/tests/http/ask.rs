@@ -44,7 +44,7 @@ async fn with_model(acts: Vec<Act>) -> (Router, FakeServer) {
 fn with_url(url: String) -> Router {
     with_settings(|settings| {
         settings.ask.url = Some(url);
-        settings.ask.model = "instruct".to_owned();
+        "instruct".clone_into(&mut settings.ask.model);
         settings.ask.timeout = Duration::from_secs(2);
     })
 }
