@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod ask;
 pub mod audit;
 pub mod bulk;
 pub mod config;

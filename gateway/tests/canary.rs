@@ -105,6 +105,28 @@ async fn stream_and_batches(client: &reqwest::Client, base: &str, note: &str, is
     }
 }
 
+/// Asks about the note, with the text in the question and in an earlier one too. The model never answers in the form that
+/// is asked for, so that no answer has the text.
+async fn questions(client: &reqwest::Client, base: &str, note: &str) {
+    let question = format!("Does {CANARY} smoke?");
+    let history = json!([{"question": question, "answer": CANARY}]);
+    for path in ["ask", "ask/stream"] {
+        for body in [
+            json!({"text": note, "question": question, "history": history}),
+            json!({"text": note, "question": [question]}),
+            json!({"text": note, "question": "Stage?", "history": [CANARY]}),
+            json!({"text": note, "question": "Stage?", "offsets": CANARY}),
+            json!({"text": note, "question": format!("I should {CANARY}")}),
+        ] {
+            let request = client.post(format!("{base}/api/v1/{path}")).header("content-type", "application/json");
+            let answer = request.body(body.to_string()).send().await.unwrap();
+            let headers = format!("{:?}", answer.headers());
+            let text = answer.text().await.unwrap();
+            assert!(!headers.contains(CANARY) && !text.contains(CANARY), "{path}: {text}");
+        }
+    }
+}
+
 /// Sends notes to a gateway with one model server, which fails as `act` says. Returns the key and the address of the
 /// model server, which must not be in the log either.
 async fn check_one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
@@ -112,6 +134,8 @@ async fn check_one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
     let fake = start(vec![act]).await;
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://{}", fake.address));
+    settings.ask.url.clone_from(&settings.vllm.url);
+    "instruct".clone_into(&mut settings.ask.model);
     settings.admission.deadline = Duration::from_secs(1);
     settings.listen = "127.0.0.1:0".parse().unwrap();
     let (key, folder) = (access::new_key().unwrap(), tempfile::tempdir().unwrap());
@@ -147,6 +171,7 @@ async fn check_one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
         assert!(is_answered || status != 200);
     }
     stream_and_batches(client, &base, &note, is_answered).await;
+    questions(client, &base, &note).await;
     // The model server received the note.
     assert_eq!(fake.calls.load(SeqCst), fake.bodies.lock().await.len());
     assert!(fake.bodies.lock().await.iter().any(|body| body.to_string().contains(CANARY)));

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, path::Path};
 use modules::Modules;
 
 /// The layers, topmost first. A module uses modules of lower layers only, so there is no circle between them.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["main"],
     &["cli"],
     &["idle_memory"],
@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 12] = [
     &["server"],
     &["http", "vllm"],
     &["telemetry"],
+    &["ask"],
     &["audit", "rules", "timeline"],
     &["extraction"],
     &["admission", "jobs", "rate_limits", "routing"],

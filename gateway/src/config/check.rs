@@ -34,14 +34,25 @@ const CACHE_TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duratio
 
 /// Results are not an archive: after three months at most they are deleted.
 const JOB_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 90);
+/// In fewer tokens no quote fits; more are no short answer.
+const ASK_TOKENS: RangeInclusive<u32> = 64..=4_096;
+/// Each question is compared with all phrases.
+const MOST_RED_FLAGS: usize = 1_000;
 /// Each job that runs is a task, and its record is in memory.
 const MOST_JOBS: usize = 1_000;
 
 impl Settings {
     /// Returns an error for the first setting that cannot work, which tells the operator what to write instead.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let found =
-            [self.model_server(), self.access(), self.sizes(), self.admission(), self.audit_and_cache(), self.jobs()];
+        let found = [
+            self.model_server(),
+            self.access(),
+            self.sizes(),
+            self.admission(),
+            self.audit_and_cache(),
+            self.jobs(),
+            self.questions(),
+        ];
         if let Some(message) = found.into_iter().flatten().next() {
             return Err(SettingsError::Contradiction(message));
         }
@@ -166,6 +177,42 @@ impl Settings {
         }
         if !(1..=MOST_JOBS).contains(&self.jobs.per_key) {
             return Some("jobs.per_key must be 1 to 1000");
+        }
+        None
+    }
+
+    fn questions(&self) -> Option<&'static str> {
+        let ask = &self.ask;
+        if let Some(text) = ask.url.as_deref() {
+            if url_fault(text.trim()).is_some() {
+                return Some(
+                    "ask.url is no plain http or https URL, such as http://127.0.0.1:8001: without /v1, query, user or \
+                     password",
+                );
+            }
+            if ask.model.trim().is_empty() {
+                return Some("ask.url needs ask.model: name the instruct model as the server lists it");
+            }
+            if ask.model == self.vllm.model || self.vllm.models.contains(&ask.model) {
+                return Some(
+                    "ask.model is one of the models that read notes (vllm.model, vllm.models): these write seven fields \
+                     and answer no questions, so name an instruct model",
+                );
+            }
+        } else if !ask.model.is_empty() || ask.api_key_file.is_some() {
+            return Some("ask.model and ask.api_key_file need ask.url: without it no model is asked");
+        }
+        if !DEADLINES.contains(&ask.timeout) {
+            return Some("ask.timeout must be above zero and at most 24h");
+        }
+        if !ASK_TOKENS.contains(&ask.max_tokens) {
+            return Some("ask.max_tokens must be 64 to 4096");
+        }
+        if !SLOTS.contains(&ask.in_flight) {
+            return Some("ask.in_flight must be 1 to 65536: how many questions the model answers at once");
+        }
+        if ask.red_flags.len() > MOST_RED_FLAGS {
+            return Some("ask.red_flags must have at most 1000 phrases");
         }
         None
     }

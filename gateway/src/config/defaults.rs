@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use bytesize::ByteSize;
 
 use super::{
-    AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
-    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings, Settings,
+    AdmissionSettings, AskSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice,
+    Fallback, Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings, Settings,
     SpoolSettings, Stickiness, UsageSettings, Vllm,
 };
 
@@ -36,6 +36,7 @@ impl Default for Settings {
             cache: CacheSettings::default(),
             spool: SpoolSettings::default(),
             jobs: JobSettings::default(),
+            ask: AskSettings::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of the operator: their defaults, sources and checks.
 
+mod ask;
 mod check;
 mod defaults;
 mod error;
@@ -19,6 +20,7 @@ mod words;
 mod tests;
 
 pub use self::{
+    ask::AskSettings,
     check::MOST_NOTES,
     error::SettingsError,
     host_name::HostName,

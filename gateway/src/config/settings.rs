@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{
+    ask::AskSettings,
     host_name::HostName,
     listen_address::listen,
     routing::RoutingSettings,
@@ -77,6 +78,8 @@ pub struct Settings {
     pub spool: SpoolSettings,
     /// Notes that are read without a connection.
     pub jobs: JobSettings,
+    /// Questions about a note.
+    pub ask: AskSettings,
 }
 
 /// The engine that reads notes.

@@ -156,6 +156,21 @@ fn errors_name_unknown_and_contradictory_settings() {
         ("[routing]\nmodel = []", ("X", ""), "unknown field `model`"),
         ("[codes]\nfile = []", ("X", ""), "unknown field `file`"),
         ("", ("GATEWAY_CODES__FILES", &["x.csv"; 33].join(",")), "codes.files must name at most 32"),
+        ("", ("GATEWAY_ASK__URL", "http://a:1"), "ask.url needs ask.model"),
+        ("[ask]\nmodel = \"m\"", ("X", ""), "need ask.url"),
+        ("[ask]\nmodel = \"m\"", ("GATEWAY_ASK__URL", "http://a:1/v1"), "ask.url is no plain"),
+        ("[ask]\nmodel = \"m\"", ("GATEWAY_ASK__URL", "a:1"), "ask.url is no plain"),
+        ("[ask]\nmodel = \"medical-ie\"", ("GATEWAY_ASK__URL", "http://a:1"), "one of the models that read notes"),
+        (
+            "[ask]\nmodel = \"m\"\n[vllm]\nmodels = [\"m\"]",
+            ("GATEWAY_ASK__URL", "http://a:1"),
+            "one of the models that read notes",
+        ),
+        ("", ("GATEWAY_ASK__TIMEOUT", "0s"), "ask.timeout must"),
+        ("", ("GATEWAY_ASK__MAX_TOKENS", "63"), "ask.max_tokens must"),
+        ("", ("GATEWAY_ASK__IN_FLIGHT", "0"), "ask.in_flight must"),
+        ("", ("GATEWAY_ASK__RED_FLAGS", &["x"; 1_001].join(",")), "ask.red_flags must"),
+        ("[ask]\nred_flag = []", ("X", ""), "unknown field `red_flag`"),
     ] {
         let error = load(toml, &[environment]).unwrap_err();
         assert!(error.contains(named), "{named:?} not in {error:?}");

@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 
 use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
-    access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, jobs::Jobs,
-    memory::Memory, rate_limits::RateLimits, readiness::Readiness, routing::Routing, spool::SpoolSpace,
+    access::Keys, ask::Asker, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker,
+    jobs::Jobs, memory::Memory, rate_limits::RateLimits, readiness::Readiness, routing::Routing, spool::SpoolSpace,
     telemetry::Metrics,
 };
 
@@ -24,6 +24,8 @@ const MOST_SHADOW_NOTES: usize = 4;
 pub struct App {
     /// Reads notes.
     pub extractor: Arc<Extractor>,
+    /// Answers questions about notes.
+    pub asker: Arc<Asker>,
     /// The state of the process.
     pub state: Arc<ServiceState>,
     /// Decides which requests may enter.
@@ -129,6 +131,12 @@ impl App {
 impl FromRef<App> for Arc<Extractor> {
     fn from_ref(app: &App) -> Self {
         Self::clone(&app.extractor)
+    }
+}
+
+impl FromRef<App> for Arc<Asker> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.asker)
     }
 }
 

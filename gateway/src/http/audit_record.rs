@@ -133,6 +133,20 @@ impl AuditGuard {
         }
     }
 
+    /// Records what answered a question, but nothing of the question or the answer.
+    pub(super) fn record_reply(&mut self, engine: &'static str, model: &str, tokens: u32) {
+        if self.app.state.audit.is_some() {
+            self.record.answered = Some(AnswerFacts {
+                engine,
+                model: model.to_owned(),
+                prompt: None,
+                fields: Vec::new(),
+                degraded: false,
+                tokens,
+            });
+        }
+    }
+
     /// Ends the extraction with the status and error code of its answer, and returns the record.
     pub(super) fn finish(mut self, status: StatusCode, code: Option<&'static str>) -> AuditRecord {
         self.ended = Some((status.as_u16(), code.unwrap_or("ok")));

@@ -17,11 +17,11 @@ use super::{
     media::Takes,
     note::{self, Extraction, ExtractionJob, Rejection},
     rate_limit,
-    request::ExtractRequest,
+    request::{ExtractRequest, InvalidBody, ValidRequest},
 };
 use crate::{
     admission::QueuePriority,
-    extraction::Answer,
+    extraction::{Answer, Deadline, Note},
     memory::{MemoryReservation, Purpose},
     rate_limiter::RateLimitState,
     rate_limits::RateLimitGrant,
@@ -111,6 +111,30 @@ pub(super) async fn accept(
     request: Request,
     audit_guard: &mut AuditGuard,
 ) -> Result<AcceptedNote, RejectedNote> {
+    let parse = |body: &[u8]| app.extractor.policy.check(body);
+    let accepted = accept_body(app, context, request, audit_guard, parse, |valid: &ValidRequest| &valid.note).await?;
+    let AcceptedBody { body, priority, deadline, reservation, grant } = accepted;
+    Ok(AcceptedNote { job: ExtractionJob { request: body, priority, deadline, sink: None }, reservation, grant })
+}
+
+/// A body that passed all checks, and its reservations.
+pub(super) struct AcceptedBody<T> {
+    pub(super) body: T,
+    pub(super) priority: QueuePriority,
+    pub(super) deadline: Deadline,
+    pub(super) reservation: MemoryReservation,
+    pub(super) grant: RateLimitGrant,
+}
+
+/// Checks a request with one note in its body, which `parse` reads: media type, deadline, rate limits, body.
+pub(super) async fn accept_body<T>(
+    app: &App,
+    context: &RequestContext,
+    request: Request,
+    audit_guard: &mut AuditGuard,
+    parse: impl FnOnce(&[u8]) -> Result<T, InvalidBody>,
+    note: impl Fn(&T) -> &Note,
+) -> Result<AcceptedBody<T>, RejectedNote> {
     let id = &context.id;
     let rejection = |problem| Box::new((problem, None));
     let reject = |code: ErrorCode| rejection(code.problem(id));
@@ -146,11 +170,11 @@ pub(super) async fn accept(
         code => with_limit(code.problem(id)),
     })?;
     audit_guard.record.body_bytes = body.len();
-    let valid = app.extractor.policy.check(&body).map_err(|bad| with_limit(bad.problem(id)))?;
+    let valid = parse(&body).map_err(|bad| with_limit(bad.problem(id)))?;
     reservation.shrink_to(body::REQUEST_OVERHEAD);
-    reservation.grow_anyway(note::memory(&valid.note));
-    audit_guard.record_note(&valid.note);
-    Ok(AcceptedNote { job: ExtractionJob { request: valid, priority, deadline, sink: None }, reservation, grant })
+    reservation.grow_anyway(note::memory(note(&valid)));
+    audit_guard.record_note(note(&valid));
+    Ok(AcceptedBody { body: valid, priority, deadline, reservation, grant })
 }
 
 /// Returns the response with the answer. The answer keeps the request's memory reserved until the caller has read it.

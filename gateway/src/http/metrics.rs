@@ -9,7 +9,7 @@ use axum::{
 };
 
 use super::{
-    AccessControl, Extractor, ServiceState, accept, access,
+    AccessControl, Extractor, ServiceState, accept, access, ask,
     audit_record::{CALLER_VANISHED, PANICKED},
     error::ErrorCode,
     jobs, openapi,
@@ -22,17 +22,25 @@ use crate::{
 };
 
 /// The routes that read notes.
-pub(super) const NOTE_ROUTES: [Route; 6] = [
+pub(super) const NOTE_ROUTES: [Route; 8] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
     "/api/v1/extract/stream",
     "/api/v1/patient",
+    ask::ROUTE,
+    ask::stream::ROUTE,
     jobs::ROUTE,
 ];
 /// The routes whose answer may be long, so that a caller may disconnect in its middle.
-const STREAMED: [Route; 5] =
-    ["/api/v1/extract/batch", "/api/v1/extract/lines", "/api/v1/extract/stream", "/api/v1/patient", jobs::RESULTS];
+const STREAMED: [Route; 6] = [
+    "/api/v1/extract/batch",
+    "/api/v1/extract/lines",
+    "/api/v1/extract/stream",
+    "/api/v1/patient",
+    ask::stream::ROUTE,
+    jobs::RESULTS,
+];
 
 /// Returns the metrics for Prometheus.
 ///
@@ -100,7 +108,8 @@ pub fn known_labels(engine: EngineName, models: &[ModelName]) -> KnownLabels {
         let errors = errors.map(|code| (code.status(), code.name()));
         let ok = successes(route).iter().map(|&status| (status, "ok"));
         let (unanswered, vanished) = CALLER_VANISHED;
-        let left = (route == "/api/v1/extract" || STREAMED.contains(&route)).then_some((StatusCode::OK, vanished));
+        let left = (matches!(route, "/api/v1/extract" | ask::ROUTE) || STREAMED.contains(&route))
+            .then_some((StatusCode::OK, vanished));
         let left = left.into_iter().map(|(status, code)| (status.as_u16(), code)).chain([(unanswered, vanished)]);
         let mut outcomes: Vec<(u16, &str)> = ok.chain(errors).map(|(status, code)| (status.as_u16(), code)).collect();
         outcomes.extend(left);

@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod app;
+mod ask;
 mod assets;
 mod audit_record;
 mod batch;
@@ -61,6 +62,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(batch::lines))
         .routes(routes!(batch::patient::patient))
         .routes(routes!(stream::stream))
+        .routes(routes!(ask::ask))
+        .routes(routes!(ask::stream::stream))
         .routes(routes!(jobs::create_job, jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::job_results))
@@ -76,12 +79,14 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 21] = [
+const EXACT: [Route; 23] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
     "/api/v1/extract/stream",
     "/api/v1/patient",
+    ask::ROUTE,
+    ask::stream::ROUTE,
     jobs::ROUTE,
     jobs::ONE,
     jobs::RESULTS,

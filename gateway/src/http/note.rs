@@ -138,7 +138,7 @@ fn engine_request(context: &RequestContext, job: &ExtractionJob, model: Option<M
     }
 }
 
-fn engine_problem(app: &App, error: &ExtractError, id: &str) -> Problem {
+pub(super) fn engine_problem(app: &App, error: &ExtractError, id: &str) -> Problem {
     match error {
         ExtractError::Engine(EngineError::NoteTooLong) => {
             let message = "`text` does not fit the model's context; send it in parts.".to_owned();

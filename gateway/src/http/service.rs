@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{AccessControl, Extractor, ServiceState, ui};
 use crate::{
+    ask::Asker,
     extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
     telemetry,
@@ -197,7 +198,8 @@ pub(super) async fn vllm(
 
 /// The engine and its models.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"]}))]
+#[schema(example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"],
+    "ask": {"record": "rules", "model": null}}))]
 pub(super) struct ModelList {
     /// The engine that reads notes.
     engine: EngineName,
@@ -207,15 +209,31 @@ pub(super) struct ModelList {
     /// The models that a request may name, the default first.
     #[schema(value_type = Vec<String>)]
     models: Vec<ModelName>,
+    /// What answers questions at `POST /api/v1/ask`.
+    ask: AskModels,
+}
+
+/// What answers questions about a note.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AskModels {
+    /// The engine that reads the record for questions about its seven fields.
+    record: EngineName,
+    /// The model for other questions; null if `ask.url` is not set, so that they get no answer.
+    #[schema(required = true, value_type = Option<String>, example = json!(null))]
+    model: Option<ModelName>,
 }
 
 /// Returns the models that a request may name, the default first.
 #[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "listModels",
     responses((status = 200, description = "Engines and models", body = ModelList)))]
-pub(super) async fn models(State(extractor): State<Arc<Extractor>>) -> Json<ModelList> {
+pub(super) async fn models(
+    State(extractor): State<Arc<Extractor>>,
+    State(asker): State<Arc<Asker>>,
+) -> Json<ModelList> {
     let models = extractor.policy.models.clone();
     let default = models.first().cloned().unwrap_or_else(|| ModelName::from(""));
-    Json(ModelList { engine: extractor.pipeline.engine(), default, models })
+    let ask = AskModels { record: EngineName::Rules, model: asker.model().cloned() };
+    Json(ModelList { engine: extractor.pipeline.engine(), default, models, ask })
 }
 
 /// Returns the JSON Schema of the record.

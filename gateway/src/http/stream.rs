@@ -47,11 +47,11 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// The data of an event. `type` is the name of the event, which many clients do not pass on. `openapi::events` has the
 /// schemas.
 #[derive(Debug, Serialize)]
-struct EventData<T> {
+pub(super) struct EventData<T> {
     #[serde(rename = "type")]
-    kind: &'static str,
+    pub(super) kind: &'static str,
     #[serde(flatten)]
-    data: T,
+    pub(super) data: T,
 }
 
 /// The data of a `field` event.
@@ -105,7 +105,7 @@ pub(super) async fn stream(
     response
 }
 
-fn keep_alive() -> KeepAlive {
+pub(super) fn keep_alive() -> KeepAlive {
     KeepAlive::new().interval(KEEP_ALIVE_INTERVAL).text("keep-alive")
 }
 

@@ -8,6 +8,7 @@ mod biomarkers;
 mod cancer;
 #[cfg(test)]
 mod coded;
+mod entities;
 mod folded;
 mod formula;
 mod fusions;
@@ -34,7 +35,11 @@ mod withheld;
 
 use std::sync::Arc;
 
-use self::{cancer::Diagnosis, lexicon::TermKind, view::NoteView};
+use self::{cancer::Diagnosis, view::NoteView};
+pub(crate) use self::{
+    entities::{Entity, entities},
+    lexicon::TermKind,
+};
 use crate::extraction::{
     Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
     ModelText, Note, Readable, Record, Tumours, UnreadableText, ground, language,

@@ -20,9 +20,10 @@ pub use self::{code_files::CodeFilesError, model_switch::ModelSwitch};
 use crate::{
     access::{KeyFileRules, Keys, KeysError},
     admission::Admission,
+    ask::{Asker, RedFlags},
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings, SpoolSettings},
-    extraction::{CpuPool, Engine, EngineName, Pipeline},
+    extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
     http::{
         self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, Shadow, request::RequestPolicy,
     },
@@ -35,7 +36,7 @@ use crate::{
     rules::RulesEngine,
     spool::SpoolSpace,
     telemetry::Metrics,
-    vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
+    vllm::{InstructModel, ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
 };
 
 /// Connections that may wait to be accepted. A client above this limit retries after a second.
@@ -113,8 +114,11 @@ impl Gateway {
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         let engine = if with_model { EngineName::Vllm } else { EngineName::Rules };
-        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, routing.served())));
+        let mut known_models = routing.served().to_vec();
+        known_models.extend(settings.ask.url.is_some().then(|| ModelName::from(settings.ask.model.as_str())));
+        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &known_models)));
         let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
+        let cpu_pool_of_asker = cpu_pool.clone();
         let mut vllm = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
@@ -142,6 +146,7 @@ impl Gateway {
                 pipeline = pipeline.with_fallback(rules);
             }
         }
+        let asker = asker(&settings, &metrics, cpu_pool_of_asker)?;
         let rate = settings.rate;
         let keys =
             settings.keys_file().map(|path| Keys::read(path, key_file_rules(&settings)).map(Arc::new)).transpose()?;
@@ -163,6 +168,7 @@ impl Gateway {
                 body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),
                 response_cache,
             }),
+            asker: Arc::new(asker),
             state: Arc::new(ServiceState {
                 readiness,
                 in_flight: InFlightTracker::default(),
@@ -201,6 +207,9 @@ impl Gateway {
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         if let Some(path) = settings.vllm.api_key_file.as_deref().filter(|_| with_model) {
             ServerKey::read(path).map_err(VllmError::from)?;
+        }
+        if let Some(path) = settings.ask.api_key_file.as_deref() {
+            ServerKey::of_ask(path).map_err(VllmError::from)?;
         }
         code_files::load(&settings.codes)?;
         Audit::check(&settings.audit)?;
@@ -325,6 +334,21 @@ impl BoundGateway {
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
+}
+
+/// Returns what answers questions: the record of the rules, and the model of `ask.url` if it is set.
+fn asker(settings: &Settings, metrics: &Arc<Metrics>, cpu_pool: CpuPool) -> Result<Asker, ServerError> {
+    let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
+    // The rules need no slot, so this admission never gives one.
+    let pipeline = Pipeline::new(rules, Admission::new(1, 0), settings.chunk.max_chars).with_cpu_pool(cpu_pool);
+    let asker = Asker::new(pipeline, RedFlags::of(&settings.ask.red_flags));
+    Ok(match InstructModel::new(&settings.ask, metrics)? {
+        Some(model) => {
+            let admission = Admission::new(settings.ask.in_flight, settings.admission.queue);
+            asker.with_model(Arc::new(model), admission)
+        }
+        None => asker,
+    })
 }
 
 fn spool_space(settings: &SpoolSettings) -> SpoolSpace {

@@ -20,6 +20,7 @@ use super::{
     text_format::MetricsFormat,
 };
 use crate::{
+    ask::AskAnswer,
     extraction::{
         Agreement, Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode,
     },
@@ -56,6 +57,7 @@ pub struct Metrics {
     auth_failures: Family<KindLabels, Counter>,
     rate_limited: Family<KindLabels, Counter>,
     budget_notes: Family<OutcomeLabels, Counter>,
+    questions: Family<OutcomeLabels, Counter>,
     scraped: ScrapedGauges,
 }
 
@@ -162,6 +164,9 @@ impl Metrics {
         let labels = BudgetOutcome::ALL.iter().map(|outcome| OutcomeLabels { outcome: outcome.name() });
         let help = "Notes of keys with a budget, by outcome: counted, given back because they were not read, refused";
         let budget_notes = counters(registry, ("budget_notes", help), labels);
+        let labels = AskAnswer::OUTCOMES.map(|outcome| OutcomeLabels { outcome });
+        let help = "Questions answered, by what answered: record, model, emergency, none, not_said, withheld";
+        let questions = counters(registry, ("questions", help), labels);
         Self {
             registry: root,
             requests,
@@ -187,6 +192,7 @@ impl Metrics {
             auth_failures,
             rate_limited,
             budget_notes,
+            questions,
             scraped,
         }
     }
@@ -300,6 +306,11 @@ impl Metrics {
             let labels = TokenLabels { model: model.to_owned(), kind: kind.name() };
             self.model_tokens.get_or_create(&labels).inc_by(u64::from(tokens));
         }
+    }
+
+    /// Counts an answered question, by what answered it.
+    pub fn count_question(&self, answer: &AskAnswer) {
+        self.questions.get_or_create(&OutcomeLabels { outcome: answer.outcome() }).inc();
     }
 
     /// Counts that a model server is left out.

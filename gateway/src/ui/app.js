@@ -1,6 +1,7 @@
 // The page /ui: accepts a note and shows its result, or a list of notes with theirs. It is in one state at a time, so a
 // result is never shown beside another note's text. The page stores nothing.
 
+import { Questions } from './ask.js';
 import { Refusal, extract, health } from './calls.js';
 import { startClock } from './clock.js';
 import { Corrections } from './corrections.js';
@@ -32,6 +33,7 @@ const corrections = new Corrections({
 const many = new ManyNotes({ corrections, page: { enter, showNote: showOneOfMany, readKey, askForKey } });
 const found = new FoundNotes(startMany);
 const patients = new PatientView({ many, reading, readKey, page: { open: (index) => many.open(index) } });
+const questions = new Questions({ reading, readKey });
 let running = null;
 let result = null;
 // The text of which the user said that it is one note.
@@ -43,6 +45,7 @@ function reset() {
   running = null;
   result = null;
   corrections.forget();
+  questions.clear();
   reading.clear();
   hideProblem();
   byId('degraded').hidden = true;
@@ -146,6 +149,7 @@ function showResult(text, answer, elapsed) {
   result = answer;
   enter('read');
   corrections.show(0, answer.request_id, text, answer);
+  questions.show(text);
   byId('degraded').hidden = !answer.degraded;
   byId('provenance').textContent = provenance(answer);
   const filled = Object.keys(FIELDS).filter((field) => answer[field] !== null).length;

@@ -59,6 +59,25 @@ export async function extract(text, { key, signal, onField, onReset }) {
   throw failure(null, 'The answer broke off', `${UNKNOWN} Try again.`, response.headers);
 }
 
+// Asks a question about a note and returns the answer, with offsets in UTF-16 units.
+export async function ask(text, question, { key, signal }) {
+  const headers = { 'Content-Type': 'application/json' };
+  if (key) headers['X-API-Key'] = key;
+  const body = JSON.stringify({ text, question, offsets: 'utf16' });
+  let response;
+  try {
+    response = await fetch(serviceUrl('api/v1/ask'), { method: 'POST', headers, body, signal, cache: 'no-store', redirect: 'error' });
+  } catch (error) {
+    throw failure(error, UNREACHABLE, CHECK_CONNECTION);
+  }
+  if (!response.ok) throw await refusalOf(response);
+  try {
+    return await response.json();
+  } catch (error) {
+    throw failure(error, 'The answer broke off', 'There is no answer. Try again.', response.headers);
+  }
+}
+
 // Returns when the service takes this key, '' for none; throws a Refusal if it does not.
 export async function checkKey(key) {
   const headers = key ? { 'X-API-Key': key } : {};

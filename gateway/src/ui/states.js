@@ -17,6 +17,7 @@ const SHOWN = {
   progress: ['reading', 'read'],
   cancel: ['reading'],
   after: ['read', 'many-one'],
+  ask: ['read'],
   edit: ['read'],
   renew: ['read'],
 };

@@ -120,3 +120,11 @@ export function courseText(course) {
   if (response) words.push(`response: ${response}`);
   return words.join(', ');
 }
+
+// Where the answer to a question comes from; nothing is said where no source answers.
+export const ASK_SOURCES = {
+  record: 'From the record of the rules, without a model.',
+  model: 'From a model; what passes was checked against the note.',
+  emergency: '',
+  none: '',
+};

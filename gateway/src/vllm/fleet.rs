@@ -356,7 +356,7 @@ impl Drop for ReplicaCall {
 
 /// Returns the HTTP client of one replica. It connects only to `address` if that is set, which it is for a host name
 /// with several addresses.
-fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
+pub(super) fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
     let builder = Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

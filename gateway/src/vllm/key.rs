@@ -19,8 +19,10 @@ const LONGEST: usize = 4 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerKeyError {
     /// The file cannot be read within [`files::READ_WITHIN`] or is not a regular file.
-    #[error("vllm.api_key_file {}: {error}", path.display())]
+    #[error("{setting} {}: {error}", path.display())]
     Unreadable {
+        /// The setting that names the file.
+        setting: &'static str,
         /// The file.
         path: PathBuf,
         /// The error of the system.
@@ -28,13 +30,15 @@ pub enum ServerKeyError {
         error: std::io::Error,
     },
     /// The file does not contain exactly one key.
-    #[error("vllm.api_key_file {}: it must hold one line of printable ASCII, the key alone", .0.display())]
-    NoKey(PathBuf),
+    #[error("{0} {path}: it must hold one line of printable ASCII, the key alone", path = .1.display())]
+    NoKey(&'static str, PathBuf),
 }
 
 /// The key of the model servers, and its file, which is read again when the operator asks for it.
 #[derive(Debug)]
 pub struct ServerKey {
+    /// The setting that names the file.
+    setting: &'static str,
     path: PathBuf,
     /// The value of the header `Authorization`. Its debug output is `Sensitive`.
     value: RwLock<HeaderValue>,
@@ -45,10 +49,19 @@ pub struct ServerKey {
 impl ServerKey {
     /// Reads a key file. It blocks the calling thread for at most [`files::READ_WITHIN`].
     pub fn read(path: &Path) -> Result<Self, ServerKeyError> {
+        Self::of_setting("vllm.api_key_file", path)
+    }
+
+    /// Reads the key file of the model that answers questions, as [`Self::read`] does.
+    pub fn of_ask(path: &Path) -> Result<Self, ServerKeyError> {
+        Self::of_setting("ask.api_key_file", path)
+    }
+
+    fn of_setting(setting: &'static str, path: &Path) -> Result<Self, ServerKeyError> {
         let thread_path = path.to_owned();
         let bytes = files::with_timeout(files::READ_WITHIN, move || contents(&thread_path)).flatten();
-        let value = RwLock::new(bearer(path, bytes)?);
-        Ok(Self { path: path.to_owned(), value, reloading: tokio::sync::Mutex::default() })
+        let value = RwLock::new(bearer(setting, path, bytes)?);
+        Ok(Self { setting, path: path.to_owned(), value, reloading: tokio::sync::Mutex::default() })
     }
 
     /// Reads the file again and uses its key for all later requests.
@@ -58,7 +71,7 @@ impl ServerKey {
         let _guard = self.reloading.lock().await;
         let thread_path = self.path.clone();
         let bytes = files::with_timeout_async(files::READ_WITHIN, move || contents(&thread_path)).await.flatten();
-        let value = bearer(&self.path, bytes)?;
+        let value = bearer(self.setting, &self.path, bytes)?;
         *self.value.write().unwrap_or_else(PoisonError::into_inner) = value;
         Ok(())
     }
@@ -73,13 +86,13 @@ fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
     files::open_regular(path).and_then(files::read_from)
 }
 
-fn bearer(path: &Path, bytes: std::io::Result<Vec<u8>>) -> Result<HeaderValue, ServerKeyError> {
-    let text = bytes.map_err(|error| ServerKeyError::Unreadable { path: path.to_owned(), error })?;
+fn bearer(setting: &'static str, path: &Path, bytes: std::io::Result<Vec<u8>>) -> Result<HeaderValue, ServerKeyError> {
+    let text = bytes.map_err(|error| ServerKeyError::Unreadable { setting, path: path.to_owned(), error })?;
     let key = text.trim_ascii();
     let is_key = !key.is_empty() && text.len() <= LONGEST && key.iter().all(u8::is_ascii_graphic);
     let value = [b"Bearer ", key].concat();
     let value = HeaderValue::from_bytes(&value).ok().filter(|_| is_key);
-    let mut value = value.ok_or_else(|| ServerKeyError::NoKey(path.to_owned()))?;
+    let mut value = value.ok_or_else(|| ServerKeyError::NoKey(setting, path.to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -13,6 +13,7 @@ mod events;
 mod finite;
 mod fleet;
 mod ids;
+mod instruct;
 mod key;
 mod logprobs;
 mod models;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use self::{
     client::VllmEngine,
+    instruct::InstructModel,
     key::{ServerKey, ServerKeyError},
 };
 use self::{dns::ResolverSettings, fleet::Fleet};

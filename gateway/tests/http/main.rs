@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
 mod alerts;
+mod ask;
 mod batch;
 mod bodies;
 mod codes;

@@ -276,6 +276,7 @@ async fn requests_and_notes_add_no_series() {
     let before = series().await;
     let note = json!({"text": NOTE}).to_string();
     let batch = json!({"notes": [{"text": NOTE}, {"text": ""}]}).to_string();
+    let question = json!({"text": NOTE, "question": "Stage?"}).to_string();
     for (method, path, kind, body) in [
         ("POST", "/api/v1/extract", "application/json", note.as_str()),
         ("POST", "/api/v1/extract", "application/json", &note),
@@ -294,6 +295,9 @@ async fn requests_and_notes_add_no_series() {
         ("GET", "/health/live", "", ""),
         ("GET", "/health/ready", "", ""),
         ("GET", "/health/vllm", "", ""),
+        ("POST", "/api/v1/ask", "application/json", &question),
+        ("POST", "/api/v1/ask", "application/json", "{}"),
+        ("POST", "/api/v1/ask/stream", "application/json", &question),
         ("GET", "/api/v1/models", "", ""),
         ("GET", "/api/v1/schema", "", ""),
         ("GET", "/openapi.json", "", ""),

@@ -1,15 +1,19 @@
-//! The events of `/api/v1/extract/stream` as schemas: what stands in the data of each event.
+//! The events of `/api/v1/extract/stream` and `/api/v1/ask/stream` as schemas: what stands in the data of each event.
 
 use serde_json::{Map, Value, json};
 
-/// Where the document says what the stream answers.
-const ANSWER: &str = "/paths/~1api~1v1~1extract~1stream/post/responses/200/content/text~1event-stream";
+/// Where the document says what each stream answers, and the schema of its events.
+const STREAMS: [(&str, &str); 2] = [
+    ("/paths/~1api~1v1~1extract~1stream/post/responses/200/content/text~1event-stream", "StreamEvent"),
+    ("/paths/~1api~1v1~1ask~1stream/post/responses/200/content/text~1event-stream", "AskStreamEvent"),
+];
 
 /// Adds the schemas of the events to the document, and the schema of the stream.
 pub(super) fn add(document: &mut Value) {
     // `OpenAPI` 3.1 has no words for a stream: some clients give the whole text, others the data of each event.
-    if let Some(answer) = document.pointer_mut(ANSWER).and_then(Value::as_object_mut) {
-        let event = json!({"$ref": "#/components/schemas/StreamEvent"});
+    for (answer, event) in STREAMS {
+        let Some(answer) = document.pointer_mut(answer).and_then(Value::as_object_mut) else { continue };
+        let event = json!({"$ref": format!("#/components/schemas/{event}")});
         let schema = json!({
             "description": "The data of each event where the client reads server-sent events, else the whole text.",
             "anyOf": [event, {"type": "string"}],
@@ -22,7 +26,7 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn add_schemas(schemas: &mut Map<String, Value>) {
-    let events = [
+    let of_extract = [
         ("FieldEvent", "field", field()),
         ("ResetEvent", "reset", reset()),
         (
@@ -32,6 +36,22 @@ fn add_schemas(schemas: &mut Map<String, Value>) {
         ),
         ("ErrorEvent", "error", extended("NestedProblem", "error", "The last event if there is no answer: a problem.")),
     ];
+    let error = extended("NestedProblem", "error", "The last event if there is no answer: a problem.");
+    let of_ask = [
+        ("AskQuoteEvent", "quote", extended("AskQuote", "quote", "Words that stand in the note.")),
+        ("AskAnswerEvent", "answer", ask_answer()),
+        (
+            "AskResultEvent",
+            "result",
+            extended("AskAnswer", "result", "The last event: the answer of `POST /api/v1/ask`."),
+        ),
+        ("ErrorEvent", "error", error),
+    ];
+    add_union(schemas, "StreamEvent", of_extract);
+    add_union(schemas, "AskStreamEvent", of_ask);
+}
+
+fn add_union<const N: usize>(schemas: &mut Map<String, Value>, union: &str, events: [(&str, &str, Value); N]) {
     let reference = |name: &str| format!("#/components/schemas/{name}");
     let mapping: Map<String, Value> =
         events.iter().map(|(name, kind, _)| ((*kind).to_owned(), reference(name).into())).collect();
@@ -39,12 +59,26 @@ fn add_schemas(schemas: &mut Map<String, Value>) {
     for (name, _, schema) in events {
         schemas.insert(name.to_owned(), schema);
     }
-    let union = json!({
+    let schema = json!({
         "description": "The data of one event, as JSON. `type` is also the name of the event.",
         "oneOf": one_of,
         "discriminator": {"propertyName": "type", "mapping": mapping},
     });
-    schemas.insert("StreamEvent".to_owned(), union);
+    schemas.insert(union.to_owned(), schema);
+}
+
+fn ask_answer() -> Value {
+    json!({
+        "type": "object",
+        "description": "The answer as far as it is known. It counts only if the last event has it too.",
+        "required": ["type", "answer", "unverified"],
+        "properties": {
+            "type": kind("answer"),
+            "answer": {"type": "string", "description": "The answer."},
+            "unverified": {"type": "boolean", "description": "Always true."},
+        },
+        "example": {"type": "answer", "answer": "Stage: IV.", "unverified": true},
+    })
 }
 
 fn kind(name: &str) -> Value {

@@ -35,6 +35,7 @@ use crate::extraction::{Field, ModelName, Record};
     ),
     tags(
         (name = "extraction", description = "Read notes"),
+        (name = "questions", description = "Ask about a note"),
         (name = "jobs", description = "Read many notes without a connection"),
         (name = "service", description = "State of the service"),
     ),
@@ -86,7 +87,7 @@ fn without_examples(settings: &DocumentSettings) -> Value {
     for request in ["ExtractRequest", "BatchRequest"] {
         set(&format!("{request}/properties/model"), "example", default.clone());
     }
-    for text in ["ExtractRequest/properties/text", "BatchNote/properties/text"] {
+    for text in ["ExtractRequest/properties/text", "BatchNote/properties/text", "AskRequest/properties/text"] {
         set(text, "maxLength", Value::from(settings.max_note_chars));
     }
     set("BatchRequest/properties/notes", "maxItems", Value::from(settings.batch_notes));
@@ -196,7 +197,7 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         "/api/v1/jobs" => JOBS,
         "/api/v1/jobs/{id}" | "/api/v1/jobs/{id}/results" => JOB,
         "/api/v1/extract/batch" | "/api/v1/extract/lines" | "/api/v1/patient" => BATCH,
-        "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
+        "/api/v1/extract" | "/api/v1/extract/stream" | "/api/v1/ask" | "/api/v1/ask/stream" => EXTRACT,
         "/api/v1/usage" => &[ErrorCode::UsageOff, ErrorCode::InvalidRequest, ErrorCode::Internal],
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
         "/api/v1/models" | "/api/v1/schema" => &[ErrorCode::InvalidRequest, ErrorCode::Internal],

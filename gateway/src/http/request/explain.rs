@@ -27,6 +27,9 @@ fn violations(kind: &JsonKind, shape: Shape) -> Vec<Violation> {
     if let Some(key) = required_key.filter(|required| object.iter().all(|(key, _)| key != required)) {
         violations.push(Violation { message: format!("`{key}` is missing."), ..violation(key, "required", "") });
     }
+    if shape == Shape::Ask && object.iter().all(|(key, _)| key != "question") {
+        violations.push(violation("question", "required", "`question` is missing."));
+    }
     for (key, kind) in object {
         match shape.is_good(key, kind) {
             None => violations.push(unknown_key(key, "this request")),
@@ -43,7 +46,7 @@ fn violations(kind: &JsonKind, shape: Shape) -> Vec<Violation> {
 impl Shape {
     fn required_key(self) -> Option<&'static str> {
         match self {
-            Self::Extract | Self::Note => Some("text"),
+            Self::Extract | Self::Note | Self::Ask => Some("text"),
             Self::Batch => Some("notes"),
             Self::Query => None,
         }
@@ -53,13 +56,15 @@ impl Shape {
     fn is_good(self, key: &str, kind: &JsonKind) -> Option<bool> {
         let is_null = *kind == JsonKind::Null;
         let special = match (self, key) {
-            (Self::Extract | Self::Note, "text") => Some(kind.is_text()),
+            (Self::Extract | Self::Note | Self::Ask, "text") | (Self::Ask, "question") => Some(kind.is_text()),
+            (Self::Ask, "history") => Some(is_null || *kind == JsonKind::List),
+            (Self::Ask, "offsets") => Some(is_null || matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
             (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
-            (Self::Note, "note_date") => Some(is_null || kind.is_text()),
+            (Self::Note | Self::Ask, "note_date") => Some(is_null || kind.is_text()),
             (Self::Batch, "notes") => Some(*kind == JsonKind::List),
             _ => None,
         };
-        if self == Self::Note {
+        if matches!(self, Self::Note | Self::Ask) {
             return special;
         }
         special.or(match key {
@@ -123,9 +128,10 @@ pub(in crate::http) fn unknown_key(key: &str, what: &str) -> Violation {
 
 fn wrong_type(key: &str) -> Violation {
     let expected = match key {
-        "text" | "model" | "note_date" => "a string",
+        "text" | "question" | "model" | "note_date" => "a string",
         "id" => "a string or a whole number within 2^53",
         "notes" => "a list of notes",
+        "history" => "a list of objects with `question` and `answer`",
         "temperature" => "a number from 0.0 to 2.0",
         "max_tokens" => "a whole number from 1 to 8192",
         "confidence" | "allow_partial" => "`true` or `false`",

@@ -3,6 +3,7 @@
 //! Violations name the field and the rule, never the offending value. An unknown key is named only if it looks like an
 //! identifier.
 
+mod ask;
 mod explain;
 mod glance;
 mod number;
@@ -11,6 +12,7 @@ mod shapes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub use self::ask::AskRequest;
 pub(super) use self::explain::unknown_key;
 pub use self::shapes::{BatchRequest, ExtractRequest, OPTION_NAMES, QueryOptions};
 use self::{
@@ -75,6 +77,7 @@ enum Shape {
     Batch,
     Query,
     Note,
+    Ask,
 }
 
 /// The limits, defaults and models that requests are checked against.

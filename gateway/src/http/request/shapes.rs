@@ -22,7 +22,7 @@ use crate::{
     pattern = r"^((19|20)[0-9]{2}|2100)-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)$|^((19|20)(0[48]|[2468][048]|[13579][26])|2000)-02-29$"
 )]
 #[expect(dead_code, reason = "only its schema is used; the day itself is read as a `CalendarDate`")]
-pub(super) struct NoteDate(String);
+pub(in crate::http) struct NoteDate(String);
 
 /// Defines a request type with the options of an extraction in addition to its own fields.
 macro_rules! with_options {

@@ -1,0 +1,29 @@
+//! Answers questions about one note by pointing at its words.
+//!
+//! A question about what is extracted is answered from the record, without a model. Other questions go to a model, if one is
+//! configured, and nothing of what it says passes unless the note's words bear it. This module does no I/O: the model is
+//! called through [`AskModel`].
+
+mod about;
+mod answer;
+mod asker;
+mod classes;
+mod draft;
+mod gate;
+mod locate;
+mod qualifiers;
+mod question;
+mod record;
+mod red_flags;
+mod support;
+#[cfg(test)]
+mod tests;
+mod wording;
+mod words;
+
+pub use self::{
+    answer::{AskAnswer, AskQuote, AskSource},
+    asker::{AskError, AskModel, AskSink, Asked, Asker, NoSink, Reply, TextSink, Turn, Written, WrittenFuture},
+    draft::{MOST_QUOTES, ModelDraft},
+    red_flags::RedFlags,
+};

@@ -1,0 +1,336 @@
+//! Answers a question from the record of a note, without a model: the value, its words, its date, and what the note says
+//! of it. A value that the note denies, plans or tells of a relative is said as such.
+
+use std::ops::Range;
+
+use super::{
+    about, classes,
+    question::Question,
+    wording::{self, Item},
+    words::words,
+};
+use crate::{
+    extraction::{Answer, Assertion, Context, Field, Finding, Note, Record, WarningCode},
+    rules::{Entity, TermKind, entities},
+};
+
+/// Most quotes of one answer.
+const MOST_QUOTES: usize = 12;
+/// Longest sentence that is quoted whole, in bytes.
+const LONGEST_SENTENCE: usize = 400;
+/// Most sentences that are shown where the record has no answer and the note names the thing.
+const MOST_SENTENCES: usize = 3;
+
+/// What the record says to a question. Ranges are bytes of the note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RecordReply {
+    /// The record has an answer.
+    Found {
+        /// The sentence for a person.
+        answer: String,
+        /// The words of the note that support it, in the order of the answer.
+        quotes: Vec<Range<usize>>,
+    },
+    /// The record has nothing there, and the note does not name the thing.
+    Silent,
+    /// The record has nothing there, but these sentences name the thing.
+    Named(Vec<Range<usize>>),
+    /// The rules could not read the note.
+    Unread,
+    /// The question asks for more than the record holds.
+    NotCovered,
+}
+
+/// A value that answers, with its date and its place.
+struct Hit<'a> {
+    field: Field,
+    finding: &'a Finding,
+    date: Option<(String, Range<usize>)>,
+}
+
+/// Answers a question from the answer of the rules, whose offsets are bytes.
+pub(crate) fn reply(note: &Note, answer: &Answer, question: &Question) -> RecordReply {
+    if !question.is_about_record() {
+        return RecordReply::NotCovered;
+    }
+    if answer.warnings.iter().any(|warning| warning.code == WarningCode::NoOncologyTerms) && is_empty(answer) {
+        return RecordReply::Unread;
+    }
+    if question.tnm
+        && let Some(reply) = tnm(answer, question)
+    {
+        return reply;
+    }
+    let context = Context::of(note.as_str());
+    let reader = Reader { note, answer, question, context };
+    let fields = reader.fields();
+    let mut hits: Vec<Hit<'_>> = fields.iter().flat_map(|&field| reader.hits(field)).collect();
+    if hits.is_empty() {
+        return reader.nothing();
+    }
+    // Values of the record come first, then what the note denies, plans or leaves open.
+    hits.sort_by_key(|hit| (!hit.finding.in_record, fields.iter().position(|field| *field == hit.field)));
+    let items: Vec<Item> = hits.iter().map(Reader::item).collect();
+    let mut quotes: Vec<Range<usize>> = Vec::new();
+    for range in hits.iter().flat_map(|hit| reader.ranges(hit)) {
+        if !quotes.contains(&range) && quotes.len() < MOST_QUOTES {
+            quotes.push(range);
+        }
+    }
+    RecordReply::Found { answer: wording::sentences(&items, question.current), quotes }
+}
+
+/// Returns the formulas of the note; `None` if the question is about one of several tumours.
+fn tnm(answer: &Answer, question: &Question) -> Option<RecordReply> {
+    if !question.entities.is_empty() && answer.tumours.len() > 1 {
+        return None;
+    }
+    if answer.tnm.is_empty() {
+        return Some(RecordReply::Silent);
+    }
+    let stated: Vec<&str> = answer.tnm.iter().map(|formula| formula.quote.as_str()).collect();
+    let quotes = answer.tnm.iter().take(MOST_QUOTES).map(|formula| formula.start..formula.end).collect();
+    Some(RecordReply::Found { answer: format!("TNM: {}.", stated.join("; ")), quotes })
+}
+
+fn is_empty(answer: &Answer) -> bool {
+    answer.record == Record::default() && Field::ALL.into_iter().all(|field| answer.evidence.get(field).is_empty())
+}
+
+struct Reader<'a> {
+    note: &'a Note,
+    answer: &'a Answer,
+    question: &'a Question,
+    context: Context<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// Returns the fields that may hold the answer.
+    fn fields(&self) -> Vec<Field> {
+        if !self.question.fields.is_empty() {
+            return self.question.fields.clone();
+        }
+        let holds = |field: &Field| self.question.entities.iter().any(|entity| is_of(entity, *field));
+        Field::ALL.into_iter().filter(holds).collect()
+    }
+
+    /// Returns the values of a field that the question asks for.
+    fn hits(&self, field: Field) -> Vec<Hit<'a>> {
+        let asked: Vec<&Entity> = self.question.entities.iter().filter(|entity| is_of(entity, field)).collect();
+        let found = self.answer.evidence.get(field).iter().filter(|finding| finding.quote.is_some());
+        let found = found.filter(|finding| asked.is_empty() || asked.iter().any(|entity| names(finding, entity)));
+        let found = found.filter(|finding| {
+            field != Field::Treatment
+                || self.question.classes.is_empty()
+                || self.question.classes.iter().any(|class| classes::is_of(finding, class))
+        });
+        let wanted = if self.question.relative {
+            Some(Assertion::Family)
+        } else {
+            self.question.planned.then_some(Assertion::Planned)
+        };
+        let found = found.filter(|finding| wanted.is_none() || finding.assertion == wanted);
+        let found: Vec<&Finding> = found.filter(|finding| self.fits_others(field, finding)).collect();
+        let dated = found.into_iter().filter_map(|finding| {
+            let date = self.date(field, finding);
+            let missing = (self.question.when && date.is_none()) || (self.asks_course() && !has_course(finding));
+            (!missing).then_some(Hit { field, finding, date })
+        });
+        dated.collect()
+    }
+
+    /// Returns whether the question asks if a treatment was begun or ended.
+    fn asks_course(&self) -> bool {
+        self.question.stop && !self.question.when
+    }
+
+    /// Returns whether a value fits the things of the question that are of another field: "response to osimertinib",
+    /// "stage of the breast cancer".
+    fn fits_others(&self, field: Field, finding: &Finding) -> bool {
+        let others: Vec<&Entity> = self.question.entities.iter().filter(|entity| !is_of(entity, field)).collect();
+        let cancers = others.iter().filter(|entity| matches!(entity.kind, TermKind::Cancer | TermKind::Site));
+        let cancers: Vec<&&Entity> = cancers.collect();
+        if !cancers.is_empty() && field != Field::CancerType && !self.is_of_tumour(finding, &cancers) {
+            return false;
+        }
+        let treatments: Vec<&&Entity> = others.iter().filter(|entity| entity.kind == TermKind::Treatment).collect();
+        let by_treatment = !treatments.is_empty() || (field != Field::Treatment && !self.question.classes.is_empty());
+        if by_treatment && !self.is_of_treatment(field, finding, &treatments) {
+            return false;
+        }
+        let genes = others.iter().filter(|entity| matches!(entity.kind, TermKind::Gene | TermKind::Marker));
+        let sentence = finding.start.map(|start| self.context.sentence_at(start)).unwrap_or_default();
+        let named = entities(self.note.as_str().get(sentence).unwrap_or_default());
+        genes.into_iter().all(|entity| named.iter().any(|other| other.name == entity.name))
+    }
+
+    /// Returns whether a value belongs to the tumour that the question names.
+    fn is_of_tumour(&self, finding: &Finding, cancers: &[&&Entity]) -> bool {
+        let tumours = &self.answer.tumours;
+        let matching: Vec<_> = tumours
+            .iter()
+            .filter(|tumour| {
+                let named = entities(&tumour.cancer_type);
+                cancers.iter().any(|cancer| {
+                    tumour.site == Some(cancer.name)
+                        || named.iter().any(|entity| entity.name == cancer.name)
+                        || has_words_of(&tumour.cancer_type, cancer)
+                })
+            })
+            .collect();
+        match (matching.as_slice(), tumours.len()) {
+            ([], _) => false,
+            ([_], 1) => true,
+            (matching, _) => matching.iter().any(|tumour| finding.tumour.as_deref() == Some(tumour.id.as_str())),
+        }
+    }
+
+    /// Returns whether the note ties a value to a treatment: by the course of the treatment, or as the only value of its
+    /// field in the sentence of the treatment.
+    fn is_of_treatment(&self, field: Field, finding: &Finding, treatments: &[&&Entity]) -> bool {
+        let given = self.answer.evidence.treatment.iter().filter(|given| {
+            treatments.iter().any(|entity| names(given, entity))
+                || self.question.classes.iter().any(|class| classes::is_of(given, class))
+        });
+        let given: Vec<&Finding> = given.collect();
+        let courses = given.iter().filter_map(|given| given.course.as_ref());
+        let known: Vec<&str> = courses.filter_map(|course| course.response.as_deref()).collect();
+        if field == Field::Response && !known.is_empty() {
+            return known.contains(&finding.value.as_str());
+        }
+        let Some(start) = finding.start else { return false };
+        let sentence = self.context.sentence_at(start);
+        let is_within = |other: &&Finding| other.start.is_some_and(|start| sentence.contains(&start));
+        let alone = self.answer.evidence.get(field).iter().filter(is_within).all(|other| other.value == finding.value);
+        alone && given.iter().any(is_within)
+    }
+
+    /// Returns the date that the question asks for, else that of the value.
+    fn date(&self, field: Field, finding: &Finding) -> Option<(String, Range<usize>)> {
+        let course = finding.course.as_ref();
+        let date = if self.question.stop && self.question.when {
+            course.and_then(|course| course.stop.as_ref())
+        } else if self.question.start {
+            course.and_then(|course| course.start.as_ref()).or(finding.date.as_ref())
+        } else {
+            finding.date.as_ref()
+        };
+        let of_tumour = || {
+            let mut tumours = self.answer.tumours.iter();
+            let tumour = tumours.find(|tumour| Some(tumour.id.as_str()) == finding.tumour.as_deref())?;
+            tumour.date.as_ref()
+        };
+        let date = date.or_else(|| (field == Field::CancerType).then(of_tumour).flatten());
+        date.map(|date| (date.value.clone(), date.start..date.end))
+    }
+
+    /// Returns the words that support a value: those of the value and of its date. Of what is not in the record it is the
+    /// whole sentence, which has the words that deny or plan it.
+    fn ranges(&self, hit: &Hit<'_>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let place = hit.finding.start.zip(hit.finding.end).map(|(start, end)| start..end);
+        let place = place.map(|place| {
+            let sentence = self.context.sentence_at(place.start);
+            let is_short = sentence.len() <= LONGEST_SENTENCE && sentence.end >= place.end;
+            if !hit.finding.in_record && is_short { sentence } else { place }
+        });
+        let date = hit.date.as_ref().map(|(_, range)| range.clone());
+        place.into_iter().chain(date)
+    }
+
+    fn item(hit: &Hit<'_>) -> Item {
+        let finding = hit.finding;
+        Item {
+            field: hit.field,
+            value: finding.value.clone(),
+            in_record: finding.in_record,
+            basis: finding.basis,
+            assertion: finding.assertion,
+            date: hit.date.as_ref().map(|(date, _)| date.clone()),
+            status: finding.course.as_ref().and_then(|course| course.status),
+        }
+    }
+
+    /// Returns the reply if no value of the record answers.
+    fn nothing(&self) -> RecordReply {
+        if self.question.relative {
+            return self.relatives();
+        }
+        if self.question.when || self.question.planned || self.question.entities.is_empty() {
+            return RecordReply::Silent;
+        }
+        let named = entities(self.note.as_str());
+        let is_named = |entity: &&Entity| self.question.entities.iter().any(|asked| is_same(entity, asked));
+        let mut sentences: Vec<Range<usize>> = Vec::new();
+        for entity in named.iter().filter(is_named) {
+            let sentence = self.context.sentence_at(entity.range.start);
+            if !sentences.contains(&sentence) && sentences.len() < MOST_SENTENCES {
+                sentences.push(sentence);
+            }
+        }
+        if sentences.is_empty() { RecordReply::Silent } else { RecordReply::Named(sentences) }
+    }
+
+    /// Returns the sentences that name a relative: the evidence has a cancer once, also if the patient has it too.
+    fn relatives(&self) -> RecordReply {
+        let mut sentences: Vec<Range<usize>> = Vec::new();
+        for word in words(self.note.as_str()).iter().filter(|word| about::RELATIVES.contains(&word.text.as_str())) {
+            let sentence = self.context.sentence_at(word.range.start);
+            if !sentences.contains(&sentence) && sentences.len() < MOST_SENTENCES {
+                sentences.push(sentence);
+            }
+        }
+        if sentences.is_empty() { RecordReply::Silent } else { RecordReply::Named(sentences) }
+    }
+}
+
+fn has_course(finding: &Finding) -> bool {
+    finding.course.as_ref().is_some_and(|course| course.status.is_some())
+}
+
+/// Returns whether two terms name one thing.
+fn is_same(one: &Entity, other: &Entity) -> bool {
+    if is_molecular(one) && is_molecular(other) {
+        return one.name == other.name || is_member(one.name, other.name) || is_member(other.name, one.name);
+    }
+    one.name == other.name && one.kind == other.kind
+}
+
+/// Returns whether a gene is one of a family that is named without numbers: BRCA1 of BRCA.
+fn is_member(gene: &str, family: &str) -> bool {
+    let number = gene.strip_prefix(family).unwrap_or_default();
+    family.ends_with(|c: char| c.is_ascii_alphabetic())
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Returns whether the name of a tumour has all words of a cancer that is named more generally: "melanoma".
+fn has_words_of(tumour: &str, cancer: &Entity) -> bool {
+    let of_tumour = words(tumour);
+    cancer.kind == TermKind::Cancer && words(cancer.name).iter().all(|word| of_tumour.iter().any(|it| it.is_same(word)))
+}
+
+fn is_molecular(entity: &Entity) -> bool {
+    matches!(entity.kind, TermKind::Gene | TermKind::Marker)
+}
+
+/// Returns whether the values of a field name things of this kind.
+fn is_of(entity: &Entity, field: Field) -> bool {
+    match entity.kind {
+        TermKind::Cancer => field == Field::CancerType,
+        TermKind::Gene | TermKind::Marker => matches!(field, Field::GeneMutation | Field::Biomarker),
+        TermKind::Treatment => field == Field::Treatment,
+        TermKind::Site => matches!(field, Field::MetastasisSite | Field::CancerType),
+        TermKind::Alteration | TermKind::Response | TermKind::Spread => false,
+    }
+}
+
+/// Returns whether a value, or the words that support it, name a thing.
+fn names(finding: &Finding, asked: &Entity) -> bool {
+    let texts = [Some(finding.value.as_str()), finding.quote.as_deref()];
+    texts.into_iter().flatten().any(|text| {
+        let found = entities(text);
+        found.iter().any(|entity| is_same(entity, asked))
+            || text.eq_ignore_ascii_case(asked.name)
+            || has_words_of(text, asked)
+    })
+}

@@ -1,0 +1,140 @@
+//! `POST /api/v1/ask`: answers a question about one note by pointing at its words.
+
+pub(super) mod stream;
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    App, access,
+    audit_record::AuditGuard,
+    context::RequestContext,
+    error::ErrorCode,
+    extract::{self, AcceptedBody, RejectedNote},
+    note::{self, Rejection},
+    rate_limit,
+    request::AskRequest,
+};
+use crate::{
+    admission::QueuePriority,
+    ask::{AskAnswer, AskError, AskSink, AskSource, Asked, NoSink},
+    extraction::{Deadline, EngineRequest, ExtractError, TokenBudget},
+    rate_limiter::RateLimitState,
+    telemetry::Route,
+};
+
+pub(super) const ROUTE: Route = "/api/v1/ask";
+
+const NOT_THE_FORM: &str = "The model for questions did not answer in the form that was asked for. Ask again, or ask \
+                            about one of the seven fields, which needs no model.";
+const CUT_OFF: &str = "What the model for questions wrote did not end within ask.max_tokens. Ask a narrower question.";
+
+/// Answers a question about a note.
+///
+/// Questions about the seven fields are answered from the record of the rules engine, without a model: the value, its
+/// words, its date, and what the note says of it (denied, planned, of a relative...). Other questions go to the model of
+/// `ask.url`, if one is set; its quotes must stand in the note and its answer in the quotes. Where the note does not
+/// say, the answer says so. No advice, no triage; nothing is kept.
+#[utoipa::path(post, path = ROUTE, tag = "questions", operation_id = "askNote",
+    request_body = AskRequest, responses((status = 200, description = "The answer and the words that support it", body = AskAnswer,
+        headers(("X-Request-Id" = String, description = "Id of this request, as in `request_id`")))))]
+pub(super) async fn ask(
+    State(app): State<App>,
+    Extension(context): Extension<RequestContext>,
+    request: Request,
+) -> Response {
+    let principal = access::principal(&request);
+    let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, principal.clone());
+    let mut rate_limit = None;
+    let outcome = tokio::select! {
+        biased;
+        outcome = respond(&app, &context, request, &mut audit_guard, &mut rate_limit) => outcome,
+        problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(Box::new(problem)),
+    };
+    let mut response = outcome.unwrap_or_else(|rejection| rejection.into_response());
+    if let Some(rate_limit) = rate_limit {
+        rate_limit::add_headers(rate_limit, response.headers_mut());
+    }
+    let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
+    let audit_record = audit_guard.finish(response.status(), code);
+    response.extensions_mut().insert(audit_record);
+    response
+}
+
+async fn respond(
+    app: &App,
+    context: &RequestContext,
+    request: Request,
+    audit_guard: &mut AuditGuard,
+    rate_limit: &mut Option<RateLimitState>,
+) -> Result<Response, Rejection> {
+    let accepted = accept(app, context, request, audit_guard).await.map_err(|rejection| {
+        let (problem, limit_state) = *rejection;
+        *rate_limit = limit_state;
+        Box::new(problem)
+    })?;
+    *rate_limit = accepted.grant.rate_limit;
+    let AcceptedBody { body, priority, deadline, reservation, .. } = accepted;
+    let answer = answer(app, context, &body, (priority, deadline), audit_guard, &NoSink).await?;
+    let json = serde_json::to_vec(&answer).map_err(|_| ErrorCode::Internal.problem(&context.id))?;
+    let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok((StatusCode::OK, [media_type], reservation.attached_to(json)).into_response())
+}
+
+/// Checks a question: media type, deadline, rate limits, body.
+async fn accept(
+    app: &App,
+    context: &RequestContext,
+    request: Request,
+    audit_guard: &mut AuditGuard,
+) -> Result<AcceptedBody<Asked>, RejectedNote> {
+    let parse = |body: &[u8]| app.extractor.policy.check_ask(body);
+    extract::accept_body(app, context, request, audit_guard, parse, |asked: &Asked| &asked.note).await
+}
+
+/// Answers a question within its deadline, and records that it was answered.
+async fn answer(
+    app: &App,
+    context: &RequestContext,
+    asked: &Asked,
+    (priority, deadline): (QueuePriority, Deadline),
+    audit_guard: &mut AuditGuard,
+    sink: &dyn AskSink,
+) -> Result<AskAnswer, Rejection> {
+    let request = EngineRequest {
+        traceparent: context.span.traceparent(context.trace.as_ref()).map(Into::into),
+        priority,
+        ..EngineRequest::plain(TokenBudget::Adjustable(1), Arc::clone(&context.id))
+    };
+    match app.asker.ask(asked, &request, sink, deadline).await {
+        Ok(reply) => {
+            app.state.metrics.count_question(&reply.answer);
+            match (reply.answer.source, app.asker.model()) {
+                (AskSource::Record, _) => audit_guard.record_reply("rules", "rules", 0),
+                (AskSource::Model, Some(model)) => audit_guard.record_reply("model", model, reply.tokens),
+                _ => {}
+            }
+            Ok(reply.answer)
+        }
+        Err(error) => {
+            tracing::warn!(request_id = &*context.id, cause = %error, "no answer to a question");
+            let problem = match error {
+                AskError::Unusable => ErrorCode::OutputUnusable.problem(&context.id).with_detail(NOT_THE_FORM),
+                AskError::Extract(ExtractError::Truncated) => {
+                    ErrorCode::OutputTruncated.problem(&context.id).with_detail(CUT_OFF)
+                }
+                AskError::Extract(ExtractError::QueueFull) => {
+                    ErrorCode::Overloaded.problem(&context.id).with_retry_after(app.asker.admission().retry_after())
+                }
+                AskError::Extract(error) => note::engine_problem(app, &error, &context.id),
+            };
+            Err(problem.into())
+        }
+    }
+}
