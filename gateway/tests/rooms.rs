@@ -8,13 +8,14 @@ use std::{collections::BTreeSet, path::Path};
 use modules::Modules;
 
 /// The layers, topmost first. A module uses modules of lower layers only, so there is no circle between them.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["main"],
     &["cli"],
     &["idle_memory"],
     &["bulk", "eval"],
     &["server"],
     &["http", "vllm"],
+    &["dictation"],
     &["telemetry"],
     &["audit", "rules", "timeline"],
     &["extraction"],

@@ -42,7 +42,8 @@ impl Settings {
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         let found =
             [self.model_server(), self.access(), self.sizes(), self.admission(), self.audit_and_cache(), self.jobs()];
-        found.into_iter().flatten().next().map_or(Ok(()), |message| Err(SettingsError::Contradiction(message)))
+        let found = found.into_iter().chain([self.transcribe.fault()]);
+        found.flatten().next().map_or(Ok(()), |message| Err(SettingsError::Contradiction(message)))
     }
 
     fn model_server(&self) -> Option<&'static str> {

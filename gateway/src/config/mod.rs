@@ -11,6 +11,7 @@ mod networks;
 mod origin;
 mod sections;
 mod settings;
+mod transcribe;
 mod vllm;
 mod words;
 
@@ -29,5 +30,6 @@ pub use self::{
         Limits, MetricsSettings, RateSettings, SpoolSettings,
     },
     settings::{Auth, EngineChoice, Fallback, Settings},
+    transcribe::Transcribe,
     vllm::{PromptChoice, Vllm},
 };

@@ -16,6 +16,7 @@ use super::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
         Limits, MetricsSettings, RateSettings, SpoolSettings,
     },
+    transcribe::Transcribe,
     vllm::Vllm,
     words::{self, choice, list, networks, optional_choice},
 };
@@ -72,6 +73,8 @@ pub struct Settings {
     pub spool: SpoolSettings,
     /// Notes that are read without a connection.
     pub jobs: JobSettings,
+    /// The server that turns speech into text.
+    pub transcribe: Transcribe,
 }
 
 /// The engine that reads notes.

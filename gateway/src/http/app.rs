@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 
 use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
-    access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, jobs::Jobs,
-    memory::Memory, rate_limits::RateLimits, readiness::Readiness, spool::SpoolSpace, telemetry::Metrics,
+    access::Keys, audit::Audit, config::HostName, dictation::Dictation, extraction::Pipeline,
+    in_flight::InFlightTracker, jobs::Jobs, memory::Memory, rate_limits::RateLimits, readiness::Readiness,
+    spool::SpoolSpace, telemetry::Metrics,
 };
 
 /// All services of one process.
@@ -25,6 +26,8 @@ pub struct App {
     pub batch: Arc<BatchLimits>,
     /// The jobs, if the settings have a folder for them.
     pub jobs: Option<Arc<Jobs>>,
+    /// The dictation, if the settings have a server for it.
+    pub dictation: Option<Arc<Dictation>>,
 }
 
 /// Reads notes, and checks the requests that bring them.

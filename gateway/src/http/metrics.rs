@@ -21,12 +21,13 @@ use crate::{
 };
 
 /// The routes that read notes.
-const NOTE_ROUTES: [Route; 6] = [
+const NOTE_ROUTES: [Route; 7] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
     "/api/v1/extract/stream",
     "/api/v1/patient",
+    "/api/v1/transcribe",
     jobs::ROUTE,
 ];
 /// The routes whose answer may be long, so that a caller may disconnect in its middle.

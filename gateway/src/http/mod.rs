@@ -25,10 +25,12 @@ mod note;
 mod openapi;
 mod query;
 mod rate_limit;
+mod recording;
 pub mod request;
 mod request_record;
 mod service;
 mod stream;
+mod transcribe;
 mod ui;
 
 use std::sync::{Arc, LazyLock};
@@ -59,6 +61,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(batch::lines))
         .routes(routes!(batch::patient::patient))
         .routes(routes!(stream::stream))
+        .routes(routes!(transcribe::transcribe))
         .routes(routes!(jobs::create_job, jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::job_results))
@@ -73,12 +76,13 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 20] = [
+const EXACT: [Route; 21] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
     "/api/v1/extract/stream",
     "/api/v1/patient",
+    "/api/v1/transcribe",
     jobs::ROUTE,
     jobs::ONE,
     jobs::RESULTS,

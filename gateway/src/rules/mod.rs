@@ -30,10 +30,12 @@ mod standing;
 mod treatment;
 mod tumours;
 mod view;
+mod vocabulary;
 mod withheld;
 
 use std::sync::Arc;
 
+pub use self::vocabulary::{VocabularyKind, numbered_name, terms_in};
 use self::{cancer::Diagnosis, lexicon::TermKind, view::NoteView};
 use crate::extraction::{
     Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,

@@ -21,6 +21,7 @@ use crate::{
     admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings, SpoolSettings},
+    dictation::{Dictation, DictationSetupError},
     extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
@@ -66,6 +67,9 @@ pub enum ServerError {
     /// The files of codes cannot be used.
     #[error(transparent)]
     CodeFiles(#[from] CodeFilesError),
+    /// The dictation cannot start.
+    #[error(transparent)]
+    Dictation(#[from] DictationSetupError),
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(#[from] getrandom::Error),
@@ -84,7 +88,12 @@ impl ServerError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Keys(_) | Self::Audit(_) | Self::Jobs(_) | Self::CodeFiles(_) | Self::Vllm(VllmError::Key(_))
+            Self::Keys(_)
+                | Self::Audit(_)
+                | Self::Jobs(_)
+                | Self::CodeFiles(_)
+                | Self::Vllm(VllmError::Key(_))
+                | Self::Dictation(DictationSetupError::Key(_))
         )
     }
 }
@@ -172,6 +181,7 @@ impl Gateway {
                 spool: Arc::new(spool_space(&settings.spool)),
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
+            dictation: dictation(&settings)?,
         };
         Ok(Self { app, server_key, settings })
     }
@@ -186,6 +196,7 @@ impl Gateway {
             ServerKey::read(path).map_err(VllmError::from)?;
         }
         code_files::load(&settings.codes)?;
+        Dictation::new(&settings.transcribe, 0)?;
         Audit::check(&settings.audit)?;
         Ok(())
     }
@@ -308,6 +319,17 @@ impl BoundGateway {
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
+}
+
+/// Returns the dictation of the settings; none if they name no server.
+fn dictation(settings: &Settings) -> Result<Option<Arc<Dictation>>, ServerError> {
+    if settings.transcribe.is_readable_on_the_way() {
+        tracing::warn!(
+            "recordings go to the transcription server in plain HTTP over a public network, where others can read them: \
+             use https"
+        );
+    }
+    Ok(Dictation::new(&settings.transcribe, settings.admission.queue)?.map(Arc::new))
 }
 
 fn spool_space(settings: &SpoolSettings) -> SpoolSpace {

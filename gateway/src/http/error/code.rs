@@ -19,11 +19,13 @@ pub enum ErrorCode {
     Unauthorized,
     NotFound,
     JobsOff,
+    TranscribeOff,
     MethodNotAllowed,
     BodyTooLarge,
     UnsupportedMediaType,
     HostNotAllowed,
     InvalidRequest,
+    NoSpeech,
     RateLimited,
     HeadTooLarge,
     Internal,
@@ -40,17 +42,19 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::Unauthorized,
         Self::NotFound,
         Self::JobsOff,
+        Self::TranscribeOff,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::HostNotAllowed,
         Self::InvalidRequest,
+        Self::NoSpeech,
         Self::RateLimited,
         Self::HeadTooLarge,
         Self::Internal,
@@ -94,6 +98,12 @@ impl ErrorCode {
                 "Jobs are off",
                 "This service keeps no jobs: its operator has not set jobs.folder and jobs.key_file (GATEWAY_JOBS__FOLDER, GATEWAY_JOBS__KEY_FILE). Send the notes to /api/v1/extract/batch.",
             ),
+            Self::TranscribeOff => (
+                "transcribe_off",
+                404,
+                "Dictation is off",
+                "This service transcribes nothing: its operator has not set transcribe.url (GATEWAY_TRANSCRIBE__URL), the address of a transcription server.",
+            ),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 405,
@@ -123,6 +133,12 @@ impl ErrorCode {
                 422,
                 "Invalid request",
                 "The request was understood but cannot be carried out. See `errors`.",
+            ),
+            Self::NoSpeech => (
+                "no_speech",
+                422,
+                "No speech",
+                "No speech was recognised in the recording. Check the microphone, and record it again.",
             ),
             Self::RateLimited => (
                 "rate_limited",
