@@ -4,6 +4,7 @@
 import { Refusal, extract, health } from './calls.js';
 import { startClock } from './clock.js';
 import { Corrections } from './corrections.js';
+import { Dictation } from './dictation.js';
 import { byId, element } from './dom.js';
 import { asCsv, asJson, save } from './download.js';
 import { EXAMPLES } from './examples.js';
@@ -30,6 +31,7 @@ const corrections = new Corrections({
   ...parts, reading, hasManyNotes: false, fileName: () => (many.isEmpty ? `decisions-${result.request_id}.jsonl` : 'decisions.jsonl'),
 });
 const many = new ManyNotes({ corrections, page: { enter, showNote: showOneOfMany, readKey, askForKey } });
+const dictation = new Dictation({ readKey, page: { fill, fail } });
 const found = new FoundNotes(startMany);
 const patients = new PatientView({ many, reading, readKey, page: { open: (index) => many.open(index) } });
 let running = null;
@@ -43,6 +45,7 @@ function reset() {
   running = null;
   result = null;
   corrections.forget();
+  dictation.forget();
   reading.clear();
   hideProblem();
   byId('degraded').hidden = true;
@@ -157,7 +160,7 @@ function showResult(text, answer, elapsed) {
   byId('result-title').scrollIntoView({ block: 'nearest' });
 }
 
-function fail(error) {
+function fail(error, retry = submit) {
   edit();
   const refusal = error instanceof Refusal
     ? error
@@ -167,7 +170,7 @@ function fail(error) {
     refusal.messages.push('On this page: enter the key in the field “API key”, above the note.');
   }
   byId('intro').hidden = true;
-  showProblem(refusal, submit);
+  showProblem(refusal, retry);
   showModes(service.engine, health());
 }
 

@@ -5,10 +5,13 @@ mod alerts;
 mod batch;
 mod bodies;
 mod codes;
+mod dictation;
 mod empty_records;
 mod encodings;
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
+#[expect(dead_code, reason = "other tests use the rest of this shared file")]
+mod fake_whisper;
 mod faults;
 mod keys;
 mod long_notes;

@@ -47,11 +47,13 @@ fn check(bytes: &[u8]) -> Result<(AudioFormat, u128), AudioFault> {
 #[test]
 fn recordings_are_known_by_their_bytes_and_have_a_length() {
     let with_tag = [&b"ID3\x04\0\0\0\0\0\x03abc"[..], &mp3(100), b"TAG and what a player adds"].concat();
-    let mut streamed = wav(2.0);
+    let [mut streamed, mut piped] = [wav(2.0), wav(2.0)];
     streamed[40..44].copy_from_slice(&[0xff; 4]);
+    piped[40..44].copy_from_slice(&[0x00, 0xf0, 0xff, 0x7f]);
     for (bytes, expected) in [
         (wav(1.5), Ok((AudioFormat::Wav, 1_500))),
         (streamed, Ok((AudioFormat::Wav, 2_000))),
+        (piped, Ok((AudioFormat::Wav, 2_000))),
         (mp3(100), Ok((AudioFormat::Mp3, 3_600))),
         (with_tag, Ok((AudioFormat::Mp3, 3_600))),
         (webm(b"webm", 2, 3), Ok((AudioFormat::Webm, 3_000))),

@@ -4,8 +4,9 @@ use super::AudioFault;
 
 /// Sample codings: PCM, floating point, A-law, mu-law, and any of them by an extended header.
 const CODINGS: [u16; 5] = [0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE];
-/// What a recorder writes as the length of samples that it cannot know yet.
-const UNKNOWN_LENGTHS: [usize; 2] = [0, 0xFFFF_FFFF];
+/// Lengths from here on, and zero, are what programs write that cannot know the length yet: `ffmpeg`, `espeak-ng`. No
+/// recording that is taken is that long.
+const UNKNOWN_LENGTH: usize = 0x7FFF_F000;
 
 /// Returns the seconds that the file plays.
 pub(super) fn length(bytes: &[u8]) -> Result<f64, AudioFault> {
@@ -22,7 +23,8 @@ pub(super) fn length(bytes: &[u8]) -> Result<f64, AudioFault> {
             b"fmt " => bytes_a_second = Some(rate(body.get(..size).ok_or(AudioFault::Damaged)?)?),
             b"data" => {
                 let rate = bytes_a_second.ok_or(AudioFault::Damaged)?;
-                let samples = if UNKNOWN_LENGTHS.contains(&size) { body.len() } else { size };
+                let is_unknown = size == 0 || size >= UNKNOWN_LENGTH;
+                let samples = if is_unknown { body.len() } else { size };
                 let whole = body.len() >= samples;
                 return if whole { Ok(seconds(samples, rate)) } else { Err(AudioFault::Damaged) };
             }

@@ -80,6 +80,30 @@ const PLACES: [&str; 4] = ["at", "on", "to", "from"];
 const AMINO_ACIDS: &str = "ACDEFGHIKLMNPQRSTVWY";
 /// Words near which a protein change is certain.
 const CHANGES: [&str; 6] = ["mutation", "mutations", "mutant", "variant", "substitution", "alteration"];
+/// Words behind the name of a gene or marker that show that it is one.
+const RESULTS: [&str; 19] = [
+    "positive",
+    "negative",
+    "low",
+    "amplified",
+    "amplification",
+    "overexpression",
+    "overexpressing",
+    "expression",
+    "status",
+    "mutation",
+    "mutations",
+    "mutated",
+    "mutant",
+    "variant",
+    "gene",
+    "receptor",
+    "loss",
+    "inhibitor",
+    "testing",
+];
+/// What is counted, not tested: "her two positive nodes".
+const COUNTED: [&str; 6] = ["node", "nodes", "lymph", "sentinel", "margin", "margins"];
 /// Words between a gene or marker and what concerns it.
 const NEAR: usize = 6;
 /// Longest name of a gene or marker in words, before its number.
@@ -276,10 +300,22 @@ impl<'a> Places<'a> {
         if letters < 2 || !(spelled || groups.len() > 1 || groups.iter().any(|group| group.spoken)) {
             return None;
         }
+        // "her two children": in small letters the name may be ordinary words.
+        let is_small = stem.first().is_some_and(|word| word.text.len() > 1 && word.text == word.lower);
+        if is_small && !self.is_result(end) {
+            return None;
+        }
         let mut written: String = stem.iter().map(|word| word.lower.as_str()).collect();
         written.extend(groups.iter().map(|group| group.figures.as_str()));
         written.extend(behind.iter().map(|word| word.lower.as_str()));
         numbered_name(&written)
+    }
+
+    /// Returns whether a word tells of a gene or marker before it: "her two positive", "ki sixty-seven thirty percent".
+    fn is_result(&self, at: usize) -> bool {
+        let of_nodes = self.joined(at + 1).is_some_and(|word| word.is_one_of(&COUNTED));
+        self.joined(at)
+            .is_some_and(|word| (word.is_one_of(&RESULTS) && !of_nodes) || !groups(self.words, at).is_empty())
     }
 
     /// "exon nineteen", "stage three B", "ECOG performance status of one", "Gleason four plus three equals seven".
