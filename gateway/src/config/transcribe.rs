@@ -17,7 +17,7 @@ const PLACES: RangeInclusive<usize> = 1..=1_024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Transcribe {
-    /// Base URL of a server with `/v1/audio/transcriptions`. If it is not set, there is no dictation.
+    /// Base URL of a server with `/v1/audio/transcriptions`. If it is not set or empty, there is no dictation.
     pub url: Option<String>,
     /// File with the key of the server, which is sent as `Authorization: Bearer`. It is read at the start only.
     pub api_key_file: Option<PathBuf>,
@@ -42,7 +42,7 @@ pub struct Transcribe {
 impl Transcribe {
     /// Returns what cannot work, with what to write instead.
     pub(super) fn fault(&self) -> Option<&'static str> {
-        if self.url.as_deref().is_some_and(|url| !is_base(url)) {
+        if self.url.as_deref().is_some_and(|url| !url.is_empty() && !is_base(url)) {
             return Some(
                 "transcribe.url must be an http or https URL without user name, query and `/v1`, such as \
                  http://127.0.0.1:8001: the gateway adds /v1/audio/transcriptions itself",
@@ -101,7 +101,7 @@ mod tests {
     fn what_cannot_work_is_said() {
         let good = Transcribe { url: Some("http://whisper:8000/api".to_owned()), ..Transcribe::default() };
         assert_eq!(good.fault(), None);
-        for url in ["whisper", "ftp://host", "http://host/v1/", "http://me:it@host", "http://host?a=b", ""] {
+        for url in ["whisper", "ftp://host", "http://host/v1/", "http://me:it@host", "http://host?a=b"] {
             let bad = Transcribe { url: Some(url.to_owned()), ..Transcribe::default() };
             assert!(bad.fault().is_some_and(|fault| fault.contains("transcribe.url")), "{url}");
         }

@@ -5,6 +5,7 @@
 //! is proven by a quotation of the note, which must stand there as its author wrote it. A number without such words
 //! stays as it is, as do "one of them" and "second opinion". Each change is listed with the words that were spoken.
 
+mod lists;
 mod places;
 mod words;
 

@@ -5,105 +5,14 @@ use std::{collections::HashSet, ops::Range};
 
 use super::{
     Edit,
+    lists::{
+        AMINO_ACIDS, BEHIND_ONE, CHANGES, COUNTED, DETERMINERS, FILLERS, LABELS, Label, PERCENT, PLACES, PREFIXES,
+        RESULTS, UNITS,
+    },
     words::{Group, Word, groups, together},
 };
 use crate::rules::{VocabularyKind, numbered_name};
 
-/// A word that takes a number behind it.
-struct Label {
-    name: &'static str,
-    /// The largest number that it takes.
-    most: u32,
-    /// Whether it takes a number wherever it stands. Others are ordinary words too: "at this stage one hopes".
-    always: bool,
-}
-
-const LABELS: [Label; 11] = [
-    Label { name: "exon", most: 400, always: true },
-    Label { name: "exons", most: 400, always: true },
-    Label { name: "intron", most: 400, always: true },
-    Label { name: "codon", most: 9_999, always: true },
-    Label { name: "chromosome", most: 22, always: true },
-    Label { name: "gleason", most: 10, always: true },
-    Label { name: "ecog", most: 5, always: true },
-    Label { name: "karnofsky", most: 100, always: true },
-    Label { name: "auc", most: 10, always: true },
-    Label { name: "stage", most: 4, always: false },
-    Label { name: "grade", most: 5, always: false },
-];
-/// Words that may stand between such a word and its number.
-const FILLERS: [&str; 9] = ["performance", "status", "score", "sum", "pattern", "group", "index", "of", "is"];
-/// Words before "stage" and "grade" that make them ordinary words.
-const DETERMINERS: [&str; 13] =
-    ["this", "that", "which", "what", "any", "some", "each", "every", "later", "early", "next", "same", "another"];
-/// Words behind "stage one" that show that "one" is its number.
-const BEHIND_ONE: [&str; 9] = ["disease", "cancer", "carcinoma", "tumor", "tumour", "invasive", "and", "or", "to"];
-const PERCENT: [&str; 2] = ["percent", "percentage"];
-const UNITS: [&str; 31] = [
-    "milligram",
-    "milligrams",
-    "mg",
-    "microgram",
-    "micrograms",
-    "nanogram",
-    "nanograms",
-    "gram",
-    "grams",
-    "kilogram",
-    "kilograms",
-    "kg",
-    "millimeter",
-    "millimeters",
-    "millimetre",
-    "millimetres",
-    "mm",
-    "centimeter",
-    "centimeters",
-    "centimetre",
-    "centimetres",
-    "cm",
-    "gray",
-    "grays",
-    "gy",
-    "milliliter",
-    "milliliters",
-    "millilitres",
-    "units",
-    "mutations",
-    "muts",
-];
-/// Letters before a TNM formula: by pathology, by examination, after therapy, at recurrence.
-const PREFIXES: [&str; 5] = ["p", "c", "yp", "yc", "r"];
-/// Words before "one point" that make it a place.
-const PLACES: [&str; 4] = ["at", "on", "to", "from"];
-/// The one-letter codes of amino acids.
-const AMINO_ACIDS: &str = "ACDEFGHIKLMNPQRSTVWY";
-/// Words near which a protein change is certain.
-const CHANGES: [&str; 6] = ["mutation", "mutations", "mutant", "variant", "substitution", "alteration"];
-/// Words behind the name of a gene or marker that show that it is one.
-const RESULTS: [&str; 19] = [
-    "positive",
-    "negative",
-    "low",
-    "amplified",
-    "amplification",
-    "overexpression",
-    "overexpressing",
-    "expression",
-    "status",
-    "mutation",
-    "mutations",
-    "mutated",
-    "mutant",
-    "variant",
-    "gene",
-    "receptor",
-    "loss",
-    "inhibitor",
-    "testing",
-];
-/// What is counted, not tested: "her two positive nodes".
-const COUNTED: [&str; 6] = ["node", "nodes", "lymph", "sentinel", "margin", "margins"];
 /// Words between a gene or marker and what concerns it.
 const NEAR: usize = 6;
 /// Longest name of a gene or marker in words, before its number.
@@ -191,9 +100,8 @@ impl<'a> Places<'a> {
     /// "T two N one M zero", "p T three": at least two categories, or one with its prefix.
     fn formula(&self, at: usize) -> Option<Found> {
         let first_word = self.word(at)?;
-        let after_therapy =
-            first_word.lower == "y" && self.joined(at + 1).is_some_and(|word| word.is_one_of(&["p", "c"]));
-        let prefix = if after_therapy { 2 } else { usize::from(first_word.is_one_of(&PREFIXES)) };
+        let after_therapy = first_word.lower == "y" && self.joined(at + 1).is_some_and(|word| word.is_one_of("p c"));
+        let prefix = if after_therapy { 2 } else { usize::from(first_word.is_one_of(PREFIXES)) };
         let (mut edits, mut count, mut end, mut spoken) = (Vec::new(), 0, at + prefix, false);
         for category in ['t', 'n', 'm'] {
             let first = count == 0;
@@ -258,7 +166,7 @@ impl<'a> Places<'a> {
         let to = amino_acid(self.joined(end)?)?;
         // "A" and "I" are words, and letters in lower case may be.
         let ordinary = |letter: char| letter.is_ascii_lowercase() || matches!(letter, 'A' | 'I');
-        let said = self.word(end + 1).is_some_and(|word| word.is_one_of(&CHANGES)) || self.are_near(at, &self.genes);
+        let said = self.word(end + 1).is_some_and(|word| word.is_one_of(CHANGES)) || self.are_near(at, &self.genes);
         if (ordinary(from) || ordinary(to)) && !said {
             return None;
         }
@@ -300,8 +208,8 @@ impl<'a> Places<'a> {
         if letters < 2 || !(spelled || groups.len() > 1 || groups.iter().any(|group| group.spoken)) {
             return None;
         }
-        // "her two children": in small letters the name may be ordinary words.
-        let is_small = stem.first().is_some_and(|word| word.text.len() > 1 && word.text == word.lower);
+        // "her two children", "Her two children": a name that is not in capital letters may be ordinary words.
+        let is_small = stem.first().is_some_and(|word| word.text.chars().any(char::is_lowercase));
         if is_small && !self.is_result(end) {
             return None;
         }
@@ -313,9 +221,8 @@ impl<'a> Places<'a> {
 
     /// Returns whether a word tells of a gene or marker before it: "her two positive", "ki sixty-seven thirty percent".
     fn is_result(&self, at: usize) -> bool {
-        let of_nodes = self.joined(at + 1).is_some_and(|word| word.is_one_of(&COUNTED));
-        self.joined(at)
-            .is_some_and(|word| (word.is_one_of(&RESULTS) && !of_nodes) || !groups(self.words, at).is_empty())
+        let of_nodes = self.joined(at + 1).is_some_and(|word| word.is_one_of(COUNTED));
+        self.joined(at).is_some_and(|word| (word.is_one_of(RESULTS) && !of_nodes) || !groups(self.words, at).is_empty())
     }
 
     /// "exon nineteen", "stage three B", "ECOG performance status of one", "Gleason four plus three equals seven".
@@ -323,12 +230,12 @@ impl<'a> Places<'a> {
         let label = self.word(at)?;
         let label = LABELS.iter().find(|known| known.name == label.lower)?;
         if !label.always
-            && at.checked_sub(1).and_then(|at| self.word(at)).is_some_and(|word| word.is_one_of(&DETERMINERS))
+            && at.checked_sub(1).and_then(|at| self.word(at)).is_some_and(|word| word.is_one_of(DETERMINERS))
         {
             return None;
         }
         let mut number = at + 1;
-        while number < at + 4 && self.joined(number).is_some_and(|word| word.is_one_of(&FILLERS)) {
+        while number < at + 4 && self.joined(number).is_some_and(|word| word.is_one_of(FILLERS)) {
             number += 1;
         }
         self.joined(number)?;
@@ -362,7 +269,7 @@ impl<'a> Places<'a> {
         let names_disease = |at: usize| self.joined(at).is_some_and(|word| self.starts.contains(&word.range.start));
         let letter = if label.name == "stage" { self.suffix(end, names_disease) } else { None };
         if self.word(at).is_some_and(|word| word.lower == "one") && letter.is_none() {
-            let certain = self.joined(end).is_none_or(|next| next.is_one_of(&BEHIND_ONE)) || names_disease(end);
+            let certain = self.joined(end).is_none_or(|next| next.is_one_of(BEHIND_ONE)) || names_disease(end);
             if !certain {
                 return None;
             }
@@ -417,7 +324,7 @@ impl<'a> Places<'a> {
         let number = together(&groups)?;
         let next = self.joined(end);
         // "thirty to forty percent".
-        let is_range = next.is_some_and(|word| word.is_one_of(&["to", "or"])) && self.joined(end + 1).is_some();
+        let is_range = next.is_some_and(|word| word.is_one_of("to or")) && self.joined(end + 1).is_some();
         if let Some((behind, last)) = self.measured(end + 1).filter(|_| is_range) {
             let mut edits = self.spoken_edit(at, end, number);
             edits.extend(behind);
@@ -433,7 +340,7 @@ impl<'a> Places<'a> {
         let [group] = groups.as_slice() else { return None };
         // "at one point five patients" is no decimal.
         let is_place = self.word(at).is_some_and(|word| word.lower == "one")
-            && at.checked_sub(1).and_then(|at| self.word(at)).is_some_and(|word| word.is_one_of(&PLACES));
+            && at.checked_sub(1).and_then(|at| self.word(at)).is_some_and(|word| word.is_one_of(PLACES));
         (group.is_decimal() && !is_place).then(|| (self.spoken_edit(at, end, number), end))
     }
 
@@ -454,15 +361,15 @@ impl<'a> Places<'a> {
     /// Returns the unit at a word and the index behind it. A percentage is `%`; others stay as they are.
     fn unit(&self, at: usize) -> Option<(&'static str, usize)> {
         let word = self.joined(at)?;
-        if word.is_one_of(&PERCENT) {
+        if word.is_one_of(PERCENT) {
             return Some(("%", at + 1));
         }
-        let next_is = |words: &[&str]| self.joined(at + 1).is_some_and(|next| next.is_one_of(words));
-        if word.lower == "per" && next_is(&["cent"]) {
+        let next_is = |words: &str| self.joined(at + 1).is_some_and(|next| next.is_one_of(words));
+        if word.lower == "per" && next_is("cent") {
             return Some(("%", at + 2));
         }
-        let is_age = word.is_one_of(&["year", "years"]) && next_is(&["old"]);
-        (is_age || word.is_one_of(&UNITS)).then_some(("", at + 1))
+        let is_age = word.is_one_of("year years") && next_is("old");
+        (is_age || word.is_one_of(UNITS)).then_some(("", at + 1))
     }
 }
 

@@ -90,6 +90,7 @@ fn ordinary_words_and_numbers_without_a_certain_meaning_stay_as_they_are() {
         "I one two A",
         "her one wish and her too",
         "her two children, her two positive nodes, top one",
+        "Her two daughters are well. Top two findings.",
         "an A plus result, one plus one",
         "oh one",
         "heart sounds S one S two",
@@ -132,5 +133,30 @@ fn time_grows_with_the_length_of_the_text() {
         assert!(!written(&text).is_empty());
         // Quadratic time would be minutes.
         assert!(began.elapsed().as_secs() < 20, "{text:.20}");
+    }
+}
+
+#[test]
+fn any_words_keep_their_text_between_the_changes() {
+    const WORDS: &str = "stage exon one two three thirty hundred a A and point percent T N M p HER her plus to of Gleason \
+                         L R V CA PD nineteen oh - , . \n 19 2.5 é positive milligrams year old equals EGFR Ki";
+    let words: Vec<&str> = WORDS.split(' ').collect();
+    fastrand::seed(19);
+    for _ in 0..5_000 {
+        let source: String = (0..fastrand::usize(..24))
+            .map(|_| format!("{}{}", words[fastrand::usize(..words.len())], [" ", "-", ", ", ""][fastrand::usize(..4)]))
+            .collect();
+        let rewritten = in_figures(&source, &rules::terms_in(&source));
+        let (mut from, mut to) = (0, 0);
+        for change in &rewritten.changes {
+            assert!(change.source.start >= from && !change.source.is_empty(), "{source}");
+            assert_eq!(&source[from..change.source.start], &rewritten.text[to..change.target.start], "{source}");
+            assert!(
+                rewritten.text[change.target.clone()].contains(|c: char| c.is_ascii_digit() || c == 'X'),
+                "{source}"
+            );
+            (from, to) = (change.source.end, change.target.end);
+        }
+        assert_eq!(&source[from..], &rewritten.text[to..], "{source}");
     }
 }

@@ -32,9 +32,9 @@ impl Word<'_> {
         chars.next().is_none().then_some(first)
     }
 
-    /// Returns whether the word is one of these, in any case.
-    pub(super) fn is_one_of(&self, words: &[&str]) -> bool {
-        words.contains(&self.lower.as_str())
+    /// Returns whether the word is one of these in a list with spaces, in any case.
+    pub(super) fn is_one_of(&self, words: &str) -> bool {
+        words.split(' ').any(|word| word == self.lower)
     }
 }
 
