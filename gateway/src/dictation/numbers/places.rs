@@ -164,10 +164,11 @@ impl<'a> Places<'a> {
         let end = groups.last()?.end;
         let number = together(&groups).filter(|number| (2..=4).contains(&number.len()) && !number.contains('.'))?;
         let to = amino_acid(self.joined(end)?)?;
-        // "A" and "I" are words, and letters in lower case may be.
-        let ordinary = |letter: char| letter.is_ascii_lowercase() || matches!(letter, 'A' | 'I');
+        // "T eleven T twelve", "T twelve L one": vertebrae.
+        let is_change = !from.eq_ignore_ascii_case(&to) && self::groups(self.words, end + 1).is_empty();
+        // "A" and "I" are words.
         let said = self.word(end + 1).is_some_and(|word| word.is_one_of(CHANGES)) || self.are_near(at, &self.genes);
-        if (ordinary(from) || ordinary(to)) && !said {
+        if !(is_change && said) {
             return None;
         }
         let name = format!("{}{number}{}", from.to_ascii_uppercase(), to.to_ascii_uppercase());

@@ -88,6 +88,8 @@ fn ordinary_words_and_numbers_without_a_certain_meaning_stay_as_they_are() {
         "He is a ten to one favourite",
         "at one point five patients",
         "I one two A",
+        "EGFR mutated, T eleven T twelve and T twelve L one fractures",
+        "a mass at L ten S",
         "her one wish and her too",
         "her two children, her two positive nodes, top one",
         "Her two daughters are well. Top two findings.",
