@@ -9,7 +9,11 @@ mod transcript;
 mod upstream;
 mod vocabulary;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use reqwest::header::HeaderValue;
 use url::Url;
@@ -87,7 +91,7 @@ impl Dictation {
     /// Returns the dictation of the settings; none if they name no server.
     pub fn new(settings: &Transcribe, queue: usize) -> Result<Option<Self>, DictationSetupError> {
         let Some(url) = settings.url.as_deref().and_then(|url| Url::parse(url).ok()) else { return Ok(None) };
-        let key = settings.api_key_file.as_ref().map(bearer).transpose()?;
+        let key = settings.api_key_file.as_deref().map(bearer).transpose()?;
         Ok(Some(Self {
             upstream: Upstream::new(&url, key, settings.model.clone(), settings.language.clone())?,
             admission: Admission::new(settings.in_flight, queue),
@@ -138,15 +142,15 @@ impl Dictation {
 }
 
 /// Returns the header with the key in a file. It blocks the calling thread for at most [`files::READ_WITHIN`].
-fn bearer(path: &PathBuf) -> Result<HeaderValue, DictationSetupError> {
-    let thread_path = path.clone();
+fn bearer(path: &Path) -> Result<HeaderValue, DictationSetupError> {
+    let thread_path = path.to_owned();
     let bytes =
         files::with_timeout(files::READ_WITHIN, move || files::open_regular(&thread_path).and_then(files::read_from));
-    let bytes = bytes.flatten().map_err(|_| DictationSetupError::Key(path.clone()))?;
+    let bytes = bytes.flatten().map_err(|_| DictationSetupError::Key(path.to_owned()))?;
     let key = bytes.trim_ascii();
     let is_key = !key.is_empty() && bytes.len() <= LONGEST_KEY && key.iter().all(u8::is_ascii_graphic);
     let value = HeaderValue::from_bytes(&[b"Bearer ", key].concat()).ok().filter(|_| is_key);
-    let mut value = value.ok_or_else(|| DictationSetupError::Key(path.clone()))?;
+    let mut value = value.ok_or_else(|| DictationSetupError::Key(path.to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -82,4 +82,4 @@ impl Audio {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

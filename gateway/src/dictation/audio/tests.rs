@@ -3,8 +3,8 @@ use super::*;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Returns a WAV file of silence, 16 kHz, 16 bits, one channel.
-pub(in crate::dictation) fn wav(seconds: f64) -> Vec<u8> {
-    let samples = (seconds * 32_000.0) as u32;
+fn wav(milliseconds: u32) -> Vec<u8> {
+    let samples = milliseconds * 32;
     let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\x00\x7d\0\0\x02\0\x10\0data".to_vec();
     bytes.extend(samples.to_le_bytes());
     bytes.resize(bytes.len() + samples as usize, 0);
@@ -47,24 +47,24 @@ fn check(bytes: &[u8]) -> Result<(AudioFormat, u128), AudioFault> {
 #[test]
 fn recordings_are_known_by_their_bytes_and_have_a_length() {
     let with_tag = [&b"ID3\x04\0\0\0\0\0\x03abc"[..], &mp3(100), b"TAG and what a player adds"].concat();
-    let [mut streamed, mut piped] = [wav(2.0), wav(2.0)];
+    let [mut streamed, mut piped] = [wav(2_000), wav(2_000)];
     streamed[40..44].copy_from_slice(&[0xff; 4]);
     piped[40..44].copy_from_slice(&[0x00, 0xf0, 0xff, 0x7f]);
     for (bytes, expected) in [
-        (wav(1.5), Ok((AudioFormat::Wav, 1_500))),
+        (wav(1_500), Ok((AudioFormat::Wav, 1_500))),
         (streamed, Ok((AudioFormat::Wav, 2_000))),
         (piped, Ok((AudioFormat::Wav, 2_000))),
         (mp3(100), Ok((AudioFormat::Mp3, 3_600))),
         (with_tag, Ok((AudioFormat::Mp3, 3_600))),
         (webm(b"webm", 2, 3), Ok((AudioFormat::Webm, 3_000))),
-        (wav(0.0), Err(AudioFault::Empty)),
-        (wav(61.0), Err(AudioFault::TooLong)),
+        (wav(0), Err(AudioFault::Empty)),
+        (wav(61_000), Err(AudioFault::TooLong)),
         (mp3(2_000), Err(AudioFault::TooLong)),
         (webm(b"webm", 2, 62), Err(AudioFault::TooLong)),
         (webm(b"webm", 1, 3), Err(AudioFault::NotSpeech)),
         (webm(b"matroska", 2, 3), Err(AudioFault::Unknown)),
-        (wav(1.0)[..20_000].to_vec(), Err(AudioFault::Damaged)),
-        (wav(1.0)[..30].to_vec(), Err(AudioFault::Damaged)),
+        (wav(1_000)[..20_000].to_vec(), Err(AudioFault::Damaged)),
+        (wav(1_000)[..30].to_vec(), Err(AudioFault::Damaged)),
         (mp3(2), Err(AudioFault::Unknown)),
         (b"RIFF\0\0\0\0AVI LIST".to_vec(), Err(AudioFault::Unknown)),
         (b"\0\0\0\x20ftypisom".to_vec(), Err(AudioFault::Unknown)),
@@ -87,7 +87,7 @@ fn a_wav_header_that_contradicts_itself_is_refused() {
         (34, 13, AudioFault::Damaged),
         (43, 0x7f, AudioFault::Damaged),
     ] {
-        let mut bytes = wav(1.0);
+        let mut bytes = wav(1_000);
         bytes[at] = value;
         assert_eq!(check(&bytes), Err(expected), "{at}");
     }
@@ -96,7 +96,7 @@ fn a_wav_header_that_contradicts_itself_is_refused() {
 #[test]
 fn random_bytes_and_cut_recordings_are_judged_and_never_panic() {
     fastrand::seed(20);
-    let whole = [wav(0.1), mp3(5), webm(b"webm", 2, 3)];
+    let whole = [wav(100), mp3(5), webm(b"webm", 2, 3)];
     for _ in 0..3_000 {
         let mut bytes: Vec<u8> = (0..fastrand::usize(..200)).map(|_| fastrand::u8(..)).collect();
         assert!(check(&bytes).is_err());
