@@ -1,6 +1,6 @@
 use super::*;
 
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Returns a WAV file of silence, 16 kHz, 16 bits, one channel.
 fn wav(milliseconds: u32) -> Vec<u8> {
