@@ -7,6 +7,7 @@ const { inPage, launch } = require('./chromium.cjs');
 const access = require('./access.cjs');
 const ask = require('./ask.cjs');
 const corrections = require('./corrections.cjs');
+const dictation = require('./dictation.cjs');
 const docs = require('./docs.cjs');
 const { checks: keyed, start: startGuarded } = require('./keyed.cjs');
 const many = require('./many.cjs');
@@ -29,7 +30,7 @@ async function main([base, executablePath, writer, gateway, only = '']) {
   const ofPage = ([name, options, check]) => [name, options, (one) => check(one, proxy.url, proxy)];
   const ofKeyed = (service) => ([name, options, check]) => [name, options, (one) => check(one, service)];
   const all = [
-    ...[...page, ...ask, ...access, ...corrections.ofPage, ...many.checks, ...manyAccess].map(ofPage), ...keyed.map(ofKeyed(guarded)), ...review.checks.map(ofFile(written)),
+    ...[...page, ...ask, ...access, ...dictation, ...corrections.ofPage, ...many.checks, ...manyAccess].map(ofPage), ...keyed.map(ofKeyed(guarded)), ...review.checks.map(ofFile(written)),
     ...corrections.ofFile.map(ofFile(tenNotes)), ...timeline.ofFile.map(ofFile(patients)), ['docs', {}, (one) => docs(one, base)],
   ];
   const checks = all.filter(([name]) => name.includes(only));

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod bulk;
 pub mod config;
 pub mod deadline;
+pub mod dictation;
 pub mod eval;
 pub mod extraction;
 pub mod files;

@@ -6,6 +6,9 @@
 #[path = "http/fake_vllm.rs"]
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
+#[path = "http/fake_whisper.rs"]
+#[expect(dead_code, reason = "other tests use the rest of this shared file")]
+mod fake_whisper;
 
 use std::{
     io,
@@ -14,6 +17,7 @@ use std::{
 };
 
 use fake_vllm::{Act, start};
+use fake_whisper::Hears;
 use gateway::{
     access,
     config::{Flags, Settings},
@@ -75,12 +79,60 @@ async fn text_of_a_note_is_only_in_its_answer() {
     for act in acts {
         secrets.extend(check_one_server(&client, act).await);
     }
+    for hears in [
+        Hears::Text("Stage four Xylocanaryphone on osimertinib."),
+        Hears::Status(400, CANARY),
+        Hears::Status(500, CANARY),
+        Hears::Bytes("{\"text\": \"Xylocanaryphone"),
+        Hears::Bytes("{\"Xylocanaryphone\": 1}"),
+        Hears::Answer(json!({"text": CANARY, "duration": 0.5})),
+        Hears::Hangs,
+        Hears::BreaksOff,
+    ] {
+        secrets.extend(check_dictation(&client, hears).await);
+    }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\""), "the log must be at level trace or debug");
     for secret in secrets {
         let leak = log.lines().find(|line| line.contains(&secret));
         assert_eq!(leak, None, "{secret}");
     }
+}
+
+/// Sends recordings to a gateway whose transcription server hears what `hears` says. Returns the address of that server
+/// and its key.
+async fn check_dictation(client: &reqwest::Client, hears: Hears) -> [String; 2] {
+    let fake = fake_whisper::start(hears).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (audit, key) = (folder.path().join("audit.jsonl"), folder.path().join("key"));
+    std::fs::write(&key, "made-up-upstream-key").unwrap();
+    let mut settings = Settings::load(&Flags::default()).unwrap();
+    settings.transcribe.url = Some(format!("http://{}", fake.address));
+    settings.transcribe.api_key_file = Some(key);
+    settings.transcribe.timeout = Duration::from_secs(1);
+    settings.listen = "127.0.0.1:0".parse().unwrap();
+    settings.audit.path = Some(audit.clone());
+    let bound = Gateway::new(settings).unwrap().bind().await.unwrap();
+    let base = format!("http://{}", bound.address());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(bound.serve(async move { _ = stopped.await }, std::future::pending()));
+    let (form_type, form_body) = fake_whisper::form(&fake_whisper::wav(10));
+    // A name of a file and bytes that are no recording are the caller's too.
+    let named = String::from_utf8_lossy(&fake_whisper::form(CANARY.as_bytes()).1).replace("a.wav", CANARY);
+    for (kind, body) in [(form_type, form_body), (form_type, named.into()), ("audio/wav", CANARY.into())] {
+        let request = client.post(format!("{base}/api/v1/transcribe")).header("content-type", kind).body(body);
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), format!("{:?}", response.headers()));
+        let text = response.text().await.unwrap();
+        assert!(!headers.contains(CANARY) && (status == 200) == text.contains(CANARY), "{status} {text}");
+    }
+    let metrics = client.get(format!("{base}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(!metrics.contains(CANARY));
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    let audit = std::fs::read_to_string(audit).unwrap();
+    assert!(audit.lines().count() == 3 && !audit.contains(CANARY), "{audit}");
+    [fake.address.to_string(), "made-up-upstream-key".to_owned()]
 }
 
 /// Sends the same note in a stream and in batches. The client gets back the id of the note, and its text only in an

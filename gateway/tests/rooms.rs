@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 13] = [
     &["bulk", "eval"],
     &["server"],
     &["http", "vllm"],
+    &["dictation"],
     &["telemetry"],
     &["ask"],
     &["audit", "rules", "timeline"],

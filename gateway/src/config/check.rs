@@ -53,7 +53,8 @@ impl Settings {
             self.jobs(),
             self.questions(),
         ];
-        if let Some(message) = found.into_iter().flatten().next() {
+        let found = found.into_iter().chain([self.transcribe.fault()]);
+        if let Some(message) = found.flatten().next() {
             return Err(SettingsError::Contradiction(message));
         }
         Ok(self.routing.check(&self.vllm)?)

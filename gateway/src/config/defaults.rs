@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use super::{
     AdmissionSettings, AskSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice,
     Fallback, Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings, Settings,
-    SpoolSettings, Stickiness, UsageSettings, Vllm,
+    SpoolSettings, Stickiness, Transcribe, UsageSettings, Vllm,
 };
 
 impl Default for Settings {
@@ -37,6 +37,7 @@ impl Default for Settings {
             spool: SpoolSettings::default(),
             jobs: JobSettings::default(),
             ask: AskSettings::default(),
+            transcribe: Transcribe::default(),
         }
     }
 }
@@ -124,5 +125,21 @@ impl Default for JobSettings {
 impl Default for CacheSettings {
     fn default() -> Self {
         Self { entries: 0, ttl: Duration::from_mins(10) }
+    }
+}
+
+impl Default for Transcribe {
+    fn default() -> Self {
+        Self {
+            url: None,
+            api_key_file: None,
+            model: "whisper-1".to_owned(),
+            language: "en".to_owned(),
+            max_bytes: ByteSize::mib(10),
+            max_length: Duration::from_mins(10),
+            timeout: Duration::from_secs(55),
+            in_flight: 4,
+            review_below: 0.7,
+        }
     }
 }

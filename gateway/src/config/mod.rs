@@ -13,6 +13,7 @@ mod origin;
 mod routing;
 mod sections;
 mod settings;
+mod transcribe;
 mod vllm;
 mod words;
 
@@ -33,5 +34,6 @@ pub use self::{
         Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,
     },
     settings::{Auth, EngineChoice, Fallback, Settings},
+    transcribe::Transcribe,
     vllm::{PromptChoice, Vllm},
 };

@@ -18,6 +18,7 @@ use super::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
         Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,
     },
+    transcribe::Transcribe,
     vllm::Vllm,
     words::{self, choice, list, networks, optional_choice},
 };
@@ -80,6 +81,8 @@ pub struct Settings {
     pub jobs: JobSettings,
     /// Questions about a note.
     pub ask: AskSettings,
+    /// The server that turns speech into text.
+    pub transcribe: Transcribe,
 }
 
 /// The engine that reads notes.

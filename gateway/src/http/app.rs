@@ -11,9 +11,9 @@ use tokio::sync::Semaphore;
 
 use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
-    access::Keys, ask::Asker, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker,
-    jobs::Jobs, memory::Memory, rate_limits::RateLimits, readiness::Readiness, routing::Routing, spool::SpoolSpace,
-    telemetry::Metrics,
+    access::Keys, ask::Asker, audit::Audit, config::HostName, dictation::Dictation, extraction::Pipeline,
+    in_flight::InFlightTracker, jobs::Jobs, memory::Memory, rate_limits::RateLimits, readiness::Readiness,
+    routing::Routing, spool::SpoolSpace, telemetry::Metrics,
 };
 
 /// Notes that the shadow model reads at once.
@@ -34,6 +34,8 @@ pub struct App {
     pub batch: Arc<BatchLimits>,
     /// The jobs, if the settings have a folder for them.
     pub jobs: Option<Arc<Jobs>>,
+    /// The dictation, if the settings have a server for it.
+    pub dictation: Option<Arc<Dictation>>,
 }
 
 /// Reads notes, and checks the requests that bring them.

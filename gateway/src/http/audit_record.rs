@@ -63,7 +63,7 @@ pub(super) struct AuditGuard {
     /// The note's place in the budget of its key.
     reservation: Option<Reservation>,
     ended: Option<(u16, &'static str)>,
-    /// Whether the request had a valid note.
+    /// Whether the request had a valid note or recording.
     has_note: bool,
     _in_flight: InFlightGuard,
 }
@@ -110,12 +110,17 @@ impl AuditGuard {
 
     /// Records the note's size and, if there is an audit, its HMAC.
     pub(super) fn record_note(&mut self, note: &crate::extraction::Note) {
-        if !std::mem::replace(&mut self.has_note, true) {
-            self.app.state.readiness.note_began();
-        }
+        self.begin_reading();
         self.record.note_chars = note.code_points();
         self.app.state.metrics.record_note_length(self.record.note_chars);
         self.record.note_hmac = self.app.state.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
+    }
+
+    /// Counts the request as work from now on: its note or recording is valid.
+    pub(super) fn begin_reading(&mut self) {
+        if !std::mem::replace(&mut self.has_note, true) {
+            self.app.state.readiness.note_began();
+        }
     }
 
     /// Records facts about the answer, but none of its values.

@@ -111,13 +111,18 @@ impl Takes {
 /// Generators and Swagger UI send lines as they are only if their type is `text/plain`; of a type with `json` in its name
 /// they make one JSON string. But a browser lets a page of any site send plain text, without asking the service first.
 fn is_own_text(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("text/plain") && is_from_own_page(headers)
+}
+
+/// Returns whether a request comes from no page, or from a page of this service.
+pub(super) fn is_from_own_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let kind = text(header::CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
-    let from_own_page = text(header::ORIGIN).is_none_or(|origin| {
+    text(header::ORIGIN).is_none_or(|origin| {
         let origin_host = origin.split_once("://").map(|(_, host)| host);
         origin_host.is_some_and(|origin| text(header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(origin)))
-    });
-    kind.trim().eq_ignore_ascii_case("text/plain") && from_own_page
+    })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The routes that read notes.
-pub(super) const NOTE_ROUTES: [Route; 8] = [
+pub(super) const NOTE_ROUTES: [Route; 9] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -30,6 +30,7 @@ pub(super) const NOTE_ROUTES: [Route; 8] = [
     "/api/v1/patient",
     ask::ROUTE,
     ask::stream::ROUTE,
+    "/api/v1/transcribe",
     jobs::ROUTE,
 ];
 /// The routes whose answer may be long, so that a caller may disconnect in its middle.

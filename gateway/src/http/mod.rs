@@ -26,11 +26,13 @@ mod note;
 mod openapi;
 mod query;
 mod rate_limit;
+mod recording;
 pub mod request;
 mod request_record;
 mod service;
 mod shadow;
 mod stream;
+mod transcribe;
 mod ui;
 mod usage;
 
@@ -64,6 +66,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(stream::stream))
         .routes(routes!(ask::ask))
         .routes(routes!(ask::stream::stream))
+        .routes(routes!(transcribe::transcribe))
         .routes(routes!(jobs::create_job, jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::job_results))
@@ -79,7 +82,7 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 23] = [
+const EXACT: [Route; 24] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -87,6 +90,7 @@ const EXACT: [Route; 23] = [
     "/api/v1/patient",
     ask::ROUTE,
     ask::stream::ROUTE,
+    "/api/v1/transcribe",
     jobs::ROUTE,
     jobs::ONE,
     jobs::RESULTS,

@@ -1,6 +1,6 @@
 //! Serves the page `/ui` and its files, which are in `ui/`. It does not read notes.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use axum::{
     Extension, Router,
@@ -11,7 +11,7 @@ use axum::{
     routing::get,
 };
 
-use super::{AccessControl, App, Extractor, accept, assets::Asset, context::RequestContext, error::ErrorCode};
+use super::{App, accept, assets::Asset, context::RequestContext, error::ErrorCode};
 use crate::ui;
 
 /// The content security policy of the page. The page may load its own files and call this service, nothing else. It has
@@ -29,11 +29,12 @@ pub(super) fn routes() -> Router<App> {
         .route("/ui/{file}", get(file))
 }
 
-async fn page(State(extractor): State<Arc<Extractor>>, State(access): State<Arc<AccessControl>>) -> Response {
+async fn page(State(app): State<App>) -> Response {
     let html = ui::page(&ui::Service {
-        max_note_chars: extractor.policy.limits.max_note_chars,
-        engine: extractor.pipeline.engine().as_str(),
-        guarded: access.keys.is_some(),
+        max_note_chars: app.extractor.policy.limits.max_note_chars,
+        engine: app.extractor.pipeline.engine().as_str(),
+        guarded: app.access.keys.is_some(),
+        dictation: app.dictation.is_some(),
     });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

@@ -120,6 +120,11 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     Lexicon { terms, automaton }
 });
 
+/// Returns the spellings of the terms of a list, in its order.
+pub(super) fn spellings(kind: TermKind) -> impl Iterator<Item = &'static str> {
+    LEXICON.terms.iter().filter(move |term| term.kind == kind).map(|term| term.spelled)
+}
+
 /// The terms found in a note by list, in the order of the note. Of overlapping terms of a list, the one that starts
 /// first counts; of those that start together, the longest.
 #[derive(Debug, Default)]

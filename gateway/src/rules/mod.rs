@@ -31,10 +31,12 @@ mod standing;
 mod treatment;
 mod tumours;
 mod view;
+mod vocabulary;
 mod withheld;
 
 use std::sync::Arc;
 
+pub use self::vocabulary::{VocabularyKind, numbered_name, terms_in};
 use self::{cancer::Diagnosis, view::NoteView};
 pub(crate) use self::{
     entities::{Entity, entities},

@@ -5,6 +5,7 @@ mod code_files;
 mod connections;
 mod model_switch;
 mod open_requests;
+mod optional;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,9 +21,9 @@ pub use self::{code_files::CodeFilesError, model_switch::ModelSwitch};
 use crate::{
     access::{KeyFileRules, Keys, KeysError},
     admission::Admission,
-    ask::{Asker, RedFlags},
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings, SpoolSettings},
+    dictation::{Dictation, DictationSetupError},
     extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
     http::{
         self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, Shadow, request::RequestPolicy,
@@ -36,7 +37,7 @@ use crate::{
     rules::RulesEngine,
     spool::SpoolSpace,
     telemetry::Metrics,
-    vllm::{InstructModel, ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
+    vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
 };
 
 /// Connections that may wait to be accepted. A client above this limit retries after a second.
@@ -71,6 +72,9 @@ pub enum ServerError {
     /// The files of codes cannot be used.
     #[error(transparent)]
     CodeFiles(#[from] CodeFilesError),
+    /// The dictation cannot start.
+    #[error(transparent)]
+    Dictation(#[from] DictationSetupError),
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(#[from] getrandom::Error),
@@ -89,7 +93,12 @@ impl ServerError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Keys(_) | Self::Audit(_) | Self::Jobs(_) | Self::CodeFiles(_) | Self::Vllm(VllmError::Key(_))
+            Self::Keys(_)
+                | Self::Audit(_)
+                | Self::Jobs(_)
+                | Self::CodeFiles(_)
+                | Self::Vllm(VllmError::Key(_))
+                | Self::Dictation(DictationSetupError::Key(_))
         )
     }
 }
@@ -146,7 +155,7 @@ impl Gateway {
                 pipeline = pipeline.with_fallback(rules);
             }
         }
-        let asker = asker(&settings, &metrics, cpu_pool_of_asker)?;
+        let asker = optional::asker(&settings, &metrics, cpu_pool_of_asker)?;
         let rate = settings.rate;
         let keys =
             settings.keys_file().map(|path| Keys::read(path, key_file_rules(&settings)).map(Arc::new)).transpose()?;
@@ -194,6 +203,7 @@ impl Gateway {
                 spool: Arc::new(spool_space(&settings.spool)),
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
+            dictation: optional::dictation(&settings)?,
         };
         let server_key = vllm.as_ref().and_then(|engine| engine.key());
         Ok(Self { app, server_key, model_switch: ModelSwitch { routing, engine: vllm }, settings })
@@ -212,6 +222,7 @@ impl Gateway {
             ServerKey::of_ask(path).map_err(VllmError::from)?;
         }
         code_files::load(&settings.codes)?;
+        Dictation::new(&settings.transcribe, 0)?;
         Audit::check(&settings.audit)?;
         Ok(())
     }
@@ -334,21 +345,6 @@ impl BoundGateway {
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
-}
-
-/// Returns what answers questions: the record of the rules, and the model of `ask.url` if it is set.
-fn asker(settings: &Settings, metrics: &Arc<Metrics>, cpu_pool: CpuPool) -> Result<Asker, ServerError> {
-    let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
-    // The rules need no slot, so this admission never gives one.
-    let pipeline = Pipeline::new(rules, Admission::new(1, 0), settings.chunk.max_chars).with_cpu_pool(cpu_pool);
-    let asker = Asker::new(pipeline, RedFlags::of(&settings.ask.red_flags));
-    Ok(match InstructModel::new(&settings.ask, metrics)? {
-        Some(model) => {
-            let admission = Admission::new(settings.ask.in_flight, settings.admission.queue);
-            asker.with_model(Arc::new(model), admission)
-        }
-        None => asker,
-    })
 }
 
 fn spool_space(settings: &SpoolSettings) -> SpoolSpace {

@@ -5,6 +5,7 @@ import { Questions } from './ask.js';
 import { Refusal, extract, health } from './calls.js';
 import { startClock } from './clock.js';
 import { Corrections } from './corrections.js';
+import { Dictation } from './dictation.js';
 import { byId, element } from './dom.js';
 import { asCsv, asJson, save } from './download.js';
 import { EXAMPLES } from './examples.js';
@@ -31,6 +32,7 @@ const corrections = new Corrections({
   ...parts, reading, hasManyNotes: false, fileName: () => (many.isEmpty ? `decisions-${result.request_id}.jsonl` : 'decisions.jsonl'),
 });
 const many = new ManyNotes({ corrections, page: { enter, showNote: showOneOfMany, readKey, askForKey } });
+const dictation = new Dictation({ readKey, page: { fill, fail } });
 const found = new FoundNotes(startMany);
 const patients = new PatientView({ many, reading, readKey, page: { open: (index) => many.open(index) } });
 const questions = new Questions({ reading, readKey });
@@ -46,6 +48,7 @@ function reset() {
   result = null;
   corrections.forget();
   questions.clear();
+  dictation.forget();
   reading.clear();
   hideProblem();
   byId('degraded').hidden = true;
@@ -161,7 +164,7 @@ function showResult(text, answer, elapsed) {
   byId('result-title').scrollIntoView({ block: 'nearest' });
 }
 
-function fail(error) {
+function fail(error, retry = submit) {
   edit();
   const refusal = error instanceof Refusal
     ? error
@@ -171,7 +174,7 @@ function fail(error) {
     refusal.messages.push('On this page: enter the key in the field “API key”, above the note.');
   }
   byId('intro').hidden = true;
-  showProblem(refusal, submit);
+  showProblem(refusal, retry);
   showModes(service.engine, health());
 }
 

@@ -78,6 +78,18 @@ export async function ask(text, question, { key, signal }) {
   }
 }
 
+// Returns the transcript of a recording. The bytes decide what it is; the type only says that it is no JSON.
+export async function transcribe(file, { key, signal }) {
+  const headers = { 'Content-Type': 'application/octet-stream' };
+  if (key) headers['X-API-Key'] = key;
+  const response = await send('api/v1/transcribe', file, { headers, signal });
+  try {
+    return await response.json();
+  } catch (error) {
+    throw failure(error, 'The answer broke off', 'There is no transcript. Try again.', response.headers);
+  }
+}
+
 // Returns when the service takes this key, '' for none; throws a Refusal if it does not.
 export async function checkKey(key) {
   const headers = key ? { 'X-API-Key': key } : {};
@@ -125,6 +137,10 @@ export async function patientOf(notes, { key, signal }) {
 async function postLines(path, body, { key, signal }) {
   const headers = { 'Content-Type': 'application/x-ndjson' };
   if (key) headers['X-API-Key'] = key;
+  return send(path, body, { headers, signal });
+}
+
+async function send(path, body, { headers, signal }) {
   let response;
   try {
     response = await fetch(serviceUrl(path), { method: 'POST', headers, body, signal, cache: 'no-store', redirect: 'error' });

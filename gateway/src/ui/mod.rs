@@ -27,6 +27,8 @@ pub(crate) struct Service {
     pub(crate) engine: &'static str,
     /// Whether the service requires a key.
     pub(crate) guarded: bool,
+    /// Whether the service transcribes recordings.
+    pub(crate) dictation: bool,
 }
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -62,6 +64,7 @@ pub(crate) const FILES: [Asset; 37] = [
     module("batch.js", include_str!("batch.js")),
     module("calls.js", include_str!("calls.js")),
     module("clock.js", include_str!("clock.js")),
+    module("dictation.js", include_str!("dictation.js")),
     module("doubt.js", include_str!("doubt.js")),
     module("examples.js", include_str!("examples.js")),
     module("files.js", include_str!("files.js")),
@@ -103,5 +106,10 @@ pub(crate) fn page(service: &Service) -> String {
         .replace("{corrections}", CORRECTIONS_PANEL)
         .replace("{max_note_chars}", &service.max_note_chars.to_string())
         .replace("{engine}", service.engine)
-        .replace("{guarded}", if service.guarded { "yes" } else { "no" })
+        .replace("{guarded}", yes_or_no(service.guarded))
+        .replace("{dictation}", yes_or_no(service.dictation))
+}
+
+const fn yes_or_no(holds: bool) -> &'static str {
+    if holds { "yes" } else { "no" }
 }

@@ -74,6 +74,17 @@ export const WARNINGS = {
   several_primaries: 'More than one tumour',
 };
 
+// What is said of a stretch of a transcript.
+export const REVIEW_REASONS = {
+  low_probability: 'perhaps heard wrongly',
+  silence: 'perhaps nobody spoke',
+  vocabulary: 'perhaps nobody spoke',
+  number: 'a spoken number',
+  drug: 'a drug',
+  gene: 'a gene',
+  marker: 'a marker',
+};
+
 export const CONTRADICTIONS = {
   results_differ: 'Results differ',
   stages_differ: 'Stages differ',

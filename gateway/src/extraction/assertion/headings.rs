@@ -48,6 +48,10 @@ pub(super) fn label(line: &[u8]) -> Option<Label> {
     // Without a colon, a heading fills its line and does not start with a lower-case letter.
     let starts = !line.first().is_some_and(u8::is_ascii_lowercase);
     let whole = line.len() <= LONGEST_HEADING && stop.is_none() && starts;
+    // A scan makes "Plan;" of "Plan:". What stands below such a heading must not become true.
+    let damaged = stop.filter(|&stop| starts && head.get(stop) == Some(&b';'));
+    let damaged = damaged.filter(|&stop| head.get(..stop).and_then(heading).is_some());
+    let colon = colon.or(damaged);
     let end = colon.or(whole.then_some(line.len()))?;
     let name = head.get(..end).unwrap_or_default();
     let section = heading(name);

@@ -21,11 +21,13 @@ pub enum ErrorCode {
     NotFound,
     JobsOff,
     UsageOff,
+    TranscribeOff,
     MethodNotAllowed,
     BodyTooLarge,
     UnsupportedMediaType,
     HostNotAllowed,
     InvalidRequest,
+    NoSpeech,
     RateLimited,
     BudgetExhausted,
     HeadTooLarge,
@@ -43,7 +45,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::Unauthorized,
@@ -51,11 +53,13 @@ impl ErrorCode {
         Self::NotFound,
         Self::JobsOff,
         Self::UsageOff,
+        Self::TranscribeOff,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::HostNotAllowed,
         Self::InvalidRequest,
+        Self::NoSpeech,
         Self::RateLimited,
         Self::BudgetExhausted,
         Self::HeadTooLarge,
@@ -112,6 +116,12 @@ impl ErrorCode {
                 "Usage is not counted",
                 "This service does not count who used what: its operator has not set audit.path (GATEWAY_AUDIT__PATH).",
             ),
+            Self::TranscribeOff => (
+                "transcribe_off",
+                404,
+                "Dictation is off",
+                "This service transcribes nothing: its operator has not set transcribe.url (GATEWAY_TRANSCRIBE__URL), the address of a transcription server.",
+            ),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 405,
@@ -141,6 +151,12 @@ impl ErrorCode {
                 422,
                 "Invalid request",
                 "The request was understood but cannot be carried out. See `errors`.",
+            ),
+            Self::NoSpeech => (
+                "no_speech",
+                422,
+                "No speech",
+                "No speech was recognised in the recording. Check the microphone, and record it again.",
             ),
             Self::RateLimited => (
                 "rate_limited",

@@ -193,7 +193,23 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::Draining,
         ErrorCode::DeadlineExceeded,
     ];
+    const TRANSCRIBE: &[ErrorCode] = &[
+        ErrorCode::TranscribeOff,
+        ErrorCode::BodyTooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::InvalidRequest,
+        ErrorCode::NoSpeech,
+        ErrorCode::RateLimited,
+        ErrorCode::Internal,
+        ErrorCode::UpstreamRejected,
+        ErrorCode::UpstreamFailed,
+        ErrorCode::UpstreamUnavailable,
+        ErrorCode::Overloaded,
+        ErrorCode::Draining,
+        ErrorCode::DeadlineExceeded,
+    ];
     match path {
+        "/api/v1/transcribe" => TRANSCRIBE,
         "/api/v1/jobs" => JOBS,
         "/api/v1/jobs/{id}" | "/api/v1/jobs/{id}/results" => JOB,
         "/api/v1/extract/batch" | "/api/v1/extract/lines" | "/api/v1/patient" => BATCH,

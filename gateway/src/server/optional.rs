@@ -1,0 +1,41 @@
+//! Creates the services that some sites leave off: questions to a model, and dictation.
+
+use std::sync::Arc;
+
+use super::ServerError;
+use crate::{
+    admission::Admission,
+    ask::{Asker, RedFlags},
+    config::Settings,
+    dictation::Dictation,
+    extraction::{CpuPool, Pipeline},
+    rules::RulesEngine,
+    telemetry::Metrics,
+    vllm::InstructModel,
+};
+
+/// Returns what answers questions: the record of the rules, and the model of `ask.url` if it is set.
+pub(super) fn asker(settings: &Settings, metrics: &Arc<Metrics>, cpu_pool: CpuPool) -> Result<Asker, ServerError> {
+    let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
+    // The rules need no slot, so this admission never gives one.
+    let pipeline = Pipeline::new(rules, Admission::new(1, 0), settings.chunk.max_chars).with_cpu_pool(cpu_pool);
+    let asker = Asker::new(pipeline, RedFlags::of(&settings.ask.red_flags));
+    Ok(match InstructModel::new(&settings.ask, metrics)? {
+        Some(model) => {
+            let admission = Admission::new(settings.ask.in_flight, settings.admission.queue);
+            asker.with_model(Arc::new(model), admission)
+        }
+        None => asker,
+    })
+}
+
+/// Returns the dictation of the settings; none if they name no server.
+pub(super) fn dictation(settings: &Settings) -> Result<Option<Arc<Dictation>>, ServerError> {
+    if settings.transcribe.is_readable_on_the_way() {
+        tracing::warn!(
+            "recordings go to the transcription server in plain HTTP over a public network, where others can read them: \
+             use https"
+        );
+    }
+    Ok(Dictation::new(&settings.transcribe, settings.admission.queue)?.map(Arc::new))
+}
