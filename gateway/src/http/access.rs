@@ -16,7 +16,7 @@ use super::{
     error::{ErrorCode, Problem},
     host,
     request_record::NO_ROUTE,
-    service, usage,
+    service,
 };
 use crate::{
     access::{self, Channel, Principal, Scope},
@@ -40,6 +40,8 @@ const OPEN_PREFIXES: [&str; 2] = ["/docs/", "/ui/"];
 /// The metrics. Without a key file they answer only callers on this machine. With a key file they need a key: otherwise
 /// a proxy on this machine would open them to all of its callers.
 const METRICS: &str = "/metrics";
+/// What the keys have used.
+pub(super) const USAGE: Route = "/api/v1/usage";
 /// The paths that health checks request.
 const PROBE_PATHS: [&str; 3] = ["/health", "/health/live", "/health/ready"];
 /// The prefix of a path with a key, for clients that cannot send a header: `/t/KEY/api/v1/extract`.
@@ -58,7 +60,7 @@ pub(super) fn needed_scope(route: Route) -> Option<Scope> {
     match route {
         NO_ROUTE => None,
         METRICS | "/health" => Some(Scope::Metrics),
-        usage::ROUTE => Some(Scope::Usage),
+        USAGE => Some(Scope::Usage),
         _ => Some(Scope::Extract),
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     telemetry::Route,
 };
 
-pub(super) const ROUTE: Route = "/api/v1/usage";
+pub(super) const ROUTE: Route = access::USAGE;
 /// Longest name in the query. Names of keys are shorter.
 const LONGEST_NAME: usize = 64;
 
