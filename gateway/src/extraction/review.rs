@@ -91,16 +91,7 @@ pub(super) fn review(
     let foreign = ForeignText::of(note);
     let dates = NoteDates::of(note, &read, unit, input.note_date);
     let note_grounder = Grounder::of(read.note());
-    let mut homonyms = Vec::new();
-    let mut tumours = input.tumours.cloned().unwrap_or_else(|| match input.tumour_reader {
-        Some(reader) => {
-            let signs = reader.signs(read.note(), note_grounder.context());
-            let tumours = Tumours::of(read.note().as_str(), &signs);
-            homonyms = signs.homonyms;
-            tumours
-        }
-        None => Tumours::default(),
-    });
+    let (mut tumours, homonyms) = tumours_of(&input, read.note(), &note_grounder);
     let of_index = |tumour: Option<usize>| tumour.is_none_or(|tumour| tumours.index() == Some(tumour));
     let without_others = (tumours.are_several() && tumours.index().is_some())
         .then(|| read.note().part(tumours.only(read.note().as_str(), of_index)));
@@ -109,7 +100,9 @@ pub(super) fn review(
     }
     let (further, mut warnings) = bounds::cut(&mut record);
     let mut grounded = note_grounder.ground(&record);
-    grounded.iter_mut().for_each(|one| one.exclude(&homonyms));
+    for one in &mut grounded {
+        one.exclude(&homonyms);
+    }
     tumours.leave_out(&mut grounded, |field, value| {
         let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));
         found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
@@ -131,7 +124,9 @@ pub(super) fn review(
             grounded.extract_if(.., |one| one.basis == Basis::Unsupported).map(|one| (one.field, one.value));
         let unticked = unticked(note.as_str());
         let mut grounded = ground::ground_parts(note, not_found);
-        grounded.iter_mut().for_each(|one| one.exclude(&unticked));
+        for one in &mut grounded {
+            one.exclude(&unticked);
+        }
         grounded
     } else {
         Vec::new()
@@ -188,6 +183,19 @@ pub(super) fn review(
     }
     let tumours = tumours::shown(note, &read, &tumours, unit, code_table, |name| dates.near(name, Field::CancerType));
     ReviewedRecord { record, evidence, warnings, tnm, tumours }
+}
+
+/// Returns the tumours of a text, and the acronyms in it that mean something else. The engine that read the tumours has left
+/// those out by itself.
+fn tumours_of(input: &ReviewInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (Tumours, Vec<Range<usize>>) {
+    match (input.tumours, input.tumour_reader) {
+        (Some(tumours), _) => (tumours.clone(), Vec::new()),
+        (None, Some(reader)) => {
+            let signs = reader.signs(text, grounder.context());
+            (Tumours::of(text.as_str(), &signs), signs.homonyms)
+        }
+        (None, None) => (Tumours::default(), Vec::new()),
+    }
 }
 
 /// The parts of a note that are not in English. The cues of the assertions are English.

@@ -113,7 +113,7 @@ async fn answer(
         Box::new((problem, Some(limit)))
     })?;
     let refuse = |problem: Problem| Box::new((problem, grant.rate_limit));
-    let priority = QueuePriority { principal: access::principal(&request), bulk: false };
+    let priority = QueuePriority { principal: access::principal(&request), bulk: false, background: false };
     let reservation = body::reserve(app, priority.principal.as_ref(), Purpose::Single);
     let mut reservation = reservation.map_err(|code| refuse(code.problem(id)))?;
     let bytes = receive(app, dictation, format, request, deadline, &mut reservation, id).await;

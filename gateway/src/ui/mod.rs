@@ -58,7 +58,7 @@ const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 37] = [
+pub(crate) const FILES: [Asset; 38] = [
     module("app.js", include_str!("app.js")),
     module("ask.js", include_str!("ask.js")),
     module("batch.js", include_str!("batch.js")),

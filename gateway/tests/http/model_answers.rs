@@ -27,7 +27,7 @@ fn cases() -> Vec<Case> {
     lines
         .map(|line| {
             let mut columns = line.splitn(4, '|').map(str::trim);
-            let mut column = || columns.next().expect("four columns");
+            let mut column = || columns.next().unwrap();
             let values =
                 |cell: &'static str| cell.split(';').map(str::trim).filter(|value| !value.is_empty()).collect();
             let field = column();

@@ -25,7 +25,7 @@ const AMINO_ACIDS: [(char, &str); 21] = [
     ('*', "Ter"),
 ];
 
-/// Returns a value with its substitution in the other notation: "BRAF V600E" as "BRAF Val600Glu"; `None` without one.
+/// Returns a value with its substitution in the other notation: `V600E` as `Val600Glu`; `None` without one.
 pub(super) fn other_notation(value: &str) -> Option<String> {
     let words: Vec<&str> = value.split(' ').collect();
     let at = words.iter().position(|word| substitution(word).is_some())?;
