@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, path::Path};
 use modules::Modules;
 
 /// The layers, topmost first. A module uses modules of lower layers only, so there is no circle between them.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["main"],
     &["cli"],
     &["idle_memory"],

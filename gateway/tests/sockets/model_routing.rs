@@ -119,7 +119,8 @@ async fn only_listed_names_reach_the_server() {
     }
     assert_eq!(upstream.posts.lock().unwrap().len(), before);
     let listed: Value = served.get("/api/v1/models").send().await.unwrap().json().await.unwrap();
-    assert_eq!(listed, json!({"engine": "vllm", "default": "medical-ie", "models": ["medical-ie", OLD, NEW]}));
+    assert_eq!(listed["default"], "medical-ie");
+    assert_eq!(listed["models"], json!(["medical-ie", OLD, NEW]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,8 +142,8 @@ async fn with_keys_metrics_and_verbose_health_need_a_key_even_on_this_machine() 
         }
     }
     // The scraper's key opens nothing else.
-    assert_eq!(code(served.extract(NOTE).bearer_auth(&scraper)).await, pair(401, "unauthorized"));
-    assert_eq!(code(served.get("/api/v1/models").bearer_auth(&scraper)).await, pair(401, "unauthorized"));
+    assert_eq!(code(served.extract(NOTE).bearer_auth(&scraper)).await, pair(403, "insufficient_scope"));
+    assert_eq!(code(served.get("/api/v1/models").bearer_auth(&scraper)).await, pair(403, "insufficient_scope"));
     assert_eq!(code(served.extract(NOTE).bearer_auth(&page)).await, pair(200, "ok"));
 }
 
