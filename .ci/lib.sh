@@ -163,15 +163,17 @@ client_python() {
   echo "$folder/venv/bin"
 }
 
-# start_gateway [NAME=VALUE...]: starts the built gateway as a fresh clone has it (rules engine, a free port), with these
-# variables, and sets gateway_url.
+# Settings of the gateway that start_gateway starts: NAME=VALUE each.
+gateway_variables=()
+
+# Starts the built gateway as a fresh clone has it (rules engine, a free port), with gateway_variables, and sets gateway_url.
 start_gateway() {
   local log=$CI_TMP/gateway.stderr binary=$CARGO_TARGET_DIR/debug/gateway address=
   [[ -x $binary ]] || die "$binary is not built"
   : >"$log" # it is read at once, perhaps before the server has begun
   # An empty environment: no setting of the caller's. No descriptor 3: a server left over must not hold
   # the terminal open.
-  env -i "PATH=$PATH" "HOME=$HOME" "$@" "$binary" serve --listen 127.0.0.1:0 2>"$log" 3>&- &
+  env -i "PATH=$PATH" "HOME=$HOME" "${gateway_variables[@]}" "$binary" serve --listen 127.0.0.1:0 2>"$log" 3>&- &
   gateway_pid=$!
   trap 'kill "$gateway_pid" 2>/dev/null; tail -n 40 "$CI_TMP/gateway.stderr"' EXIT
   for _ in {1..150}; do

@@ -91,6 +91,9 @@ fn words(list: &'static str) -> impl Iterator<Item = String> {
 /// Returns whether the words beside an acronym show that it means something else. Words that only fail to show its own
 /// meaning are no proof.
 pub(crate) fn shows_another(view: &NoteView<'_>, mention: &Mention) -> bool {
+    if mention.term.kind == TermKind::Spread {
+        return is_exercise(view, mention);
+    }
     let Some(list) = list_of(mention) else { return false };
     MEANINGS.get(&(list, mention.term.spelled)).is_some_and(|meaning| is_beside_other(view, mention, meaning))
 }

@@ -92,9 +92,9 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
     TumourSigns { mentions, bound_words, homonyms: homonyms(view) }
 }
 
-/// Returns the acronyms of treatments, markers and genes that mean something else.
+/// Returns the acronyms of treatments, markers, genes and metastases that mean something else.
 fn homonyms(view: &NoteView<'_>) -> Vec<Range<usize>> {
-    let kinds = [TermKind::Treatment, TermKind::Marker, TermKind::Gene].into_iter();
+    let kinds = [TermKind::Treatment, TermKind::Marker, TermKind::Gene, TermKind::Spread].into_iter();
     let others = kinds.flat_map(|kind| view.terms(kind)).filter(|mention| meanings::shows_another(view, mention));
     let mut ranges: Vec<Range<usize>> = others.map(|mention| view.folded.origin(&mention.range)).collect();
     ranges.sort_by_key(|range| range.start);
