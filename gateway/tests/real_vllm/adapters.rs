@@ -1,6 +1,8 @@
 //! Two adapters on one real vLLM: the tiny one, and a copy of it with noise. Each note is read by the adapter that its
 //! answer names, and the public name moves from one to the other while notes are read.
 
+#![expect(clippy::print_stdout, reason = "the figures of a run belong to what CI prints")]
+
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 use gateway::{http::router, server::Gateway};
@@ -92,7 +94,7 @@ async fn two_adapters() {
     let models = models_of(&halves, 16).await;
     let of_old = models.iter().filter(|model| *model == OLD).count();
     assert!((3..=13).contains(&of_old), "{models:?}");
-    eprintln!("two adapters: 16 notes at 50/50, {of_old} of them read by {OLD}");
+    println!("two adapters: 16 notes at 50/50, {of_old} of them read by {OLD}");
     let (_restarted, again) = ready(routed(port, &[(NEW, 50), (OLD, 50)], None)).await;
     assert_eq!(models_of(&again, 16).await, models, "after a restart");
     each_note_is_read_by_the_adapter_that_its_answer_names(&again, port).await;
@@ -106,14 +108,15 @@ async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router,
     let mut differing = 0;
     for number in 0..3 {
         let text = format!("Patient {number}: stage II colon cancer, treated with surgery.");
-        let routed = read(router, json!({"text": text})).await;
+        let by_public_name = read(router, json!({"text": text})).await;
         let mut outputs = BTreeMap::new();
         for model in [OLD, NEW] {
             let answer = read(router, json!({"text": text, "model": model})).await;
             assert_eq!(answer["model"], model);
             outputs.insert(model, answer["raw_output"].clone());
         }
-        assert_eq!(routed["raw_output"], outputs[routed["model"].as_str().unwrap()]);
+        let model = by_public_name["model"].as_str().unwrap();
+        assert_eq!(by_public_name["raw_output"], outputs[model]);
         differing += usize::from(outputs[OLD] != outputs[NEW]);
     }
     // The records of a robust adapter and of its noisy copy may be equal. The server's own figures tell the two apart.
@@ -124,7 +127,7 @@ async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router,
         likelihoods.push(completion["choices"][0]["logprobs"]["token_logprobs"].clone());
     }
     assert!(likelihoods[0].is_array() && likelihoods[0] != likelihoods[1], "{likelihoods:?}");
-    eprintln!("two adapters: {differing} of 3 notes have another record from the noisy adapter");
+    println!("two adapters: {differing} of 3 notes have another record from the noisy adapter");
 }
 
 async fn only_listed_names_reach_the_server(router: &Router, port: u16) {
@@ -168,7 +171,7 @@ async fn the_public_name_moves_and_returns(port: u16) {
     assert!(of(OLD) > 0 && of(NEW) > 0, "{read_by:?}");
     let failed = counted(&router, "gateway_model_notes_total", "outcome=\"failed\"").await;
     assert!(failed < 0.5, "{failed} notes failed");
-    eprintln!("two adapters: moved and back, {} notes by {OLD}, {} by {NEW}, 0 failed", of(OLD), of(NEW));
+    println!("two adapters: moved and back, {} notes by {OLD}, {} by {NEW}, 0 failed", of(OLD), of(NEW));
     let refused = gateway.model_switch.apply(&routed(port, &[("medical-ie@ffffffff", 100)], None)).unwrap_err();
     assert!(refused.to_string().contains("was not among"), "{refused}");
 }
@@ -197,7 +200,7 @@ async fn the_shadow_compares(port: u16) {
     let fields = counted(&shadowed, "gateway_shadow_fields_total", "").await;
     let agree = counted(&shadowed, "gateway_shadow_fields_total", "kind=\"agree\"").await;
     assert!(compared > 1.0 && (fields - 7.0 * compared).abs() < 0.5, "{compared} {fields}");
-    eprintln!(
+    println!(
         "two adapters: shadow compared {compared} of 4 notes, {agree} of {fields} fields agree; mean time {:.2} s \
          without and {:.2} s with it",
         times[0].as_secs_f64() / 4.0,

@@ -11,6 +11,7 @@ use utoipa::{
     OpenApi,
     openapi::{
         ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement, Server,
+        extensions::Extensions,
         path::{Operation, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -122,9 +123,12 @@ fn build(guarded: bool) -> utoipa::openapi::OpenApi {
                 add_error(operation, ErrorCode::InsufficientScope);
             }
             // Said of every operation, also where the answer is "none": a generator must not have to guess.
-            let scope = route(path).and_then(access::needed_scope).map(|scope| scope.name().to_owned());
-            let schemes = ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, scope.clone()));
+            let schemes = ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, [""; 0]));
             operation.security = Some(if needs_key { schemes.to_vec() } else { Vec::new() });
+            // Not a role of the requirement: only 3.1 allows it there, and linters take it for a scope of OAuth.
+            if let Some(scope) = route(path).and_then(access::needed_scope).filter(|_| needs_key) {
+                operation.extensions = Some(Extensions::from_iter([("x-scope", scope.name())]));
+            }
             if operation.description.is_none() {
                 operation.description.clone_from(&operation.summary);
             }

@@ -46,11 +46,6 @@ fn simplify(document: &mut Value) {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     let items = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
     for operation in items.flat_map(|item| item.values_mut()) {
-        // Only 3.1 names roles of keys.
-        let security = operation.get_mut("security").and_then(Value::as_array_mut).into_iter().flatten();
-        for roles in security.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
-            *roles = json!([]);
-        }
         if let Some(body) = operation.get_mut("requestBody") {
             keep_one_type(body);
         }
