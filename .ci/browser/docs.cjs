@@ -56,9 +56,11 @@ module.exports = async function check(page, base) {
   const documented = await operations(base);
   equal(await page.locator('.opblock').count(), documented.length, 'operations on the page');
   let examples = 0;
-  // A gateway as it starts has no jobs: their routes answer that they are off, and most need the id of a job.
-  const tried = documented.filter(({ of }) => !of.tags.includes('jobs'));
-  expect(tried.length < documented.length, 'no operation of jobs on the page');
+  // A gateway as it starts has no jobs, no dictation and no counted usage: their routes answer that they are off, most of those
+  // of jobs need the id of a job, and dictation a recording.
+  const off = ({ path, of }) => of.tags.includes('jobs') || ['/api/v1/transcribe', '/api/v1/usage'].includes(path);
+  const tried = documented.filter((operation) => !off(operation));
+  expect(tried.length < documented.length, 'no operation that is off on the page');
   for (const operation of tried) examples += await tryOut(page, operation);
-  return `${examples} examples of ${tried.length} operations in /docs answered 200; ${documented.length - tried.length} operations of jobs are drawn`;
+  return `${examples} examples of ${tried.length} operations in /docs answered 200; ${documented.length - tried.length} operations that are off are drawn`;
 };

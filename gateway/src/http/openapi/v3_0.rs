@@ -66,6 +66,11 @@ fn simplify(document: &mut Value) {
 /// Leaves one media type of a body: JSON or plain text if there is one.
 fn keep_one_type(body: &mut Value) {
     let Some(content) = body.get_mut("content").and_then(Value::as_object_mut) else { return };
+    // Some generators read no forms. A recording may also be the whole body.
+    if content.remove("multipart/form-data").is_some() {
+        let bytes = json!({"schema": {"type": "string", "format": "binary"}});
+        content.insert("application/octet-stream".to_owned(), bytes);
+    }
     let preferred = ["application/json", "text/plain"].into_iter().find(|kind| content.contains_key(*kind));
     let Some(kept) = preferred.map(str::to_owned).or_else(|| content.keys().next().cloned()) else { return };
     content.retain(|kind, _| *kind == kept);
