@@ -23,6 +23,7 @@ pub mod ground;
 #[cfg(test)]
 mod growth;
 pub(crate) mod language;
+mod merged_reading;
 mod note;
 mod note_id;
 pub mod parse;
@@ -57,9 +58,10 @@ pub use engine::{
 };
 pub use fields::{Field, Record};
 pub use finding::{Basis, Evidence, Finding};
+pub use merged_reading::AnswerOptions;
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
 pub use note_id::NoteId;
-pub use pipeline::{AnswerOptions, Pipeline};
+pub use pipeline::Pipeline;
 pub(crate) use readable::Readable;
 pub use reading::{ExtractError, StageTimings};
 pub(crate) use review::reviewed;

@@ -8,16 +8,14 @@ use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Answer, CalendarDate, CodeTable, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest,
-    Evidence, Field, ModelText, Note, OffsetUnit, Record, TumourReader, Unread, Warning, WarningCode,
-    chunk::{self, Chunk, Conflict},
+    Answer, CodeTable, Deadline, Engine, EngineError, EngineName, EngineRequest, Note, TumourReader,
+    chunk::{self, Chunk},
     cpu_pool::{self, CpuPool},
     cross_check,
     doubt::{self, SecondReader},
-    parse::Repair,
+    merged_reading::{AnswerOptions, MergedReading},
     reading::{self, EngineReading, ExtractError, StageTimings},
-    review::{self, ReviewAids, ReviewInput, ReviewedRecord},
-    warnings,
+    review::ReviewAids,
 };
 use crate::{
     admission::Admission,
@@ -40,26 +38,6 @@ pub struct Pipeline {
     cpu_pool: Option<CpuPool>,
     routing: Option<Arc<Routing>>,
     aids: ReviewAids,
-}
-
-/// The options of one note's answer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AnswerOptions {
-    /// The unit of `start` and `end`.
-    pub offsets: OffsetUnit,
-    /// Whether the answer may leave out chunks that could not be read; a warning then names them.
-    pub allow_partial: bool,
-    /// The day on which the note was written; it resolves dates such as "two months ago".
-    pub note_date: Option<CalendarDate>,
-}
-
-/// The readings of one note, merged over its chunks.
-struct MergedReading {
-    record: Record,
-    conflicts: Vec<Conflict>,
-    readings: Vec<EngineReading>,
-    unread: Vec<Range<usize>>,
-    chunks: usize,
 }
 
 /// The byte range of a chunk in the note, and the result of reading the chunk.
@@ -277,140 +255,5 @@ impl Pipeline {
             }
             vec![(chunk.range(), outcome)]
         })
-    }
-}
-
-impl MergedReading {
-    fn from_one(reading: EngineReading) -> Self {
-        let record = reading.record.clone();
-        Self { record, conflicts: Vec::new(), readings: vec![reading], unread: Vec::new(), chunks: 1 }
-    }
-
-    fn merged(readings: Vec<EngineReading>, unread: Vec<Range<usize>>, chunks: usize) -> Self {
-        let records: Vec<Record> = readings.iter().map(|reading| reading.record.clone()).collect();
-        let merged = chunk::merge(&records);
-        Self { record: merged.record, conflicts: merged.conflicts, readings, unread, chunks }
-    }
-
-    /// Returns the model's confidence in a value, from the first chunk that spells it.
-    fn confidence(&self, field: Field, part: &str) -> Option<Confidence> {
-        let mut drafts = self.readings.iter().map(|reading| &reading.draft);
-        drafts.find_map(|draft| draft.likelihoods.as_ref()?.of(draft.text.as_str(), field, part))
-    }
-
-    /// Returns a warning if the rules engine could not read the note or found nothing in it. Without the warning, an
-    /// empty record would look like a note without cancer.
-    fn unread_warning(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
-        let empty = record.is_empty();
-        if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
-            return Some(if empty { warnings::no_terms() } else { warnings::another_language() });
-        }
-        let withheld = Field::ALL.into_iter().any(|field| !evidence.get(field).is_empty());
-        (engine == EngineName::Rules && empty)
-            .then(|| if withheld { warnings::all_withheld() } else { warnings::terms_not_read() })
-    }
-
-    /// Returns a warning if the note has text that the engine cannot read.
-    fn unfamiliar_warning(&self) -> Option<Warning> {
-        // Another warning already reports a note that is in another language as a whole.
-        let language = |draft: &Draft| draft.unreadable.language && draft.recognised_terms;
-        let any = |is: &dyn Fn(&Draft) -> bool| self.readings.iter().any(|reading| is(&reading.draft));
-        let found = match (any(&language), any(&|draft| draft.unreadable.markup)) {
-            (true, true) => "a part in another language, and markup, encoded text or invisible characters",
-            (true, false) => "a part in another language",
-            (false, true) => "markup, encoded text or invisible characters",
-            (false, false) => return None,
-        };
-        let message = format!(
-            "The note contains {found}, which the rules engine does not read: values may be missing. Send plain \
-             English text, or read these parts yourself."
-        );
-        Some(Warning { code: WarningCode::UnfamiliarText, field: None, message })
-    }
-
-    /// Returns the number of chunks without any value.
-    fn empty_chunks(&self) -> usize {
-        self.readings.iter().filter(|reading| reading.record.is_empty()).count()
-    }
-
-    /// Returns the answer. `lacking`: fields that the second reader found in the note and that the record lacks.
-    fn into_answer(
-        mut self,
-        note: &Note,
-        lacking: &[Field],
-        options: AnswerOptions,
-        engine: EngineName,
-        request_id: &str,
-        aids: &ReviewAids,
-    ) -> Answer {
-        let chunks_empty = (self.chunks > 1).then(|| self.empty_chunks());
-        let doubted = Field::ALL.into_iter().filter(|field| {
-            lacking.contains(field) || self.readings.iter().any(|reading| reading.doubted.contains(field))
-        });
-        let doubted: Vec<&str> = doubted.map(Field::name).collect();
-        let record = std::mem::take(&mut self.record);
-        let engine_said = (self.chunks > 1).then(|| record.to_training_json());
-        let drafts = || self.readings.iter().map(|reading| &reading.draft);
-        let withheld: Vec<_> = drafts().flat_map(|draft| draft.withheld.iter().cloned()).collect();
-        let of_other_tumours: Vec<_> = drafts().flat_map(|draft| draft.of_other_tumours.iter().cloned()).collect();
-        let chunk_records: Vec<Record> = self.readings.iter().map(|reading| reading.record.clone()).collect();
-        // An engine that reads the tumours reads the note whole.
-        let tumours = drafts().next().and_then(|draft| draft.tumours.as_ref());
-        let confidence = |field, part: &str| self.confidence(field, part);
-        let input = ReviewInput {
-            withheld: &withheld,
-            of_other_tumours: &of_other_tumours,
-            chunk_records: &chunk_records,
-            tumours,
-            tumour_reader: aids.tumour_reader.as_deref(),
-            code_table: aids.code_table.as_deref(),
-            unit: options.offsets,
-            note_date: options.note_date,
-        };
-        let ReviewedRecord { record, evidence, mut warnings, tnm, tumours } =
-            review::review(note, record, input, confidence);
-        // The review reports the conflicts of markers and stages itself, after what was superseded is left out.
-        let of_responses = self.conflicts.iter().filter(|conflict| conflict.field == Field::Response);
-        warnings.extend(of_responses.map(warnings::conflict));
-        warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
-        warnings.extend(self.unread_warning(engine, &record, &evidence));
-        warnings.extend(self.unfamiliar_warning());
-        warnings.extend((!doubted.is_empty()).then(|| warnings::empty_record_doubted(&doubted)));
-        let mut offsets = note.offsets(options.offsets);
-        let mut unread = Vec::with_capacity(self.unread.len());
-        for range in &self.unread {
-            unread.push(Unread { start: offsets.convert(range.start), end: offsets.convert(range.end) });
-        }
-        let tokens = self.readings.iter().map(|reading| reading.tokens_used);
-        let tokens_used = tokens.fold(0, u32::saturating_add);
-        let mut repairs: Vec<Repair> = Vec::new();
-        for repair in self.readings.iter().flat_map(|reading| &reading.repairs) {
-            if !repairs.contains(repair) {
-                repairs.push(*repair);
-            }
-        }
-        // There is at least one reading here: a note without any reading is an error.
-        let draft = self.readings.into_iter().next().map(|reading| reading.draft);
-        let (model, prompt) = draft.as_ref().map(Draft::author).unwrap_or_default();
-        Answer {
-            record,
-            raw_output: engine_said.or(draft.map(|draft| ModelText::into_string(draft.text))).unwrap_or_default(),
-            tokens_used,
-            engine,
-            model,
-            prompt,
-            degraded: false,
-            request_id: request_id.to_owned(),
-            repairs,
-            warnings,
-            evidence,
-            tumours,
-            tnm,
-            chunks: (self.chunks > 1).then_some(self.chunks),
-            chunks_empty,
-            unread: (!unread.is_empty()).then_some(unread),
-            code_files: aids.code_table.as_ref().map(|table| Arc::clone(table.files())),
-            cross_check: None,
-        }
     }
 }
