@@ -17,8 +17,19 @@ use crate::extraction::Field;
 pub(super) struct LabelledNote {
     pub(super) id: String,
     pub(super) text: String,
-    /// The labels. An absent field is not scored; `None` means that the field must be empty.
-    pub(super) expected: BTreeMap<Field, Option<String>>,
+    /// The labels. An absent field is not scored.
+    pub(super) expected: BTreeMap<Field, Label>,
+}
+
+/// What a field must hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Label {
+    /// The value; `None` means that the field must be empty.
+    pub(super) value: Option<String>,
+    /// Values that are as right as `value`: other wordings of it.
+    pub(super) alternatives: Vec<String>,
+    /// Parts, split at `;`, that are neither right nor wrong.
+    pub(super) accepted: String,
 }
 
 /// A file that cannot be used.
@@ -47,7 +58,7 @@ pub enum BadFile {
     Empty(PathBuf),
 }
 
-/// Reads labelled notes: `{"id", "text", "expected": {...}}`, or the training set's `{"input", "output": {...}}`.
+/// Reads labelled notes: `{"id", "text", "expected": {...}}`, perhaps with `alt` and `accept`, or the training set's `{"input", "output": {...}}`.
 pub(super) fn read(path: &Path) -> Result<Vec<LabelledNote>, BadFile> {
     let items = lines(path)?
         .into_iter()
@@ -63,9 +74,35 @@ fn item(number: usize, line: &Map<String, Value>) -> Result<LabelledNote, &'stat
     let mut expected = BTreeMap::new();
     for (key, label) in labels {
         let field = Field::named(key).ok_or("`expected` has a key that is not one of the seven fields")?;
-        expected.insert(field, value(label)?);
+        expected.insert(field, Label { value: value(label)?, ..Label::default() });
+    }
+    for (key, values) in object(line, "alt")? {
+        let field = Field::named(key).ok_or("`alt` has a key that is not one of the seven fields")?;
+        let values = values.as_array().ok_or("a field of `alt` is not a list of values")?;
+        let values = values.iter().filter_map(|one| value(one).transpose()).collect::<Result<_, _>>()?;
+        if let Some(label) = expected.get_mut(&field) {
+            label.alternatives = values;
+        }
+    }
+    for (key, parts) in object(line, "accept")? {
+        let field = Field::named(key).ok_or("`accept` has a key that is not one of the seven fields")?;
+        if let (Some(label), Some(parts)) = (expected.get_mut(&field), value(parts)?) {
+            label.accepted = parts;
+        }
     }
     Ok(LabelledNote { id: id(number, line)?, text: text.to_owned(), expected })
+}
+
+/// Returns the fields of an object that a line need not have.
+fn object<'l>(
+    line: &'l Map<String, Value>,
+    key: &str,
+) -> Result<impl Iterator<Item = (&'l String, &'l Value)>, &'static str> {
+    match line.get(key) {
+        None | Some(Value::Null) => Ok(None.into_iter().flatten()),
+        Some(Value::Object(fields)) => Ok(Some(fields).into_iter().flatten()),
+        Some(_) => Err("`alt` or `accept` is not an object"),
+    }
 }
 
 /// Returns the id of a line; its number if it has none.

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tokens::{parts, tokens, whole};
+use super::{
+    gold::Label,
+    tokens::{parts, tokens, whole},
+};
 use crate::extraction::Field;
 
 /// A predicted part is right if it shares at least this part of the tokens of the longer of the two.
@@ -32,38 +35,60 @@ pub(super) struct FieldCounts {
 /// Counts of one note or of many, by field.
 pub(super) type Counts = BTreeMap<Field, FieldCounts>;
 
-/// Scores the values of one note against its labels. A field without a label is not scored.
-pub(super) fn score(expected: &BTreeMap<Field, Option<String>>, predicted: &BTreeMap<Field, String>) -> Counts {
+/// Scores the values of one note against its labels. A field without a label is not scored. Of a label and its
+/// alternatives, the one counts that fits best: with the fewest wrong and missing parts, then exactly.
+pub(super) fn score(expected: &BTreeMap<Field, Label>, predicted: &BTreeMap<Field, String>) -> Counts {
     let mut counts = Counts::new();
     for (&field, label) in expected {
-        let (label, value) = (label.as_deref().unwrap_or_default(), predicted.get(&field).map_or("", String::as_str));
-        counts.insert(field, score_field(field, label, value));
+        let predicted = predicted.get(&field).map_or("", String::as_str);
+        let of = |value: &str| score_field(field, value, &label.accepted, predicted);
+        let mut best = of(label.value.as_deref().unwrap_or_default());
+        for other in label.alternatives.iter().map(|value| of(value)) {
+            if other.errors() < best.errors() {
+                best = other;
+            }
+        }
+        counts.insert(field, best);
     }
     counts
 }
 
-fn score_field(field: Field, label: &str, value: &str) -> FieldCounts {
-    let mut counts = FieldCounts { labelled: 1, ..FieldCounts::default() };
-    let (labelled_parts, predicted_parts) = (whole(label, field), whole(value, field));
-    counts.empty = usize::from(labelled_parts.is_empty());
-    counts.spurious = usize::from(labelled_parts.is_empty() && !predicted_parts.is_empty());
-    let right = !labelled_parts.is_empty() && labelled_parts == predicted_parts;
-    counts.exact.right = usize::from(right);
-    counts.exact.wrong = usize::from(!predicted_parts.is_empty() && !right);
-    counts.exact.missing = usize::from(!labelled_parts.is_empty() && !right);
+impl FieldCounts {
+    /// What makes one label fit worse than another.
+    fn errors(&self) -> (usize, usize) {
+        (self.relaxed.wrong + self.relaxed.missing, self.exact.wrong + self.exact.missing)
+    }
+}
 
+fn score_field(field: Field, label: &str, accepted: &str, value: &str) -> FieldCounts {
     let sets = |value: &str| -> Vec<BTreeSet<String>> {
         parts(value, field, true).iter().map(|part| tokens(part, field).into_iter().collect()).collect()
     };
-    let (labelled_parts, predicted_parts) = (sets(label), sets(value));
-    let paired = pairs(&labelled_parts, &predicted_parts);
-    counts.relaxed.right = paired.len();
-    counts.relaxed.missing = labelled_parts.len() - paired.len();
-    // A right part that is repeated is not wrong.
-    let is_repeated = |part: &BTreeSet<String>| labelled_parts.iter().any(|like| overlap(like, part) >= MIN_OVERLAP);
-    let unpaired = predicted_parts.iter().enumerate().filter(|(at, _)| !paired.contains(at));
-    counts.relaxed.wrong = unpaired.filter(|(_, part)| !is_repeated(part)).count();
-    counts
+    let (labelled, predicted, accepted) = (sets(label), sets(value), sets(accepted));
+    let is_like =
+        |all: &[BTreeSet<String>], part: &BTreeSet<String>| all.iter().any(|one| overlap(one, part) >= MIN_OVERLAP);
+    let paired = pairs(&labelled, &predicted);
+    // A right part that is repeated is not wrong, nor is one that the labels accept.
+    let unpaired = predicted.iter().enumerate().filter(|(at, _)| !paired.contains(at));
+    let wrong = unpaired.filter(|(_, part)| !is_like(&labelled, part) && !is_like(&accepted, part)).count();
+    let relaxed = MatchCounts { right: paired.len(), wrong, missing: labelled.len() - paired.len() };
+
+    let (labelled, predicted) = (whole(label, field), whole(value, field));
+    let is_empty = labelled.is_empty();
+    let is_right = !is_empty && labelled == predicted;
+    let is_value = !predicted.is_empty() && (!is_empty || wrong > 0);
+    let exact = MatchCounts {
+        right: usize::from(is_right),
+        wrong: usize::from(is_value && !is_right),
+        missing: usize::from(!is_empty && !is_right),
+    };
+    FieldCounts {
+        labelled: 1,
+        empty: usize::from(is_empty),
+        spurious: usize::from(is_empty && is_value),
+        exact,
+        relaxed,
+    }
 }
 
 /// Pairs labelled and predicted parts one to one, the pairs with the most overlap first. Returns the indices of the

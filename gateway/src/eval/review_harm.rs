@@ -3,11 +3,15 @@
 //! The labels of a note are reviewed as if a model had answered with them. A label that the review leaves out is a right
 //! value lost, unless the label is wrong.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::{Value, json};
 
-use super::{ReportFormat, gold::LabelledNote, measure};
+use super::{
+    ReportFormat,
+    gold::{Label, LabelledNote},
+    measure,
+};
 use crate::{
     extraction::{Field, Note, Record, reviewed},
     rules::RulesEngine,
@@ -30,11 +34,11 @@ impl ReviewHarm {
             harm.notes += 1;
             let mut record = Record::default();
             for (field, label) in &item.expected {
-                record.get_mut(*field).clone_from(label);
+                record.get_mut(*field).clone_from(&label.value);
             }
             let kept = reviewed(&note, record, &rules);
             let kept = Field::ALL.into_iter().filter_map(|field| Some((field, kept.get(field)?.to_owned()))).collect();
-            for (field, counts) in measure::score(&item.expected, &kept) {
+            for (field, counts) in measure::score(&without_alternatives(&item.expected), &kept) {
                 if let Some((values, lost)) = harm.fields.get_mut(field as usize) {
                     *values += counts.relaxed.right + counts.relaxed.missing;
                     *lost += counts.relaxed.missing;
@@ -70,10 +74,14 @@ impl ReviewHarm {
     }
 }
 
+/// Returns the labels alone: beside a shorter alternative a value that is lost would not be missed.
+fn without_alternatives(labels: &BTreeMap<Field, Label>) -> BTreeMap<Field, Label> {
+    let alone = |label: &Label| Label { value: label.value.clone(), ..Label::default() };
+    labels.iter().map(|(field, label)| (*field, alone(label))).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
@@ -81,7 +89,10 @@ mod tests {
         let item = |text: &str, sites: &str| LabelledNote {
             id: "a".to_owned(),
             text: text.to_owned(),
-            expected: BTreeMap::from([(Field::MetastasisSite, Some(sites.to_owned())), (Field::Stage, None)]),
+            expected: BTreeMap::from([
+                (Field::MetastasisSite, Label { value: Some(sites.to_owned()), ..Label::default() }),
+                (Field::Stage, Label::default()),
+            ]),
         };
         let items = [
             item("Lung cancer with liver metastases. No brain metastases.", "liver; brain"),

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, io::Write};
 
-use super::*;
+use super::{gold::Label, *};
 
-fn labels(fields: &[(Field, Option<&str>)]) -> BTreeMap<Field, Option<String>> {
-    fields.iter().map(|(field, value)| (*field, value.map(str::to_owned))).collect()
+fn labels(fields: &[(Field, Option<&str>)]) -> BTreeMap<Field, Label> {
+    let label = |value: &Option<&str>| Label { value: value.map(str::to_owned), ..Label::default() };
+    fields.iter().map(|(field, value)| (*field, label(value))).collect()
 }
 
 fn values(fields: &[(Field, &str)]) -> BTreeMap<Field, String> {
@@ -36,6 +37,31 @@ fn one_field_is_scored_exactly_and_by_parts() {
             (tally(counts.exact), tally(counts.relaxed), counts.spurious),
             (exact, relaxed, spurious),
             "{label:?} {value:?}"
+        );
+    }
+}
+
+#[test]
+fn an_alternative_is_as_right_as_the_label_and_an_accepted_part_is_neither_right_nor_wrong() {
+    // Label, alternatives, accepted parts, prediction; (right, wrong, missing) exactly and by parts, spurious.
+    for (field, label, alternatives, accepted, value, exact, relaxed, spurious) in [
+        (Field::Stage, Some("pT1a pNx"), &["T1a Nx", "stage I"][..], "", "I", (1, 0, 0), (1, 0, 0), 0),
+        (Field::Stage, Some("pT1a pNx"), &["T1a Nx"], "", "II", (0, 1, 1), (0, 1, 1), 0),
+        (Field::Treatment, Some("excision"), &[], "core biopsy", "excision; core biopsy", (0, 1, 1), (1, 0, 0), 0),
+        (Field::Treatment, Some("excision"), &[], "core biopsy", "core biopsy", (0, 1, 1), (0, 0, 1), 0),
+        (Field::Stage, None, &[], "metastatic", "metastatic", (0, 0, 0), (0, 0, 0), 0),
+        (Field::Stage, None, &[], "metastatic", "metastatic; II", (0, 1, 0), (0, 1, 0), 1),
+        (Field::Treatment, Some("mastectomy; FAC"), &["mastectomy"], "", "mastectomy", (1, 0, 0), (1, 0, 0), 0),
+    ] {
+        let alternatives = alternatives.iter().map(|&value| value.to_owned()).collect();
+        let label = Label { value: label.map(str::to_owned), alternatives, accepted: accepted.to_owned() };
+        let counts = measure::score(&BTreeMap::from([(field, label)]), &values(&[(field, value)]));
+        let counts = counts[&field];
+        let tally = |tally: measure::MatchCounts| (tally.right, tally.wrong, tally.missing);
+        assert_eq!(
+            (tally(counts.exact), tally(counts.relaxed), counts.spurious),
+            (exact, relaxed, spurious),
+            "{value:?}"
         );
     }
 }
@@ -89,6 +115,10 @@ async fn a_bad_file_is_named_by_line_and_never_quoted() {
         ("{\"text\": \"a\", \"expected\": {\"CANARY\": null}}", "not one of the seven"),
         ("{\"text\": \"a\", \"expected\": {\"stage\": 4}}", "neither a string"),
         ("{\"text\": \"a\", \"expected\": {}, \"id\": []}", "`id`"),
+        ("{\"text\": \"a\", \"expected\": {}, \"alt\": {\"CANARY\": []}}", "`alt` has a key"),
+        ("{\"text\": \"a\", \"expected\": {}, \"alt\": {\"stage\": \"CANARY\"}}", "not a list"),
+        ("{\"text\": \"a\", \"expected\": {}, \"accept\": [\"CANARY\"]}", "not an object"),
+        ("{\"text\": \"a\", \"expected\": {}, \"accept\": {\"CANARY\": \"x\"}}", "`accept` has a key"),
         ("\n\nCANARY", "line 3: not JSON"),
         ("\n", "no line"),
     ] {
