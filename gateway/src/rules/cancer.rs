@@ -172,9 +172,12 @@ const AMBIGUOUS: usize = 3;
 /// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of disease.
 fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
     const COURSE: &str = "stage|induction|remission|relapsed|refractory|achieved cr|in cr|blast|metasta|t1|t2|t3|t4|\
-                          er positive|er negative|biopsy proven|bclc|child pugh|child-pugh|binet|r-iss|ann arbor";
+                          er positive|er negative|biopsy proven|bclc|child pugh|child-pugh|binet|r-iss|ann arbor|\
+                          wild type|wild-type|methylated|mutant|mutated|mutation|fusion|rearrange|amplified";
     let near = view.near(&mention.range, 24, 40);
-    let course = COURSE.split('|').any(|word| near.contains(word));
+    let before = view.folded.before(mention.range.start, 5);
+    let met = before.strip_suffix("met ").is_some_and(|before| !before.ends_with(char::is_alphanumeric));
+    let course = met || COURSE.split('|').any(|word| near.contains(word));
     let organ_next = following_site(view, &mention.range).is_some();
     course && (organ_next || mention.term.is("haem") || mention.term.tag("site").is_some())
 }

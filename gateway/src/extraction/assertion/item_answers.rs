@@ -190,6 +190,7 @@ impl Line<'_> {
         }
         self.dash(floor, found);
         self.signs(found);
+        self.bare_signs(found);
     }
 
     /// Returns whether an answer stands alone in brackets: "Liver [N]", "brain (no)".
@@ -211,6 +212,37 @@ impl Line<'_> {
                 found.push(DeniedItem { item, answer: self.start + at..self.start + end, open: false });
             }
             floor = end;
+        }
+        if found.len() > from {
+            found.sort_by_key(|denied| denied.item.start);
+        }
+    }
+
+    /// Reads the signs and letters of a list that has them behind each item: "lung +, liver -", "lung Y, liver N". One
+    /// alone proves nothing: "N" is also a nodal category, and a dash joins words.
+    fn bare_signs(&self, found: &mut Vec<DeniedItem>) {
+        let answer = |at: usize, c: char| {
+            let before = self.text.get(..at).unwrap_or_default();
+            let after = self.text.get(at + c.len_utf8()..).unwrap_or_default();
+            let spaced =
+                before.ends_with(' ') && before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ')');
+            let ends = after.is_empty() || after.starts_with([',', ';']) || (after.starts_with('.') && after.len() < 3);
+            spaced && ends
+        };
+        let signs = || {
+            self.text.char_indices().filter(|(at, c)| matches!(c, '+' | '-' | '−' | '–' | 'Y' | 'N') && answer(*at, *c))
+        };
+        let letters = signs().any(|(_, c)| c == 'Y');
+        let pluses = signs().any(|(_, c)| c == '+');
+        let from = found.len();
+        let mut floor = 0;
+        for (at, c) in signs() {
+            let denies = if c == 'N' { letters } else { pluses && !matches!(c, '+' | 'Y') };
+            if let Some(item) = self.item(floor, at).filter(|_| denies) {
+                let end = at + c.len_utf8();
+                found.push(DeniedItem { item, answer: self.start + at..self.start + end, open: false });
+            }
+            floor = at + c.len_utf8();
         }
         if found.len() > from {
             found.sort_by_key(|denied| denied.item.start);

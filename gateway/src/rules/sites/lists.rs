@@ -31,15 +31,25 @@ pub(super) fn is_list(gap: &str) -> bool {
             .all(|word| word.is_empty() || is_one_of(FILLERS, word))
 }
 
-/// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]".
+/// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]", "liver +,
+/// bone -", or rows of a form: "- liver: no", and on the next line "- bone: yes".
 pub(super) fn is_answered_list(gap: &str) -> bool {
-    const ANSWERS: &str = "no yes n y none absent present";
+    const ANSWERS: &str = "no yes n y none nil neg pos absent present negative positive not seen identified detected";
+    const MARKS: [char; 19] =
+        [' ', ',', '(', ')', '[', ']', '=', ':', ';', '|', '\t', '\n', '?', '+', '-', '*', '•', '·', '●'];
+    let is_row =
+        gap.trim_start_matches(' ').starts_with([':', '|', '\t', '=', '?']) || gap.trim_start().starts_with("- ");
+    let mut words = gap.split(MARKS).filter(|word| !word.is_empty());
+    let has_answer = || {
+        let sign = gap.trim_start().starts_with(['+', '-']);
+        sign || gap.split(MARKS).any(|word| !word.is_empty() && is_one_of(ANSWERS, word))
+    };
     gap.len() < 48
-        && gap.contains([',', '[', '(', '='])
-        && !gap.contains(['.', ':', '\n', ';'])
-        && gap
-            .split([' ', ',', '(', ')', '[', ']', '='])
-            .all(|word| word.is_empty() || is_one_of(ANSWERS, word) || is_one_of(FILLERS, word))
+        && gap.contains([',', '[', '(', '=', ':', '|', '\t', ';', '?', '\n'])
+        && (is_row || !gap.contains([':', '\n']))
+        && !gap.contains('.')
+        && has_answer()
+        && words.all(|word| is_one_of(ANSWERS, word) || is_one_of(FILLERS, word))
 }
 
 /// Returns whether the words between a spread term and an organ after it connect the two: "metastatic to the".
