@@ -173,7 +173,7 @@ const AMBIGUOUS: usize = 3;
 fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
     const COURSE: &str = "stage|induction|remission|relapsed|refractory|achieved cr|in cr|blast|metasta|t1|t2|t3|t4|\
                           er positive|er negative|biopsy proven|bclc|child pugh|child-pugh|binet|r-iss|ann arbor|\
-                          wild type|wild-type|methylated|mutant|mutated|mutation|fusion|rearrange|amplified";
+                          wild type|wild-type|methylated|mutant|mutated|mutation|fusion|rearrange|amplified| wt|mss|msi-";
     let near = view.near(&mention.range, 24, 40);
     let before = view.folded.before(mention.range.start, 5);
     let met = before.strip_suffix("met ").is_some_and(|before| !before.ends_with(char::is_alphanumeric));

@@ -26,6 +26,9 @@ const FREE_PATTERN: &str = concat!(
     r"|evidence of (?:any |active |the )?(?:disease|malignancy|cancer|tumou?r)|disease recurrence|tumou?r recurrence)(?-u:\b)",
 );
 
+/// Bytes between two abbreviations of one course.
+const BESIDE: usize = 24;
+
 /// One statement about the course of the disease.
 struct Step {
     at: usize,
@@ -240,7 +243,7 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     let before = view.folded.before(mention.range.start, 14).trim_end();
     let is_result = RECEPTOR.iter().any(|sign| next.starts_with(sign))
         || next.trim_start().starts_with(|c: char| c.is_ascii_digit())
-        || (partial && before.ends_with(['/', ',']));
+        || (partial && before.ends_with(['/', ',']) && !is_beside_another(view, mention));
     // In "docetaxel x6 with PR, then" the response ends its phrase; a receptor has a result after it.
     let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
     let receptors = view.folded.before(mention.range.start, 24).contains("er ");
@@ -256,12 +259,19 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     if sites::is_other_noun(view, &mention.range) {
         return false;
     }
-    let introduced = introduced || sited;
+    let introduced = introduced || sited || is_beside_another(view, mention);
     let near_response_word = || {
         let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
         introduced || words.into_iter().any(speaks_of_response)
     };
     !is_result && near_response_word() && view.enters_record(&mention.range, Field::Response)
+}
+
+/// Returns whether an abbreviation of another response stands beside: "SD, then PD" has one reading.
+fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
+    let near = mention.range.start.saturating_sub(BESIDE)..mention.range.end + BESIDE;
+    let mut others = view.terms_in(TermKind::Response, &near).iter().filter(|other| other.term.is("abbr"));
+    mention.term.tag("cat") != Some("cr") && others.any(|other| other.term.tag("cat") != mention.term.tag("cat"))
 }
 
 /// Returns whether "in" and an organ directly follow.
@@ -327,6 +337,20 @@ mod tests {
             ("Colon cancer. Received capecitabine until disease progression in May.", "disease progression"),
             ("Colon cancer. Was switched to capecitabine until progression.", "disease progression"),
             ("Colon cancer. Continue capecitabine. Earlier FOLFOX until progression.", "disease progression"),
+        ] {
+            let view = NoteView::of(note);
+            let read = read(&view, &crate::rules::cancer::read(&view));
+            assert_eq!(read.unwrap_or_default(), expected, "{note}");
+        }
+    }
+
+    #[test]
+    fn abbreviations_of_a_course_show_each_other() {
+        for (note, expected) in [
+            ("Lung cancer on osimertinib. Response: SD then PD.", "stable disease then disease progression"),
+            ("Lung cancer on osimertinib, PR initially, then SD, now PD.", "partial response then disease progression"),
+            ("Breast cancer, ER/PR positive, PD-L1 negative.", ""),
+            ("Breast cancer. Parkinson's disease (PD).", ""),
         ] {
             let view = NoteView::of(note);
             let read = read(&view, &crate::rules::cancer::read(&view));

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use gateway::{
     access,
     config::{JobSettings, Settings},
-    jobs::{Job, Jobs},
+    jobs::{Job, Jobs, NewJob},
     memory::Purpose,
 };
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -196,9 +196,13 @@ async fn open_to_all(settings_of_jobs: impl Fn(JobSettings) -> JobSettings, base
     (Served::ready(Settings { jobs, ..base }).await, folder)
 }
 
-/// Keeps a job without reading it, as a gateway that was killed leaves it.
+/// Keeps a job without reading it, as a gateway that was killed leaves it. The gateway looks for such jobs when it
+/// starts, which may come after this.
 fn left(jobs: &Jobs, notes: usize, query: &str) -> Job {
-    let mut new = jobs.begin(None, None).unwrap();
+    accepted(jobs, jobs.begin(None, None).unwrap(), notes, query)
+}
+
+fn accepted(jobs: &Jobs, mut new: NewJob, notes: usize, query: &str) -> Job {
     let lines = lines(notes);
     jobs.add_notes(&mut new, &lines.lines().collect::<Vec<_>>()).unwrap();
     jobs.accept(new, json!([query, ""]).to_string().as_bytes(), b"").unwrap().0
@@ -208,10 +212,11 @@ fn left(jobs: &Jobs, notes: usize, query: &str) -> Job {
 async fn a_job_that_is_being_read_is_not_read_twice() {
     let (served, _folder) = open_to_all(|jobs| jobs, Settings::default()).await;
     let jobs = served.app.jobs.clone().unwrap();
-    let (first, second) = (left(&jobs, 1, ""), left(&jobs, 200, ""));
     let state = |job: &Job| jobs.job(None, job.id).unwrap();
-    // As if its notes were being read.
-    assert!(jobs.claim(first.id));
+    let new = jobs.begin(None, None).unwrap();
+    // As if its notes were being read; from its beginning, so that the gateway never finds it free.
+    assert!(jobs.claim(new.id()));
+    let (first, second) = (accepted(&jobs, new, 1, ""), left(&jobs, 200, ""));
     gateway::http::start_jobs(&served.app);
     until("the later job is done", async || state(&second).ok == 200).await;
     assert_eq!(state(&first).ok, 0);
@@ -225,11 +230,11 @@ async fn a_job_without_memory_reads_one_note_at_a_time() {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let (served, _folder) = open_to_all(|jobs| jobs, with_model(&[fake.address])).await;
-    let job = left(&served.app.jobs.clone().unwrap(), 8, "");
     let memory = &served.app.state.memory;
     // The room for batches is full, but for less than the longest note.
     let mut held = memory.reserve(None, Purpose::Batch, 0).unwrap();
     held.grow(memory.budget() / 4 * 3 - (1 << 20)).unwrap();
+    let job = left(&served.app.jobs.clone().unwrap(), 8, "");
     gateway::http::start_jobs(&served.app);
     let calls = || fake.calls.load(std::sync::atomic::Ordering::SeqCst);
     for read in 1..=4 {

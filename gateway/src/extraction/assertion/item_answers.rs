@@ -5,8 +5,11 @@
 //! on its own row. One pass over each line; an item has at most [`LONGEST_ITEM`] bytes. Only the denied items are
 //! kept: an item that is answered with "yes" is read as any other text.
 
+mod columns;
+
 use std::ops::Range;
 
+use self::columns::Columns;
 use crate::extraction::{boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.
@@ -52,12 +55,18 @@ pub(super) fn read(text: &str) -> Vec<DeniedItem> {
     let mut at = 0;
     // In a table with percentages a dash is a missing number and no answer.
     let mut has_numbers = false;
+    let mut columns: Option<Columns> = None;
     while at < text.len() {
         let rest = text.as_bytes().get(at..).unwrap_or_default();
         let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
         let line = Line { text: text.get(at..at + length).unwrap_or_default(), start: at, has_numbers };
         has_numbers = !line.text.trim().is_empty() && (has_numbers || line.text.contains('%'));
-        if line.has_boxes() {
+        columns = columns.filter(|columns| columns.has_row(line.text));
+        if let Some(columns) = &columns {
+            found.extend(columns.denied(line.text, at));
+        } else if let Some(header) = Columns::of_header(line.text) {
+            columns = Some(header);
+        } else if line.has_boxes() {
             line.boxes(&mut found);
         } else {
             line.answers(&mut found);
