@@ -8,7 +8,7 @@ use super::{
     cancer::Diagnosis,
     lexicon::{Mention, TermKind},
     report, sites,
-    view::NoteView,
+    view::{NoteView, is_one_of},
 };
 use crate::{
     extraction::{Assertion, Field, ground::speaks_of_response},
@@ -267,11 +267,18 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     !is_result && near_response_word() && view.enters_record(&mention.range, Field::Response)
 }
 
-/// Returns whether an abbreviation of another response stands beside: "SD, then PD" has one reading.
+/// Returns whether an abbreviation of another response stands beside, with nothing but words of time between: "SD, then
+/// PD" has one reading, "ER/PR positive, PD-L1 negative" another.
 fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const TIME: &str = "initially first then now later followed by subsequently finally next and to";
     let near = mention.range.start.saturating_sub(BESIDE)..mention.range.end + BESIDE;
-    let mut others = view.terms_in(TermKind::Response, &near).iter().filter(|other| other.term.is("abbr"));
-    mention.term.tag("cat") != Some("cr") && others.any(|other| other.term.tag("cat") != mention.term.tag("cat"))
+    view.terms_in(TermKind::Response, &near).iter().any(|other| {
+        let (first, last) = if other.range.start < mention.range.start { (other, mention) } else { (mention, other) };
+        let gap = view.folded.slice(first.range.end..last.range.start);
+        let is_course = other.term.is("abbr") && other.term.tag("cat") != mention.term.tag("cat");
+        let goes_on = view.folded.after(last.range.end, 1).starts_with(['-', '/', '+']);
+        is_course && !goes_on && gap.split([' ', ',']).all(|word| word.is_empty() || is_one_of(TIME, word))
+    })
 }
 
 /// Returns whether "in" and an organ directly follow.
@@ -351,6 +358,7 @@ mod tests {
             ("Lung cancer on osimertinib, PR initially, then SD, now PD.", "partial response then disease progression"),
             ("Breast cancer, ER/PR positive, PD-L1 negative.", ""),
             ("Breast cancer. Parkinson's disease (PD).", ""),
+            ("Breast cancer, ER, PR, PD-L1 pending.", ""),
         ] {
             let view = NoteView::of(note);
             let read = read(&view, &crate::rules::cancer::read(&view));
