@@ -12,6 +12,8 @@ LOAD_SECONDS = 360
 # Of compose's variables: which have another value here, and why.
 OTHER_VALUES = {
     "CORS_ORIGINS": "a setting: base/gateway.toml",
+    "GATEWAY_AUDIT__PATH": "a file in a pod is lost with it: gateway/docs/kubernetes.md",
+    "GATEWAY_AUDIT__KEY_FILE": "the same",
     "VLLM_MAX_QUEUED_REQS": "of several gateways",
 }
 # Variables that compose's services do not have, and why.

@@ -9,8 +9,8 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "config" / "kubernetes"
 KUBECTL = pathlib.Path(sys.executable).parent / "kubectl"
-# What `kubectl apply -k` is called with.
-APPLIED = ["service", "download", "corpus"]
+# What `kubectl apply -k` is called with, and the folders that each is made of.
+APPLIED = {"service": {"service", "base", "site"}, "download": {"download", "site"}, "corpus": {"corpus", "site"}}
 
 
 def text(path):
@@ -29,8 +29,9 @@ def labels_match(selector, labels):
 class Cluster:
     """The objects of the three folders, each as it is applied."""
 
-    def __init__(self, folder=FOLDER):
-        self.applied = {name: self.render(folder / name) for name in APPLIED}
+    def __init__(self, folder=FOLDER, unchanged=None):
+        """`unchanged` has what need not be rendered again: name and objects."""
+        self.applied = {name: (unchanged or {}).get(name) or self.render(folder / name) for name in APPLIED}
         # One object may come with several folders; it is the same each time.
         self.objects = list({self.name(item): item for items in self.applied.values() for item in items}.values())
 
