@@ -90,6 +90,7 @@ def test_a_gateway_reads_with_the_model_of_another_box(model_box, tmp_path):
 def test_with_a_wrong_key_the_other_box_gets_no_note(model_box, tmp_path):
     with gateway_box(tmp_path, "gateway-wrong", model_box, "f0" * 32) as stack:
         stack.start()
-        wait_until(lambda: sorted(states(stack))[0] == "ready", 60, "its own model server is ready")
-        assert states(stack)[1] != "ready"
-        assert stack.extract().status_code == 200
+        wait_until(lambda: "ready" in states(stack), 60, "its own model server is ready")
+        for _ in range(5):
+            assert stack.extract().status_code == 200
+        assert states(stack).count("ready") == 1, "a server that refuses the key is never ready"
