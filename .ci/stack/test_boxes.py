@@ -58,6 +58,7 @@ def test_the_gateway_takes_these_settings(tmp_path):
     for name, content in {"GATEWAY_AUTH_KEYS_FILE": "someone " + "0" * 64 + "\n", "GATEWAY_VLLM__API_KEY_FILE": "0123456789abcdef"}.items():
         (tmp_path / name).write_text(content)
         given[name] = str(tmp_path / name)
+    given["GATEWAY_AUDIT__PATH"] = str(tmp_path / "audit.jsonl")
     binary = pathlib.Path(os.environ["CARGO_TARGET_DIR"], "debug", "gateway")
     done = subprocess.run([binary, "check-config", "--config", stack.ROOT / "config" / "gateway.toml"], env=given, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
