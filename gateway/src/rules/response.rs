@@ -276,8 +276,13 @@ fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         let (first, last) = if other.range.start < mention.range.start { (other, mention) } else { (mention, other) };
         let gap = view.folded.slice(first.range.end..last.range.start);
         let is_course = other.term.is("abbr") && other.term.tag("cat") != mention.term.tag("cat");
-        let goes_on = view.folded.after(last.range.end, 1).starts_with(['-', '/', '+']);
-        is_course && !goes_on && gap.split([' ', ',']).all(|word| word.is_empty() || is_one_of(TIME, word))
+        // "PD-L1" and a list of receptors are no course. "PR" is the name of a marker, too.
+        let reach = first.range.start.saturating_sub(BESIDE)..last.range.end + BESIDE;
+        let markers = view.terms_in(TermKind::Marker, &reach);
+        let is_pr = |marker: &Mention| view.folded.slice(marker.range.clone()) == "pr";
+        is_course
+            && markers.iter().all(is_pr)
+            && gap.split([' ', ',']).all(|word| word.is_empty() || is_one_of(TIME, word))
     })
 }
 
