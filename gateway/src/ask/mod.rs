@@ -15,6 +15,7 @@ mod qualifiers;
 mod question;
 mod record;
 mod red_flags;
+mod relations;
 mod support;
 #[cfg(test)]
 mod tests;
