@@ -16,7 +16,7 @@ use super::{
     error::{ErrorCode, Problem},
     exchange::{Admitted, Exchange},
     note::Rejection,
-    recording::{self, RecordingFormat, violation},
+    recording::{self, FormTerms, RecordingFormat, violation},
 };
 use crate::{
     dictation::{Audio, AudioFault, Dictation, DictationError, Transcript},
@@ -48,6 +48,15 @@ pub(super) struct RecordingForm {
     /// The recording: wav, mp3 or webm, by its bytes.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
+    /// The model, as `GET /api/v1/models` names it; no other is accepted.
+    #[schema(required = false, nullable = false, example = "whisper-1")]
+    model: Option<String>,
+    /// The language, as `GET /api/v1/models` names it; no other is accepted.
+    #[schema(required = false, nullable = false, example = "en")]
+    language: Option<String>,
+    /// 0; nothing else is accepted.
+    #[schema(required = false, nullable = false, minimum = 0, maximum = 0, example = 0)]
+    temperature: Option<f64>,
 }
 
 /// Transcribes a recording.
@@ -135,7 +144,8 @@ async fn receive(
     reservation
         .grow(body.len().saturating_mul(COPIES))
         .map_err(|error| Box::new(ErrorCode::from(error).problem(id)))?;
-    let bytes = format.take(body).await.map_err(|violation| Box::new(Problem::invalid(vec![violation], id)))?;
+    let terms = FormTerms { model: dictation.model(), language: dictation.language() };
+    let bytes = format.take(body, &terms).await.map_err(|violation| Box::new(Problem::invalid(vec![violation], id)))?;
     if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
 }
 
