@@ -19,6 +19,7 @@ mod relations;
 mod support;
 #[cfg(test)]
 mod tests;
+mod things;
 mod wording;
 mod words;
 

@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::{
     about, classes,
     question::Question,
-    relations::{Relations, has_words_of},
+    relations::Relations,
+    things::{is_of, is_same, names},
     wording::{self, Item},
     words::words,
 };
@@ -265,33 +266,6 @@ fn has_course(finding: &Finding) -> bool {
     finding.course.as_ref().is_some_and(|course| course.status.is_some())
 }
 
-/// Returns whether two terms name one thing.
-fn is_same(one: &Entity, other: &Entity) -> bool {
-    if is_molecular(one) && is_molecular(other) {
-        let alike = test_of(one.name).is_some_and(|test| test_of(other.name) == Some(test));
-        return alike || one.name == other.name || is_member(one.name, other.name) || is_member(other.name, one.name);
-    }
-    one.name == other.name && one.kind == other.kind
-}
-
-/// Returns the test that a marker is a result of, where each result has a name of its own.
-fn test_of(name: &str) -> Option<&'static str> {
-    let is_result = |of: &[&str]| of.iter().any(|begin| name.starts_with(begin));
-    match name {
-        _ if is_result(&["microsatellite", "MSI"]) => Some("MSI"),
-        _ if is_result(&["mismatch repair"]) => Some("MMR"),
-        _ => None,
-    }
-}
-
-/// Returns whether a gene is one of a family that is named without numbers: BRCA1 of BRCA.
-fn is_member(gene: &str, family: &str) -> bool {
-    let number = gene.strip_prefix(family).unwrap_or_default();
-    family.ends_with(|c: char| c.is_ascii_alphabetic())
-        && !number.is_empty()
-        && number.bytes().all(|b| b.is_ascii_digit())
-}
-
 /// Returns the kinds of words that speak of a field without a value of it: "metastases", "mutation".
 fn general_kinds(field: Field) -> &'static [TermKind] {
     match field {
@@ -300,30 +274,4 @@ fn general_kinds(field: Field) -> &'static [TermKind] {
         Field::GeneMutation => &[TermKind::Alteration, TermKind::Gene],
         Field::CancerType | Field::Stage | Field::Biomarker | Field::Treatment => &[],
     }
-}
-
-fn is_molecular(entity: &Entity) -> bool {
-    matches!(entity.kind, TermKind::Gene | TermKind::Marker)
-}
-
-/// Returns whether the values of a field name things of this kind.
-pub(super) fn is_of(entity: &Entity, field: Field) -> bool {
-    match entity.kind {
-        TermKind::Cancer => field == Field::CancerType,
-        TermKind::Gene | TermKind::Marker => matches!(field, Field::GeneMutation | Field::Biomarker),
-        TermKind::Treatment => field == Field::Treatment,
-        TermKind::Site => matches!(field, Field::MetastasisSite | Field::CancerType),
-        TermKind::Alteration | TermKind::Response | TermKind::Spread => false,
-    }
-}
-
-/// Returns whether a value, or the words that support it, name a thing.
-pub(super) fn names(finding: &Finding, asked: &Entity) -> bool {
-    let texts = [Some(finding.value.as_str()), finding.quote.as_deref()];
-    texts.into_iter().flatten().any(|text| {
-        let found = entities(text);
-        found.iter().any(|entity| is_same(entity, asked) || classes::is_one_of(entity.name, asked.name))
-            || text.eq_ignore_ascii_case(asked.name)
-            || has_words_of(text, asked)
-    })
 }

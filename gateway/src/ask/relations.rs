@@ -6,8 +6,7 @@ use std::{cell::RefCell, collections::HashMap};
 use super::{
     classes,
     question::Question,
-    record::{is_of, names},
-    words::words,
+    things::{has_words_of, is_of, names},
 };
 use crate::{
     extraction::{Answer, Context, Field, Finding, Note, Tumour},
@@ -102,13 +101,4 @@ impl<'a> Relations<'a> {
         let alone = self.answer.evidence.get(field).iter().filter(is_within).all(|other| other.value == finding.value);
         alone && self.treatments.iter().copied().any(|given| is_within(&given))
     }
-}
-
-/// Returns whether the name of a tumour has all words of a cancer that is named more generally: "melanoma".
-pub(super) fn has_words_of(tumour: &str, cancer: &Entity) -> bool {
-    if cancer.kind != TermKind::Cancer {
-        return false;
-    }
-    let of_tumour = words(tumour);
-    words(cancer.name).iter().all(|word| of_tumour.iter().any(|it| it.is_same(word)))
 }
