@@ -75,7 +75,6 @@ impl ServerKey {
     }
 
     /// Returns the request with the current key.
-    #[must_use]
     pub fn authorise(&self, request: RequestBuilder) -> RequestBuilder {
         request.header(header::AUTHORIZATION, self.value.read().unwrap_or_else(PoisonError::into_inner).clone())
     }

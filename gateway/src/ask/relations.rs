@@ -70,8 +70,8 @@ impl<'a> Relations<'a> {
     /// Returns whether a thing is named in the sentence of a value.
     fn stands_beside(&self, finding: &Finding, name: &str) -> bool {
         let sentence = finding.start.map(|start| self.context.sentence_at(start)).unwrap_or_default();
-        let mut named = self.named.borrow_mut();
-        let names = named.entry(sentence.start).or_insert_with(|| {
+        let mut sentences = self.named.borrow_mut();
+        let names = sentences.entry(sentence.start).or_insert_with(|| {
             let text = self.note.as_str().get(sentence).unwrap_or_default();
             entities(text).iter().map(|entity| entity.name).collect()
         });

@@ -21,7 +21,7 @@ mod fields;
 mod finding;
 pub mod ground;
 #[cfg(test)]
-mod growth;
+pub(crate) mod growth;
 pub(crate) mod language;
 mod merged_reading;
 mod note;

@@ -1,19 +1,15 @@
 //! What an answer costs: nothing to speak of on the async worker, and no more than in proportion to the note. Cost is counted
 //! in [`crate::steps`].
 
-#[expect(dead_code, reason = "the test of notes uses the rest of it")]
-#[path = "../../../tests/worst/notes.rs"]
-mod notes;
-
 use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
-use self::notes::{DIAGNOSIS, Layout, Recipe};
 use super::{super::gate::Gate, Bench, draft};
 use crate::{
     admission::Admission,
     ask::{AskError, ModelDraft, question::Question, record},
     extraction::{
         AnswerOptions, Deadline, EngineError, EngineRequest, ExtractError, Note, OffsetUnit, Pipeline, TokenBudget,
+        growth::notes::{self, DIAGNOSIS, Layout, Recipe},
     },
     rules::RulesEngine,
     steps,
