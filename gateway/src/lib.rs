@@ -24,6 +24,7 @@ pub mod readiness;
 pub mod routing;
 pub mod rules;
 pub mod server;
+pub mod server_key;
 pub mod spool;
 mod statics;
 pub mod steps;

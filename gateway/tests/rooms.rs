@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 14] = [
     &["audit", "rules", "timeline"],
     &["extraction"],
     &["admission", "jobs", "rate_limits", "routing"],
-    &["access", "config"],
+    &["access", "config", "server_key"],
     &[
         "deadline",
         "files",

@@ -1,13 +1,20 @@
 //! Answers one question: the site's red flags first, then the record, then the model if one is configured.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::future;
+use tokio::sync::mpsc;
 
 use super::{
     answer::{
         AskAnswer, AskQuote, AskSource, DISCLAIMER, EMERGENCY, NAMED_ONLY, NO_MODEL, NOT_SAID, REFUSED, UNREAD,
         WITHHELD,
     },
-    draft::{ModelDraft, complete_quotes},
+    draft::{ModelDraft, QuoteReader},
     gate::{Gate, ModelReply},
     question::Question,
     record::{self, RecordReply},
@@ -16,8 +23,8 @@ use super::{
 use crate::{
     admission::{Admission, AdmissionError},
     extraction::{
-        AnswerOptions, CalendarDate, Deadline, EngineError, EngineRequest, ExtractError, Finish, ModelName, ModelText,
-        Note, OffsetUnit, Pipeline,
+        AnswerOptions, CalendarDate, CpuPool, Deadline, EngineError, EngineRequest, ExtractError, Finish, ModelName,
+        ModelText, Note, OffsetUnit, Pipeline, run_on_cpu,
     },
 };
 
@@ -140,19 +147,35 @@ pub struct Asker {
     model: Option<Arc<dyn AskModel>>,
     /// The calls to the model.
     admission: Arc<Admission>,
+    cpu_pool: Option<CpuPool>,
+}
+
+/// A question that is being answered.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    asked: &'a Asked,
+    request: &'a EngineRequest,
+    sink: &'a dyn AskSink,
+    deadline: Deadline,
 }
 
 impl Asker {
     /// Returns an asker that answers from the record of `rules` alone.
     #[must_use]
     pub fn new(rules: Pipeline, red_flags: RedFlags) -> Self {
-        Self { rules, red_flags, model: None, admission: Admission::new(1, 0) }
+        Self { rules, red_flags, model: None, admission: Admission::new(1, 0), cpu_pool: None }
     }
 
     /// Returns the asker with a model for questions that the record cannot hold.
     #[must_use]
     pub fn with_model(self, model: Arc<dyn AskModel>, admission: Arc<Admission>) -> Self {
         Self { model: Some(model), admission, ..self }
+    }
+
+    /// Returns the asker set up to look for answers in long notes on these cores, outside the async workers.
+    #[must_use]
+    pub fn with_cpu_pool(self, cpu_pool: CpuPool) -> Self {
+        Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
     /// Returns the name of the model; `None` if there is none.
@@ -175,108 +198,122 @@ impl Asker {
         sink: &dyn AskSink,
         deadline: Deadline,
     ) -> Result<Reply, AskError> {
-        let fixed = |text: &str, source| self.reply(asked, request, text.to_owned(), source, &[], false);
+        let asking = Asking { asked, request, sink, deadline };
+        let fixed = |text: &str, source| asking.reply(text.to_owned(), source, Vec::new(), false);
         if self.red_flags.are_in(&asked.question) {
             return Ok(fixed(EMERGENCY, AskSource::Emergency));
         }
-        let question = Question::of(&asked.question);
+        let question = Arc::new(Question::of(&asked.question));
         if question.is_refused() {
             return Ok(fixed(REFUSED, AskSource::None));
         }
         let options =
             AnswerOptions { offsets: OffsetUnit::Byte, note_date: asked.note_date, ..AnswerOptions::default() };
         let (answer, _) = self.rules.extract(&asked.note, request, options, deadline).await?;
-        let reply = record::reply(&asked.note, &answer, &question);
-        let found = |text: String, ranges: &[std::ops::Range<usize>], grounded| {
-            for quote in AskQuote::of(&asked.note, asked.offsets, ranges) {
-                sink.quote(quote);
-            }
-            sink.answer(&text);
-            self.reply(asked, request, text, AskSource::Record, ranges, grounded)
+        let (note, unit, of_record) = (asked.note.clone(), asked.offsets, Arc::clone(&question));
+        let look_up = move || {
+            let reply = record::reply(&note, &answer, &of_record);
+            let quotes = AskQuote::of(&note, unit, reply.quotes());
+            (reply, quotes)
         };
-        let (from_record, otherwise) = match reply {
-            RecordReply::Found { answer, quotes } => return Ok(found(answer, &quotes, true)),
+        let (reply, quotes) = self.run(asking, look_up).await?;
+        let otherwise = match reply {
+            RecordReply::Found { answer, .. } => return Ok(asking.found(answer, quotes, true)),
             RecordReply::Silent => return Ok(fixed(NOT_SAID, AskSource::Record)),
-            RecordReply::Named(sentences) => (Some(sentences), NAMED_ONLY),
-            RecordReply::Unread => (None, UNREAD),
-            RecordReply::NotCovered => (None, NO_MODEL),
+            RecordReply::Named(_) => NAMED_ONLY,
+            RecordReply::Unread => UNREAD,
+            RecordReply::NotCovered => NO_MODEL,
         };
         let Some(model) = &self.model else {
-            return Ok(match from_record {
-                Some(sentences) => found(otherwise.to_owned(), &sentences, false),
-                None => fixed(otherwise, AskSource::None),
+            return Ok(if quotes.is_empty() {
+                fixed(otherwise, AskSource::None)
+            } else {
+                asking.found(otherwise.to_owned(), quotes, false)
             });
         };
-        match (self.ask_model(&**model, asked, &question, request, sink, deadline).await, from_record) {
+        match self.ask_model(&**model, asking, question).await {
             // What the record knows is still true if the model fails.
-            (Err(_), Some(sentences)) => Ok(found(NAMED_ONLY.to_owned(), &sentences, false)),
-            (outcome, _) => outcome,
+            Err(_) if !quotes.is_empty() => Ok(asking.found(NAMED_ONLY.to_owned(), quotes, false)),
+            outcome => outcome,
         }
     }
 
     async fn ask_model(
         &self,
         model: &dyn AskModel,
-        asked: &Asked,
-        question: &Question,
-        request: &EngineRequest,
-        sink: &dyn AskSink,
-        deadline: Deadline,
+        asking: Asking<'_>,
+        question: Arc<Question>,
     ) -> Result<Reply, AskError> {
+        let Asking { asked, request, sink, deadline } = asking;
+        let (note, unit) = (asked.note.clone(), asked.offsets);
+        let gate = Arc::new(self.run(asking, move || Gate::of(note, question)).await?);
         let lease = self.admission.acquire(&request.priority, deadline).await.map_err(|refused| match refused {
             AdmissionError::QueueFull => ExtractError::QueueFull,
             AdmissionError::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
         })?;
-        let gate = Gate::of(&asked.note, question);
-        // The quotes that were sent, and whether the draft is whole.
-        let progress = std::sync::Mutex::new((0, false));
-        let pass_on = |text: &str| {
-            let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let (sent, whole) = &mut *progress;
-            if *whole {
-                return;
+        let (complete, mut quotes) = mpsc::unbounded_channel();
+        let reader = Mutex::new(QuoteReader::default());
+        // The caller of this closure reads the model's answer, so it only looks for the ends of the quotes.
+        let pass_on = move |text: &str| {
+            for quote in reader.lock().unwrap_or_else(PoisonError::into_inner).read(text) {
+                let _ = complete.send(quote);
             }
-            let quotes = complete_quotes(text);
-            for range in quotes.iter().skip(*sent).filter_map(|quote| gate.quote(quote)) {
-                for quote in AskQuote::of(&asked.note, asked.offsets, &[range]) {
+        };
+        let write = async move {
+            let written = model.write(asked, request, &pass_on, deadline).await;
+            lease.end();
+            written
+        };
+        let check = async {
+            while let Some(quote) = quotes.recv().await {
+                let gate = Arc::clone(&gate);
+                // A quote that cannot be checked in time is not shown before the end.
+                if let Ok(Some(quote)) = self.run(asking, move || gate.quote(&quote, unit)).await {
                     sink.quote(quote);
                 }
             }
-            *sent = quotes.len().max(*sent);
-            let reply = ModelDraft::parse(text).map(|draft| gate.reply(&draft));
-            *whole = reply.is_some();
-            if let Some(ModelReply::Answer(answer, _)) = reply {
-                sink.answer(&answer);
-            }
         };
-        let written = model.write(asked, request, &pass_on, deadline).await;
-        lease.end();
+        let (written, ()) = future::join(write, check).await;
         let written = written?;
         if written.finish == Finish::OutOfTokens {
             return Err(ExtractError::Truncated.into());
         }
         let draft = ModelDraft::parse(written.text.as_str()).ok_or(AskError::Unusable)?;
-        let (text, ranges, grounded) = match gate.reply(&draft) {
-            ModelReply::Silent => (NOT_SAID.to_owned(), Vec::new(), false),
-            ModelReply::Quotes(ranges) => (WITHHELD.to_owned(), ranges, false),
-            ModelReply::Answer(text, ranges) => (text, ranges, true),
+        let (reply, quotes) = self.run(asking, move || gate.reply(&draft, unit)).await?;
+        let (text, grounded) = match reply {
+            ModelReply::Silent => (NOT_SAID.to_owned(), false),
+            ModelReply::Quotes => (WITHHELD.to_owned(), false),
+            ModelReply::Answer(text) => {
+                sink.answer(&text);
+                (text, true)
+            }
         };
-        let reply = self.reply(asked, request, text, AskSource::Model, &ranges, grounded);
-        Ok(Reply { tokens: written.tokens, ..reply })
+        Ok(Reply { tokens: written.tokens, ..asking.reply(text, AskSource::Model, quotes, grounded) })
     }
 
-    #[expect(clippy::unused_self, reason = "it belongs to the answers of an asker")]
-    fn reply(
+    /// Runs work that takes time in proportion to the note: outside the async workers if the note is long.
+    async fn run<T: Send + 'static>(
         &self,
-        asked: &Asked,
-        request: &EngineRequest,
-        answer: String,
-        source: AskSource,
-        ranges: &[std::ops::Range<usize>],
-        grounded: bool,
-    ) -> Reply {
-        let quotes = AskQuote::of(&asked.note, asked.offsets, ranges);
-        let request_id = request.request_id.to_string();
+        asking: Asking<'_>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let size = asking.asked.note.as_str().len();
+        run_on_cpu(self.cpu_pool.as_ref(), size, &asking.request.priority, asking.deadline, work).await
+    }
+}
+
+impl Asking<'_> {
+    /// Passes an answer of the record on, and returns it.
+    fn found(self, text: String, quotes: Vec<AskQuote>, grounded: bool) -> Reply {
+        for quote in &quotes {
+            self.sink.quote(quote.clone());
+        }
+        self.sink.answer(&text);
+        self.reply(text, AskSource::Record, quotes, grounded)
+    }
+
+    fn reply(self, answer: String, source: AskSource, quotes: Vec<AskQuote>, grounded: bool) -> Reply {
+        let request_id = self.request.request_id.to_string();
         Reply { answer: AskAnswer { answer, quotes, source, grounded, disclaimer: DISCLAIMER, request_id }, tokens: 0 }
     }
 }

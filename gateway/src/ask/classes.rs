@@ -26,11 +26,20 @@ fn is_systemic(entity: &Entity) -> bool {
 
 /// Returns the class of a treatment by the list.
 fn listed(name: &str) -> Option<&'static str> {
-    let matches = |pattern: &str| match pattern.split_once('*') {
+    classes_of(name).next()
+}
+
+/// Returns whether a drug is one of a kind that the question names: axicabtagene ciloleucel of "CAR-T".
+pub(super) fn is_one_of(name: &str, kind: &str) -> bool {
+    classes_of(name).any(|class| class == kind)
+}
+
+fn classes_of(name: &str) -> impl Iterator<Item = &'static str> {
+    let matches = move |pattern: &str| match pattern.split_once('*') {
         Some((begin, end)) => name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end),
         None => name == pattern,
     };
-    rows(include_str!("treatment_classes.txt")).find(|(_, pattern)| matches(pattern)).map(|(class, _)| class)
+    rows(include_str!("treatment_classes.txt")).filter(move |(_, pattern)| matches(pattern)).map(|(class, _)| class)
 }
 
 #[cfg(test)]
@@ -48,5 +57,7 @@ mod tests {
         ] {
             assert_eq!(listed(name), class, "{name}");
         }
+        assert!(is_one_of("axicabtagene ciloleucel", "CAR T-cell therapy"));
+        assert!(!is_one_of("pembrolizumab", "CAR T-cell therapy"));
     }
 }

@@ -7,6 +7,7 @@ pub const MOST_QUOTES: usize = 3;
 /// Longest quote and longest answer, in bytes. What is longer is no short answer.
 const LONGEST_QUOTE: usize = 2_000;
 const LONGEST_ANSWER: usize = 2_000;
+const QUOTES_KEY: &str = "\"quotes\"";
 
 /// The answer of a model, before it is checked against the note.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -38,39 +39,63 @@ impl ModelDraft {
     }
 }
 
-/// Returns the quotes that are complete in a draft that is still being written, at most [`MOST_QUOTES`].
-#[must_use]
-pub(super) fn complete_quotes(text: &str) -> Vec<String> {
-    let Some((_, rest)) = text.split_once("\"quotes\"") else { return Vec::new() };
-    let Some(mut rest) = rest.trim_start().strip_prefix(':').map(str::trim_start).and_then(|it| it.strip_prefix('['))
-    else {
-        return Vec::new();
-    };
-    let mut quotes = Vec::new();
-    while quotes.len() < MOST_QUOTES {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        let Some(length) = string_length(rest) else { break };
-        let Some(quote) = rest.get(..length).and_then(|text| serde_json::from_str::<String>(text).ok()) else { break };
-        quotes.push(quote);
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    quotes.retain(|quote| quote.len() <= LONGEST_QUOTE);
-    quotes
+/// Finds the quotes of a draft that is still being written. Each character is read once.
+#[derive(Debug, Default)]
+pub(super) struct QuoteReader {
+    place: Place,
+    /// The bytes that were read.
+    at: usize,
+    found: usize,
 }
 
-/// Returns the length of the JSON string at the start, with its quotation marks; `None` if it is not complete.
-fn string_length(text: &str) -> Option<usize> {
-    let inner = text.strip_prefix('"')?;
-    let mut escaped = false;
-    for (at, byte) in inner.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 2),
-            _ => {}
+/// Where the reader is in the draft.
+#[derive(Clone, Copy, Debug, Default)]
+enum Place {
+    /// Before the list of quotes.
+    #[default]
+    Before,
+    /// Between the key and the list.
+    AfterKey,
+    /// In the list, between two quotes.
+    Between,
+    /// In a quote that starts at this byte, behind a backslash or not.
+    Quote { start: usize, escaped: bool },
+    /// Behind the last quote that counts.
+    End,
+}
+
+impl QuoteReader {
+    /// Returns the quotes that are complete since the last call, at most [`MOST_QUOTES`] of a draft. `text` is the draft so
+    /// far; it only grows.
+    pub(super) fn read(&mut self, text: &str) -> Vec<String> {
+        let mut quotes = Vec::new();
+        if matches!(self.place, Place::Before) {
+            // The key may have begun in the part that was read.
+            let from = text.floor_char_boundary(self.at.saturating_sub(QUOTES_KEY.len()));
+            match text.get(from..).and_then(|rest| rest.find(QUOTES_KEY)) {
+                Some(key) => (self.place, self.at) = (Place::AfterKey, from + key + QUOTES_KEY.len()),
+                None => self.at = text.len(),
+            }
         }
+        for (at, byte) in text.bytes().enumerate().skip(self.at) {
+            self.at = at + 1;
+            self.place = match (self.place, byte) {
+                (Place::Before | Place::End, _) => break,
+                (Place::AfterKey, b':' | b' ' | b'\n' | b'\t' | b'\r') => Place::AfterKey,
+                (Place::AfterKey, b'[') | (Place::Between, b',' | b' ' | b'\n' | b'\t' | b'\r') => Place::Between,
+                (Place::Between, b'"') => Place::Quote { start: at, escaped: false },
+                (Place::AfterKey | Place::Between, _) => Place::End,
+                (Place::Quote { start, escaped: false }, b'"') => {
+                    self.found += 1;
+                    let quote = text.get(start..=at).and_then(|json| serde_json::from_str::<String>(json).ok());
+                    quotes.extend(quote.filter(|quote| quote.len() <= LONGEST_QUOTE));
+                    if self.found == MOST_QUOTES { Place::End } else { Place::Between }
+                }
+                (Place::Quote { start, escaped }, byte) => Place::Quote { start, escaped: byte == b'\\' && !escaped },
+            };
+        }
+        quotes
     }
-    None
 }
 
 #[cfg(test)]
@@ -87,7 +112,15 @@ mod tests {
             ("{\"quotes\":[\"1\",\"2\",\"3\",\"4\"], \"answer\": \"x\"}", &["1", "2", "3"]),
             ("{\"quotes\": null", &[]),
         ] {
-            assert_eq!(complete_quotes(text), expected, "{text}");
+            assert_eq!(QuoteReader::default().read(text), expected, "{text}");
+            // Byte by byte, each quote comes once, as soon as it is complete.
+            let (mut reader, mut quotes) = (QuoteReader::default(), Vec::new());
+            for end in 0..=text.len() {
+                let more = reader.read(text.get(..end).unwrap());
+                assert!(more.is_empty() || text.get(..end).unwrap().ends_with('"'), "{text}");
+                quotes.extend(more);
+            }
+            assert_eq!(quotes, expected, "{text}");
         }
     }
 

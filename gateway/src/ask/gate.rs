@@ -5,10 +5,11 @@
 //! there in the same order and close together, its numbers belong to the same thing, and both have the same kinds of
 //! words that deny, plan, doubt or tell of a relative.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use super::{
     about,
+    answer::AskQuote,
     draft::ModelDraft,
     locate::Squeezed,
     qualifiers,
@@ -17,7 +18,7 @@ use super::{
     words::words,
 };
 use crate::{
-    extraction::{Assertion, Context, Field, Note, Section, language},
+    extraction::{Assertion, Context, Field, Note, OffsetUnit, Section, language},
     rules::{Entity, TermKind, entities},
 };
 
@@ -27,15 +28,15 @@ const LONGEST_SHOWN: usize = 600;
 /// Longest sentence that is compared with an answer, in bytes. A longer stretch is no sentence: only its quotes pass.
 const LONGEST_SENTENCE: usize = 1_000;
 
-/// What passes of a model's draft. Ranges are bytes of the note.
+/// What passes of a model's draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ModelReply {
     /// The model found nothing, or none of its quotes stands in the note and speaks of the question.
     Silent,
     /// Only the quotes pass.
-    Quotes(Vec<Range<usize>>),
+    Quotes,
     /// The answer passes too.
-    Answer(String, Vec<Range<usize>>),
+    Answer(String),
 }
 
 /// A quote that stands in the note.
@@ -50,31 +51,33 @@ struct Quote {
 }
 
 /// Checks drafts against one note and one question.
-pub(crate) struct Gate<'a> {
-    note: &'a Note,
-    question: &'a Question,
+pub(crate) struct Gate {
+    note: Note,
+    question: Arc<Question>,
     squeezed: Squeezed,
-    context: Context<'a>,
+    context: Context<'static>,
     /// Whether the note has a language whose negations are not known here.
     foreign: bool,
 }
 
-impl<'a> Gate<'a> {
+impl Gate {
     /// Returns the gate of a note and a question.
-    pub(crate) fn of(note: &'a Note, question: &'a Question) -> Self {
+    pub(crate) fn of(note: Note, question: Arc<Question>) -> Self {
         let text = note.as_str();
         let folded = text.to_lowercase();
         let foreign = language::is_foreign(&folded) || language::has_foreign_part(&folded);
-        Self { note, question, squeezed: Squeezed::of(text), context: Context::of(text), foreign }
+        let (squeezed, context) = (Squeezed::of(text), Context::of_owned(text.to_owned()));
+        Self { note, question, squeezed, context, foreign }
     }
 
-    /// Returns the place of a quote, as it is shown; `None` if it does not stand in the note, or is not about the question.
-    pub(crate) fn quote(&self, text: &str) -> Option<Range<usize>> {
-        self.placed(text).map(|quote| quote.shown)
+    /// Returns a quote as it is shown; `None` if it does not stand in the note, or is not about the question.
+    pub(crate) fn quote(&self, text: &str, unit: OffsetUnit) -> Option<AskQuote> {
+        let quote = self.placed(text)?;
+        AskQuote::of(&self.note, unit, &[quote.shown]).pop()
     }
 
-    /// Returns what passes of a draft.
-    pub(crate) fn reply(&self, draft: &ModelDraft) -> ModelReply {
+    /// Returns what passes of a draft, and the quotes that are shown.
+    pub(crate) fn reply(&self, draft: &ModelDraft, unit: OffsetUnit) -> (ModelReply, Vec<AskQuote>) {
         let mut quotes: Vec<Quote> = Vec::new();
         for quote in draft.quotes.iter().filter_map(|quote| self.placed(quote)) {
             if !quotes.contains(&quote) {
@@ -82,14 +85,15 @@ impl<'a> Gate<'a> {
             }
         }
         if !draft.found || quotes.is_empty() {
-            return ModelReply::Silent;
+            return (ModelReply::Silent, Vec::new());
         }
-        let shown = quotes.iter().map(|quote| quote.shown.clone()).collect();
+        let shown: Vec<Range<usize>> = quotes.iter().map(|quote| quote.shown.clone()).collect();
         let answer = draft.answer.trim();
         let parts: Vec<&str> = support::parts(answer).collect();
         let passes =
             !parts.is_empty() && parts.iter().all(|part| quotes.iter().any(|quote| self.supports(quote, part)));
-        if passes { ModelReply::Answer(answer.to_owned(), shown) } else { ModelReply::Quotes(shown) }
+        let reply = if passes { ModelReply::Answer(answer.to_owned()) } else { ModelReply::Quotes };
+        (reply, AskQuote::of(&self.note, unit, &shown))
     }
 
     fn placed(&self, text: &str) -> Option<Quote> {
@@ -104,14 +108,14 @@ impl<'a> Gate<'a> {
         let of_relatives = !self.question.relative
             || self.context.section_at(sentences.start) == Section::FamilyHistory
             || words(self.text(&sentences)).iter().any(|word| about::RELATIVES.contains(&word.text.as_str()));
-        (of_relatives && about::is_about(self.question, self.text(&sentences))).then_some(Quote {
+        (of_relatives && about::is_about(&self.question, self.text(&sentences))).then_some(Quote {
             shown,
             sentences,
             whole,
         })
     }
 
-    fn text(&self, range: &Range<usize>) -> &'a str {
+    fn text(&self, range: &Range<usize>) -> &str {
         self.note.as_str().get(range.clone()).unwrap_or_default()
     }
 
@@ -134,11 +138,12 @@ impl<'a> Gate<'a> {
             return false;
         }
         let sentence = Sentence::of(source);
-        if !sentence.supports(&said, self.question) {
+        if !sentence.supports(&said, &self.question) {
             return false;
         }
         let affirms = said.first().is_some_and(|word| matches!(word.text.as_str(), "yes" | "correct" | "true"));
-        if (affirms || support::is_bare(&said)) && !about::has_all_words(self.question, source) {
+        let answers_yes_or_no = affirms || support::is_bare(&said);
+        if answers_yes_or_no && (self.question.open || !about::has_all_words(&self.question, source)) {
             return false;
         }
         let plain = kinds == [false; 6];

@@ -15,9 +15,11 @@ mod qualifiers;
 mod question;
 mod record;
 mod red_flags;
+mod relations;
 mod support;
 #[cfg(test)]
 mod tests;
+mod things;
 mod wording;
 mod words;
 

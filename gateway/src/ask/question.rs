@@ -18,6 +18,8 @@ enum Meaning {
     Cancer,
     Verb,
     Class(&'static str),
+    Thing(&'static str),
+    Work,
     Tnm,
     When,
     Start,
@@ -28,6 +30,9 @@ enum Meaning {
     Refuse,
     Skip,
 }
+
+/// Words of questions that neither yes nor no answers.
+const OPEN: [&str; 10] = ["what", "what's", "which", "who", "whom", "whose", "where", "when", "why", "how"];
 
 /// Phrases, each as its words with what it asks for, by their first word.
 type Phrases = HashMap<String, Vec<(Vec<String>, Meaning)>>;
@@ -59,6 +64,7 @@ fn meaning_named(name: &'static str) -> Option<Meaning> {
     Some(match name {
         "cancer" => Meaning::Cancer,
         "verb" => Meaning::Verb,
+        "work" => Meaning::Work,
         "tnm" => Meaning::Tnm,
         "when" => Meaning::When,
         "start" => Meaning::Start,
@@ -68,8 +74,9 @@ fn meaning_named(name: &'static str) -> Option<Meaning> {
         "current" => Meaning::Current,
         "refuse" => Meaning::Refuse,
         "skip" => Meaning::Skip,
-        name => match name.strip_prefix("class:") {
-            Some(class) => Meaning::Class(class),
+        name => match name.split_once(':') {
+            Some(("class", class)) => Meaning::Class(class),
+            Some((_, thing)) => Meaning::Thing(thing),
             None => Meaning::Field(Field::named(name)?),
         },
     })
@@ -100,6 +107,8 @@ pub(crate) struct Question {
     pub(super) content: Vec<Word>,
     /// Whether it has a word that is not understood.
     pub(super) has_other_words: bool,
+    /// Whether it asks what, which or when, so that neither yes nor no answers it.
+    pub(super) open: bool,
 }
 
 impl Question {
@@ -107,8 +116,9 @@ impl Question {
     #[must_use]
     pub(crate) fn of(text: &str) -> Self {
         let spelled = words(text);
-        let mut question = Self { entities: things(text), ..Self::default() };
-        let (mut cancer, mut verb, mut at) = (false, false, 0);
+        let open = spelled.iter().any(|word| OPEN.contains(&word.text.as_str()));
+        let mut question = Self { entities: things(text), open, ..Self::default() };
+        let (mut cancer, mut verb, mut work, mut at) = (false, false, false, 0);
         while let Some(word) = spelled.get(at) {
             let covered = question.entities.iter().any(|entity| {
                 entity.range.start <= word.range.start && word.range.end <= entity.range.end && !is_generic(entity)
@@ -134,6 +144,11 @@ impl Question {
             match meaning {
                 Some(Meaning::Field(field)) if !question.fields.contains(&field) => question.fields.push(field),
                 Some(Meaning::Class(class)) => question.classes.push(class),
+                Some(Meaning::Thing(name)) => question.entities.extend(things(name).into_iter().map(|thing| {
+                    let range = word.range.start..spelled.get(at + length - 1).unwrap_or(word).range.end;
+                    Entity { range, ..thing }
+                })),
+                Some(Meaning::Work) => work = true,
                 Some(Meaning::Cancer) => cancer = true,
                 Some(Meaning::Verb) => verb = true,
                 Some(Meaning::Tnm) => question.tnm = true,
@@ -150,6 +165,15 @@ impl Question {
         }
         question.classes.extend(question.entities.iter().filter_map(|entity| entity.covers));
         question.entities.retain(|entity| entity.covers.is_none() && !is_generic(entity));
+        if work {
+            let of_treatment = |entity: &Entity| entity.kind == TermKind::Treatment;
+            let treated = question.fields.contains(&Field::Treatment) || !question.classes.is_empty();
+            if treated || question.entities.iter().any(of_treatment) || spelled.iter().any(|word| word.text == "it") {
+                question.fields = vec![Field::Response];
+            } else {
+                question.has_other_words = true;
+            }
+        }
         question.complete(cancer, verb);
         question
     }
@@ -197,6 +221,13 @@ impl Question {
 fn things(text: &str) -> Vec<Entity> {
     let mut found = entities(text);
     found.retain(|entity| !matches!(entity.kind, TermKind::Alteration | TermKind::Response | TermKind::Spread));
+    // "L1" alone is a vertebra, and no part of "PD-L1".
+    let molecular = found.iter().filter(|entity| matches!(entity.kind, TermKind::Gene | TermKind::Marker));
+    let molecular: Vec<_> = molecular.map(|entity| entity.range.clone()).collect();
+    let is_inside = |entity: &Entity, whole: &std::ops::Range<usize>| {
+        whole.start <= entity.range.start && entity.range.end <= whole.end && entity.range != *whole
+    };
+    found.retain(|entity| !molecular.iter().any(|whole| is_inside(entity, whole)));
     found
 }
 
@@ -256,6 +287,11 @@ mod tests {
             ("Did he receive Tagrisso?", &[Field::Treatment], &["osimertinib"]),
             ("Does she have cancer?", &[Field::CancerType], &[]),
             ("Is it stage I?", &[Field::Stage], &[]),
+            ("Did osimertinib work?", &[Field::Response], &["osimertinib"]),
+            ("Did the treatment work?", &[Field::Response], &[]),
+            ("PD-L1 level?", &[Field::Biomarker], &["PD-L1"]),
+            ("What is the microsatellite status?", &[], &["microsatellite instability-high"]),
+            ("What cancer runs in the family?", &[Field::CancerType], &[]),
             ("What is planned next?", &[Field::Treatment], &[]),
         ] {
             let question = Question::of(text);
@@ -280,6 +316,8 @@ mod tests {
             "",
             "???",
             "Hello",
+            "What work does he do?",
+            "What does she do for work?",
             "Who won the match?",
         ] {
             assert!(!Question::of(text).is_about_record(), "{text}");

@@ -6,6 +6,8 @@ use std::ops::Range;
 use super::{
     about, classes,
     question::Question,
+    relations::Relations,
+    things::{is_of, is_same, names},
     wording::{self, Item},
     words::words,
 };
@@ -62,17 +64,20 @@ pub(crate) fn reply(note: &Note, answer: &Answer, question: &Question) -> Record
         return reply;
     }
     let context = Context::of(note.as_str());
-    let reader = Reader { note, answer, question, context };
+    let relations = Relations::of(note, answer, question, &context);
+    let reader = Reader { note, answer, question, context: &context, relations };
     let fields = reader.fields();
     let mut hits: Vec<Hit<'_>> = fields.iter().flat_map(|&field| reader.hits(field)).collect();
-    if hits.is_empty() {
+    let denied_spread = reader.denied_spread(&hits);
+    if hits.is_empty() && denied_spread.is_none() {
         return reader.nothing();
     }
     // Values of the record come first, then what the note denies, plans or leaves open.
     hits.sort_by_key(|hit| (!hit.finding.in_record, fields.iter().position(|field| *field == hit.field)));
-    let items: Vec<Item> = hits.iter().map(Reader::item).collect();
+    let mut items: Vec<Item> = hits.iter().map(Reader::item).collect();
+    items.extend(denied_spread.is_some().then(|| Item::denied(Field::MetastasisSite, "metastases")));
     let mut quotes: Vec<Range<usize>> = Vec::new();
-    for range in hits.iter().flat_map(|hit| reader.ranges(hit)) {
+    for range in hits.iter().flat_map(|hit| reader.ranges(hit)).chain(denied_spread) {
         if !quotes.contains(&range) && quotes.len() < MOST_QUOTES {
             quotes.push(range);
         }
@@ -101,7 +106,18 @@ struct Reader<'a> {
     note: &'a Note,
     answer: &'a Answer,
     question: &'a Question,
-    context: Context<'a>,
+    context: &'a Context<'a>,
+    relations: Relations<'a>,
+}
+
+impl RecordReply {
+    /// Returns the words of the note that are shown.
+    pub(crate) fn quotes(&self) -> &[Range<usize>] {
+        match self {
+            Self::Found { quotes, .. } | Self::Named(quotes) => quotes,
+            Self::Silent | Self::Unread | Self::NotCovered => &[],
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -130,7 +146,7 @@ impl<'a> Reader<'a> {
             self.question.planned.then_some(Assertion::Planned)
         };
         let found = found.filter(|finding| wanted.is_none() || finding.assertion == wanted);
-        let found: Vec<&Finding> = found.filter(|finding| self.fits_others(field, finding)).collect();
+        let found: Vec<&Finding> = found.filter(|finding| self.relations.hold(field, finding)).collect();
         let dated = found.into_iter().filter_map(|finding| {
             let date = self.date(field, finding);
             let missing = (self.question.when && date.is_none()) || (self.asks_course() && !has_course(finding));
@@ -142,67 +158,6 @@ impl<'a> Reader<'a> {
     /// Returns whether the question asks if a treatment was begun or ended.
     fn asks_course(&self) -> bool {
         self.question.stop && !self.question.when
-    }
-
-    /// Returns whether a value fits the things of the question that are of another field: "response to osimertinib",
-    /// "stage of the breast cancer".
-    fn fits_others(&self, field: Field, finding: &Finding) -> bool {
-        let others: Vec<&Entity> = self.question.entities.iter().filter(|entity| !is_of(entity, field)).collect();
-        let cancers = others.iter().filter(|entity| matches!(entity.kind, TermKind::Cancer | TermKind::Site));
-        let cancers: Vec<&&Entity> = cancers.collect();
-        if !cancers.is_empty() && field != Field::CancerType && !self.is_of_tumour(finding, &cancers) {
-            return false;
-        }
-        let treatments: Vec<&&Entity> = others.iter().filter(|entity| entity.kind == TermKind::Treatment).collect();
-        let by_treatment = !treatments.is_empty() || (field != Field::Treatment && !self.question.classes.is_empty());
-        if by_treatment && !self.is_of_treatment(field, finding, &treatments) {
-            return false;
-        }
-        let genes = others.iter().filter(|entity| matches!(entity.kind, TermKind::Gene | TermKind::Marker));
-        let sentence = finding.start.map(|start| self.context.sentence_at(start)).unwrap_or_default();
-        let named = entities(self.note.as_str().get(sentence).unwrap_or_default());
-        genes.into_iter().all(|entity| named.iter().any(|other| other.name == entity.name))
-    }
-
-    /// Returns whether a value belongs to the tumour that the question names.
-    fn is_of_tumour(&self, finding: &Finding, cancers: &[&&Entity]) -> bool {
-        let tumours = &self.answer.tumours;
-        let matching: Vec<_> = tumours
-            .iter()
-            .filter(|tumour| {
-                let named = entities(&tumour.cancer_type);
-                cancers.iter().any(|cancer| {
-                    tumour.site == Some(cancer.name)
-                        || named.iter().any(|entity| entity.name == cancer.name)
-                        || has_words_of(&tumour.cancer_type, cancer)
-                })
-            })
-            .collect();
-        match (matching.as_slice(), tumours.len()) {
-            ([], _) => false,
-            ([_], 1) => true,
-            (matching, _) => matching.iter().any(|tumour| finding.tumour.as_deref() == Some(tumour.id.as_str())),
-        }
-    }
-
-    /// Returns whether the note ties a value to a treatment: by the course of the treatment, or as the only value of its
-    /// field in the sentence of the treatment.
-    fn is_of_treatment(&self, field: Field, finding: &Finding, treatments: &[&&Entity]) -> bool {
-        let given = self.answer.evidence.treatment.iter().filter(|given| {
-            treatments.iter().any(|entity| names(given, entity))
-                || self.question.classes.iter().any(|class| classes::is_of(given, class))
-        });
-        let given: Vec<&Finding> = given.collect();
-        let courses = given.iter().filter_map(|given| given.course.as_ref());
-        let known: Vec<&str> = courses.filter_map(|course| course.response.as_deref()).collect();
-        if field == Field::Response && !known.is_empty() {
-            return known.contains(&finding.value.as_str());
-        }
-        let Some(start) = finding.start else { return false };
-        let sentence = self.context.sentence_at(start);
-        let is_within = |other: &&Finding| other.start.is_some_and(|start| sentence.contains(&start));
-        let alone = self.answer.evidence.get(field).iter().filter(is_within).all(|other| other.value == finding.value);
-        alone && given.iter().any(is_within)
     }
 
     /// Returns the date that the question asks for, else that of the value.
@@ -250,18 +205,42 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Returns the sentence that denies metastases without naming an organ, if the question is about metastases in general
+    /// and the record has none: "No distant metastases." The evidence has only organs.
+    fn denied_spread(&self, hits: &[Hit<'_>]) -> Option<Range<usize>> {
+        let question = self.question;
+        let general = question.fields == [Field::MetastasisSite] && question.entities.is_empty();
+        let narrowed = question.when || question.planned || question.relative || !question.classes.is_empty();
+        if !general || narrowed || hits.iter().any(|hit| hit.finding.in_record) {
+            return None;
+        }
+        let named = entities(self.note.as_str());
+        let mut spread = named.iter().filter(|entity| entity.kind == TermKind::Spread && !entity.general);
+        let denied = spread.find(|entity| {
+            let sentence = self.context.sentence_at(entity.range.start);
+            let has_organ = hits.iter().any(|hit| hit.finding.start.is_some_and(|start| sentence.contains(&start)));
+            !has_organ && self.context.assess(entity.range.clone(), Field::MetastasisSite) == Assertion::Negated
+        })?;
+        Some(self.context.sentence_at(denied.range.start))
+    }
+
     /// Returns the reply if no value of the record answers.
     fn nothing(&self) -> RecordReply {
         if self.question.relative {
             return self.relatives();
         }
-        if self.question.when || self.question.planned || self.question.entities.is_empty() {
+        if self.question.when || self.question.planned {
             return RecordReply::Silent;
         }
         let named = entities(self.note.as_str());
         let is_named = |entity: &&Entity| self.question.entities.iter().any(|asked| is_same(entity, asked));
+        let is_general = |entity: &&Entity| {
+            !entity.general && self.question.fields.iter().any(|field| general_kinds(*field).contains(&entity.kind))
+        };
+        let names_thing = !self.question.entities.is_empty();
         let mut sentences: Vec<Range<usize>> = Vec::new();
-        for entity in named.iter().filter(is_named) {
+        let is_asked = |entity: &&Entity| if names_thing { is_named(entity) } else { is_general(entity) };
+        for entity in named.iter().filter(is_asked) {
             let sentence = self.context.sentence_at(entity.range.start);
             if !sentences.contains(&sentence) && sentences.len() < MOST_SENTENCES {
                 sentences.push(sentence);
@@ -287,50 +266,12 @@ fn has_course(finding: &Finding) -> bool {
     finding.course.as_ref().is_some_and(|course| course.status.is_some())
 }
 
-/// Returns whether two terms name one thing.
-fn is_same(one: &Entity, other: &Entity) -> bool {
-    if is_molecular(one) && is_molecular(other) {
-        return one.name == other.name || is_member(one.name, other.name) || is_member(other.name, one.name);
+/// Returns the kinds of words that speak of a field without a value of it: "metastases", "mutation".
+fn general_kinds(field: Field) -> &'static [TermKind] {
+    match field {
+        Field::MetastasisSite => &[TermKind::Spread],
+        Field::Response => &[TermKind::Response],
+        Field::GeneMutation => &[TermKind::Alteration, TermKind::Gene],
+        Field::CancerType | Field::Stage | Field::Biomarker | Field::Treatment => &[],
     }
-    one.name == other.name && one.kind == other.kind
-}
-
-/// Returns whether a gene is one of a family that is named without numbers: BRCA1 of BRCA.
-fn is_member(gene: &str, family: &str) -> bool {
-    let number = gene.strip_prefix(family).unwrap_or_default();
-    family.ends_with(|c: char| c.is_ascii_alphabetic())
-        && !number.is_empty()
-        && number.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// Returns whether the name of a tumour has all words of a cancer that is named more generally: "melanoma".
-fn has_words_of(tumour: &str, cancer: &Entity) -> bool {
-    let of_tumour = words(tumour);
-    cancer.kind == TermKind::Cancer && words(cancer.name).iter().all(|word| of_tumour.iter().any(|it| it.is_same(word)))
-}
-
-fn is_molecular(entity: &Entity) -> bool {
-    matches!(entity.kind, TermKind::Gene | TermKind::Marker)
-}
-
-/// Returns whether the values of a field name things of this kind.
-fn is_of(entity: &Entity, field: Field) -> bool {
-    match entity.kind {
-        TermKind::Cancer => field == Field::CancerType,
-        TermKind::Gene | TermKind::Marker => matches!(field, Field::GeneMutation | Field::Biomarker),
-        TermKind::Treatment => field == Field::Treatment,
-        TermKind::Site => matches!(field, Field::MetastasisSite | Field::CancerType),
-        TermKind::Alteration | TermKind::Response | TermKind::Spread => false,
-    }
-}
-
-/// Returns whether a value, or the words that support it, name a thing.
-fn names(finding: &Finding, asked: &Entity) -> bool {
-    let texts = [Some(finding.value.as_str()), finding.quote.as_deref()];
-    texts.into_iter().flatten().any(|text| {
-        let found = entities(text);
-        found.iter().any(|entity| is_same(entity, asked))
-            || text.eq_ignore_ascii_case(asked.name)
-            || has_words_of(text, asked)
-    })
 }

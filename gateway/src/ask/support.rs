@@ -155,7 +155,11 @@ pub(super) fn is_bare(said: &[Word]) -> bool {
 }
 
 fn is_content(word: &Word) -> bool {
-    !FUNCTION.contains(&word.text.as_str()) && !DENIALS.contains(&word.text.as_str())
+    !FUNCTION.contains(&word.text.as_str()) && !is_denial(word)
+}
+
+fn is_denial(word: &Word) -> bool {
+    DENIALS.contains(&word.text.as_str())
 }
 
 fn is_unit(word: &Word) -> bool {
@@ -177,13 +181,32 @@ pub(super) struct Sentence {
     clauses: Vec<usize>,
     /// For each word the distance to the nearest quantity and to the nearest date.
     nearest: Vec<[Option<usize>; 2]>,
+    /// Whether a word that denies stands directly before each word.
+    denied: Vec<bool>,
+}
+
+/// Returns the words that carry facts, each with whether a word that denies stands directly before it.
+fn facts(spelled: &[Word]) -> (Vec<&Word>, Vec<bool>) {
+    let mut denied = false;
+    let mut facts = (Vec::new(), Vec::new());
+    for word in spelled {
+        if is_content(word) {
+            facts.0.push(word);
+            facts.1.push(std::mem::take(&mut denied));
+        } else {
+            denied |= is_denial(word);
+        }
+    }
+    facts
 }
 
 impl Sentence {
     pub(super) fn of(text: &str) -> Self {
         let mut found = entities(text);
         found.retain(|entity| matches!(entity.kind, TermKind::Treatment | TermKind::Gene | TermKind::Marker));
-        let content: Vec<Word> = words(text).into_iter().filter(is_content).collect();
+        let spelled = words(text);
+        let (content, denied) = facts(&spelled);
+        let content: Vec<Word> = content.into_iter().cloned().collect();
         let thing = |word: &Word| {
             let over = found.iter().find(|it| it.range.start <= word.range.start && word.range.end <= it.range.end);
             over.map(|entity| entity.name)
@@ -198,7 +221,7 @@ impl Sentence {
             clauses.push(clause);
             end = word.range.end;
         }
-        let mut sentence = Self { words: content, things, clauses, nearest: Vec::new() };
+        let mut sentence = Self { words: content, things, clauses, nearest: Vec::new(), denied };
         sentence.nearest = (0..sentence.words.len()).map(|place| sentence.nearest_numbers(place)).collect();
         sentence
     }
@@ -216,14 +239,38 @@ impl Sentence {
 
     /// Returns whether the words that were said stand here.
     pub(super) fn supports(&self, said: &[Word], question: &Question) -> bool {
-        let said: Vec<&Word> = said.iter().filter(|word| is_content(word)).collect();
-        let Some(first) = said.first() else { return true };
+        let says_no = said.iter().any(is_denial);
+        let (said, denied) = facts(said);
+        let Some(first) = said.first() else { return !says_no || self.denies_asked(question) };
         if said.len() > MOST_WORDS {
             return false;
         }
         let mut starts =
             self.words.iter().enumerate().filter(|(_, word)| word.is_same(first)).map(|(at, _)| at).take(MOST_STARTS);
-        starts.any(|start| self.aligned(&said, start).is_some_and(|places| self.owns_numbers(&places, question)))
+        starts.any(|start| {
+            self.aligned(&said, start)
+                .is_some_and(|places| self.denies_alike(&places, &denied) && self.owns_numbers(&places, question))
+        })
+    }
+
+    /// Returns whether the same words are denied here and in the answer. A "no" elsewhere in the sentence bears none.
+    fn denies_alike(&self, places: &[usize], denied: &[bool]) -> bool {
+        places.iter().zip(denied).all(|(&place, &denied)| {
+            let directly = self.denied.get(place) == Some(&true);
+            if denied { self.is_denied(place) } else { !directly }
+        })
+    }
+
+    /// Returns whether a word is denied, or one of the few before it in its clause: "no acute distress".
+    fn is_denied(&self, place: usize) -> bool {
+        let from = place.saturating_sub(WIDEST_GAP);
+        (from..=place).any(|at| self.denied.get(at) == Some(&true) && self.clauses.get(at) == self.clauses.get(place))
+    }
+
+    /// Returns whether what the question names is denied here.
+    fn denies_asked(&self, question: &Question) -> bool {
+        let is_asked = |word: &Word| question.content.iter().take(MOST_ASKED).any(|asked| asked.is_same(word));
+        self.words.iter().position(is_asked).is_some_and(|place| self.is_denied(place))
     }
 
     /// Returns the places of the words from `start` on, in order.

@@ -16,6 +16,21 @@ pub(super) struct Item {
     pub(super) status: Option<CourseStatus>,
 }
 
+impl Item {
+    /// Returns what the note denies.
+    pub(super) fn denied(field: Field, value: &str) -> Self {
+        Self {
+            field,
+            value: value.to_owned(),
+            in_record: false,
+            basis: Basis::Stated,
+            assertion: Some(Assertion::Negated),
+            date: None,
+            status: None,
+        }
+    }
+}
+
 /// Returns the sentences for values, field by field: those of the record, then the others with what the note says of them.
 pub(super) fn sentences(items: &[Item], current: bool) -> String {
     let mut fields: Vec<Field> = Vec::new();

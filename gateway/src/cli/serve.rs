@@ -3,7 +3,10 @@
 use std::{
     io::IsTerminal,
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use gateway::{
@@ -11,8 +14,8 @@ use gateway::{
     bulk,
     config::{Flags, Settings},
     server::{Gateway, ModelSwitch},
+    server_key::ServerKey,
     telemetry,
-    vllm::ServerKey,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -46,11 +49,11 @@ async fn serve_until_signal(settings: Settings, flags: Flags) -> Result<bool, Bo
     let gateway = Gateway::new(settings)?;
     // Also without a key file, because SIGHUP kills a process that does not handle it.
     let mut hangup = signal(SignalKind::hangup())?;
-    let (keys, server_key) = (gateway.app.access.keys.clone(), gateway.server_key.clone());
+    let (keys, server_keys) = (gateway.app.access.keys.clone(), gateway.server_keys.clone());
     let model_switch = gateway.model_switch.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            reload(keys.as_deref(), server_key.as_deref()).await;
+            reload(keys.as_deref(), &server_keys).await;
             reload_models(&model_switch, flags.clone()).await;
         }
     });
@@ -70,15 +73,16 @@ async fn serve_until_signal(settings: Settings, flags: Flags) -> Result<bool, Bo
 }
 
 /// Reads the key files again. If a file cannot be used, the old keys stay valid.
-async fn reload(keys: Option<&Keys>, server_key: Option<&ServerKey>) {
-    if keys.is_none() && server_key.is_none() {
+async fn reload(keys: Option<&Keys>, server_keys: &[Arc<ServerKey>]) {
+    if keys.is_none() && server_keys.is_empty() {
         tracing::info!("SIGHUP: there is no key file to read again");
     }
-    if let Some(key) = server_key {
+    for key in server_keys {
+        let setting = key.setting();
         match key.reload().await {
-            Ok(()) => tracing::info!("the model server's key is read again"),
+            Ok(()) => tracing::info!(setting, "the model server's key is read again"),
             Err(error) => {
-                tracing::error!(%error, "the model server's key is not read again; the old one still holds");
+                tracing::error!(setting, %error, "the model server's key is not read again; the old one still holds");
             }
         }
     }

@@ -19,7 +19,7 @@ const PLACES: RangeInclusive<usize> = 1..=1_024;
 pub struct Transcribe {
     /// Base URL of a server with `/v1/audio/transcriptions`. If it is not set or empty, there is no dictation.
     pub url: Option<String>,
-    /// File with the key of the server, which is sent as `Authorization: Bearer`. It is read at the start only.
+    /// File with the key of the server, which is sent as `Authorization: Bearer`.
     pub api_key_file: Option<PathBuf>,
     /// The model that transcribes, as the server names it.
     pub model: String,

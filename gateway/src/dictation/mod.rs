@@ -9,13 +9,8 @@ mod transcript;
 mod upstream;
 mod vocabulary;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use reqwest::header::HeaderValue;
 use url::Url;
 
 use self::{answer::AnswerFault, upstream::Upstream};
@@ -27,11 +22,8 @@ use crate::{
     admission::{Admission, AdmissionError, QueuePriority},
     config::Transcribe,
     extraction::Deadline,
-    files,
+    server_key::{ServerKey, ServerKeyError},
 };
-
-/// Size limit of a key file, in bytes.
-const LONGEST_KEY: usize = 4 << 10;
 
 /// Sends recordings to a transcription server.
 #[derive(Debug)]
@@ -79,19 +71,23 @@ pub enum DictationError {
 /// Why dictation cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum DictationSetupError {
-    /// The key file cannot be used. The error contains nothing of it.
-    #[error("transcribe.api_key_file {}: it must be a file with one line of printable ASCII, the key alone", .0.display())]
-    Key(PathBuf),
+    /// The file with the key of the server cannot be used.
+    #[error(transparent)]
+    Key(#[from] ServerKeyError),
     /// The HTTP client cannot be made.
     #[error("cannot make the client of the transcription server: {0}")]
     Client(#[from] reqwest::Error),
 }
 
 impl Dictation {
+    /// The setting that names the file with the key of the server.
+    pub const KEY_SETTING: &'static str = "transcribe.api_key_file";
+
     /// Returns the dictation of the settings; none if they name no server.
     pub fn new(settings: &Transcribe, queue: usize) -> Result<Option<Self>, DictationSetupError> {
         let Some(url) = settings.url.as_deref().and_then(|url| Url::parse(url).ok()) else { return Ok(None) };
-        let key = settings.api_key_file.as_deref().map(bearer).transpose()?;
+        let key = settings.api_key_file.as_deref().map(|path| ServerKey::read(Self::KEY_SETTING, path));
+        let key = key.transpose()?.map(Arc::new);
         Ok(Some(Self {
             upstream: Upstream::new(&url, key, settings.model.clone(), settings.language.clone())?,
             admission: Admission::new(settings.in_flight, queue),
@@ -100,6 +96,24 @@ impl Dictation {
             timeout: settings.timeout,
             review_below: settings.review_below,
         }))
+    }
+
+    /// Returns the key of the server, if it requires one.
+    #[must_use]
+    pub fn key(&self) -> Option<Arc<ServerKey>> {
+        self.upstream.key()
+    }
+
+    /// Returns the model that transcribes, as the server names it.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        self.upstream.model()
+    }
+
+    /// Returns the language that is spoken, as ISO 639-1 writes it.
+    #[must_use]
+    pub fn language(&self) -> &str {
+        self.upstream.language()
     }
 
     /// Returns the time after which a refused caller can try again.
@@ -139,18 +153,4 @@ impl Dictation {
             request_id: request_id.to_owned(),
         })
     }
-}
-
-/// Returns the header with the key in a file. It blocks the calling thread for at most [`files::READ_WITHIN`].
-fn bearer(path: &Path) -> Result<HeaderValue, DictationSetupError> {
-    let thread_path = path.to_owned();
-    let bytes =
-        files::with_timeout(files::READ_WITHIN, move || files::open_regular(&thread_path).and_then(files::read_from));
-    let bytes = bytes.flatten().map_err(|_| DictationSetupError::Key(path.to_owned()))?;
-    let key = bytes.trim_ascii();
-    let is_key = !key.is_empty() && bytes.len() <= LONGEST_KEY && key.iter().all(u8::is_ascii_graphic);
-    let value = HeaderValue::from_bytes(&[b"Bearer ", key].concat()).ok().filter(|_| is_key);
-    let mut value = value.ok_or_else(|| DictationSetupError::Key(path.to_owned()))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -1,15 +1,12 @@
 //! Calls the transcription server: `POST /v1/audio/transcriptions` of OpenAI's API, as vLLM and others have it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use reqwest::{
-    Client, Response,
-    header::{self, HeaderValue},
-};
+use reqwest::{Client, Response, header};
 use url::Url;
 
 use super::{DictationError, audio::AudioFormat, vocabulary::PROMPT};
-use crate::extraction::Deadline;
+use crate::{extraction::Deadline, server_key::ServerKey};
 
 /// Size limit of an answer, in bytes. A server that sends without end costs no more.
 const LARGEST_ANSWER: usize = 4 << 20;
@@ -21,7 +18,7 @@ const PATH: &str = "/v1/audio/transcriptions";
 pub(super) struct Upstream {
     client: Client,
     url: Url,
-    key: Option<HeaderValue>,
+    key: Option<Arc<ServerKey>>,
     model: String,
     language: String,
 }
@@ -29,7 +26,7 @@ pub(super) struct Upstream {
 impl Upstream {
     pub(super) fn new(
         base: &Url,
-        key: Option<HeaderValue>,
+        key: Option<Arc<ServerKey>>,
         model: String,
         language: String,
     ) -> Result<Self, reqwest::Error> {
@@ -47,8 +44,16 @@ impl Upstream {
         Ok(Self { client: builder.build()?, url, key, model, language })
     }
 
+    pub(super) fn key(&self) -> Option<Arc<ServerKey>> {
+        self.key.clone()
+    }
+
     pub(super) fn model(&self) -> &str {
         &self.model
+    }
+
+    pub(super) fn language(&self) -> &str {
+        &self.language
     }
 
     /// Sends a recording and returns the body of the answer.
@@ -67,7 +72,7 @@ impl Upstream {
             .header("x-request-id", request_id)
             .body(body);
         if let Some(key) = &self.key {
-            request = request.header(header::AUTHORIZATION, key.clone());
+            request = key.authorise(request);
         }
         let answered = async {
             let response = request.send().await.map_err(|_| DictationError::Unavailable)?;

@@ -62,7 +62,7 @@ impl CpuPool {
 }
 
 /// Runs the work on a separate thread if `cpu_pool` is given and the text is long; otherwise at once on this thread.
-pub(super) async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     cpu_pool: Option<&CpuPool>,
     text: usize,
     priority: &QueuePriority,

@@ -2,7 +2,7 @@
 //! grounding and assertion search for, so that a quadratic cost would show. Cost is counted in [`crate::steps`].
 
 #[path = "../../tests/worst/notes.rs"]
-mod notes;
+pub(crate) mod notes;
 
 use self::notes::{ATOMS, Layout, Recipe};
 use super::{

@@ -21,7 +21,7 @@ mod fields;
 mod finding;
 pub mod ground;
 #[cfg(test)]
-mod growth;
+pub(crate) mod growth;
 pub(crate) mod language;
 mod merged_reading;
 mod note;
@@ -48,6 +48,7 @@ pub(crate) use codes::{CodeTable, CodeTableBuilder};
 pub use confidence::{Confidence, Likelihoods};
 pub use course::{CourseReason, CourseStatus, TreatmentCourse};
 pub use cpu_pool::CpuPool;
+pub(crate) use cpu_pool::run as run_on_cpu;
 pub(crate) use cross_check::compare as compare_records;
 pub use cross_check::{Agreement, CrossCheck};
 pub use dates::{CalendarDate, DatePrecision, StatedDate};

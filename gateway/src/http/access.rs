@@ -230,6 +230,20 @@ pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) ->
     }
 }
 
+/// Waits for an answer. Returns a problem instead if the caller's work must end before the answer is there.
+pub(super) async fn until_must_end<T>(
+    app: &App,
+    caller: Option<&Principal>,
+    id: &str,
+    answer: impl Future<Output = Result<T, Box<Problem>>>,
+) -> Result<T, Box<Problem>> {
+    tokio::select! {
+        biased;
+        outcome = answer => outcome,
+        problem = must_end(app, caller, id) => Err(Box::new(problem)),
+    }
+}
+
 /// Waits until no more input is accepted from a caller, and returns the reason: the service shuts down, or the key is
 /// no longer in the key file.
 pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {

@@ -153,3 +153,9 @@ impl FromRef<App> for Arc<AccessControl> {
         Self::clone(&app.access)
     }
 }
+
+impl FromRef<App> for Option<Arc<Dictation>> {
+    fn from_ref(app: &App) -> Self {
+        app.dictation.clone()
+    }
+}

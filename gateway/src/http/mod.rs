@@ -15,6 +15,8 @@ mod decoding;
 mod docs;
 mod encoding;
 pub mod error;
+mod event_stream;
+mod exchange;
 mod extract;
 pub mod host;
 mod jobs;

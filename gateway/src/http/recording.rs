@@ -16,8 +16,10 @@ use super::{
 
 /// Bytes of a form around its file.
 pub(super) const FORM_OVERHEAD: usize = 16 << 10;
-/// The only part of the form.
+/// The part of the form with the recording.
 const FILE: &str = "file";
+/// Longest other part, in bytes.
+const LONGEST_TERM: usize = 256;
 const ACCEPTED: &str = "multipart/form-data, audio/wav, audio/mpeg, audio/webm";
 const WRONG_TYPE: &str = "Send the recording as the part `file` of a multipart/form-data, or as the body with Content-Type: \
                           audio/wav, audio/mpeg or audio/webm.";
@@ -61,24 +63,63 @@ impl RecordingFormat {
         if is_body { Ok(Self::Body) } else { Err(refused(WRONG_TYPE, header::ACCEPT, ACCEPTED)) }
     }
 
-    /// Returns the recording of a body.
-    pub(super) async fn take(self, body: Bytes) -> Result<Bytes, Violation> {
+    /// Returns the recording of a body. What a form asks for beside it must be what is done anyway.
+    pub(super) async fn take(self, body: Bytes, terms: &FormTerms<'_>) -> Result<Bytes, Violation> {
         match self {
             Self::Body => Ok(body),
-            Self::Form(boundary) => file_of(body, boundary).await,
+            Self::Form(boundary) => file_of(body, boundary, terms).await,
         }
     }
 }
 
-async fn file_of(body: Bytes, boundary: String) -> Result<Bytes, Violation> {
+/// How recordings are transcribed. A client of OpenAI's API names some of it in its form, the model always.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FormTerms<'a> {
+    pub(super) model: &'a str,
+    pub(super) language: &'a str,
+}
+
+impl FormTerms<'_> {
+    /// Checks a part of the form beside the recording. No part is ignored.
+    fn check(&self, name: &str, value: &str) -> Result<(), Violation> {
+        let refused = |rule, message: &str| Err(violation(name, rule, message));
+        match name {
+            "model" if value == self.model => Ok(()),
+            "model" => {
+                refused("known_model", "This service transcribes with another model; GET /api/v1/models names it.")
+            }
+            "language" if value.eq_ignore_ascii_case(self.language) => Ok(()),
+            "language" => {
+                refused("known_language", "This service transcribes another language; GET /api/v1/models names it.")
+            }
+            "temperature" if value.trim().parse::<f64>().is_ok_and(|temperature| temperature == 0.0) => Ok(()),
+            "temperature" => refused("range", "This service transcribes with `temperature` 0. Leave the part out."),
+            "response_format" | "timestamp_granularities[]" | "include[]" => {
+                refused("one_format", "The answer has one form, a transcript for review in JSON. Leave the part out.")
+            }
+            "stream" => refused("one_format", "The answer is never streamed. Leave the part out."),
+            "prompt" => refused("own_vocabulary", "The vocabulary is a part of this service. Leave the part out."),
+            _ => {
+                let message =
+                    "The form has a part other than `file`, `model`, `language` and `temperature`. Leave it out.";
+                Err(violation("", "unknown_key", message))
+            }
+        }
+    }
+}
+
+async fn file_of(body: Bytes, boundary: String, terms: &FormTerms<'_>) -> Result<Bytes, Violation> {
     let broken = |_| violation(FILE, "form", "The form is not complete multipart/form-data.");
     let mut form = multer::Multipart::new(stream::iter([Ok::<_, Infallible>(body)]), boundary);
     let mut file = None;
     while let Some(part) = form.next_field().await.map_err(broken)? {
         if part.name() != Some(FILE) {
-            let message =
-                "The form has a part other than `file`. Model, language and vocabulary are settings of the service.";
-            return Err(violation("", "unknown_key", message));
+            let name = part.name().unwrap_or_default().to_owned();
+            let value = part.bytes().await.map_err(broken)?;
+            // A value that is too long or no text is none of those that are accepted.
+            let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= LONGEST_TERM);
+            terms.check(&name, value.unwrap_or_default())?;
+            continue;
         }
         if file.is_some() {
             return Err(violation(FILE, "one", "The form has more than one `file`. Send one recording in a request."));
@@ -144,23 +185,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_has_one_file_and_nothing_else() {
-        let part = |name: &str| {
-            format!("--a\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x.mp4\"\r\n\r\nsound\r\n")
+    async fn a_form_has_one_file_and_only_what_is_done_anyway() {
+        let part = |name: &str, value: &str| {
+            format!("--a\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x.mp4\"\r\n\r\n{value}\r\n")
         };
-        let end = "--a--\r\n".to_owned();
+        let file = part("file", "sound");
+        let with = |name: &str, value: &str| part(name, value) + &file + "--a--\r\n";
+        let (long, end) = ("whisper-1".repeat(30), "--a--\r\n".to_owned());
         for (form, expected) in [
-            (part("file") + &end, Ok("sound")),
-            (part("file") + &part("file") + &end, Err("one")),
-            (part("file") + &part("model") + &end, Err("unknown_key")),
+            (file.clone() + &end, Ok("sound")),
+            (file.clone() + &part("model", "whisper-1") + &end, Ok("sound")),
+            (with("model", "whisper-1"), Ok("sound")),
+            (with("model", "whisper-2"), Err("known_model")),
+            (with("model", ""), Err("known_model")),
+            (with("model", &long), Err("known_model")),
+            (with("language", "en"), Ok("sound")),
+            (with("language", "de"), Err("known_language")),
+            (with("temperature", "0.0"), Ok("sound")),
+            (with("temperature", "0.2"), Err("range")),
+            (with("temperature", "hot"), Err("range")),
+            (with("response_format", "json"), Err("one_format")),
+            (with("timestamp_granularities[]", "word"), Err("one_format")),
+            (with("stream", "true"), Err("one_format")),
+            (with("prompt", "EGFR"), Err("own_vocabulary")),
+            (with("CANARY", "x"), Err("unknown_key")),
+            (file.clone() + &file + &end, Err("one")),
+            (part("model", "whisper-1") + &end, Err("required")),
             (end.clone(), Err("required")),
-            (part("file"), Err("form")),
+            (file.clone(), Err("form")),
             ("sound".to_owned(), Err("form")),
         ] {
-            let taken = RecordingFormat::Form("a".to_owned()).take(Bytes::from(form.clone())).await;
-            let taken =
-                taken.as_ref().map(|file| std::str::from_utf8(file).unwrap()).map_err(|violation| violation.rule);
-            assert_eq!(taken, expected, "{form}");
+            let terms = FormTerms { model: "whisper-1", language: "en" };
+            let taken = RecordingFormat::Form("a".to_owned()).take(Bytes::from(form.clone()), &terms).await;
+            let taken = taken.as_ref().map(|file| std::str::from_utf8(file).unwrap());
+            assert!(!format!("{taken:?}").contains("CANARY"));
+            assert_eq!(taken.map_err(|violation| violation.rule), expected, "{form}");
         }
     }
 }

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{AccessControl, Extractor, ServiceState, ui};
 use crate::{
     ask::Asker,
+    dictation::Dictation,
     extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
     telemetry,
@@ -199,7 +200,7 @@ pub(super) async fn vllm(
 /// The engine and its models.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"],
-    "ask": {"record": "rules", "model": null}}))]
+    "ask": {"record": "rules", "model": null}, "transcribe": null}))]
 pub(super) struct ModelList {
     /// The engine that reads notes.
     engine: EngineName,
@@ -211,6 +212,20 @@ pub(super) struct ModelList {
     models: Vec<ModelName>,
     /// What answers questions at `POST /api/v1/ask`.
     ask: AskModels,
+    /// What transcribes recordings at `POST /api/v1/transcribe`; null if `transcribe.url` is not set.
+    #[schema(required = true, value_type = Option<TranscribeModel>)]
+    transcribe: Option<TranscribeModel>,
+}
+
+/// What transcribes recordings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TranscribeModel {
+    /// The model.
+    #[schema(example = "whisper-1")]
+    model: String,
+    /// The language that is spoken.
+    #[schema(example = "en")]
+    language: String,
 }
 
 /// What answers questions about a note.
@@ -229,11 +244,16 @@ pub(super) struct AskModels {
 pub(super) async fn models(
     State(extractor): State<Arc<Extractor>>,
     State(asker): State<Arc<Asker>>,
+    State(dictation): State<Option<Arc<Dictation>>>,
 ) -> Json<ModelList> {
     let models = extractor.policy.models.clone();
     let default = models.first().cloned().unwrap_or_else(|| ModelName::from(""));
     let ask = AskModels { record: EngineName::Rules, model: asker.model().cloned() };
-    Json(ModelList { engine: extractor.pipeline.engine(), default, models, ask })
+    let transcribe = dictation.as_ref().map(|dictation| TranscribeModel {
+        model: dictation.model().to_owned(),
+        language: dictation.language().to_owned(),
+    });
+    Json(ModelList { engine: extractor.pipeline.engine(), default, models, ask, transcribe })
 }
 
 /// Returns the JSON Schema of the record.

@@ -1,37 +1,27 @@
 //! `POST /api/v1/extract/stream`: reads one note and sends its fields as the model writes them, then the whole answer,
 //! as server-sent events.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Instant};
 
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode},
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{Response, sse::Event},
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     App, access,
-    audit_record::{AuditGuard, CALLER_VANISHED, milliseconds},
+    audit_record::AuditGuard,
     body,
     context::RequestContext,
-    error::{ErrorCode, NestedProblem, Problem},
-    extract::{self, AcceptedNote},
-    note::{self, Extraction, Rejection},
-    rate_limit,
-    request::ExtractRequest,
+    event_stream::{self, AnswerTask, error_event, event},
+    exchange::{Admitted, Exchange},
+    extract,
+    note::{self, Extraction, ExtractionJob, Rejection},
+    request::{ExtractRequest, ValidRequest},
 };
 use crate::{
     extraction::{Answer, Field, FieldSink, FieldUpdate},
@@ -39,20 +29,6 @@ use crate::{
 };
 
 const ROUTE: &str = "/api/v1/extract/stream";
-/// Tells proxies not to buffer: they must pass each event on at once.
-pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// The time without events after which a comment is sent, because proxies close idle connections.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The data of an event. `type` is the name of the event, which many clients do not pass on. `openapi::events` has the
-/// schemas.
-#[derive(Debug, Serialize)]
-pub(super) struct EventData<T> {
-    #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-    #[serde(flatten)]
-    pub(super) data: T,
-}
 
 /// The data of a `field` event.
 #[derive(Debug, Serialize)]
@@ -78,44 +54,19 @@ pub(super) async fn stream(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let principal = access::principal(&request);
-    let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, principal.clone());
-    let accepted = tokio::select! {
-        biased;
-        accepted = extract::accept(&app, &context, request, &mut audit_guard) => accepted,
-        problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(Box::new((problem, None))),
-    };
-    let (mut response, rate_limit) = match accepted {
-        Ok(accepted) => {
-            let rate_limit = accepted.grant.rate_limit;
-            (Sse::new(events(app, context, accepted, audit_guard)).keep_alive(keep_alive()).into_response(), rate_limit)
-        }
-        Err(rejection) => {
-            let (problem, rate_limit) = *rejection;
-            let (status, code) = (problem.code.status(), problem.code.name());
-            let mut response = problem.into_response();
-            response.extensions_mut().insert(audit_guard.finish(status, Some(code)));
-            (response, rate_limit)
-        }
-    };
-    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    if let Some(rate_limit) = rate_limit {
-        rate_limit::add_headers(rate_limit, response.headers_mut());
-    }
-    response
+    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
+    let principal = exchange.principal.clone();
+    let accepted = extract::accept(&app, &context, request, &mut exchange);
+    let accepted = access::until_must_end(&app, principal.as_ref(), &context.id, accepted).await;
+    event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 
-pub(super) fn keep_alive() -> KeepAlive {
-    KeepAlive::new().interval(KEEP_ALIVE_INTERVAL).text("keep-alive")
-}
-
-/// The events of one note, and the task that reads the note. Dropping it stops the task.
+/// The events of one note, and the task that reads the note.
 struct EventStream {
     app: App,
-    request_id: Arc<str>,
     arrived: Instant,
     updates: UnboundedReceiver<FieldUpdate>,
-    reading: AbortOnDropHandle<Result<Extraction, Rejection>>,
+    reading: AnswerTask<Extraction>,
     /// Bytes of the memory budget, reserved until the caller has read the last event.
     reservation: MemoryReservation,
     /// The fields that were sent since the begin or the last `reset`.
@@ -123,67 +74,48 @@ struct EventStream {
     /// Whether a field was sent at all.
     any_sent: bool,
     pending: VecDeque<Event>,
-    ended: bool,
 }
 
 fn events(
     app: App,
     context: RequestContext,
-    mut accepted: AcceptedNote,
-    audit_guard: AuditGuard,
+    (request, admitted): (ValidRequest, Admitted),
+    mut audit_guard: AuditGuard,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, updates) = mpsc::unbounded_channel();
-    accepted.job.sink = Some(FieldSink::new(sender));
-    let (request_id, arrived) = (Arc::clone(&context.id), context.arrived);
-    let reservation = accepted.reservation.reserve_also(body::REQUEST_OVERHEAD);
-    let reading = AbortOnDropHandle::new(tokio::spawn(read(app.clone(), context, accepted, audit_guard)));
+    let (request_id, arrived, app_of_task) = (Arc::clone(&context.id), context.arrived, app.clone());
+    let Admitted { priority, deadline, reservation: of_note, grant } = admitted;
+    let reservation = of_note.reserve_also(body::REQUEST_OVERHEAD);
+    let job = ExtractionJob { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
+    let reading = async move {
+        // The memory and the place of the note are held as long as the task.
+        let _held = (of_note, grant);
+        let answer = note::read(&app_of_task, &context, &job, &mut audit_guard);
+        let caller = job.priority.principal.as_ref();
+        let outcome = access::until_must_end(&app_of_task, caller, &context.id, answer).await;
+        event_stream::end(audit_guard, &context, ROUTE, &outcome);
+        outcome
+    };
     let event_stream = EventStream {
         app,
-        request_id,
         arrived,
         updates,
-        reading,
+        reading: AnswerTask::spawn(&request_id, ROUTE, reading),
         reservation,
         sent_fields: Vec::new(),
         any_sent: false,
         pending: VecDeque::new(),
-        ended: false,
     };
     stream::unfold(event_stream, |mut events| async move { Some((Ok(events.next().await?), events)) })
 }
 
-async fn read(
-    app: App,
-    context: RequestContext,
-    accepted: AcceptedNote,
-    mut audit_guard: AuditGuard,
-) -> Result<Extraction, Rejection> {
-    let outcome = tokio::select! {
-        biased;
-        outcome = note::read(&app, &context, &accepted.job, &mut audit_guard) => outcome,
-        problem = access::must_end(&app, accepted.job.priority.principal.as_ref(), &context.id) => Err(Box::new(problem)),
-    };
-    let (status, code) = match &outcome {
-        Ok(_) => (StatusCode::OK, None),
-        Err(problem) => (problem.code.status(), Some(problem.code.name())),
-    };
-    let note_chars = audit_guard.finish(status, code).note_chars;
-    let milliseconds = milliseconds(context.arrived.elapsed());
-    tracing::info!(request_id = &*context.id, route = ROUTE, code, milliseconds, note_chars, "stream ended");
-    outcome
-}
-
 impl EventStream {
     async fn next(&mut self) -> Option<Event> {
-        while self.pending.is_empty() && !self.ended {
+        while self.pending.is_empty() && !self.reading.has_ended() {
             tokio::select! {
                 biased;
                 Some(update) = self.updates.recv() => self.pass_on(update),
-                outcome = &mut self.reading => {
-                    // The task ends with an error only after a panic, which is an internal error.
-                    let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&self.request_id).into()));
-                    self.end(outcome);
-                }
+                outcome = self.reading.outcome() => self.end(outcome),
             }
         }
         self.pending.pop_front()
@@ -217,13 +149,8 @@ impl EventStream {
                 self.send_missing_fields(&answer);
                 self.send("result", &answer);
             }
-            Err(problem) => {
-                // A problem has a `type` of its own.
-                let problem = Problem::clone(&problem).with_kind("error");
-                self.push("error", &NestedProblem::from(problem));
-            }
+            Err(problem) => self.pending.push_back(error_event(&problem)),
         }
-        self.ended = true;
     }
 
     /// Sends the fields that had no event: from the rules engine, the cache, a note in chunks or a repaired answer.
@@ -236,21 +163,6 @@ impl EventStream {
     }
 
     fn send<T: Serialize>(&mut self, name: &'static str, data: &T) {
-        self.push(name, &EventData { kind: name, data });
-    }
-
-    fn push<T: Serialize>(&mut self, name: &'static str, data: &T) {
-        // Serializing these types cannot fail. If it does, the client gets the event without data.
-        let event = Event::default().event(name);
-        self.pending.push_back(event.clone().json_data(data).unwrap_or(event));
-    }
-}
-
-impl Drop for EventStream {
-    fn drop(&mut self) {
-        if !self.ended {
-            let (_, code) = CALLER_VANISHED;
-            tracing::info!(request_id = &*self.request_id, route = ROUTE, code, "stream ended");
-        }
+        self.pending.push_back(event(name, data));
     }
 }

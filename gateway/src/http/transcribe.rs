@@ -11,20 +11,17 @@ use axum::{
 use utoipa::ToSchema;
 
 use super::{
-    App, access,
-    audit_record::AuditGuard,
-    body,
+    App, access, body,
     context::RequestContext,
     error::{ErrorCode, Problem},
-    rate_limit,
-    recording::{self, RecordingFormat, violation},
+    exchange::{Admitted, Exchange},
+    note::Rejection,
+    recording::{self, FormTerms, RecordingFormat, violation},
 };
 use crate::{
-    admission::QueuePriority,
     dictation::{Audio, AudioFault, Dictation, DictationError, Transcript},
     extraction::{Deadline, StageTimings},
-    memory::{MemoryReservation, Purpose},
-    rate_limiter::RateLimitState,
+    memory::MemoryReservation,
 };
 
 const ROUTE: &str = "/api/v1/transcribe";
@@ -51,9 +48,16 @@ pub(super) struct RecordingForm {
     /// The recording: wav, mp3 or webm, by its bytes.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
+    /// The model, as `GET /api/v1/models` names it; no other is accepted.
+    #[schema(required = false, nullable = false, example = "whisper-1")]
+    model: Option<String>,
+    /// The language, as `GET /api/v1/models` names it; no other is accepted.
+    #[schema(required = false, nullable = false, example = "en")]
+    language: Option<String>,
+    /// 0; nothing else is accepted.
+    #[schema(required = false, nullable = false, minimum = 0, maximum = 0, example = 0)]
+    temperature: Option<f64>,
 }
-
-type Refused = Box<(Problem, Option<RateLimitState>)>;
 
 /// Transcribes a recording.
 ///
@@ -74,21 +78,11 @@ pub(super) async fn transcribe(
     let Some(dictation) = app.dictation.clone() else {
         return ErrorCode::TranscribeOff.problem(&context.id).into_response();
     };
-    let principal = access::principal(&request);
-    let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, principal.clone());
-    let outcome = tokio::select! {
-        biased;
-        outcome = answer(&app, &dictation, &context, request, &mut audit_guard) => outcome,
-        problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(Box::new((problem, None))),
-    };
-    let (mut response, limit) = outcome.unwrap_or_else(|refused| (refused.0.into_response(), refused.1));
-    if let Some(limit) = limit {
-        rate_limit::add_headers(limit, response.headers_mut());
-    }
-    let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
-    let audit_record = audit_guard.finish(response.status(), code);
-    response.extensions_mut().insert(audit_record);
-    response
+    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
+    let principal = exchange.principal.clone();
+    let answer = answer(&app, &dictation, &context, request, &mut exchange);
+    let outcome = access::until_must_end(&app, principal.as_ref(), &context.id, answer).await;
+    exchange.finish(outcome)
 }
 
 async fn answer(
@@ -96,43 +90,29 @@ async fn answer(
     dictation: &Dictation,
     context: &RequestContext,
     request: Request,
-    audit_guard: &mut AuditGuard,
-) -> Result<(Response, Option<RateLimitState>), Refused> {
+    exchange: &mut Exchange,
+) -> Result<Response, Rejection> {
     let id = &context.id;
-    let without_limit = |problem| Box::new((problem, None));
-    let format = RecordingFormat::of(request.headers(), app.access.keys.is_some(), id);
-    let format = format.map_err(|problem| without_limit(*problem))?;
-    if app.state.readiness.is_draining() {
-        return Err(without_limit(ErrorCode::Draining.problem(id)));
-    }
-    let deadline = context.deadline(request.headers(), dictation.timeout);
-    let deadline = deadline.map_err(|violation| without_limit(Problem::invalid(vec![violation], id)))?;
-    let grant = rate_limit::CallerAllowance::of(app, &request).admit(app, id);
-    let grant = grant.map_err(|exceeded| {
-        let (problem, limit) = exceeded.into_problem(app);
-        Box::new((problem, Some(limit)))
-    })?;
-    let refuse = |problem: Problem| Box::new((problem, grant.rate_limit));
-    let priority = QueuePriority { principal: access::principal(&request), bulk: false, background: false };
-    let reservation = body::reserve(app, priority.principal.as_ref(), Purpose::Single);
-    let mut reservation = reservation.map_err(|code| refuse(code.problem(id)))?;
-    let bytes = receive(app, dictation, format, request, deadline, &mut reservation, id).await;
-    let bytes = bytes.map_err(|problem| refuse(*problem))?;
+    let format = RecordingFormat::of(request.headers(), app.access.keys.is_some(), id)?;
+    let admitted = exchange.admit(app, context, &request, dictation.timeout)?;
+    let Admitted { priority, deadline, mut reservation, grant: _grant } = admitted;
+    let bytes = receive(app, dictation, format, request, deadline, &mut reservation, id).await?;
+    let audit_guard = &mut exchange.audit_guard;
     audit_guard.record.body_bytes = bytes.len();
     let audio = Audio::check(&bytes, dictation.max_length);
-    let audio = audio.map_err(|fault| refuse(audio_problem(fault, dictation.max_length, id)))?;
+    let audio = audio.map_err(|fault| audio_problem(fault, dictation.max_length, id))?;
     audit_guard.begin_reading();
     let began = Instant::now();
     let outcome = dictation.transcribe(&bytes, audio, id, &priority, deadline).await;
     audit_guard.record.stages = Some(StageTimings { engine: began.elapsed(), ..StageTimings::default() });
     let transcript = outcome.map_err(|error| {
         tracing::warn!(request_id = &**id, cause = %error, "no transcript for a recording");
-        refuse(problem(error, dictation, id))
+        problem(error, dictation, id)
     })?;
     drop(bytes);
-    let json = serde_json::to_vec(&transcript).map_err(|_| refuse(ErrorCode::Internal.problem(id)))?;
+    let json = serde_json::to_vec(&transcript).map_err(|_| ErrorCode::Internal.problem(id))?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok(((StatusCode::OK, kind, reservation.attached_to(json)).into_response(), grant.rate_limit))
+    Ok((StatusCode::OK, kind, reservation.attached_to(json)).into_response())
 }
 
 /// Reads the body and takes the recording out of it.
@@ -164,7 +144,8 @@ async fn receive(
     reservation
         .grow(body.len().saturating_mul(COPIES))
         .map_err(|error| Box::new(ErrorCode::from(error).problem(id)))?;
-    let bytes = format.take(body).await.map_err(|violation| Box::new(Problem::invalid(vec![violation], id)))?;
+    let terms = FormTerms { model: dictation.model(), language: dictation.language() };
+    let bytes = format.take(body, &terms).await.map_err(|violation| Box::new(Problem::invalid(vec![violation], id)))?;
     if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
 }
 

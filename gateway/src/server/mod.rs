@@ -35,9 +35,10 @@ use crate::{
     readiness::Readiness,
     routing::Routing,
     rules::RulesEngine,
+    server_key::ServerKey,
     spool::SpoolSpace,
     telemetry::Metrics,
-    vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
+    vllm::{InstructModel, VllmEngine, VllmError, dns::ResolverSettings},
 };
 
 /// Connections that may wait to be accepted. A client above this limit retries after a second.
@@ -108,8 +109,8 @@ impl ServerError {
 pub struct Gateway {
     /// The services that the routes use.
     pub app: App,
-    /// The key of the model servers, which the operator can have read again.
-    pub server_key: Option<Arc<ServerKey>>,
+    /// The keys of the servers with models, which the operator can have read again.
+    pub server_keys: Vec<Arc<ServerKey>>,
     /// Changes the models behind the public name.
     pub model_switch: ModelSwitch,
     settings: Settings,
@@ -155,7 +156,8 @@ impl Gateway {
                 pipeline = pipeline.with_fallback(rules);
             }
         }
-        let asker = optional::asker(&settings, &metrics, cpu_pool_of_asker)?;
+        let (asker, asker_key) = optional::asker(&settings, &metrics, cpu_pool_of_asker)?;
+        let dictation = optional::dictation(&settings)?;
         let rate = settings.rate;
         let keys =
             settings.keys_file().map(|path| Keys::read(path, key_file_rules(&settings)).map(Arc::new)).transpose()?;
@@ -203,10 +205,12 @@ impl Gateway {
                 spool: Arc::new(spool_space(&settings.spool)),
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
-            dictation: optional::dictation(&settings)?,
+            dictation,
         };
-        let server_key = vllm.as_ref().and_then(|engine| engine.key());
-        Ok(Self { app, server_key, model_switch: ModelSwitch { routing, engine: vllm }, settings })
+        let dictation_key = app.dictation.as_ref().and_then(|dictation| dictation.key());
+        let server_keys = [vllm.as_ref().and_then(|engine| engine.key()), asker_key, dictation_key];
+        let server_keys = server_keys.into_iter().flatten().collect();
+        Ok(Self { app, server_keys, model_switch: ModelSwitch { routing, engine: vllm }, settings })
     }
 
     /// Checks that the files in the settings can be used, without serving.
@@ -216,10 +220,10 @@ impl Gateway {
         }
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         if let Some(path) = settings.vllm.api_key_file.as_deref().filter(|_| with_model) {
-            ServerKey::read(path).map_err(VllmError::from)?;
+            ServerKey::read(VllmEngine::KEY_SETTING, path).map_err(VllmError::from)?;
         }
         if let Some(path) = settings.ask.api_key_file.as_deref() {
-            ServerKey::of_ask(path).map_err(VllmError::from)?;
+            ServerKey::read(InstructModel::KEY_SETTING, path).map_err(VllmError::from)?;
         }
         code_files::load(&settings.codes)?;
         Dictation::new(&settings.transcribe, 0)?;

@@ -10,22 +10,29 @@ use crate::{
     dictation::Dictation,
     extraction::{CpuPool, Pipeline},
     rules::RulesEngine,
+    server_key::ServerKey,
     telemetry::Metrics,
     vllm::InstructModel,
 };
 
-/// Returns what answers questions: the record of the rules, and the model of `ask.url` if it is set.
-pub(super) fn asker(settings: &Settings, metrics: &Arc<Metrics>, cpu_pool: CpuPool) -> Result<Asker, ServerError> {
+/// Returns what answers questions: the record of the rules, and the model of `ask.url` if it is set, with the key of its
+/// server.
+pub(super) fn asker(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    cpu_pool: CpuPool,
+) -> Result<(Asker, Option<Arc<ServerKey>>), ServerError> {
     let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
     // The rules need no slot, so this admission never gives one.
-    let pipeline = Pipeline::new(rules, Admission::new(1, 0), settings.chunk.max_chars).with_cpu_pool(cpu_pool);
-    let asker = Asker::new(pipeline, RedFlags::of(&settings.ask.red_flags));
+    let pipeline = Pipeline::new(rules, Admission::new(1, 0), settings.chunk.max_chars).with_cpu_pool(cpu_pool.clone());
+    let asker = Asker::new(pipeline, RedFlags::of(&settings.ask.red_flags)).with_cpu_pool(cpu_pool);
     Ok(match InstructModel::new(&settings.ask, metrics)? {
         Some(model) => {
             let admission = Admission::new(settings.ask.in_flight, settings.admission.queue);
-            asker.with_model(Arc::new(model), admission)
+            let key = model.key();
+            (asker.with_model(Arc::new(model), admission), key)
         }
-        None => asker,
+        None => (asker, None),
     })
 }
 

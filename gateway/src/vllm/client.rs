@@ -7,7 +7,6 @@ use super::{
     constraint::RECORD_CONSTRAINT,
     fleet::{Fleet, ReplicaCall},
     ids::CallIds,
-    key::ServerKey,
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
@@ -22,6 +21,7 @@ use crate::{
     },
     readiness::Readiness,
     routing::{Caller, Routing},
+    server_key::ServerKey,
     telemetry::{Attempt, ModelCall, ModelCallResult, ModelCallSpan},
 };
 use bytes::Bytes;

@@ -17,7 +17,6 @@ use url::{Host, Url};
 
 use super::{
     dns::{self, ResolverSettings},
-    key::ServerKey,
     paths::Path,
     probe::Probe,
     trial::Trial,
@@ -29,6 +28,7 @@ use crate::{
     extraction::EngineError,
     readiness::{Readiness, ReplicaState, ReplicaStatus},
     routing::Routing,
+    server_key::ServerKey,
     telemetry::{Attempt, Metrics},
 };
 

@@ -19,7 +19,6 @@ use super::{
     envelope::is_present,
     events::EventDecoder,
     finite, fleet,
-    key::ServerKey,
     paths::{Path, Urls},
     wire,
 };
@@ -27,6 +26,7 @@ use crate::{
     ask::{AskModel, Asked, MOST_QUOTES, TextSink, Written, WrittenFuture},
     config::AskSettings,
     extraction::{Deadline, EngineError, EngineRequest, Finish, ModelName, ModelText},
+    server_key::ServerKey,
     telemetry::Metrics,
 };
 
@@ -54,6 +54,9 @@ pub struct InstructModel {
 }
 
 impl InstructModel {
+    /// The setting that names the file with the key of the server.
+    pub const KEY_SETTING: &'static str = "ask.api_key_file";
+
     /// Returns the model of the settings; `None` if they name no server. Fails if the key file cannot be used.
     pub fn new(settings: &AskSettings, metrics: &Arc<Metrics>) -> Result<Option<Self>, VllmError> {
         let Some(url) = settings.server() else { return Ok(None) };
@@ -61,7 +64,8 @@ impl InstructModel {
         if settings.is_readable_on_the_way() {
             tracing::warn!("questions and notes go to ask.url in plain HTTP over a public network: use https");
         }
-        let key = settings.api_key_file.as_deref().map(ServerKey::of_ask).transpose()?.map(Arc::new);
+        let key = settings.api_key_file.as_deref().map(|path| ServerKey::read(Self::KEY_SETTING, path));
+        let key = key.transpose()?.map(Arc::new);
         Ok(Some(Self {
             client: fleet::client(&url, None)?,
             url: Urls::below(&url).of(Path::ChatCompletions),
@@ -71,6 +75,12 @@ impl InstructModel {
             timeout: settings.timeout,
             metrics: Arc::clone(metrics),
         }))
+    }
+
+    /// Returns the key of the server, if it requires one.
+    #[must_use]
+    pub fn key(&self) -> Option<Arc<ServerKey>> {
+        self.key.clone()
     }
 
     fn body(&self, asked: &Asked) -> Value {

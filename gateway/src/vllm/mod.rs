@@ -14,7 +14,6 @@ mod finite;
 mod fleet;
 mod ids;
 mod instruct;
-mod key;
 mod logprobs;
 mod models;
 mod paths;
@@ -26,13 +25,15 @@ mod wire;
 
 use std::sync::Arc;
 
-pub use self::{
-    client::VllmEngine,
-    instruct::InstructModel,
-    key::{ServerKey, ServerKeyError},
-};
+pub use self::{client::VllmEngine, instruct::InstructModel};
 use self::{dns::ResolverSettings, fleet::Fleet};
-use crate::{config::Vllm, readiness::Readiness, routing::Routing, telemetry::Metrics};
+use crate::{
+    config::Vllm,
+    readiness::Readiness,
+    routing::Routing,
+    server_key::{ServerKey, ServerKeyError},
+    telemetry::Metrics,
+};
 
 /// Errors that prevent the engine from starting.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum VllmError {
 }
 
 impl VllmEngine {
+    /// The setting that names the file with the key of the servers.
+    pub const KEY_SETTING: &'static str = "vllm.api_key_file";
+
     /// Returns an engine on the servers of the settings, and starts the watchers that update their readiness. It must
     /// be called in a runtime.
     pub fn new(
@@ -60,7 +64,8 @@ impl VllmEngine {
     ) -> Result<Self, VllmError> {
         crate::tls::install();
         let urls = settings.urls();
-        let key = settings.api_key_file.as_deref().map(ServerKey::read).transpose()?.map(Arc::new);
+        let key = settings.api_key_file.as_deref().map(|path| ServerKey::read(Self::KEY_SETTING, path));
+        let key = key.transpose()?.map(Arc::new);
         for number in settings.plain_http_over_public_network() {
             tracing::warn!(
                 replica = format!("vllm-{number}"),

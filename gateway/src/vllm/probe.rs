@@ -13,11 +13,13 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::{
-    key::ServerKey,
     models::ModelList,
     paths::{Path, Urls},
 };
-use crate::{readiness::ReplicaStatus, routing::Routing};
+use crate::{
+    server_key::ServerKey,
+    {readiness::ReplicaStatus, routing::Routing},
+};
 
 /// Time limit of each request of a check.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, http::Request, routing::post};
 use futures_util::{StreamExt, stream};
-use gateway::{config::Settings, http, server::Gateway};
+use gateway::{access, config::Settings, http, server::Gateway};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -280,4 +280,39 @@ async fn a_stream_of_the_record_ends_with_the_answer_of_ask_and_a_failure_is_the
     let (_, _, text) = send(&router, request("/api/v1/ask/stream", &smokes())).await;
     let found = events(std::str::from_utf8(&text).unwrap());
     assert_eq!((found.len(), &found[0].1["code"]), (1, &json!("upstream_failed")));
+}
+
+/// A stream is work until its last event, so it keeps the place of its key.
+#[tokio::test]
+async fn a_stream_holds_its_place_among_the_notes_of_its_key() {
+    let permits = Arc::new(Semaphore::new(0));
+    let fake = fake_vllm::start(vec![Act::Pieces(vec!["{"], Arc::clone(&permits))]).await;
+    let (folder, key) = (tempfile::tempdir().unwrap(), access::new_key().unwrap());
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, format!("{} at_once=1", access::line_for("ward", &key).unwrap())).unwrap();
+    let router = with_settings(|settings| {
+        settings.auth_keys_file = Some(keys);
+        settings.ask.url = Some(format!("http://{}", fake.address));
+        "instruct".clone_into(&mut settings.ask.model);
+    });
+    let keyed = |path: &str, body: &Value| {
+        let mut request = request(path, body);
+        request.headers_mut().insert("x-api-key", key.parse().unwrap());
+        request
+    };
+    let body = router.clone().oneshot(keyed("/api/v1/ask/stream", &smokes())).await.unwrap().into_body();
+    while fake.bodies.lock().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let stage = json!({"text": NOTE, "question": "Stage?"});
+    for path in ["/api/v1/ask", "/api/v1/ask/stream"] {
+        let (status, headers, _) = send(&router, keyed(path, &stage)).await;
+        assert_eq!(status, 429, "{path}");
+        assert!(headers.contains_key("ratelimit") && headers.contains_key("retry-after"), "{path}: {headers:?}");
+    }
+    // Whoever leaves makes room.
+    drop(body);
+    while send(&router, keyed("/api/v1/ask", &stage)).await.0 == 429 {
+        tokio::task::yield_now().await;
+    }
 }

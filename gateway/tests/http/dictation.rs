@@ -250,3 +250,51 @@ async fn what_was_heard_is_in_the_answer_alone() {
     let counted = "gateway_notes_total{route=\"/api/v1/transcribe\",code=\"ok\"} 1";
     assert!(metrics.contains(counted), "{metrics}");
 }
+
+#[tokio::test]
+async fn a_client_of_openai_s_api_may_name_what_is_done_anyway() {
+    let server = start(Hears::Text("Stage four.")).await;
+    let router = router(settings(&server));
+    let (_, _, models) = send(&router, Request::get("/api/v1/models").body(Body::empty()).unwrap()).await;
+    let models: Value = serde_json::from_slice(&models).unwrap();
+    assert_eq!(models["transcribe"], json!({"model": "whisper-1", "language": "en"}));
+    let part = |name: &str, value: &str| {
+        format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes()
+    };
+    for (name, value, field) in [
+        ("model", "whisper-1", None),
+        ("language", "en", None),
+        ("temperature", "0", None),
+        ("model", "gpt-4o-transcribe", Some("model")),
+        ("response_format", "json", Some("response_format")),
+        ("prompt", "CANARY", Some("prompt")),
+        ("CANARY", "CANARY", Some("")),
+    ] {
+        let (kind, file) = form(&wav(1));
+        let (status, _, answer) = transcribe(&router, kind, [part(name, value), file].concat()).await;
+        assert_eq!(status.as_u16(), if field.is_none() { 200 } else { 422 }, "{name}: {answer}");
+        assert!(!answer.to_string().contains("CANARY"), "{answer}");
+        assert_eq!(answer["errors"][0]["field"].as_str(), field, "{name}: {answer}");
+    }
+}
+
+/// A recording counts as one note of the budget: before it is sent to the server, and only if it was transcribed.
+#[tokio::test]
+async fn recordings_use_the_budget_of_their_key() {
+    let server = start(Hears::Text("Stage four.")).await;
+    let (folder, key) = (tempfile::tempdir().unwrap(), access::new_key().unwrap());
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, format!("{} budget=2/month", access::line_for("ward", &key).unwrap())).unwrap();
+    let mut settings = settings(&server);
+    settings.auth_keys_file = Some(keys);
+    settings.audit.path = Some(folder.path().join("audit.jsonl"));
+    let router = router(settings);
+    for (body, status, sent) in
+        [(wav(1), 200, 1), (b"no recording".to_vec(), 415, 1), (wav(1), 200, 2), (wav(1), 429, 2)]
+    {
+        let request = Request::post("/api/v1/transcribe").header("content-type", "audio/wav").header("x-api-key", &key);
+        let (got, _, answer) = send(&router, request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(got.as_u16(), status, "{}", String::from_utf8_lossy(&answer));
+        assert_eq!(server.requests.lock().await.len(), sent);
+    }
+}

@@ -109,7 +109,7 @@ async fn answer(State(upstream): State<Server>, request: Request<Body>) -> Respo
     let mut of_model = None;
     if head.method == "POST" {
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
-        let body: Value = serde_json::from_slice(&body).unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         of_model = body["model"].as_str().and_then(|model| upstream.by_model.lock().unwrap().get(model).cloned());
         upstream.posts.lock().unwrap().push((path.clone(), head.headers.clone(), body));
     }

@@ -1,7 +1,12 @@
 //! Made-up notes with questions: what is answered from the record, what a model may add, and what must never pass.
 #![expect(clippy::print_stdout, reason = "the figures of the document are printed here")]
 
-use std::sync::{Arc, Mutex};
+mod cost;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -13,7 +18,8 @@ use super::{
 use crate::{
     admission::Admission,
     extraction::{
-        Deadline, EngineError, EngineRequest, Finish, ModelName, ModelText, Note, OffsetUnit, Pipeline, TokenBudget,
+        CpuPool, Deadline, EngineError, EngineRequest, Finish, ModelName, ModelText, Note, OffsetUnit, Pipeline,
+        TokenBudget,
     },
     rules::RulesEngine,
 };
@@ -92,7 +98,30 @@ impl Bench {
         Self { model, with_model, without: Asker::new(pipeline(), flags()) }
     }
 
+    /// Returns a bench that reads long notes beside the async worker.
+    fn on_cores() -> Self {
+        let cpu_pool = CpuPool::new(2, 8);
+        let asker = || {
+            let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
+            let pipeline = Pipeline::new(rules, Admission::new(1, 0), 6_000).with_cpu_pool(cpu_pool.clone());
+            Asker::new(pipeline, RedFlags::default()).with_cpu_pool(cpu_pool.clone())
+        };
+        let bench = Self::new();
+        let model = Arc::<Scripted>::clone(&bench.model);
+        Self { with_model: asker().with_model(model, Admission::new(1, 1)), without: asker(), ..bench }
+    }
+
     async fn ask(&self, text: &str, question: &str, draft: Option<&str>) -> Result<(Reply, Kept), AskError> {
+        self.ask_within(Duration::from_mins(1), text, question, draft).await
+    }
+
+    async fn ask_within(
+        &self,
+        time: Duration,
+        text: &str,
+        question: &str,
+        draft: Option<&str>,
+    ) -> Result<(Reply, Kept), AskError> {
         let service = match draft {
             Some(draft) => {
                 *self.model.text.lock().unwrap() = Ok(draft.to_owned());
@@ -109,7 +138,7 @@ impl Bench {
         };
         let request = EngineRequest::plain(TokenBudget::Adjustable(64), Arc::from("test"));
         let kept = Kept::default();
-        let reply = service.ask(&asked, &request, &kept, Deadline::after(std::time::Duration::from_mins(1))).await?;
+        let reply = service.ask(&asked, &request, &kept, Deadline::after(time)).await?;
         for quote in reply.answer.quotes.iter().chain(&kept.0.lock().unwrap().0) {
             assert_eq!(text.get(quote.start..quote.end), Some(quote.quote.as_str()), "{question}");
         }

@@ -5,6 +5,7 @@
 mod report;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, Read},
@@ -21,6 +22,8 @@ pub use report::{CsvError, Report, Row};
 const LONGEST_LINE: u64 = 64 << 10;
 /// The name under which extractions without a key are added up.
 pub const NO_KEY: &str = "-";
+/// How the routes of questions begin.
+const QUESTIONS: &str = "/api/v1/ask";
 /// Most older files that are looked for.
 const MOST_OLDER: usize = 10_000;
 /// Most pairs of month and key. A key file has at most 100,000 keys; more names than this are no audit file.
@@ -29,9 +32,11 @@ const MOST_ROWS: usize = 1_000_000;
 /// What the extractions of one key in one month have used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Extractions.
+    /// Notes that were sent: extractions, questions and recordings.
     pub notes: u64,
-    /// Extractions that were answered with a record.
+    /// Notes that were sent with a question.
+    pub questions: u64,
+    /// Notes that were answered: with a record, an answer to the question, or a transcript.
     pub answered: u64,
     /// Notes that count against the budget of the key: those that were answered with a record, and those whose caller
     /// left while they were read.
@@ -94,6 +99,8 @@ const CALLER_LEFT: u16 = 499;
 struct Line {
     time: String,
     principal: Option<String>,
+    #[serde(default)]
+    route: Cow<'static, str>,
     status: u16,
     #[serde(default)]
     note_chars: u64,
@@ -151,6 +158,7 @@ impl Usage {
         let line = Line {
             time: String::new(),
             principal: entry.principal.clone(),
+            route: Cow::Borrowed(entry.route),
             status: entry.status,
             note_chars: entry.note_chars as u64,
             cached: entry.cached,
@@ -166,6 +174,7 @@ impl Usage {
         let used = self.by_month_and_key.entry((month, key)).or_default();
         let answered = (200..300).contains(&line.status);
         used.notes += 1;
+        used.questions += u64::from(line.route.starts_with(QUESTIONS));
         used.answered += u64::from(answered);
         used.counted += u64::from(counts(line.status, line.note_chars));
         used.cached += u64::from(line.cached);
@@ -224,6 +233,7 @@ impl Usage {
                 month: month.clone(),
                 key: name.clone(),
                 notes: used.notes,
+                questions: used.questions,
                 answered: used.answered,
                 failed: used.notes - used.answered,
                 cached: used.cached,

@@ -26,13 +26,16 @@ pub struct Row {
     /// The name of the key; `-` for extractions without one.
     #[schema(example = "trial-7")]
     pub key: String,
-    /// Extractions.
+    /// Notes that were sent: extractions, questions and recordings.
     #[schema(example = 3)]
     pub notes: u64,
-    /// Extractions that were answered with a record.
+    /// How many of the notes were sent with a question.
+    #[schema(example = 0)]
+    pub questions: u64,
+    /// Notes that were answered: with a record, an answer to the question, or a transcript.
     #[schema(example = 2)]
     pub answered: u64,
-    /// Extractions that ended with an error, or whose caller left.
+    /// Notes that ended with an error, or whose caller left.
     #[schema(example = 1)]
     pub failed: u64,
     /// Answers from the cache.
@@ -96,15 +99,16 @@ impl Report {
     }
 
     fn header(has_cost: bool) -> impl Iterator<Item = &'static str> {
-        let columns =
-            ["month", "key", "notes", "answered", "failed", "cached", "characters", "tokens", "engine_seconds"];
-        columns.into_iter().chain(has_cost.then_some("cost"))
+        let counts = ["notes", "questions", "answered", "failed", "cached", "characters", "tokens"];
+        let columns = ["month", "key"].into_iter().chain(counts).chain(["engine_seconds"]);
+        columns.chain(has_cost.then_some("cost"))
     }
 }
 
 impl Row {
     fn cells(&self, has_cost: bool) -> impl Iterator<Item = String> {
-        let counts = [self.notes, self.answered, self.failed, self.cached, self.characters, self.tokens];
+        let counts =
+            [self.notes, self.questions, self.answered, self.failed, self.cached, self.characters, self.tokens];
         let texts = [self.month.clone(), self.key.clone()];
         let cost = has_cost.then(|| format!("{:.2}", self.cost.unwrap_or_default()));
         texts

@@ -49,18 +49,19 @@ fn lines_are_added_up_by_month_and_key() {
         line("2026-11", Some("trial"), 200, 1_000),
         line("2026-11", Some("trial"), 503, 0),
         line("2026-11", Some("registry"), 200, 3_000),
+        line("2026-11", Some("registry"), 200, 2_000).replace("/api/v1/extract", "/api/v1/ask/stream"),
         line("2026-11", None, 200, 0),
     ]
     .concat();
     let report = usage(&lines).unwrap().report(None, None, None);
     let expected = "\
-month    key       notes  answered  failed  cached  characters  tokens  engine_seconds
-2026-10  trial         1         1       0       0         100      30             0.4
-2026-11  -             1         1       0       1         100      30             0.0
-2026-11  registry      1         1       0       0         100      30             3.0
-2026-11  trial         2         1       1       1         200      60             1.0";
+month    key       notes  questions  answered  failed  cached  characters  tokens  engine_seconds
+2026-10  trial         1          0         1       0       0         100      30             0.4
+2026-11  -             1          0         1       0       1         100      30             0.0
+2026-11  registry      2          1         2       0       0         200      60             5.0
+2026-11  trial         2          0         1       1       1         200      60             1.0";
     assert_eq!(report.table(), expected);
-    assert_eq!((report.lines, report.unreadable, report.untimed), (5, 0, 0));
+    assert_eq!((report.lines, report.unreadable, report.untimed), (6, 0, 0));
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn a_month_s_cost_is_shared_by_engine_time() {
     assert_eq!(costs("registry"), [30.0, 67.5]);
     assert_eq!(usage.report(Some("2026-11"), None, Some(90.0)).rows.len(), 2);
     let csv = usage.report(Some("2026-11"), Some("trial"), Some(90.0)).csv().unwrap();
-    assert_eq!(csv.lines().nth(1), Some("2026-11,trial,1,1,0,0,100,30,1.0,22.50"));
+    assert_eq!(csv.lines().nth(1), Some("2026-11,trial,1,0,1,0,0,100,30,1.0,22.50"));
 }
 
 #[test]

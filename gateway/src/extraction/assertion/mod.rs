@@ -24,7 +24,7 @@
 //!
 //! A planned treatment whose course the next sentences tell is present, see `course.rs`.
 
-use std::{fmt, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use super::Field;
 use crate::steps;
@@ -69,20 +69,32 @@ const POSITIVE: [&str; 8] =
 /// The sentences, sections and cues of one note.
 #[derive(Clone)]
 pub struct Context<'note> {
-    text: &'note str,
+    text: Cow<'note, str>,
     sentences: Vec<Sentence>,
     words: Vec<ScopeWord>,
     scopes: Vec<Scope>,
     denied: Vec<DeniedItem>,
 }
 
+impl Context<'static> {
+    /// Reads a note and keeps its text.
+    #[must_use]
+    pub fn of_owned(text: String) -> Self {
+        Self::read(Cow::Owned(text))
+    }
+}
+
 impl<'note> Context<'note> {
     /// Reads a note.
     #[must_use]
     pub fn of(text: &'note str) -> Self {
-        let sentences = sentences(text);
-        let mut folded = words::fold(text);
-        let denied = item_answers::read(text);
+        Self::read(Cow::Borrowed(text))
+    }
+
+    fn read(text: Cow<'note, str>) -> Self {
+        let sentences = sentences(&text);
+        let mut folded = words::fold(&text);
+        let denied = item_answers::read(&text);
         let mut scopes = scope::scopes(&mut folded, &sentences);
         // An answer denies the item before it, and not the words after it.
         scopes.retain(|scope| {

@@ -16,16 +16,13 @@ use super::{
     audit_record::AuditGuard,
     context::RequestContext,
     error::ErrorCode,
-    extract::{self, AcceptedBody, RejectedNote},
+    exchange::{Admitted, Exchange},
     note::{self, Rejection},
-    rate_limit,
     request::AskRequest,
 };
 use crate::{
-    admission::QueuePriority,
     ask::{AskAnswer, AskError, AskSink, AskSource, Asked, NoSink},
-    extraction::{Deadline, EngineRequest, ExtractError, TokenBudget},
-    rate_limiter::RateLimitState,
+    extraction::{EngineRequest, ExtractError, TokenBudget},
     telemetry::Route,
 };
 
@@ -49,42 +46,24 @@ pub(super) async fn ask(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let principal = access::principal(&request);
-    let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, principal.clone());
-    let mut rate_limit = None;
-    let outcome = tokio::select! {
-        biased;
-        outcome = respond(&app, &context, request, &mut audit_guard, &mut rate_limit) => outcome,
-        problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(Box::new(problem)),
-    };
-    let mut response = outcome.unwrap_or_else(|rejection| rejection.into_response());
-    if let Some(rate_limit) = rate_limit {
-        rate_limit::add_headers(rate_limit, response.headers_mut());
-    }
-    let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
-    let audit_record = audit_guard.finish(response.status(), code);
-    response.extensions_mut().insert(audit_record);
-    response
+    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
+    let principal = exchange.principal.clone();
+    let outcome = respond(&app, &context, request, &mut exchange);
+    let outcome = access::until_must_end(&app, principal.as_ref(), &context.id, outcome).await;
+    exchange.finish(outcome)
 }
 
 async fn respond(
     app: &App,
     context: &RequestContext,
     request: Request,
-    audit_guard: &mut AuditGuard,
-    rate_limit: &mut Option<RateLimitState>,
+    exchange: &mut Exchange,
 ) -> Result<Response, Rejection> {
-    let accepted = accept(app, context, request, audit_guard).await.map_err(|rejection| {
-        let (problem, limit_state) = *rejection;
-        *rate_limit = limit_state;
-        Box::new(problem)
-    })?;
-    *rate_limit = accepted.grant.rate_limit;
-    let AcceptedBody { body, priority, deadline, reservation, .. } = accepted;
-    let answer = answer(app, context, &body, (priority, deadline), audit_guard, &NoSink).await?;
+    let (asked, admitted) = accept(app, context, request, exchange).await?;
+    let answer = answer(app, context, &asked, &admitted, &mut exchange.audit_guard, &NoSink).await?;
     let json = serde_json::to_vec(&answer).map_err(|_| ErrorCode::Internal.problem(&context.id))?;
     let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok((StatusCode::OK, [media_type], reservation.attached_to(json)).into_response())
+    Ok((StatusCode::OK, [media_type], admitted.reservation.attached_to(json)).into_response())
 }
 
 /// Checks a question: media type, deadline, rate limits, body.
@@ -92,10 +71,10 @@ async fn accept(
     app: &App,
     context: &RequestContext,
     request: Request,
-    audit_guard: &mut AuditGuard,
-) -> Result<AcceptedBody<Asked>, RejectedNote> {
+    exchange: &mut Exchange,
+) -> Result<(Asked, Admitted), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check_ask(body);
-    extract::accept_body(app, context, request, audit_guard, parse, |asked: &Asked| &asked.note).await
+    exchange.accept_note(app, context, request, parse, |asked: &Asked| &asked.note).await
 }
 
 /// Answers a question within its deadline, and records that it was answered.
@@ -103,16 +82,16 @@ async fn answer(
     app: &App,
     context: &RequestContext,
     asked: &Asked,
-    (priority, deadline): (QueuePriority, Deadline),
+    admitted: &Admitted,
     audit_guard: &mut AuditGuard,
     sink: &dyn AskSink,
 ) -> Result<AskAnswer, Rejection> {
     let request = EngineRequest {
         traceparent: context.span.traceparent(context.trace.as_ref()).map(Into::into),
-        priority,
+        priority: admitted.priority.clone(),
         ..EngineRequest::plain(TokenBudget::Adjustable(1), Arc::clone(&context.id))
     };
-    match app.asker.ask(asked, &request, sink, deadline).await {
+    match app.asker.ask(asked, &request, sink, admitted.deadline).await {
         Ok(reply) => {
             app.state.metrics.count_question(&reply.answer);
             match (reply.answer.source, app.asker.model()) {

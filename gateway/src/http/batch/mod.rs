@@ -39,11 +39,11 @@ use super::{
     context::RequestContext,
     decoding,
     error::{ErrorCode, Problem},
+    event_stream::X_ACCEL_BUFFERING,
     media::{BodyFormat, Takes},
     note::Rejection,
     rate_limit::CallerAllowance,
     request::{BatchRequest, QueryOptions},
-    stream::X_ACCEL_BUFFERING,
 };
 use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
 

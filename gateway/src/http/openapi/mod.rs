@@ -204,6 +204,7 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::InvalidRequest,
         ErrorCode::NoSpeech,
         ErrorCode::RateLimited,
+        ErrorCode::BudgetExhausted,
         ErrorCode::Internal,
         ErrorCode::UpstreamRejected,
         ErrorCode::UpstreamFailed,

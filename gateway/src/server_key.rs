@@ -1,4 +1,5 @@
-//! The key that a model server requires. It comes from a file, so it is in no environment variable, argument or log.
+//! The key that a server of models requires: for notes, for questions, for recordings. It comes from a file, so it is in no
+//! environment variable, argument or log.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,7 +35,7 @@ pub enum ServerKeyError {
     NoKey(&'static str, PathBuf),
 }
 
-/// The key of the model servers, and its file, which is read again when the operator asks for it.
+/// The key of a server, and its file, which is read again when the operator asks for it.
 #[derive(Debug)]
 pub struct ServerKey {
     /// The setting that names the file.
@@ -47,21 +48,18 @@ pub struct ServerKey {
 }
 
 impl ServerKey {
-    /// Reads a key file. It blocks the calling thread for at most [`files::READ_WITHIN`].
-    pub fn read(path: &Path) -> Result<Self, ServerKeyError> {
-        Self::of_setting("vllm.api_key_file", path)
-    }
-
-    /// Reads the key file of the model that answers questions, as [`Self::read`] does.
-    pub fn of_ask(path: &Path) -> Result<Self, ServerKeyError> {
-        Self::of_setting("ask.api_key_file", path)
-    }
-
-    fn of_setting(setting: &'static str, path: &Path) -> Result<Self, ServerKeyError> {
+    /// Reads the key file that a setting names. It blocks the calling thread for at most [`files::READ_WITHIN`].
+    pub fn read(setting: &'static str, path: &Path) -> Result<Self, ServerKeyError> {
         let thread_path = path.to_owned();
         let bytes = files::with_timeout(files::READ_WITHIN, move || contents(&thread_path)).flatten();
         let value = RwLock::new(bearer(setting, path, bytes)?);
         Ok(Self { setting, path: path.to_owned(), value, reloading: tokio::sync::Mutex::default() })
+    }
+
+    /// Returns the setting that names the file.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        self.setting
     }
 
     /// Reads the file again and uses its key for all later requests.
@@ -77,7 +75,7 @@ impl ServerKey {
     }
 
     /// Returns the request with the current key.
-    pub(super) fn authorise(&self, request: RequestBuilder) -> RequestBuilder {
+    pub fn authorise(&self, request: RequestBuilder) -> RequestBuilder {
         request.header(header::AUTHORIZATION, self.value.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
@@ -123,14 +121,16 @@ mod tests {
             (&*"made-up-key".repeat(1_000), false),
         ] {
             fs::write(&path, text).unwrap();
-            let shown = format!("{:?}", ServerKey::read(&path));
+            let shown = format!("{:?}", ServerKey::read("vllm.api_key_file", &path));
             assert_eq!(shown.starts_with("Ok"), good, "{text}: {shown}");
             assert!(!shown.contains("made-up"), "{shown}");
         }
         fs::write(&path, "made-up-key\n").unwrap();
-        assert_eq!(value(&ServerKey::read(&path).unwrap()), "Bearer made-up-key");
-        assert!(ServerKey::read(folder.path()).unwrap_err().to_string().contains("no regular file"));
-        let nowhere = ServerKey::read(&folder.path().join("none")).unwrap_err().to_string();
+        assert_eq!(value(&ServerKey::read("vllm.api_key_file", &path).unwrap()), "Bearer made-up-key");
+        assert!(
+            ServerKey::read("vllm.api_key_file", folder.path()).unwrap_err().to_string().contains("no regular file")
+        );
+        let nowhere = ServerKey::read("vllm.api_key_file", &folder.path().join("none")).unwrap_err().to_string();
         assert!(nowhere.contains("vllm.api_key_file") && nowhere.contains("none"), "{nowhere}");
     }
     #[tokio::test]
@@ -138,7 +138,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         fs::write(&path, "made-up-first").unwrap();
-        let key = ServerKey::read(&path).unwrap();
+        let key = ServerKey::read("vllm.api_key_file", &path).unwrap();
         let breakages: [fn(&Path); 3] = [
             |path| fs::write(path, "made-up two\n").unwrap(),
             |path| fs::remove_file(path).unwrap(),
