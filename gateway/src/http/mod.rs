@@ -26,14 +26,15 @@ mod note;
 mod openapi;
 mod query;
 mod rate_limit;
-mod recording;
 pub mod request;
 mod request_record;
+mod scan;
 mod service;
 mod shadow;
 mod stream;
 mod transcribe;
 mod ui;
+mod upload;
 mod usage;
 
 use std::sync::{Arc, LazyLock};
@@ -67,6 +68,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ask::ask))
         .routes(routes!(ask::stream::stream))
         .routes(routes!(transcribe::transcribe))
+        .routes(routes!(scan::read_scan))
         .routes(routes!(jobs::create_job, jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::job_results))
@@ -82,7 +84,7 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 24] = [
+const EXACT: [Route; 25] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -91,6 +93,7 @@ const EXACT: [Route; 24] = [
     ask::ROUTE,
     ask::stream::ROUTE,
     "/api/v1/transcribe",
+    "/api/v1/scan",
     jobs::ROUTE,
     jobs::ONE,
     jobs::RESULTS,

@@ -1,41 +1,51 @@
 //! `POST /api/v1/transcribe`: turns a recording into a transcript for a person to check. It never returns a record.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     Extension,
+    body::Bytes,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use utoipa::ToSchema;
 
 use super::{
-    App, access,
-    audit_record::AuditGuard,
-    body,
+    App,
     context::RequestContext,
     error::{ErrorCode, Problem},
-    rate_limit,
-    recording::{self, RecordingFormat, violation},
+    upload::{self, Upload, UploadKind, violation},
 };
 use crate::{
     admission::QueuePriority,
     dictation::{Audio, AudioFault, Dictation, DictationError, Transcript},
-    extraction::{Deadline, StageTimings},
-    memory::{MemoryReservation, Purpose},
-    rate_limiter::RateLimitState,
+    extraction::Deadline,
 };
 
 const ROUTE: &str = "/api/v1/transcribe";
-/// How often a recording is in memory beside the body: taken out of its form, and in the form for the server.
-const COPIES: usize = 2;
 
-const TOO_LARGE: &str = "The recording is larger than this server takes (transcribe.max_bytes). Send it in parts, or compress it as mp3 or webm.";
+pub(super) const RECORDING: UploadKind = UploadKind {
+    route: ROUTE,
+    // Taken out of its form, and in the form for the server.
+    copies: 2,
+    accepted: "multipart/form-data, audio/wav, audio/mpeg, audio/webm",
+    // Recorders declare `video/webm` for sound too.
+    is_body: |media_type| media_type.starts_with("audio/") || media_type == "video/webm",
+    wrong_type: "Send the recording as the part `file` of a multipart/form-data, or as the body with Content-Type: \
+                 audio/wav, audio/mpeg or audio/webm.",
+    compressed: "Send the recording without Content-Encoding: sound is compressed already.",
+    other_site: "This service has no keys, so it takes no form from a page of another site. Send the recording as the \
+                 body, with Content-Type: audio/webm, audio/mpeg or audio/wav.",
+    other_part: "The form has a part other than `file`. Model, language and vocabulary are settings of the service.",
+    too_large: "The recording is larger than this server takes (transcribe.max_bytes). Send it in parts, or compress it \
+                as mp3 or webm.",
+    too_late: "The recording did not arrive in time. Send at least 1 KiB a second, and all of it before the deadline.",
+    not_whole: "The recording did not arrive whole: the connection broke, or its framing is wrong.",
+};
+
 const NO_SOUND: &str = "The bytes are no recording in wav, mp3 or webm with sound alone. The name and the declared type of a \
                         file do not count.";
-const TOO_LATE: &str =
-    "The recording did not arrive in time. Send at least 1 KiB a second, and all of it before the deadline.";
 const NO_TRANSCRIPT_IN_TIME: &str = "No transcript came in time. Send a shorter recording, or try again later.";
 const NOT_WHOLE: &str = "The transcription server read only a part of the recording. Try again, or send it in parts.";
 const REJECTED: &str = "The transcription server refused the request: its configuration (transcribe.model, \
@@ -52,8 +62,6 @@ pub(super) struct RecordingForm {
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
 }
-
-type Refused = Box<(Problem, Option<RateLimitState>)>;
 
 /// Transcribes a recording.
 ///
@@ -74,98 +82,40 @@ pub(super) async fn transcribe(
     let Some(dictation) = app.dictation.clone() else {
         return ErrorCode::TranscribeOff.problem(&context.id).into_response();
     };
-    let principal = access::principal(&request);
-    let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, principal.clone());
-    let outcome = tokio::select! {
-        biased;
-        outcome = answer(&app, &dictation, &context, request, &mut audit_guard) => outcome,
-        problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(Box::new((problem, None))),
-    };
-    let (mut response, limit) = outcome.unwrap_or_else(|refused| (refused.0.into_response(), refused.1));
-    if let Some(limit) = limit {
-        rate_limit::add_headers(limit, response.headers_mut());
-    }
-    let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
-    let audit_record = audit_guard.finish(response.status(), code);
-    response.extensions_mut().insert(audit_record);
-    response
+    upload::answer(&app, &context, &*dictation, request).await
 }
 
-async fn answer(
-    app: &App,
-    dictation: &Dictation,
-    context: &RequestContext,
-    request: Request,
-    audit_guard: &mut AuditGuard,
-) -> Result<(Response, Option<RateLimitState>), Refused> {
-    let id = &context.id;
-    let without_limit = |problem| Box::new((problem, None));
-    let format = RecordingFormat::of(request.headers(), app.access.keys.is_some(), id);
-    let format = format.map_err(|problem| without_limit(*problem))?;
-    if app.state.readiness.is_draining() {
-        return Err(without_limit(ErrorCode::Draining.problem(id)));
-    }
-    let deadline = context.deadline(request.headers(), dictation.timeout);
-    let deadline = deadline.map_err(|violation| without_limit(Problem::invalid(vec![violation], id)))?;
-    let grant = rate_limit::CallerAllowance::of(app, &request).admit(app, id);
-    let grant = grant.map_err(|exceeded| {
-        let (problem, limit) = exceeded.into_problem(app);
-        Box::new((problem, Some(limit)))
-    })?;
-    let refuse = |problem: Problem| Box::new((problem, grant.rate_limit));
-    let priority = QueuePriority { principal: access::principal(&request), bulk: false, background: false };
-    let reservation = body::reserve(app, priority.principal.as_ref(), Purpose::Single);
-    let mut reservation = reservation.map_err(|code| refuse(code.problem(id)))?;
-    let bytes = receive(app, dictation, format, request, deadline, &mut reservation, id).await;
-    let bytes = bytes.map_err(|problem| refuse(*problem))?;
-    audit_guard.record.body_bytes = bytes.len();
-    let audio = Audio::check(&bytes, dictation.max_length);
-    let audio = audio.map_err(|fault| refuse(audio_problem(fault, dictation.max_length, id)))?;
-    audit_guard.begin_reading();
-    let began = Instant::now();
-    let outcome = dictation.transcribe(&bytes, audio, id, &priority, deadline).await;
-    audit_guard.record.stages = Some(StageTimings { engine: began.elapsed(), ..StageTimings::default() });
-    let transcript = outcome.map_err(|error| {
-        tracing::warn!(request_id = &**id, cause = %error, "no transcript for a recording");
-        refuse(problem(error, dictation, id))
-    })?;
-    drop(bytes);
-    let json = serde_json::to_vec(&transcript).map_err(|_| refuse(ErrorCode::Internal.problem(id)))?;
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok(((StatusCode::OK, kind, reservation.attached_to(json)).into_response(), grant.rate_limit))
-}
+impl Upload for Dictation {
+    type Format = Audio;
+    type Answer = Transcript;
 
-/// Reads the body and takes the recording out of it.
-async fn receive(
-    app: &App,
-    dictation: &Dictation,
-    format: RecordingFormat,
-    request: Request,
-    deadline: Deadline,
-    reservation: &mut MemoryReservation,
-    id: &str,
-) -> Result<axum::body::Bytes, Box<Problem>> {
-    let too_large = || Box::new(ErrorCode::BodyTooLarge.problem(id).with_detail(TOO_LARGE));
-    let most = dictation.max_bytes.min(app.state.memory.largest_body());
-    let body = tokio::select! {
-        biased;
-        body = body::read(request.into_body(), most + recording::FORM_OVERHEAD, deadline, reservation) => body,
-        () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
-    };
-    let body = body.map_err(|code| match code {
-        ErrorCode::BodyTooLarge => too_large(),
-        ErrorCode::DeadlineExceeded => Box::new(code.problem(id).with_detail(TOO_LATE)),
-        ErrorCode::InvalidJson => {
-            let message = "The recording did not arrive whole: the connection broke, or its framing is wrong.";
-            Box::new(Problem::invalid(vec![violation("file", "whole", message)], id))
-        }
-        code => Box::new(code.problem(id)),
-    })?;
-    reservation
-        .grow(body.len().saturating_mul(COPIES))
-        .map_err(|error| Box::new(ErrorCode::from(error).problem(id)))?;
-    let bytes = format.take(body).await.map_err(|violation| Box::new(Problem::invalid(vec![violation], id)))?;
-    if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
+    const KIND: UploadKind = RECORDING;
+
+    fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn check(&self, bytes: &[u8], id: &str) -> Result<Audio, Problem> {
+        Audio::check(bytes, self.max_length).map_err(|fault| audio_problem(fault, self.max_length, id))
+    }
+
+    async fn read(
+        &self,
+        bytes: Bytes,
+        audio: Audio,
+        id: &str,
+        priority: &QueuePriority,
+        deadline: Deadline,
+    ) -> Result<Transcript, Problem> {
+        self.transcribe(&bytes, audio, id, priority, deadline).await.map_err(|error| {
+            tracing::warn!(request_id = id, cause = %error, "no transcript for a recording");
+            problem(error, self, id)
+        })
+    }
 }
 
 fn audio_problem(fault: AudioFault, longest: Duration, id: &str) -> Problem {

@@ -35,6 +35,7 @@ use crate::{
     readiness::Readiness,
     routing::Routing,
     rules::RulesEngine,
+    scan::{ScanReader, ScanSetupError},
     spool::SpoolSpace,
     telemetry::Metrics,
     vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
@@ -75,6 +76,9 @@ pub enum ServerError {
     /// The dictation cannot start.
     #[error(transparent)]
     Dictation(#[from] DictationSetupError),
+    /// Scans cannot be read.
+    #[error(transparent)]
+    Scan(#[from] ScanSetupError),
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(#[from] getrandom::Error),
@@ -204,6 +208,7 @@ impl Gateway {
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
             dictation: optional::dictation(&settings)?,
+            scan_reader: optional::scan_reader(&settings)?,
         };
         let server_key = vllm.as_ref().and_then(|engine| engine.key());
         Ok(Self { app, server_key, model_switch: ModelSwitch { routing, engine: vllm }, settings })
@@ -223,6 +228,7 @@ impl Gateway {
         }
         code_files::load(&settings.codes)?;
         Dictation::new(&settings.transcribe, 0)?;
+        ScanReader::new(&settings.scan, 0)?;
         Audit::check(&settings.audit)?;
         Ok(())
     }

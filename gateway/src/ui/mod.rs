@@ -29,6 +29,8 @@ pub(crate) struct Service {
     pub(crate) guarded: bool,
     /// Whether the service transcribes recordings.
     pub(crate) dictation: bool,
+    /// Whether the service reads scans.
+    pub(crate) scans: bool,
 }
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -108,6 +110,7 @@ pub(crate) fn page(service: &Service) -> String {
         .replace("{engine}", service.engine)
         .replace("{guarded}", yes_or_no(service.guarded))
         .replace("{dictation}", yes_or_no(service.dictation))
+        .replace("{scans}", yes_or_no(service.scans))
 }
 
 const fn yes_or_no(holds: bool) -> &'static str {
