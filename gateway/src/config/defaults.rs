@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AskSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice,
-    Fallback, Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings, ScanSettings, Settings,
-    SpoolSettings, Stickiness, Transcribe, UsageSettings, Vllm,
+    Fallback, Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings,
+    ScanSettings, Settings, SpoolSettings, Stickiness, Transcribe, UsageSettings, Vllm,
 };
 
 impl Default for Settings {

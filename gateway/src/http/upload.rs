@@ -282,7 +282,11 @@ mod tests {
             ("null", false, false),
             ("https://evil.example", true, true),
         ] {
-            assert_eq!(UploadFormat::of(&RECORDING, &from(origin), with_keys, "id").is_ok(), expected, "{origin} {with_keys}");
+            assert_eq!(
+                UploadFormat::of(&RECORDING, &from(origin), with_keys, "id").is_ok(),
+                expected,
+                "{origin} {with_keys}"
+            );
         }
     }
 

@@ -62,7 +62,9 @@ pub enum OcrSetupError {
     #[error("{0} cannot be started ({1}): install Debian's tesseract-ocr and poppler-utils")]
     Missing(&'static str, io::Error),
     /// Tesseract has not learned the language.
-    #[error("tesseract has no data for the language {0}: install Debian's tesseract-ocr-{0}, or choose another --language")]
+    #[error(
+        "tesseract has no data for the language {0}: install Debian's tesseract-ocr-{0}, or choose another --language"
+    )]
     Language(String),
 }
 
@@ -147,7 +149,8 @@ impl Drop for CancelOnDrop {
 async fn read(State(server): State<Arc<OcrServer>>, headers: HeaderMap, body: Body) -> Response {
     let began = Instant::now();
     let outcome = server.read(body).await;
-    let id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 64).unwrap_or_default();
+    let id =
+        headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 64).unwrap_or_default();
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match outcome {
         Ok(table) => {

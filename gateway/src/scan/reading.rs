@@ -230,7 +230,8 @@ mod tests {
         ];
         let read = ReadPages { pages: 4, lines };
         let text = review(read, LIMITS, Some("tesseract 5.3.0".to_owned()), "id").unwrap();
-        let expected = "Ärztin: Dr. Made-Up\n\nAssessment: BRAF V6O0E\nPlan;\n- osimertinib\n\u{c}\n\u{c}Plan: continue\n\u{c}";
+        let expected =
+            "Ärztin: Dr. Made-Up\n\nAssessment: BRAF V6O0E\nPlan;\n- osimertinib\n\u{c}\n\u{c}Plan: continue\n\u{c}";
         assert_eq!(text.transcript, expected);
         assert_eq!(marks(&text), [("V6O0E", LowConfidence), ("Plan;", Heading), ("Plan:", Heading)]);
         assert_eq!((text.pages, &*text.pages_without_text), (4, &[2, 4][..]));

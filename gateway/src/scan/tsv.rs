@@ -99,7 +99,7 @@ impl Place {
 
 fn share(percent: &str) -> Option<f64> {
     let percent: f64 = percent.trim().parse().ok()?;
-    (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
+    (0.0..=100.0).contains(&percent).then_some((percent * 100.0).round() / 10_000.0)
 }
 
 /// Returns a word without spaces and control characters.
@@ -142,7 +142,7 @@ pub(super) mod tests {
         assert_eq!(read.pages, 3);
         let lines: Vec<_> = read.lines.iter().map(|line| (line.page, line.is_apart, line.words.len())).collect();
         assert_eq!(lines, [(1, false, 2), (1, false, 1), (1, true, 1), (3, false, 1)]);
-        let words: Vec<_> = read.lines.iter().flat_map(|line| &line.words).map(|word| (&*word.text, word.confidence));
+        let words = read.lines.iter().flat_map(|line| &line.words).map(|word| (&*word.text, word.confidence));
         let words: Vec<_> = words.collect();
         assert_eq!(
             words,

@@ -60,13 +60,15 @@ const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 38] = [
+pub(crate) const FILES: [Asset; 40] = [
     module("app.js", include_str!("app.js")),
     module("ask.js", include_str!("ask.js")),
     module("batch.js", include_str!("batch.js")),
     module("calls.js", include_str!("calls.js")),
     module("clock.js", include_str!("clock.js")),
     module("dictation.js", include_str!("dictation.js")),
+    module("scan.js", include_str!("scan.js")),
+    module("transcript.js", include_str!("transcript.js")),
     module("doubt.js", include_str!("doubt.js")),
     module("examples.js", include_str!("examples.js")),
     module("files.js", include_str!("files.js")),

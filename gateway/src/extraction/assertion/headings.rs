@@ -108,9 +108,8 @@ pub(super) fn label(line: &[u8]) -> Option<Label> {
 fn is_damaged(line: &[u8], stop: usize) -> bool {
     let name = line.get(..stop).unwrap_or_default();
     let section = || heading(name).or_else(|| misread(name));
-    let withholds = |section| {
-        matches!(section, Section::Plan | Section::Allergies | Section::FamilyHistory | Section::Pending)
-    };
+    let withholds =
+        |section| matches!(section, Section::Plan | Section::Allergies | Section::FamilyHistory | Section::Pending);
     match line.get(stop) {
         Some(b';') => section().is_some(),
         Some(b'.') => section().is_some_and(withholds),
