@@ -26,7 +26,7 @@ def noisy(image: Image.Image, seed: int) -> Image.Image:
     image = image.rotate(chance.uniform(-1.3, 1.3), fillcolor=240, resample=Image.Resampling.BICUBIC)
     noise = Image.frombytes("L", SIZE, chance.randbytes(SIZE[0] * SIZE[1])).filter(ImageFilter.BoxBlur(1))
     shade = Image.linear_gradient("L").resize(SIZE).point(lambda value: 160 + value // 3)
-    return Image.blend(Image.blend(image, shade, 0.25), noise, 0.35)
+    return Image.blend(Image.blend(image, shade, 0.25), noise, 0.3)
 
 
 def coarse(image: Image.Image) -> Image.Image:

@@ -43,7 +43,7 @@ pub struct RunLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProgramFault {
     NotStarted,
-    /// The deadline passed, the processor's time was used up, or the caller left.
+    /// The deadline passed, or the caller left.
     TooSlow,
     /// It ended with an error, or broke a limit of memory.
     Failed,
@@ -111,12 +111,7 @@ impl Running {
         // A program may end its output before it ends.
         loop {
             match self.0.try_wait() {
-                Ok(Some(status)) if status.success() => return Ok(bytes),
-                Ok(Some(status)) => {
-                    use std::os::unix::process::ExitStatusExt;
-                    let is_slow = status.signal() == Some(PROCESSOR_TIME_IS_UP);
-                    return Err(if is_slow { ProgramFault::TooSlow } else { ProgramFault::Failed });
-                }
+                Ok(Some(status)) => return if status.success() { Ok(bytes) } else { Err(ProgramFault::Failed) },
                 Ok(None) if !is_late() => thread::sleep(LOOK / 10),
                 Ok(None) => return Err(ProgramFault::TooSlow),
                 Err(_) => return Err(ProgramFault::Failed),
@@ -124,9 +119,6 @@ impl Running {
         }
     }
 }
-
-/// SIGXCPU.
-const PROCESSOR_TIME_IS_UP: i32 = 24;
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -257,6 +257,7 @@ mod tests {
             ("Plan; scan", 0.95, Some("Plan;")),
             ("Plan. Scan", 0.95, Some("Plan.")),
             ("PIan:", 0.95, Some("PIan:")),
+            ("Pitan:", 0.95, Some("Pitan:")),
             ("Plan Osimertinib", 0.95, Some("Plan")),
             ("Treatment plan Osimertinib", 0.95, Some("Treatment plan")),
             ("Plan » Osimertinib", 0.95, Some("Plan")),

@@ -66,7 +66,9 @@ pub fn line_heading(line: &str) -> Option<LineHeading> {
         let has_mark = name.iter().any(|byte| matches!(byte, b';' | b'.' | b','));
         return Some(LineHeading { start, end: start + length, is_clear: heading(name).is_some() && !has_mark });
     }
-    let ends = bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric()).map(|(at, _)| at);
+    let is_word_end =
+        |pair: &[u8]| matches!(pair, [last, next] if last.is_ascii_alphanumeric() && !next.is_ascii_alphanumeric());
+    let ends = bytes.windows(2).zip(1..).filter(|(pair, _)| is_word_end(pair)).map(|(_, end)| end);
     let unmarked = |&end: &usize| {
         let goes_on = bytes.get(end..).unwrap_or_default().trim_ascii_start();
         let section = bytes.get(..end).and_then(|name| heading(name).or_else(|| misread(name)));
@@ -96,7 +98,8 @@ pub(super) fn label(line: &[u8]) -> Option<Label> {
     let colon = colon.or(stop.filter(|&stop| starts && is_damaged(line, stop)));
     let end = colon.or(whole.then_some(line.len()))?;
     let name = head.get(..end).unwrap_or_default();
-    let section = heading(name).or_else(|| colon.and_then(|_| misread(name)));
+    let mistaken = || colon.and_then(|_| misread(name).or_else(|| nearly(name)));
+    let section = heading(name).or_else(mistaken);
     // Markdown puts a heading between asterisks: "**Plan:** ..."
     let closing = colon.map_or(0, |_| 1 + line.iter().skip(end + 1).take_while(|&&byte| byte == b'*').count());
     let named = section.is_some() || (colon.is_some() && !name.is_empty());
@@ -108,14 +111,17 @@ pub(super) fn label(line: &[u8]) -> Option<Label> {
 fn is_damaged(line: &[u8], stop: usize) -> bool {
     let name = line.get(..stop).unwrap_or_default();
     let section = || heading(name).or_else(|| misread(name));
-    let withholds =
-        |section| matches!(section, Section::Plan | Section::Allergies | Section::FamilyHistory | Section::Pending);
     match line.get(stop) {
-        Some(b';') => section().is_some(),
+        Some(b';') => section().or_else(|| nearly(name)).is_some(),
         Some(b'.') => section().is_some_and(withholds),
         Some(b',') => line.len() == stop + 1 && section().is_some_and(withholds),
         _ => false,
     }
+}
+
+/// Returns whether nothing that stands in a section becomes true by it.
+fn withholds(section: Section) -> bool {
+    matches!(section, Section::Plan | Section::Allergies | Section::FamilyHistory | Section::Pending)
 }
 
 /// Returns the section of a heading whose letters a scan took for others: "PIan", "P1an", "Recomrnendations".
@@ -123,6 +129,25 @@ fn misread(name: &[u8]) -> Option<Section> {
     let start = name.iter().position(u8::is_ascii_alphanumeric)?;
     let end = name.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
     BLURRED.get(&*blurred(name.get(start..end)?)?).copied()
+}
+
+/// Returns the section of a heading with a letter too much, too little or wrong: "Pitan". Only of headings below which
+/// nothing becomes true, because another label may look like this too. The first letter must be right.
+fn nearly(name: &[u8]) -> Option<Section> {
+    let name = blurred(name.trim_ascii())?;
+    let is_near = |(known, section): &(&Vec<u8>, &Section)| {
+        known.first() == name.first() && withholds(**section) && is_one_edit_apart(known, &name)
+    };
+    BLURRED.iter().find(is_near).map(|(_, section)| *section)
+}
+
+fn is_one_edit_apart(one: &[u8], other: &[u8]) -> bool {
+    if one.len().abs_diff(other.len()) > 1 {
+        return false;
+    }
+    let alike = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let ends = one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count();
+    alike + ends + 1 >= one.len().max(other.len())
 }
 
 /// Returns a heading in which letters and digits that scans take for each other are one, without spaces. None for a
