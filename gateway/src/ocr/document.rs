@@ -14,7 +14,7 @@ const LARGEST_INFO: usize = 64 << 10;
 
 /// Why a scan is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OcrFault {
+pub(super) enum OcrFault {
     /// It is no picture and no PDF.
     #[error("the body is no PNG, JPEG, TIFF or PDF")]
     NoScan,

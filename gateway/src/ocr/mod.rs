@@ -25,10 +25,10 @@ use axum::{
 };
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout_at};
 
-use self::document::Document;
-pub use self::{
-    document::OcrFault,
-    program::{RunLimits, run_limited},
+pub use self::program::run_limited;
+use self::{
+    document::{Document, OcrFault},
+    program::RunLimits,
 };
 use crate::scan::ScanFormat;
 

@@ -30,13 +30,13 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// The limits of the programs that read one scan.
 #[derive(Clone, Debug)]
-pub struct RunLimits {
+pub(super) struct RunLimits {
     /// Maximum bytes of memory that a program may write to.
-    pub memory: u64,
+    pub(super) memory: u64,
     /// When all of them must have ended.
-    pub deadline: Instant,
+    pub(super) deadline: Instant,
     /// Set once nobody waits for the answer.
-    pub cancelled: Arc<AtomicBool>,
+    pub(super) cancelled: Arc<AtomicBool>,
 }
 
 /// Why a program has no output.

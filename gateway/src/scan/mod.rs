@@ -117,6 +117,6 @@ impl ScanReader {
         lease.end();
         let answer = answer?;
         let pages = tsv::parse(&answer.table).ok_or(ScanError::Failed)?;
-        reading::review(pages, self.limits, answer.engine, request_id).ok_or(ScanError::NoText)
+        reading::review(&pages, self.limits, answer.engine, request_id).ok_or(ScanError::NoText)
     }
 }

@@ -99,16 +99,15 @@ pub enum ScanReviewReason {
 }
 
 /// Returns the text of the pages that a server read; none if there is no letter and no digit in it.
-pub(super) fn review(read: ReadPages, limits: ReviewLimits, ocr: Option<String>, id: &str) -> Option<ScannedText> {
+pub(super) fn review(read: &ReadPages, limits: ReviewLimits, ocr: Option<String>, id: &str) -> Option<ScannedText> {
     let mut text = TextWriter::default();
     let (mut lines, mut words, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     let mut page = 1;
     for line in &read.lines {
         text.push(match (page == line.page, text.points) {
-            (true, 0) => "",
+            (true, 0) | (false, _) => "",
             (true, _) if line.is_apart => "\n\n",
             (true, _) => "\n",
-            (false, _) => "",
         });
         while page < line.page {
             text.push(PAGE_END);
@@ -229,7 +228,7 @@ mod tests {
             line(3, false, "Plan: continue", &[0.85, 0.95]),
         ];
         let read = ReadPages { pages: 4, lines };
-        let text = review(read, LIMITS, Some("tesseract 5.3.0".to_owned()), "id").unwrap();
+        let text = review(&read, LIMITS, Some("tesseract 5.3.0".to_owned()), "id").unwrap();
         let expected =
             "Ärztin: Dr. Made-Up\n\nAssessment: BRAF V6O0E\nPlan;\n- osimertinib\n\u{c}\n\u{c}Plan: continue\n\u{c}";
         assert_eq!(text.transcript, expected);
@@ -266,7 +265,7 @@ mod tests {
             ("History of smoking", 0.85, None),
         ] {
             let read = ReadPages { pages: 1, lines: vec![line(1, false, text, &[confidence])] };
-            let text = review(read, LIMITS, None, "id").unwrap();
+            let text = review(&read, LIMITS, None, "id").unwrap();
             assert_eq!(text.words_to_review.first().map(|mark| &*mark.text), expected, "{}", text.transcript);
         }
     }
@@ -274,13 +273,13 @@ mod tests {
     #[test]
     fn a_word_without_a_confidence_is_for_review_and_no_letters_are_no_text() {
         let read = ReadPages { pages: 1, lines: vec![line(1, false, "Well.", &[])] };
-        let text = review(read, LIMITS, None, "id").unwrap();
+        let text = review(&read, LIMITS, None, "id").unwrap();
         assert_eq!(marks(&text), [("Well.", ScanReviewReason::LowConfidence)]);
         assert_eq!(text.lines[0].confidence, None);
         for text in ["|", "— ~"] {
             let read = ReadPages { pages: 1, lines: vec![line(1, false, text, &[0.95])] };
-            assert_eq!(review(read, LIMITS, None, "id"), None, "{text}");
+            assert_eq!(review(&read, LIMITS, None, "id"), None, "{text}");
         }
-        assert_eq!(review(ReadPages { pages: 2, lines: Vec::new() }, LIMITS, None, "id"), None);
+        assert_eq!(review(&ReadPages { pages: 2, lines: Vec::new() }, LIMITS, None, "id"), None);
     }
 }

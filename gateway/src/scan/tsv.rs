@@ -108,11 +108,11 @@ fn plain(text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     /// The head of a table.
-    pub(crate) const HEAD: &str =
+    const HEAD: &str =
         "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext\n";
 
     fn row(level: u8, page: usize, top: i64, confidence: &str, text: &str) -> String {

@@ -1,7 +1,7 @@
 // Scans: the picture of a page becomes text, and the words and headings of which OCR is not sure are shown.
 
 import { readScan } from './calls.js';
-import { REVIEW_REASONS } from './words.js';
+import { SCAN_REASONS } from './words.js';
 
 export const SCAN = {
   isOn: () => document.documentElement.dataset.scans === 'yes',
@@ -14,5 +14,5 @@ export const SCAN = {
     const missing = empty.length > 0 ? `No text was recognised on page ${empty.join(', ')}. ` : '';
     return `${missing}This is what was read. Compare all of it with the scan, and correct it above.`;
   },
-  why: ({ reason }) => REVIEW_REASONS[reason] ?? reason,
+  why: ({ reason }) => SCAN_REASONS[reason] ?? reason,
 };

@@ -69,6 +69,7 @@ fn the_page_has_a_text_for_every_code_of_an_answer() {
         ("ROLES", "TumourRole"),
         ("CONTRADICTIONS", "ContradictionKind"),
         ("REVIEW_REASONS", "ReviewReason"),
+        ("SCAN_REASONS", "ScanReviewReason"),
     ] {
         let names = document.pointer(&format!("/components/schemas/{schema}/enum")).unwrap();
         assert_eq!(json!(keys(object)), *names, "{schema}");

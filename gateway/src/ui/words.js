@@ -74,7 +74,7 @@ export const WARNINGS = {
   several_primaries: 'More than one tumour',
 };
 
-// What is said of a stretch of a transcript or of the text of a scan.
+// What is said of a stretch of a transcript.
 export const REVIEW_REASONS = {
   low_probability: 'perhaps heard wrongly',
   silence: 'perhaps nobody spoke',
@@ -83,6 +83,10 @@ export const REVIEW_REASONS = {
   drug: 'a drug',
   gene: 'a gene',
   marker: 'a marker',
+};
+
+// What is said of a stretch of the text of a scan.
+export const SCAN_REASONS = {
   heading: 'a heading that is damaged or hard to read: it decides what the lines below it mean',
   low_confidence: 'perhaps read wrongly',
 };

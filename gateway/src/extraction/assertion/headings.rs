@@ -2,7 +2,7 @@
 //!
 //! The headings are listed in `cues/headings.txt`. `sentences.rs` decides where a section ends.
 //!
-//! A scan damages headings: "Plan;", "Plan." and "PIan:" are "Plan:". What stands below such a heading must not become
+//! A scan damages headings: "Plan;", "Plan." and `PIan:` are "Plan:". What stands below such a heading must not become
 //! true, so it counts as one.
 
 use std::sync::LazyLock;
@@ -124,7 +124,7 @@ fn withholds(section: Section) -> bool {
     matches!(section, Section::Plan | Section::Allergies | Section::FamilyHistory | Section::Pending)
 }
 
-/// Returns the section of a heading whose letters a scan took for others: "PIan", "P1an", "Recomrnendations".
+/// Returns the section of a heading whose letters a scan took for others: `PIan`, `P1an`, `Recomrnendations`.
 fn misread(name: &[u8]) -> Option<Section> {
     let start = name.iter().position(u8::is_ascii_alphanumeric)?;
     let end = name.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
