@@ -115,8 +115,8 @@ async fn a_server_that_fails_leads_to_a_clear_error_in_time() {
     for (reads, status, code, sentence) in [
         (Reads::Status(400, "bad"), 502, "upstream_rejected", "configuration"),
         (Reads::Status(415, "bad"), 502, "upstream_rejected", "configuration"),
-        (Reads::Status(413, "bad"), 422, "invalid_request", "errors"),
-        (Reads::Status(422, "bad"), 422, "invalid_request", "errors"),
+        (Reads::Status(413, "bad"), 422, "invalid_request", "more pages"),
+        (Reads::Status(422, "bad"), 422, "invalid_request", "cannot be read"),
         (Reads::Status(429, ""), 503, "overloaded", "Too many scans"),
         (Reads::Status(500, ""), 502, "upstream_failed", "no text"),
         (Reads::Status(302, ""), 502, "upstream_failed", "no text"),
