@@ -102,13 +102,15 @@ impl Upload for ScanReader {
         self.timeout
     }
 
-    fn check(&self, bytes: &[u8], id: &str) -> Result<ScanFormat, Problem> {
-        ScanFormat::check(bytes).map_err(|fault| match fault {
-            ScanFault::Unknown => {
-                let problem = ErrorCode::UnsupportedMediaType.problem(id).with_detail(NO_SCAN);
-                problem.with_accepted(header::ACCEPT, TYPES)
-            }
-            ScanFault::CutOff => Problem::invalid(vec![violation("file", "whole", CUT_OFF)], id),
+    fn check(&self, bytes: &[u8], id: &str) -> Result<ScanFormat, Box<Problem>> {
+        ScanFormat::check(bytes).map_err(|fault| {
+            Box::new(match fault {
+                ScanFault::Unknown => {
+                    let problem = ErrorCode::UnsupportedMediaType.problem(id).with_detail(NO_SCAN);
+                    problem.with_accepted(header::ACCEPT, TYPES)
+                }
+                ScanFault::CutOff => Problem::invalid(vec![violation("file", "whole", CUT_OFF)], id),
+            })
         })
     }
 

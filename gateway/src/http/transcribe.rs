@@ -99,8 +99,8 @@ impl Upload for Dictation {
         self.timeout
     }
 
-    fn check(&self, bytes: &[u8], id: &str) -> Result<Audio, Problem> {
-        Audio::check(bytes, self.max_length).map_err(|fault| audio_problem(fault, self.max_length, id))
+    fn check(&self, bytes: &[u8], id: &str) -> Result<Audio, Box<Problem>> {
+        Audio::check(bytes, self.max_length).map_err(|fault| Box::new(audio_problem(fault, self.max_length, id)))
     }
 
     async fn read(

@@ -68,7 +68,7 @@ pub(super) trait Upload: Sync {
     /// Returns the maximum time from the arrival of a request to its answer.
     fn timeout(&self) -> Duration;
     /// Returns what the bytes are; a problem for a file that is not taken.
-    fn check(&self, bytes: &[u8], id: &str) -> Result<Self::Format, Problem>;
+    fn check(&self, bytes: &[u8], id: &str) -> Result<Self::Format, Box<Problem>>;
     /// Returns the answer to a file.
     fn read(
         &self,
@@ -129,7 +129,7 @@ async fn read<U: Upload>(
     let bytes = receive(app, upload, format, request, deadline, &mut reservation, id).await;
     let bytes = bytes.map_err(|problem| refuse(*problem))?;
     audit_guard.record.body_bytes = bytes.len();
-    let format = upload.check(&bytes, id).map_err(refuse)?;
+    let format = upload.check(&bytes, id).map_err(|problem| refuse(*problem))?;
     audit_guard.begin_reading();
     let began = Instant::now();
     let outcome = upload.read(bytes, format, id, &priority, deadline).await;
