@@ -52,9 +52,11 @@ pub(crate) fn table(lines: &[(&str, f64)]) -> String {
     let mut table = format!("{head}1\t1\t0\t0\t0\t0\t0\t0\t900\t900\t-1\t\n");
     for (number, (line, confidence)) in lines.iter().enumerate() {
         let top = number * 30;
-        table += &format!("4\t1\t1\t1\t{number}\t0\t0\t{top}\t900\t20\t-1\t\n");
+        let of_line = format!("4\t1\t1\t1\t{number}\t0\t0\t{top}\t900\t20\t-1\t\n");
+        table.push_str(&of_line);
         for word in line.split(' ') {
-            table += &format!("5\t1\t1\t1\t{number}\t1\t0\t{top}\t90\t20\t{confidence}\t{word}\n");
+            let of_word = format!("5\t1\t1\t1\t{number}\t1\t0\t{top}\t90\t20\t{confidence}\t{word}\n");
+            table.push_str(&of_word);
         }
     }
     table
