@@ -56,9 +56,9 @@ module.exports = async function check(page, base) {
   const documented = await operations(base);
   equal(await page.locator('.opblock').count(), documented.length, 'operations on the page');
   let examples = 0;
-  // A gateway as it starts has no jobs, no dictation and no counted usage: their routes answer that they are off, most of those
-  // of jobs need the id of a job, and dictation a recording.
-  const off = ({ path, of }) => of.tags.includes('jobs') || ['/api/v1/transcribe', '/api/v1/usage'].includes(path);
+  // A gateway as it starts has no jobs, no dictation, no scans and no counted usage: their routes answer that they are off, most of those
+  // of jobs need the id of a job, dictation a recording, and scans a picture.
+  const off = ({ path, of }) => of.tags.includes('jobs') || ['/api/v1/transcribe', '/api/v1/scan', '/api/v1/usage'].includes(path);
   const tried = documented.filter((operation) => !off(operation));
   expect(tried.length < documented.length, 'no operation that is off on the page');
   for (const operation of tried) examples += await tryOut(page, operation);

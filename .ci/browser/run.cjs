@@ -15,6 +15,7 @@ const manyAccess = require('./many-access.cjs');
 const page = require('./page.cjs');
 const proxies = require('./proxy.cjs');
 const review = require('./review.cjs');
+const scans = require('./scans.cjs');
 const timeline = require('./timeline.cjs');
 
 async function main([base, executablePath, writer, gateway, only = '']) {
@@ -30,7 +31,7 @@ async function main([base, executablePath, writer, gateway, only = '']) {
   const ofPage = ([name, options, check]) => [name, options, (one) => check(one, proxy.url, proxy)];
   const ofKeyed = (service) => ([name, options, check]) => [name, options, (one) => check(one, service)];
   const all = [
-    ...[...page, ...ask, ...access, ...dictation, ...corrections.ofPage, ...many.checks, ...manyAccess].map(ofPage), ...keyed.map(ofKeyed(guarded)), ...review.checks.map(ofFile(written)),
+    ...[...page, ...ask, ...access, ...dictation, ...scans, ...corrections.ofPage, ...many.checks, ...manyAccess].map(ofPage), ...keyed.map(ofKeyed(guarded)), ...review.checks.map(ofFile(written)),
     ...corrections.ofFile.map(ofFile(tenNotes)), ...timeline.ofFile.map(ofFile(patients)), ['docs', {}, (one) => docs(one, base)],
   ];
   const checks = all.filter(([name]) => name.includes(only));

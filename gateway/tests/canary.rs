@@ -3,6 +3,9 @@
 //! log.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
+#[path = "http/fake_ocr.rs"]
+#[expect(dead_code, reason = "other tests use the rest of this shared file")]
+mod fake_ocr;
 #[path = "http/fake_vllm.rs"]
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
@@ -16,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use fake_ocr::Reads;
 use fake_vllm::{Act, start};
 use fake_whisper::Hears;
 use gateway::{
@@ -91,6 +95,16 @@ async fn text_of_a_note_is_only_in_its_answer() {
     ] {
         secrets.extend(check_dictation(&client, hears).await);
     }
+    for reads in [
+        Reads::Table(fake_ocr::table(&[("Plan; Xylocanaryphone", 50.0)])),
+        Reads::Table(CANARY.to_owned()),
+        Reads::Status(422, CANARY),
+        Reads::Status(500, CANARY),
+        Reads::Hangs,
+        Reads::BreaksOff,
+    ] {
+        secrets.push(check_scans(&client, reads).await);
+    }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\""), "the log must be at level trace or debug");
     for secret in secrets {
@@ -133,6 +147,32 @@ async fn check_dictation(client: &reqwest::Client, hears: Hears) -> [String; 2] 
     let audit = std::fs::read_to_string(audit).unwrap();
     assert!(audit.lines().count() == 3 && !audit.contains(CANARY), "{audit}");
     [fake.address.to_string(), "made-up-upstream-key".to_owned()]
+}
+
+/// Sends scans to a gateway whose OCR server reads what `reads` says. Returns the address of that server.
+async fn check_scans(client: &reqwest::Client, reads: Reads) -> String {
+    let fake = fake_ocr::start(reads).await;
+    let mut settings = Settings::load(&Flags::default()).unwrap();
+    settings.scan.url = Some(format!("http://{}", fake.address));
+    settings.scan.timeout = Duration::from_secs(1);
+    settings.listen = "127.0.0.1:0".parse().unwrap();
+    let bound = Gateway::new(settings).unwrap().bind().await.unwrap();
+    let base = format!("http://{}", bound.address());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(bound.serve(async move { _ = stopped.await }, std::future::pending()));
+    let cut = [b"%PDF-1.7 ", CANARY.as_bytes()].concat();
+    for (kind, body) in [("image/png", fake_ocr::png(9)), ("application/pdf", cut), ("image/png", CANARY.into())] {
+        let request = client.post(format!("{base}/api/v1/scan")).header("content-type", kind).body(body);
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), format!("{:?}", response.headers()));
+        let text = response.text().await.unwrap();
+        assert!(!headers.contains(CANARY) && (status == 200) == text.contains(CANARY), "{status} {text}");
+    }
+    let metrics = client.get(format!("{base}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(!metrics.contains(CANARY));
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    fake.address.to_string()
 }
 
 /// Sends the same note in a stream and in batches. The client gets back the id of the note, and its text only in an

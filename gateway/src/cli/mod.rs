@@ -6,6 +6,7 @@ mod eval;
 mod greeting;
 mod hash_key;
 mod healthcheck;
+mod ocr;
 mod output;
 mod selftest;
 mod serve;
@@ -100,6 +101,11 @@ enum Command {
     Usage(usage::UsageArguments),
     /// Write results with the decisions of a person: accepted, changed, added, rejected values
     Reviewed(Box<bulk::ReviewedArguments>),
+    /// Read scans for the gateway with tesseract: the server of `scan.url`
+    Ocr(gateway::ocr::OcrArguments),
+    /// Run a program of `ocr`, in a process with limits of memory and time
+    #[command(hide = true)]
+    RunLimited(ocr::LimitedArguments),
     /// Read a file for `extract`, in a process with limits of memory and time
     #[command(hide = true)]
     ReadIsolated(bulk::IsolatedArguments),
@@ -132,8 +138,14 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             };
         }
         Command::ReadIsolated(arguments) => return bulk::read_isolated(arguments),
+        Command::RunLimited(ocr::LimitedArguments { memory, seconds, program }) => {
+            return gateway::ocr::run_limited(*memory, *seconds, program);
+        }
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}
+    }
+    if let Command::Ocr(arguments) = command {
+        return exit_code(runtime().and_then(|runtime| runtime.block_on(ocr::run(arguments, cli.flags.listen))));
     }
     let Options { config, listen, engine, vllm_url } = cli.flags;
     let engine_named = engine.is_some() || vllm_url.is_some();
@@ -145,9 +157,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(output::USAGE);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return exit_code(Err(format!("the async runtime cannot start: {error}").into())),
+        Err(error) => return exit_code(Err(error)),
     };
     match command {
         Command::CheckConfig => check_config(&settings),
@@ -159,6 +171,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         // The server runs on a worker thread: a task on the main thread would need another thread to wake it each time.
         _ => runtime.block_on(async { tokio::spawn(serve::run(settings, flags)).await.unwrap_or(ExitCode::FAILURE) }),
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| format!("the async runtime cannot start: {error}").into())
 }
 
 fn check_config(settings: &Settings) -> ExitCode {

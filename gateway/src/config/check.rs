@@ -53,7 +53,7 @@ impl Settings {
             self.jobs(),
             self.questions(),
         ];
-        let found = found.into_iter().chain([self.transcribe.fault()]);
+        let found = found.into_iter().chain([self.transcribe.fault(), self.scan.fault()]);
         if let Some(message) = found.flatten().next() {
             return Err(SettingsError::Contradiction(message));
         }

@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AskSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice,
-    Fallback, Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings, Settings,
-    SpoolSettings, Stickiness, Transcribe, UsageSettings, Vllm,
+    Fallback, Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, RoutingSettings,
+    ScanSettings, Settings, SpoolSettings, Stickiness, Transcribe, UsageSettings, Vllm,
 };
 
 impl Default for Settings {
@@ -38,6 +38,7 @@ impl Default for Settings {
             jobs: JobSettings::default(),
             ask: AskSettings::default(),
             transcribe: Transcribe::default(),
+            scan: ScanSettings::default(),
         }
     }
 }
@@ -125,6 +126,19 @@ impl Default for JobSettings {
 impl Default for CacheSettings {
     fn default() -> Self {
         Self { entries: 0, ttl: Duration::from_mins(10) }
+    }
+}
+
+impl Default for ScanSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            max_bytes: ByteSize::mib(10),
+            timeout: Duration::from_secs(90),
+            in_flight: 2,
+            review_below: 0.8,
+            heading_below: 0.9,
+        }
     }
 }
 

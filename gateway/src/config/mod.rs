@@ -11,6 +11,7 @@ mod load;
 mod networks;
 mod origin;
 mod routing;
+mod scan;
 mod sections;
 mod settings;
 mod transcribe;
@@ -29,6 +30,7 @@ pub use self::{
     load::{Flags, scheduler_variable},
     origin::OriginPattern,
     routing::{ModelWeight, RoutingFault, RoutingSettings, Stickiness},
+    scan::ScanSettings,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
         Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,

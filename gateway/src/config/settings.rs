@@ -14,6 +14,7 @@ use super::{
     host_name::HostName,
     listen_address::listen,
     routing::RoutingSettings,
+    scan::ScanSettings,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
         Limits, MetricsSettings, RateSettings, SpoolSettings, UsageSettings,
@@ -83,6 +84,8 @@ pub struct Settings {
     pub ask: AskSettings,
     /// The server that turns speech into text.
     pub transcribe: Transcribe,
+    /// The server that turns pictures of pages into text.
+    pub scan: ScanSettings,
 }
 
 /// The engine that reads notes.

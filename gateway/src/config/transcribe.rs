@@ -81,7 +81,8 @@ impl Transcribe {
     }
 }
 
-fn is_base(text: &str) -> bool {
+/// Returns whether a text is the URL of a server, without the path of its API.
+pub(super) fn is_base(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()

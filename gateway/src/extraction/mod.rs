@@ -42,7 +42,7 @@ mod word_runs;
 
 pub use crate::deadline::Deadline;
 pub use answer::{Answer, Unread};
-pub use assertion::{Assertion, Context, Section};
+pub use assertion::{Assertion, Context, LineHeading, Section, line_heading};
 pub use codes::{Code, CodeBasis, CodeFile, CodeFileError, CodeRowFault, CodeSystem};
 pub(crate) use codes::{CodeTable, CodeTableBuilder};
 pub use confidence::{Confidence, Likelihoods};

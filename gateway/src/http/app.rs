@@ -13,7 +13,7 @@ use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
     access::Keys, ask::Asker, audit::Audit, config::HostName, dictation::Dictation, extraction::Pipeline,
     in_flight::InFlightTracker, jobs::Jobs, memory::Memory, rate_limits::RateLimits, readiness::Readiness,
-    routing::Routing, spool::SpoolSpace, telemetry::Metrics,
+    routing::Routing, scan::ScanReader, spool::SpoolSpace, telemetry::Metrics,
 };
 
 /// Notes that the shadow model reads at once.
@@ -36,6 +36,8 @@ pub struct App {
     pub jobs: Option<Arc<Jobs>>,
     /// The dictation, if the settings have a server for it.
     pub dictation: Option<Arc<Dictation>>,
+    /// The reader of scans, if the settings have an OCR server for it.
+    pub scan_reader: Option<Arc<ScanReader>>,
 }
 
 /// Reads notes, and checks the requests that bring them.

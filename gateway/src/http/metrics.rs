@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The routes that read notes.
-pub(super) const NOTE_ROUTES: [Route; 9] = [
+pub(super) const NOTE_ROUTES: [Route; 10] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -31,6 +31,7 @@ pub(super) const NOTE_ROUTES: [Route; 9] = [
     ask::ROUTE,
     ask::stream::ROUTE,
     "/api/v1/transcribe",
+    "/api/v1/scan",
     jobs::ROUTE,
 ];
 /// The routes whose answer may be long, so that a caller may disconnect in its middle.

@@ -28,14 +28,15 @@ mod note;
 mod openapi;
 mod query;
 mod rate_limit;
-mod recording;
 pub mod request;
 mod request_record;
+mod scan;
 mod service;
 mod shadow;
 mod stream;
 mod transcribe;
 mod ui;
+mod upload;
 mod usage;
 
 use std::sync::{Arc, LazyLock};
@@ -69,6 +70,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ask::ask))
         .routes(routes!(ask::stream::stream))
         .routes(routes!(transcribe::transcribe))
+        .routes(routes!(scan::read_scan))
         .routes(routes!(jobs::create_job, jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::job_results))
@@ -84,7 +86,7 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 24] = [
+const EXACT: [Route; 25] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -93,6 +95,7 @@ const EXACT: [Route; 24] = [
     ask::ROUTE,
     ask::stream::ROUTE,
     "/api/v1/transcribe",
+    "/api/v1/scan",
     jobs::ROUTE,
     jobs::ONE,
     jobs::RESULTS,

@@ -1,38 +1,50 @@
 //! `POST /api/v1/transcribe`: turns a recording into a transcript for a person to check. It never returns a record.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     Extension,
+    body::Bytes,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use utoipa::ToSchema;
 
 use super::{
-    App, access, body,
+    App,
     context::RequestContext,
-    error::{ErrorCode, Problem},
-    exchange::{Admitted, Exchange},
-    note::Rejection,
-    recording::{self, FormTerms, RecordingFormat, violation},
+    error::{ErrorCode, Problem, Violation},
+    upload::{self, Upload, UploadKind, violation},
 };
 use crate::{
+    admission::QueuePriority,
     dictation::{Audio, AudioFault, Dictation, DictationError, Transcript},
-    extraction::{Deadline, StageTimings},
-    memory::MemoryReservation,
+    extraction::Deadline,
 };
 
 const ROUTE: &str = "/api/v1/transcribe";
-/// How often a recording is in memory beside the body: taken out of its form, and in the form for the server.
-const COPIES: usize = 2;
 
-const TOO_LARGE: &str = "The recording is larger than this server takes (transcribe.max_bytes). Send it in parts, or compress it as mp3 or webm.";
+pub(super) const RECORDING: UploadKind = UploadKind {
+    route: ROUTE,
+    // Taken out of its form, and in the form for the server.
+    copies: 2,
+    accepted: "multipart/form-data, audio/wav, audio/mpeg, audio/webm",
+    // Recorders declare `video/webm` for sound too.
+    is_body: |media_type| media_type.starts_with("audio/") || media_type == "video/webm",
+    wrong_type: "Send the recording as the part `file` of a multipart/form-data, or as the body with Content-Type: \
+                 audio/wav, audio/mpeg or audio/webm.",
+    compressed: "Send the recording without Content-Encoding: sound is compressed already.",
+    other_site: "This service has no keys, so it takes no form from a page of another site. Send the recording as the \
+                 body, with Content-Type: audio/webm, audio/mpeg or audio/wav.",
+    too_large: "The recording is larger than this server takes (transcribe.max_bytes). Send it in parts, or compress it \
+                as mp3 or webm.",
+    too_late: "The recording did not arrive in time. Send at least 1 KiB a second, and all of it before the deadline.",
+    not_whole: "The recording did not arrive whole: the connection broke, or its framing is wrong.",
+};
+
 const NO_SOUND: &str = "The bytes are no recording in wav, mp3 or webm with sound alone. The name and the declared type of a \
                         file do not count.";
-const TOO_LATE: &str =
-    "The recording did not arrive in time. Send at least 1 KiB a second, and all of it before the deadline.";
 const NO_TRANSCRIPT_IN_TIME: &str = "No transcript came in time. Send a shorter recording, or try again later.";
 const NOT_WHOLE: &str = "The transcription server read only a part of the recording. Try again, or send it in parts.";
 const REJECTED: &str = "The transcription server refused the request: its configuration (transcribe.model, \
@@ -78,75 +90,81 @@ pub(super) async fn transcribe(
     let Some(dictation) = app.dictation.clone() else {
         return ErrorCode::TranscribeOff.problem(&context.id).into_response();
     };
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let answer = answer(&app, &dictation, &context, request, &mut exchange);
-    let outcome = access::until_must_end(&app, principal.as_ref(), &context.id, answer).await;
-    exchange.finish(outcome)
+    upload::answer(&app, &context, &*dictation, request).await
 }
 
-async fn answer(
-    app: &App,
-    dictation: &Dictation,
-    context: &RequestContext,
-    request: Request,
-    exchange: &mut Exchange,
-) -> Result<Response, Rejection> {
-    let id = &context.id;
-    let format = RecordingFormat::of(request.headers(), app.access.keys.is_some(), id)?;
-    let admitted = exchange.admit(app, context, &request, dictation.timeout)?;
-    let Admitted { priority, deadline, mut reservation, grant: _grant } = admitted;
-    let bytes = receive(app, dictation, format, request, deadline, &mut reservation, id).await?;
-    let audit_guard = &mut exchange.audit_guard;
-    audit_guard.record.body_bytes = bytes.len();
-    let audio = Audio::check(&bytes, dictation.max_length);
-    let audio = audio.map_err(|fault| audio_problem(fault, dictation.max_length, id))?;
-    audit_guard.begin_reading();
-    let began = Instant::now();
-    let outcome = dictation.transcribe(&bytes, audio, id, &priority, deadline).await;
-    audit_guard.record.stages = Some(StageTimings { engine: began.elapsed(), ..StageTimings::default() });
-    let transcript = outcome.map_err(|error| {
-        tracing::warn!(request_id = &**id, cause = %error, "no transcript for a recording");
-        problem(error, dictation, id)
-    })?;
-    drop(bytes);
-    let json = serde_json::to_vec(&transcript).map_err(|_| ErrorCode::Internal.problem(id))?;
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok((StatusCode::OK, kind, reservation.attached_to(json)).into_response())
+impl Upload for Dictation {
+    type Format = Audio;
+    type Answer = Transcript;
+
+    const KIND: UploadKind = RECORDING;
+
+    fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// A client of OpenAI's API names its model in the form, and perhaps more: it must be what is done anyway.
+    fn check_part(&self, name: &str, value: &str) -> Result<(), Violation> {
+        FormTerms { model: self.model(), language: self.language() }.check(name, value)
+    }
+
+    fn check(&self, bytes: &[u8], id: &str) -> Result<Audio, Box<Problem>> {
+        Audio::check(bytes, self.max_length).map_err(|fault| Box::new(audio_problem(fault, self.max_length, id)))
+    }
+
+    async fn read(
+        &self,
+        bytes: Bytes,
+        audio: Audio,
+        id: &str,
+        priority: &QueuePriority,
+        deadline: Deadline,
+    ) -> Result<Transcript, Problem> {
+        self.transcribe(&bytes, audio, id, priority, deadline).await.map_err(|error| {
+            tracing::warn!(request_id = id, cause = %error, "no transcript for a recording");
+            problem(error, self, id)
+        })
+    }
 }
 
-/// Reads the body and takes the recording out of it.
-async fn receive(
-    app: &App,
-    dictation: &Dictation,
-    format: RecordingFormat,
-    request: Request,
-    deadline: Deadline,
-    reservation: &mut MemoryReservation,
-    id: &str,
-) -> Result<axum::body::Bytes, Box<Problem>> {
-    let too_large = || Box::new(ErrorCode::BodyTooLarge.problem(id).with_detail(TOO_LARGE));
-    let most = dictation.max_bytes.min(app.state.memory.largest_body());
-    let body = tokio::select! {
-        biased;
-        body = body::read(request.into_body(), most + recording::FORM_OVERHEAD, deadline, reservation) => body,
-        () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
-    };
-    let body = body.map_err(|code| match code {
-        ErrorCode::BodyTooLarge => too_large(),
-        ErrorCode::DeadlineExceeded => Box::new(code.problem(id).with_detail(TOO_LATE)),
-        ErrorCode::InvalidJson => {
-            let message = "The recording did not arrive whole: the connection broke, or its framing is wrong.";
-            Box::new(Problem::invalid(vec![violation("file", "whole", message)], id))
+/// How recordings are transcribed. A client of OpenAI's API names some of it in its form, the model always.
+#[derive(Clone, Copy, Debug)]
+struct FormTerms<'a> {
+    model: &'a str,
+    language: &'a str,
+}
+
+impl FormTerms<'_> {
+    /// Checks a part of the form beside the recording. No part is ignored.
+    fn check(&self, name: &str, value: &str) -> Result<(), Violation> {
+        let refused = |rule, message: &str| Err(violation(name, rule, message));
+        match name {
+            "model" if value == self.model => Ok(()),
+            "model" => {
+                refused("known_model", "This service transcribes with another model; GET /api/v1/models names it.")
+            }
+            "language" if value.eq_ignore_ascii_case(self.language) => Ok(()),
+            "language" => {
+                refused("known_language", "This service transcribes another language; GET /api/v1/models names it.")
+            }
+            "temperature" if value.trim().parse::<f64>().is_ok_and(|temperature| temperature == 0.0) => Ok(()),
+            "temperature" => refused("range", "This service transcribes with `temperature` 0. Leave the part out."),
+            "response_format" | "timestamp_granularities[]" | "include[]" => {
+                refused("one_format", "The answer has one form, a transcript for review in JSON. Leave the part out.")
+            }
+            "stream" => refused("one_format", "The answer is never streamed. Leave the part out."),
+            "prompt" => refused("own_vocabulary", "The vocabulary is a part of this service. Leave the part out."),
+            _ => {
+                let message =
+                    "The form has a part other than `file`, `model`, `language` and `temperature`. Leave it out.";
+                Err(violation("", "unknown_key", message))
+            }
         }
-        code => Box::new(code.problem(id)),
-    })?;
-    reservation
-        .grow(body.len().saturating_mul(COPIES))
-        .map_err(|error| Box::new(ErrorCode::from(error).problem(id)))?;
-    let terms = FormTerms { model: dictation.model(), language: dictation.language() };
-    let bytes = format.take(body, &terms).await.map_err(|violation| Box::new(Problem::invalid(vec![violation], id)))?;
-    if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
+    }
 }
 
 fn audio_problem(fault: AudioFault, longest: Duration, id: &str) -> Problem {
@@ -183,4 +201,33 @@ fn problem(error: DictationError, dictation: &Dictation, id: &str) -> Problem {
         DictationError::DeadlineExceeded => (ErrorCode::DeadlineExceeded, NO_TRANSCRIPT_IN_TIME),
     };
     code.problem(id).with_detail(detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_says_only_what_is_done_anyway() {
+        let terms = FormTerms { model: "whisper-1", language: "en" };
+        for (name, value, expected) in [
+            ("model", "whisper-1", None),
+            ("model", "whisper-2", Some("known_model")),
+            ("model", "", Some("known_model")),
+            ("language", "en", None),
+            ("language", "de", Some("known_language")),
+            ("temperature", "0.0", None),
+            ("temperature", "0.2", Some("range")),
+            ("temperature", "hot", Some("range")),
+            ("response_format", "json", Some("one_format")),
+            ("timestamp_granularities[]", "word", Some("one_format")),
+            ("stream", "true", Some("one_format")),
+            ("prompt", "EGFR", Some("own_vocabulary")),
+            ("CANARY", "x", Some("unknown_key")),
+        ] {
+            let checked = terms.check(name, value).err();
+            assert!(!format!("{checked:?}").contains("CANARY"));
+            assert_eq!(checked.map(|violation| violation.rule), expected, "{name} {value}");
+        }
+    }
 }

@@ -35,6 +35,7 @@ async fn page(State(app): State<App>) -> Response {
         engine: app.extractor.pipeline.engine().as_str(),
         guarded: app.access.keys.is_some(),
         dictation: app.dictation.is_some(),
+        scans: app.scan_reader.is_some(),
     });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

@@ -35,6 +35,7 @@ use crate::{
     readiness::Readiness,
     routing::Routing,
     rules::RulesEngine,
+    scan::{ScanReader, ScanSetupError},
     server_key::ServerKey,
     spool::SpoolSpace,
     telemetry::Metrics,
@@ -76,6 +77,9 @@ pub enum ServerError {
     /// The dictation cannot start.
     #[error(transparent)]
     Dictation(#[from] DictationSetupError),
+    /// Scans cannot be read.
+    #[error(transparent)]
+    Scan(#[from] ScanSetupError),
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(#[from] getrandom::Error),
@@ -206,6 +210,7 @@ impl Gateway {
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
             dictation,
+            scan_reader: optional::scan_reader(&settings)?,
         };
         let dictation_key = app.dictation.as_ref().and_then(|dictation| dictation.key());
         let server_keys = [vllm.as_ref().and_then(|engine| engine.key()), asker_key, dictation_key];
@@ -227,6 +232,7 @@ impl Gateway {
         }
         code_files::load(&settings.codes)?;
         Dictation::new(&settings.transcribe, 0)?;
+        ScanReader::new(&settings.scan, 0)?;
         Audit::check(&settings.audit)?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Creates the services that some sites leave off: questions to a model, and dictation.
+//! Creates the services that some sites leave off: questions to a model, dictation, and scans.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::{
     dictation::Dictation,
     extraction::{CpuPool, Pipeline},
     rules::RulesEngine,
+    scan::ScanReader,
     server_key::ServerKey,
     telemetry::Metrics,
     vllm::InstructModel,
@@ -45,4 +46,14 @@ pub(super) fn dictation(settings: &Settings) -> Result<Option<Arc<Dictation>>, S
         );
     }
     Ok(Dictation::new(&settings.transcribe, settings.admission.queue)?.map(Arc::new))
+}
+
+/// Returns the reader of scans of the settings; none if they name no OCR server.
+pub(super) fn scan_reader(settings: &Settings) -> Result<Option<Arc<ScanReader>>, ServerError> {
+    if settings.scan.is_readable_on_the_way() {
+        tracing::warn!(
+            "scans go to the OCR server in plain HTTP over a public network, where others can read them: use https"
+        );
+    }
+    Ok(ScanReader::new(&settings.scan, settings.admission.queue)?.map(Arc::new))
 }

@@ -5,7 +5,7 @@ import { Questions } from './ask.js';
 import { Refusal, extract, health } from './calls.js';
 import { startClock } from './clock.js';
 import { Corrections } from './corrections.js';
-import { Dictation } from './dictation.js';
+import { DICTATION } from './dictation.js';
 import { byId, element } from './dom.js';
 import { asCsv, asJson, save } from './download.js';
 import { EXAMPLES } from './examples.js';
@@ -19,9 +19,11 @@ import { PatientView } from './patient.js';
 import { showModes } from './modes.js';
 import { hideProblem, showProblem } from './problem.js';
 import { Reading } from './reading.js';
+import { SCAN } from './scan.js';
 import { codePoints } from './spans.js';
 import { enter } from './states.js';
 import { startTheme } from './theme.js';
+import { Transcript } from './transcript.js';
 import { FIELDS, counted } from './words.js';
 
 const service = document.documentElement.dataset;
@@ -32,7 +34,7 @@ const corrections = new Corrections({
   ...parts, reading, hasManyNotes: false, fileName: () => (many.isEmpty ? `decisions-${result.request_id}.jsonl` : 'decisions.jsonl'),
 });
 const many = new ManyNotes({ corrections, page: { enter, showNote: showOneOfMany, readKey, askForKey } });
-const dictation = new Dictation({ readKey, page: { fill, fail } });
+const transcripts = [DICTATION, SCAN].map((source) => new Transcript({ source, readKey, page: { fill, fail } }));
 const found = new FoundNotes(startMany);
 const patients = new PatientView({ many, reading, readKey, page: { open: (index) => many.open(index) } });
 const questions = new Questions({ reading, readKey });
@@ -48,7 +50,7 @@ function reset() {
   result = null;
   corrections.forget();
   questions.clear();
-  dictation.forget();
+  for (const transcript of transcripts) transcript.forget();
   reading.clear();
   hideProblem();
   byId('degraded').hidden = true;

@@ -78,11 +78,21 @@ export async function ask(text, question, { key, signal }) {
   }
 }
 
-// Returns the transcript of a recording. The bytes decide what it is; the type only says that it is no JSON.
-export async function transcribe(file, { key, signal }) {
+// Returns the transcript of a recording.
+export function transcribe(file, options) {
+  return textOf('api/v1/transcribe', file, options);
+}
+
+// Returns the text of a scan.
+export function readScan(file, options) {
+  return textOf('api/v1/scan', file, options);
+}
+
+// Returns the text that a file becomes. The bytes decide what it is; the type only says that it is no JSON.
+async function textOf(path, file, { key, signal }) {
   const headers = { 'Content-Type': 'application/octet-stream' };
   if (key) headers['X-API-Key'] = key;
-  const response = await send('api/v1/transcribe', file, { headers, signal });
+  const response = await send(path, file, { headers, signal });
   try {
     return await response.json();
   } catch (error) {

@@ -29,6 +29,8 @@ pub(crate) struct Service {
     pub(crate) guarded: bool,
     /// Whether the service transcribes recordings.
     pub(crate) dictation: bool,
+    /// Whether the service reads scans.
+    pub(crate) scans: bool,
 }
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -58,13 +60,15 @@ const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 38] = [
+pub(crate) const FILES: [Asset; 40] = [
     module("app.js", include_str!("app.js")),
     module("ask.js", include_str!("ask.js")),
     module("batch.js", include_str!("batch.js")),
     module("calls.js", include_str!("calls.js")),
     module("clock.js", include_str!("clock.js")),
     module("dictation.js", include_str!("dictation.js")),
+    module("scan.js", include_str!("scan.js")),
+    module("transcript.js", include_str!("transcript.js")),
     module("doubt.js", include_str!("doubt.js")),
     module("examples.js", include_str!("examples.js")),
     module("files.js", include_str!("files.js")),
@@ -108,6 +112,7 @@ pub(crate) fn page(service: &Service) -> String {
         .replace("{engine}", service.engine)
         .replace("{guarded}", yes_or_no(service.guarded))
         .replace("{dictation}", yes_or_no(service.dictation))
+        .replace("{scans}", yes_or_no(service.scans))
 }
 
 const fn yes_or_no(holds: bool) -> &'static str {

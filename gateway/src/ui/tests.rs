@@ -69,6 +69,7 @@ fn the_page_has_a_text_for_every_code_of_an_answer() {
         ("ROLES", "TumourRole"),
         ("CONTRADICTIONS", "ContradictionKind"),
         ("REVIEW_REASONS", "ReviewReason"),
+        ("SCAN_REASONS", "ScanReviewReason"),
     ] {
         let names = document.pointer(&format!("/components/schemas/{schema}/enum")).unwrap();
         assert_eq!(json!(keys(object)), *names, "{schema}");
@@ -77,7 +78,7 @@ fn the_page_has_a_text_for_every_code_of_an_answer() {
 
 #[test]
 fn the_page_loads_only_its_own_files() {
-    let html = page(&Service { max_note_chars: 7, engine: "rules", guarded: true, dictation: false });
+    let html = page(&Service { max_note_chars: 7, engine: "rules", guarded: true, dictation: false, scans: false });
     assert!(html.contains("data-max-note-chars=\"7\" data-engine=\"rules\" data-guarded=\"yes\""));
     assert!(!html.contains("style=") && !html.contains("onclick"));
     assert!(!html.contains("{legend}") && !html.contains("{corrections}"));

@@ -85,6 +85,12 @@ export const REVIEW_REASONS = {
   marker: 'a marker',
 };
 
+// What is said of a stretch of the text of a scan.
+export const SCAN_REASONS = {
+  heading: 'a heading that is damaged or hard to read: it decides what the lines below it mean',
+  low_confidence: 'perhaps read wrongly',
+};
+
 export const CONTRADICTIONS = {
   results_differ: 'Results differ',
   stages_differ: 'Stages differ',

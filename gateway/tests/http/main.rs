@@ -9,6 +9,7 @@ mod codes;
 mod dictation;
 mod empty_records;
 mod encodings;
+mod fake_ocr;
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
 mod fake_whisper;
@@ -19,6 +20,7 @@ mod metrics;
 mod model_answers;
 mod pages;
 mod patient;
+mod scans;
 mod sockets;
 mod stream;
 mod usage;
@@ -254,8 +256,8 @@ async fn the_examples_of_answers_have_the_keys_of_answers() {
     let mut checked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         let Some(operation) = item.get("post") else { continue };
-        // Jobs are off without a folder, and are answered with 202. Dictation is off without a server.
-        if operation["responses"].get("200").is_none() || path == "/api/v1/transcribe" {
+        // Jobs are off without a folder, and are answered with 202. Dictation and scans are off without a server.
+        if operation["responses"].get("200").is_none() || ["/api/v1/transcribe", "/api/v1/scan"].contains(&&**path) {
             continue;
         }
         let (media_type, asked) = operation["requestBody"]["content"].as_object().unwrap().iter().next().unwrap();

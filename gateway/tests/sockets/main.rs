@@ -21,6 +21,7 @@ mod model_answers;
 mod model_lists;
 mod model_routing;
 mod model_server;
+mod ocr;
 mod open_lines;
 mod process;
 mod replicas;

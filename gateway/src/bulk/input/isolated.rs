@@ -9,7 +9,6 @@
 use std::{
     io::{self, Read},
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitCode, Stdio},
     thread,
     time::Duration,
@@ -18,6 +17,7 @@ use std::{
 use rlimit::Resource;
 
 use super::Fault;
+use crate::own_program::own_program;
 
 /// Maximum bytes of memory that the process may write to.
 pub(super) const MEMORY: u64 = 48 << 20;
@@ -89,12 +89,6 @@ fn broke_a_limit() -> Fault {
 /// Returns the fault of a process that could not be started or reached.
 pub(super) fn not_started(cause: &io::Error) -> Fault {
     Fault::text("readable", format!("It was not read: the process that reads such files did not start ({cause})."))
-}
-
-/// Returns this program, also if its file was replaced since it began.
-fn own_program() -> io::Result<PathBuf> {
-    let running = Path::new("/proc/self/exe");
-    if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
 }
 
 /// Runs a reader inside its limits: at first the process sets them and starts itself anew. `limited` says whether it

@@ -1,6 +1,9 @@
 //! Recognises the start of a line: a bullet, a label such as "EGFR:", or a heading that opens a section.
 //!
 //! The headings are listed in `cues/headings.txt`. `sentences.rs` decides where a section ends.
+//!
+//! A scan damages headings: "Plan;", "Plan." and `PIan:` are "Plan:". What stands below such a heading must not become
+//! true, so it counts as one.
 
 use std::sync::LazyLock;
 
@@ -9,6 +12,8 @@ use crate::extraction::table::Table;
 
 /// Most bytes of a heading.
 const LONGEST_HEADING: usize = 48;
+/// Fewest bytes of a heading that is known with letters mistaken: short ones are too like other labels.
+const SHORTEST_BLURRED: usize = 4;
 
 static HEADINGS: LazyLock<Table<&'static [u8], Section>> = LazyLock::new(|| {
     let mut section = Section::Body;
@@ -32,6 +37,48 @@ static HEADINGS: LazyLock<Table<&'static [u8], Section>> = LazyLock::new(|| {
     names
 });
 
+/// The headings as [`blurred`] writes them.
+static BLURRED: LazyLock<Table<Vec<u8>, Section>> = LazyLock::new(|| {
+    let long = HEADINGS.iter().filter(|(name, _)| name.len() >= SHORTEST_BLURRED);
+    long.filter_map(|(name, section)| Some((blurred(name)?.to_vec(), *section))).collect()
+});
+
+/// A known heading at the start of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineHeading {
+    /// Where it begins, in bytes of the line.
+    pub start: usize,
+    /// The byte behind it.
+    pub end: usize,
+    /// Whether it is spelled as in the list, and a colon or the end of the line follows.
+    pub is_clear: bool,
+}
+
+/// Returns the known heading at the start of a line, for those who check a text that was read from paper. A heading
+/// that changes what the words below it mean is found without a colon too: "Plan Osimertinib".
+#[must_use]
+pub fn line_heading(line: &str) -> Option<LineHeading> {
+    let start = line.len() - line.trim_start().len();
+    let start = start + bullet(line.as_bytes().get(start..)?);
+    let bytes = line.as_bytes().get(start..)?.trim_ascii_end();
+    if let Some(Label { length, section: Some(_) }) = label(bytes) {
+        let name = bytes.get(..length)?;
+        let has_mark = name.iter().any(|byte| matches!(byte, b';' | b'.' | b','));
+        return Some(LineHeading { start, end: start + length, is_clear: heading(name).is_some() && !has_mark });
+    }
+    let is_word_end =
+        |pair: &[u8]| matches!(pair, [last, next] if last.is_ascii_alphanumeric() && !next.is_ascii_alphanumeric());
+    let ends = bytes.windows(2).zip(1..).filter(|(pair, _)| is_word_end(pair)).map(|(_, end)| end);
+    let unmarked = |&end: &usize| {
+        let goes_on = bytes.get(end..).unwrap_or_default().trim_ascii_start();
+        let section = bytes.get(..end).and_then(|name| heading(name).or_else(|| misread(name)));
+        section.is_some_and(|section| section != Section::Body) && !goes_on.first().is_some_and(u8::is_ascii_lowercase)
+    };
+    let starts = bytes.first().is_some_and(u8::is_ascii_uppercase);
+    let end = ends.take_while(|&at| at <= LONGEST_HEADING).filter(unmarked).last().filter(|_| starts)?;
+    Some(LineHeading { start, end: start + end, is_clear: false })
+}
+
 /// A label at the start of a line or sentence.
 pub(super) struct Label {
     /// Its length in bytes, with the colon.
@@ -48,17 +95,98 @@ pub(super) fn label(line: &[u8]) -> Option<Label> {
     // Without a colon, a heading fills its line and does not start with a lower-case letter.
     let starts = !line.first().is_some_and(u8::is_ascii_lowercase);
     let whole = line.len() <= LONGEST_HEADING && stop.is_none() && starts;
-    // A scan makes "Plan;" of "Plan:". What stands below such a heading must not become true.
-    let damaged = stop.filter(|&stop| starts && head.get(stop) == Some(&b';'));
-    let damaged = damaged.filter(|&stop| head.get(..stop).and_then(heading).is_some());
-    let colon = colon.or(damaged);
+    let colon = colon.or(stop.filter(|&stop| starts && is_damaged(line, stop)));
     let end = colon.or(whole.then_some(line.len()))?;
     let name = head.get(..end).unwrap_or_default();
-    let section = heading(name);
+    let mistaken = || colon.and_then(|_| misread(name).or_else(|| nearly(name)));
+    let section = heading(name).or_else(mistaken);
     // Markdown puts a heading between asterisks: "**Plan:** ..."
     let closing = colon.map_or(0, |_| 1 + line.iter().skip(end + 1).take_while(|&&byte| byte == b'*').count());
     let named = section.is_some() || (colon.is_some() && !name.is_empty());
     named.then_some(Label { length: end + closing, section })
+}
+
+/// Returns whether the sign at `stop` stands for the colon of a known heading. A full stop or a comma, which sentences
+/// have too, does so only where nothing below becomes true by it; a comma only at the end of its line.
+fn is_damaged(line: &[u8], stop: usize) -> bool {
+    let name = line.get(..stop).unwrap_or_default();
+    let section = || heading(name).or_else(|| misread(name));
+    match line.get(stop) {
+        Some(b';') => section().or_else(|| nearly(name)).is_some(),
+        Some(b'.') => section().is_some_and(withholds),
+        Some(b',') => line.len() == stop + 1 && section().is_some_and(withholds),
+        _ => false,
+    }
+}
+
+/// Returns whether nothing that stands in a section becomes true by it.
+fn withholds(section: Section) -> bool {
+    matches!(section, Section::Plan | Section::Allergies | Section::FamilyHistory | Section::Pending)
+}
+
+/// Returns the section of a heading whose letters a scan took for others: `PIan`, `P1an`, `Recomrnendations`.
+fn misread(name: &[u8]) -> Option<Section> {
+    let start = name.iter().position(u8::is_ascii_alphanumeric)?;
+    let end = name.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
+    BLURRED.get(&*blurred(name.get(start..end)?)?).copied()
+}
+
+/// Returns the section of a heading with a letter too much, too little or wrong: "Pitan". Only of headings below which
+/// nothing becomes true, because another label may look like this too. The first letter must be right.
+fn nearly(name: &[u8]) -> Option<Section> {
+    let name = blurred(name.trim_ascii())?;
+    let is_near = |(known, section): &(&Vec<u8>, &Section)| {
+        known.first() == name.first() && withholds(**section) && is_one_edit_apart(known, &name)
+    };
+    BLURRED.iter().find(is_near).map(|(_, section)| *section)
+}
+
+fn is_one_edit_apart(one: &[u8], other: &[u8]) -> bool {
+    if one.len().abs_diff(other.len()) > 1 {
+        return false;
+    }
+    let alike = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let ends = one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count();
+    alike + ends + 1 >= one.len().max(other.len())
+}
+
+/// Returns a heading in which letters and digits that scans take for each other are one, without spaces. None for a
+/// long text, and for one with other signs than those of headings.
+fn blurred(name: &[u8]) -> Option<Blurred> {
+    let mut letters = Blurred::default();
+    for (at, byte) in name.iter().enumerate() {
+        let letter = match byte.to_ascii_lowercase() {
+            b' ' => continue,
+            b'i' | b'1' | b'|' | b'!' => b'l',
+            b'0' => b'o',
+            b'5' => b's',
+            b'8' => b'b',
+            b'n' if at > 0 && name.get(at - 1).is_some_and(|before| before.eq_ignore_ascii_case(&b'r')) => {
+                letters.length -= 1;
+                b'm'
+            }
+            letter if letter.is_ascii_alphanumeric() || matches!(letter, b'/' | b'&') => letter,
+            _ => return None,
+        };
+        *letters.bytes.get_mut(letters.length)? = letter;
+        letters.length += 1;
+    }
+    Some(letters)
+}
+
+/// The letters of a heading, without memory of their own: every label of every note is looked up.
+#[derive(Default)]
+struct Blurred {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl std::ops::Deref for Blurred {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
 }
 
 /// Returns the section of a heading. Case and any decoration around the name are ignored.

@@ -46,6 +46,7 @@ mod tests;
 mod trie;
 mod words;
 
+pub use headings::{LineHeading, line_heading};
 use item_answers::DeniedItem;
 pub use kinds::{Assertion, Section};
 use lexicon::{REACH, Rule};

@@ -22,12 +22,14 @@ pub enum ErrorCode {
     JobsOff,
     UsageOff,
     TranscribeOff,
+    ScanOff,
     MethodNotAllowed,
     BodyTooLarge,
     UnsupportedMediaType,
     HostNotAllowed,
     InvalidRequest,
     NoSpeech,
+    NoText,
     RateLimited,
     BudgetExhausted,
     HeadTooLarge,
@@ -45,7 +47,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::Unauthorized,
@@ -54,12 +56,14 @@ impl ErrorCode {
         Self::JobsOff,
         Self::UsageOff,
         Self::TranscribeOff,
+        Self::ScanOff,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::HostNotAllowed,
         Self::InvalidRequest,
         Self::NoSpeech,
+        Self::NoText,
         Self::RateLimited,
         Self::BudgetExhausted,
         Self::HeadTooLarge,
@@ -122,6 +126,12 @@ impl ErrorCode {
                 "Dictation is off",
                 "This service transcribes nothing: its operator has not set transcribe.url (GATEWAY_TRANSCRIBE__URL), the address of a transcription server.",
             ),
+            Self::ScanOff => (
+                "scan_off",
+                404,
+                "Scans are off",
+                "This service reads no scans: its operator has not set scan.url (GATEWAY_SCAN__URL), the address of an OCR server.",
+            ),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 405,
@@ -157,6 +167,12 @@ impl ErrorCode {
                 422,
                 "No speech",
                 "No speech was recognised in the recording. Check the microphone, and record it again.",
+            ),
+            Self::NoText => (
+                "no_text",
+                422,
+                "No text",
+                "No text was recognised on the scan. Check that its pages are upright and not empty, and scan them again.",
             ),
             Self::RateLimited => (
                 "rate_limited",

@@ -24,8 +24,14 @@ const RATE_LIMIT_POLICY: Row = (
 const ACCEPT: Row = ("Accept", Type::String, "The media types that are read, if that is the reason.");
 const ACCEPT_ENCODING: Row =
     ("Accept-Encoding", Type::String, "The content codings that are read, if that is the reason.");
-const ALLOW_LIMITS: [&str; 5] =
-    ["/api/v1/extract", "/api/v1/extract/stream", "/api/v1/ask", "/api/v1/ask/stream", "/api/v1/transcribe"];
+const ALLOW_LIMITS: [&str; 6] = [
+    "/api/v1/extract",
+    "/api/v1/extract/stream",
+    "/api/v1/ask",
+    "/api/v1/ask/stream",
+    "/api/v1/transcribe",
+    "/api/v1/scan",
+];
 
 /// Documents the headers that an answer of a route has with this status.
 pub(super) fn add(response: &mut Response, path: &str, status: &str) {

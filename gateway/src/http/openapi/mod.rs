@@ -213,7 +213,23 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::Draining,
         ErrorCode::DeadlineExceeded,
     ];
+    const SCAN: &[ErrorCode] = &[
+        ErrorCode::ScanOff,
+        ErrorCode::BodyTooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::InvalidRequest,
+        ErrorCode::NoText,
+        ErrorCode::RateLimited,
+        ErrorCode::Internal,
+        ErrorCode::UpstreamRejected,
+        ErrorCode::UpstreamFailed,
+        ErrorCode::UpstreamUnavailable,
+        ErrorCode::Overloaded,
+        ErrorCode::Draining,
+        ErrorCode::DeadlineExceeded,
+    ];
     match path {
+        "/api/v1/scan" => SCAN,
         "/api/v1/transcribe" => TRANSCRIBE,
         "/api/v1/jobs" => JOBS,
         "/api/v1/jobs/{id}" | "/api/v1/jobs/{id}/results" => JOB,

@@ -268,7 +268,7 @@ mod tests {
             let schemas = parsed.components.unwrap().schemas;
             let missing =
                 new["components"]["schemas"].as_object().unwrap().keys().filter(|name| !schemas.contains_key(*name));
-            assert_eq!(missing.collect::<Vec<_>>(), ["NoteId", "RecordingForm"]);
+            assert_eq!(missing.collect::<Vec<_>>(), ["NoteId", "RecordingForm", "ScanForm"]);
         }
         let text = converted(&document(&DocumentSettings::default())).to_string();
         for keyword in ["\"null\"]", "{\"type\":\"null\"}", "\"const\":", "\"identifier\":"] {
