@@ -7,6 +7,7 @@ use super::{
     input::{Size, by_kind},
     outcome::{EntryOutcome, Skipped},
     output::RunTotals,
+    selection::SelectionCounts,
 };
 
 /// Counts of one run.
@@ -21,6 +22,8 @@ pub(super) struct RunCounts {
     /// Number of notes with each remark.
     remarks: BTreeMap<String, u64>,
     skipped: u64,
+    /// What `--select` decided.
+    selection: SelectionCounts,
     text_bytes: u64,
     /// Bytes of the inputs that are processed, and the part of them whose notes an earlier run had read.
     weight: u64,
@@ -37,6 +40,7 @@ impl RunCounts {
             needing_change: 0,
             remarks: BTreeMap::new(),
             skipped: 0,
+            selection: SelectionCounts::default(),
             text_bytes: 0,
             weight: 0,
             skipped_weight: 0,
@@ -51,6 +55,7 @@ impl RunCounts {
             }
             Some(code) => count(&mut self.failures, code),
         }
+        self.selection.add(outcome);
         self.needing_change += u64::from(outcome.needs_change);
         outcome.remarks.iter().for_each(|code| count(&mut self.remarks, code));
         self.weight += outcome.weight;
@@ -122,6 +127,9 @@ impl RunCounts {
         }
         if !self.remarks.is_empty() {
             let _ = write!(out, "\nread, but look at their warnings: {}", by_code(&self.remarks));
+        }
+        if let Some(selection) = self.selection.summary() {
+            let _ = write!(out, "\n{selection}");
         }
         if !self.size.passed_over.is_empty() {
             let _ = write!(
