@@ -21,6 +21,7 @@ mod pages;
 mod patient;
 mod sockets;
 mod stream;
+mod tokens;
 mod usage;
 
 use axum::{
