@@ -172,7 +172,12 @@ impl BulkArguments {
         self.check_keep(format)?;
         self.check_delimiter(format)?;
         self.check_tools(format)?;
-        self.selection.check(format)?;
+        if self.selection.select.is_some() && !format.has_warnings() {
+            return usage(
+                "--select needs a format that says which notes the model did not read: --format jsonl, json, csv, table, \
+                 xlsx, parquet, redcap or cbioportal",
+            );
+        }
         if self.resume && !format.is_resumable() {
             return usage("--resume needs an output format that it can read: --format jsonl or csv");
         }

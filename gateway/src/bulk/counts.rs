@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
+pub(super) use super::digits::grouped;
 use super::{
     input::{Size, by_kind},
     outcome::{EntryOutcome, Skipped},
@@ -165,19 +166,6 @@ fn rate(count: u64, seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of notes in a second")]
     let whole = rate.round() as u64;
     grouped(whole)
-}
-
-/// Returns the number in digits, in groups of three.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn clock(seconds: f64) -> String {

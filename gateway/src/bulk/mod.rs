@@ -6,6 +6,7 @@
 
 mod arguments;
 mod counts;
+mod digits;
 mod ending;
 mod error;
 mod formats;

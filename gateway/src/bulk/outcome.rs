@@ -6,8 +6,6 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::selection::Selected;
-
 use crate::{
     extraction::{CalendarDate, NoteRefusal},
     http::error::{ErrorCode, Problem, Violation},
@@ -79,6 +77,17 @@ pub(super) struct InputWarning {
     pub(super) code: &'static str,
     /// A sentence for a person, without text of the note.
     pub(super) message: String,
+}
+
+/// What `--select` decided about a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selected {
+    /// The rules see oncology, or cannot judge the note: the model reads it.
+    Seen,
+    /// The rules see no oncology; the model reads it as part of the sample.
+    Sampled,
+    /// The rules see no oncology; the model does not read it.
+    Skipped,
 }
 
 /// Where a note comes from: its position among the notes of the run, its patient and its day, as far as the input says.

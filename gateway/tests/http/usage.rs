@@ -170,7 +170,10 @@ async fn usage_is_one_s_own_and_that_of_all_for_an_admin() {
     let mut with_cost = settings(folder.path(), &lines);
     with_cost.usage.month_cost = Some(90.0);
     let keyed = Keyed::with(folder, with_cost);
-    assert_eq!(keyed.get("a", USAGE).await.1, json!({"rows": [], "budgets": [], "complete": true, "lines_lost": 0}));
+    assert_eq!(
+        keyed.get("a", USAGE).await.1,
+        json!({"rows": [], "budgets": [], "token_budgets": [], "complete": true, "lines_lost": 0})
+    );
     for name in ["a", "a", "b"] {
         assert_eq!(keyed.extract(name).await, 200);
     }

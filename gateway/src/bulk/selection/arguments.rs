@@ -2,8 +2,6 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::bulk::{BulkError, OutputFormat, arguments::usage};
-
 /// Which notes the model reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Select {
@@ -32,19 +30,6 @@ pub struct SelectionArguments {
     /// With --select: percent of the other notes that the model reads too, which shows what the rules miss (default: 1)
     #[arg(long, value_name = "PERCENT", requires = "select", value_parser = percent)]
     pub select_sample: Option<Share>,
-}
-
-impl SelectionArguments {
-    /// Rejects `--select` with a format that cannot say which notes the model did not read.
-    pub(in crate::bulk) fn check(&self, format: OutputFormat) -> Result<(), BulkError> {
-        if self.select.is_none() || format.has_warnings() {
-            return Ok(());
-        }
-        usage(
-            "--select needs a format that says which notes the model did not read: --format jsonl, json, csv, table, xlsx, \
-             parquet, redcap or cbioportal",
-        )
-    }
 }
 
 /// Parses a percentage from 0 to 100, of which four decimals count.

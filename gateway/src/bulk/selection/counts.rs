@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Selected;
 use crate::{
-    bulk::{counts::grouped, outcome::EntryOutcome},
+    bulk::{
+        digits::grouped,
+        outcome::{EntryOutcome, Selected},
+    },
     extraction::{Basis, EngineName, Field},
 };
 

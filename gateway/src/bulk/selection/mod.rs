@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub use self::arguments::SelectionArguments;
 use self::arguments::Share;
 pub(super) use self::counts::SelectionCounts;
-use super::outcome::{EntryOutcome, InputWarning, QueuedNote};
+use super::outcome::{EntryOutcome, InputWarning, QueuedNote, Selected};
 use crate::{
     admission::Admission,
     extraction::{Answer, AnswerOptions, Deadline, EngineRequest, Note, Pipeline, TokenBudget},
@@ -35,17 +35,6 @@ const SAMPLE_DOMAIN: &[u8] = b"gateway extract --select sample\0";
 const MILLION: u64 = 1_000_000;
 /// More than the rules need for the longest note.
 const LONGEST: Duration = Duration::from_mins(10);
-
-/// What was decided about a note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Selected {
-    /// The rules see oncology, or cannot judge the note: the model reads it.
-    Seen,
-    /// The rules see no oncology; the model reads it as part of the sample.
-    Sampled,
-    /// The rules see no oncology; the model does not read it.
-    Skipped,
-}
 
 /// Chooses the notes that the model reads.
 pub(super) struct Selection {
