@@ -161,12 +161,11 @@ impl EntryOutcome {
 fn with_warnings<T: Serialize>(result: &T, more: &[InputWarning]) -> Value {
     let mut result = serde_json::to_value(result).unwrap_or_default();
     let more = more.iter().map(|warning| json!({"code": warning.code, "field": null, "message": warning.message}));
-    match result.get_mut("warnings").and_then(Value::as_array_mut) {
-        Some(warnings) => warnings.extend(more),
-        None => {
-            let more = more.collect();
-            _ = result.as_object_mut().and_then(|result| result.insert("warnings".to_owned(), more));
-        }
+    if let Some(warnings) = result.get_mut("warnings").and_then(Value::as_array_mut) {
+        warnings.extend(more);
+    } else {
+        let more = more.collect();
+        _ = result.as_object_mut().and_then(|result| result.insert("warnings".to_owned(), more));
     }
     result
 }

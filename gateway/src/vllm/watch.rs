@@ -266,7 +266,7 @@ mod tests {
             (&["kv_cache_size_tokens=\"99999999999999999999999\""], None),
         ] {
             let text: String =
-                labels.iter().map(|labels| format!("vllm:cache_config_info{{{labels}}} 1.0\n")).collect();
+                labels.iter().flat_map(|&labels| ["vllm:cache_config_info{", labels, "} 1.0\n"]).collect();
             assert_eq!(parse_load(&text).kv_tokens, tokens, "{labels:?}");
         }
     }

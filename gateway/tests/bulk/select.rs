@@ -16,7 +16,7 @@ fn workspace() -> Workspace {
     let workspace = Workspace::new();
     let other =
         |number| json!({"id": format!("k-{number}"), "text": format!("Knee pain after a fall, visit {number}.")});
-    let others: String = (0..200).map(|number| format!("{}\n", other(number))).collect();
+    let others: String = (0..200).flat_map(|number| [other(number).to_string(), "\n".to_owned()]).collect();
     workspace.put("in.jsonl", format!("{}{others}", lines(0..5)));
     workspace
 }
