@@ -86,6 +86,7 @@ model_server_image() {
 gateway_image() {
   local stage=$CI_TMP/stage build_flags
   install -D --mode 0555 "$2" "$stage/image/gateway"
+  install --directory "$stage/image/state/gateway"
   install -D --mode 0444 /etc/ssl/certs/ca-certificates.crt "$stage/etc/ssl/certs/ca-certificates.crt"
   build_flags=(--build-context "build=$stage" --build-arg "REVISION=$1")
   build gateway/Dockerfile . "$1" >&2

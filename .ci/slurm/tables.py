@@ -1,7 +1,7 @@
 """The SQL of gateway/docs/cluster.md on the corpus that the array read: tables.py FOLDER NOTES
 
 Each statement runs as it stands there, in the folder of the notes and the results. The first makes the notes' JSON lines
-from Parquet, the third must find one result for each note, the fourth chooses the notes for a model. NOTES is the number of notes.
+from Parquet, the third must find one result for each note. NOTES is the number of notes.
 """
 
 import os
@@ -17,13 +17,13 @@ DOCUMENT = ROOT / "gateway" / "docs" / "cluster.md"
 
 def statements():
     found = re.findall(r"^```sql\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S)
-    assert len(found) == 4, f"{DOCUMENT} has {len(found)} blocks of SQL"
+    assert len(found) == 3, f"{DOCUMENT} has {len(found)} blocks of SQL"
     return found
 
 
 def main(folder, notes):
     os.chdir(folder)
-    to_lines, to_parquet, compare, choose = statements()
+    to_lines, to_parquet, compare = statements()
     os.mkdir("notes")
     # The notes as a warehouse has them: several files, and a note without a text.
     duckdb.execute("""COPY (SELECT id AS note_id, text AS note_text, CAST(substr(id, 3) AS INT) % 3 AS part FROM read_json('notes.jsonl'))
@@ -39,9 +39,6 @@ def main(folder, notes):
     rows = duckdb.execute("SELECT count(*), count(stage), count(DISTINCT stage) FROM 'results.parquet'").fetchone()
     assert rows == (notes, notes * 9 // 10, 4), rows
     assert duckdb.execute(compare).fetchall() == [(notes, 0, 0, 0)], duckdb.execute(compare).fetchall()
-    duckdb.execute(choose)
-    chosen, sampled = duckdb.execute("SELECT count(*) FILTER (NOT sampled), count(*) FILTER (sampled) FROM read_json('chosen.jsonl.gz')").fetchone()
-    assert chosen == notes * 9 // 10 and 0 < sampled < notes // 10 // 30, (chosen, sampled)
     # The comparison sees what is missing, what is strange and what is there twice.
     duckdb.execute("""COPY (SELECT * FROM 'results.parquet' WHERE id NOT IN ('n-1', 'n-2')
         UNION ALL SELECT * FROM 'results.parquet' WHERE id = 'n-3'
@@ -49,7 +46,7 @@ def main(folder, notes):
     os.replace("damaged.parquet", "results.parquet")
     found = duckdb.execute(compare).fetchall()
     assert found == [(notes, 2, 1, 1)], found
-    print(f"DuckDB {duckdb.__version__}: Parquet to lines to results.parquet, {notes:,} rows; notes without a result 0, results without a note 0, ids twice 0; chosen for the model {chosen:,}, sampled {sampled}")
+    print(f"DuckDB {duckdb.__version__}: Parquet to lines to results.parquet, {notes:,} rows; notes without a result 0, results without a note 0, ids twice 0")
 
 
 main(sys.argv[1], int(sys.argv[2]))

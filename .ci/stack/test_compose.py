@@ -59,10 +59,14 @@ def test_the_model_server_is_reached_by_the_gateway_alone():
 
 
 @pytest.mark.parametrize("name", ["gateway", "gateway-cpu"])
-def test_the_gateway_is_a_user_without_a_writable_file(name):
+def test_the_gateway_is_a_user_who_writes_to_one_volume(name):
     service = ALL[name]
     assert service["user"] == "65532:65532" and service["read_only"]
-    assert all(mount["read_only"] for mount in service["volumes"])
+    state = {"type": "volume", "source": "gateway-state", "target": "/var/lib/gateway"}
+    assert [mount for mount in service["volumes"] if not mount.get("read_only")] == [state]
+    assert service["environment"]["GATEWAY_AUDIT__PATH"] == state["target"] + "/audit.jsonl"
+    # Without the folder in the image the volume would be root's.
+    assert "\nCOPY --from=build --chown=65532:65532 /image/state/ /var/lib/\n" in stack.text("gateway/Dockerfile")
     assert service["healthcheck"]["test"] == ["CMD", "/gateway", "healthcheck"]
 
 
@@ -144,7 +148,7 @@ def test_the_gateway_takes_these_settings(name, summary, tmp_path):
     keys = tmp_path / "keys.txt"
     keys.write_text("someone " + "0" * 64 + "\n")
     given = {key: stack.resolved(value, stack.template_environment()) for key, value in ALL[name]["environment"].items()}
-    given["GATEWAY_AUTH_KEYS_FILE"] = str(keys)
+    given |= {"GATEWAY_AUTH_KEYS_FILE": str(keys), "GATEWAY_AUDIT__PATH": str(tmp_path / "audit.jsonl")}
     binary = pathlib.Path(os.environ["CARGO_TARGET_DIR"], "debug", "gateway")
     command = [binary, "check-config", "--config", stack.ROOT / "config" / "gateway.toml"]
     done = subprocess.run(command, env=given, capture_output=True, text=True, cwd=tmp_path)

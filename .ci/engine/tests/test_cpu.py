@@ -49,6 +49,20 @@ def test_a_key_opens_notes_and_metrics(cpu):
     assert metrics.status_code == 200 and "# TYPE " in metrics.text
 
 
+def test_the_audit_survives_a_new_container(cpu, tmp_path):
+    def lines():
+        docker("cp", f"{cpu.container('gateway-cpu')['Id']}:/var/lib/gateway/audit.jsonl", str(tmp_path / "audit"))
+        return (tmp_path / "audit").read_text().splitlines()
+
+    assert cpu.extract("Stage II breast cancer.").status_code == 200
+    wait_until(lines, what="a line of the audit")
+    before, old = lines(), cpu.container("gateway-cpu")["Id"]
+    cpu.compose("up", "--detach", "--wait", "--force-recreate", "gateway-cpu")
+    assert cpu.container("gateway-cpu")["Id"] != old and lines()[: len(before)] == before
+    assert cpu.extract("Stage III breast cancer.").status_code == 200
+    wait_until(lambda: len(lines()) > len(before), what="a line after the first run's")
+
+
 def test_the_health_check_within_the_container_tells_how_busy_it_is_without_a_key(cpu):
     told = docker("exec", cpu.container("gateway-cpu")["Id"], "/gateway", "healthcheck", "--format", "json").stdout
     assert {"ready", "idle_seconds", "in_flight", "queued"} <= json.loads(told).keys(), told

@@ -97,20 +97,30 @@ fn key(line: &str, rules: KeyFileRules) -> Result<Key, &'static str> {
                 terms.budget = Some(budget(notes).ok_or("budget= is no budget; write it as budget=5000/month")?);
                 continue;
             }
-            _ => return Err("after the digest only scopes=, rate=, at_once=, budget=, path and metrics are allowed"),
+            Some(("token_budget", tokens)) => {
+                let tokens = budget(tokens);
+                terms.token_budget =
+                    Some(tokens.ok_or("token_budget= is no budget; write it as token_budget=2000000/month")?);
+                continue;
+            }
+            _ => {
+                return Err(
+                    "after the digest only scopes=, rate=, at_once=, budget=, token_budget=, path and metrics are allowed",
+                );
+            }
         };
         if scopes.replace(named).is_some() {
             return Err("the scopes stand twice; `metrics` is short for scopes=metrics");
         }
     }
-    if terms.budget.is_some() && !rules.allows_budgets {
+    if (terms.budget.is_some() || terms.token_budget.is_some()) && !rules.allows_budgets {
         return Err(NO_AUDIT);
     }
     terms.scopes = scopes.unwrap_or(Scopes::DEFAULT);
     Ok(Key { principal: Principal::with_terms(name, terms), digest, in_path })
 }
 
-/// Parses the notes that a key may have read in a month.
+/// Parses the notes that a key may have read in a month, or the tokens that they may use.
 fn budget(text: &str) -> Option<u64> {
     text.strip_suffix("/month")?.parse().ok().filter(|&notes| notes > 0)
 }

@@ -30,11 +30,13 @@ pub(super) struct KeyTerms {
     pub(super) scopes: Scopes,
     /// Notes that may be read in a month.
     pub(super) budget: Option<u64>,
+    /// Tokens that may be used in a month.
+    pub(super) token_budget: Option<u64>,
 }
 
 impl Default for KeyTerms {
     fn default() -> Self {
-        Self { rate: None, at_once: None, scopes: Scopes::DEFAULT, budget: None }
+        Self { rate: None, at_once: None, scopes: Scopes::DEFAULT, budget: None, token_budget: None }
     }
 }
 
@@ -156,6 +158,12 @@ impl Principal {
     #[must_use]
     pub fn budget(&self) -> Option<u64> {
         self.0.terms.budget
+    }
+
+    /// Returns how many tokens the notes of the key may use in a month, if that is limited.
+    #[must_use]
+    pub fn token_budget(&self) -> Option<u64> {
+        self.0.terms.token_budget
     }
 
     /// Counts one more note as in flight until the guard is dropped. At the limit, fails with the limit.

@@ -53,6 +53,8 @@ fn errors_of_a_key_file_name_the_line_and_never_quote_it() {
         (&format!("a {good} budget=0/month"), "line 1: budget= is no budget"),
         (&format!("a {good} budget=SECRET"), "line 1: budget= is no budget"),
         (&format!("a {good} budget=5/month"), "line 1: budget= needs an audit file"),
+        (&format!("a {good} token_budget=5"), "line 1: token_budget= is no budget"),
+        (&format!("a {good} token_budget=5/month"), "line 1: budget= needs an audit file"),
     ] {
         let error = parse(text, KeyFileRules::default()).err().unwrap().to_string();
         assert!(error.contains(expected) && !error.contains("SECRET"), "{error}");

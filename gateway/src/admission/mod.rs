@@ -1,5 +1,9 @@
 //! Limits concurrent calls by slots, with a bounded, fair queue for the calls that wait. The calls are those to the model
 //! servers, and the work on cores (`extraction::CpuPool`).
+//!
+//! Calls to the model servers are also limited by their tokens, because a few long notes fill a GPU that has room for many
+//! short ones. A call that waits for tokens keeps its turn: no call behind it gets a slot first, so that a long note is never
+//! starved by short ones.
 
 mod queue;
 
@@ -11,7 +15,7 @@ use std::{
 use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use self::queue::{Placement, Queue, WaiterId};
-use crate::{access::Principal, deadline::Deadline};
+use crate::{access::Principal, deadline::Deadline, readiness::TokenCapacity};
 
 /// The weight of a new measurement in the mean time of a call.
 const MEAN_WEIGHT: f64 = 0.1;
@@ -25,6 +29,8 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 pub struct Admission {
     in_flight_limit: usize,
     queue_limit: usize,
+    /// How many tokens the calls may have together, while it is known; `None` if tokens are not counted.
+    capacity: Option<Arc<TokenCapacity>>,
     state: Mutex<State>,
     crowded: Notify,
 }
@@ -41,11 +47,13 @@ pub struct QueuePriority {
     pub background: bool,
 }
 
-/// Permission for one call to run. Dropping it gives the slot to the next waiter.
+/// Permission for one call to run. Dropping it gives the slot and the tokens to the next waiters.
 #[derive(Debug)]
 #[must_use = "dropping the lease gives the slot back"]
 pub struct Lease {
     admission: Arc<Admission>,
+    /// The tokens that are counted for the call.
+    tokens: u64,
     began: Option<Instant>,
     background: bool,
     ended: bool,
@@ -67,6 +75,10 @@ pub struct AdmissionCounts {
     pub in_flight: usize,
     /// Calls that wait now.
     pub queued: usize,
+    /// Tokens of the calls that run now, estimated.
+    pub tokens: u64,
+    /// How many tokens the calls may have together; `None` if it is not known or not limited.
+    pub token_capacity: Option<u64>,
     /// Leases given since the start.
     pub given: u64,
     /// Leases returned since the start; equal to `given` while no call runs.
@@ -80,7 +92,9 @@ pub struct AdmissionCounts {
 #[derive(Debug, Default)]
 struct State {
     free: usize,
-    queue: Queue<oneshot::Sender<Lease>>,
+    /// Tokens of all leases.
+    tokens: u64,
+    queue: Queue<Waiter>,
     /// Exponentially weighted mean time of a call. None until a call was measured.
     mean: Option<Duration>,
     given: u64,
@@ -89,9 +103,16 @@ struct State {
     refused: u64,
 }
 
+/// A call in the queue.
+#[derive(Debug)]
+struct Waiter {
+    sender: oneshot::Sender<Lease>,
+    tokens: u64,
+}
+
 /// A waiter in the queue. Dropping it removes it from the queue, also when the caller disconnects.
 struct Waiting<'a> {
-    admission: &'a Admission,
+    admission: &'a Arc<Admission>,
     priority: &'a QueuePriority,
     id: WaiterId,
 }
@@ -99,7 +120,11 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         // The sender is dropped after the lock is released.
-        let _sender = self.admission.state().queue.remove(self.priority, self.id);
+        let removed = self.admission.state().queue.remove(self.priority, self.id);
+        if removed.is_some() {
+            // It may have been the call for whose tokens the calls behind it waited.
+            self.admission.serve_queue();
+        }
     }
 }
 
@@ -107,10 +132,17 @@ impl Admission {
     /// Returns an admission with `in_flight` slots and a queue for `queue` waiters.
     #[must_use]
     pub fn new(in_flight: usize, queue: usize) -> Arc<Self> {
+        Self::with_capacity(in_flight, queue, None)
+    }
+
+    /// Returns an admission that also limits the tokens of all calls together, while their capacity is known.
+    #[must_use]
+    pub fn with_capacity(in_flight: usize, queue: usize, capacity: Option<Arc<TokenCapacity>>) -> Arc<Self> {
         let state = State { free: in_flight, ..State::default() };
         Arc::new(Self {
             in_flight_limit: in_flight,
             queue_limit: queue,
+            capacity,
             state: Mutex::new(state),
             crowded: Notify::new(),
         })
@@ -122,22 +154,37 @@ impl Admission {
         priority: &QueuePriority,
         deadline: Deadline,
     ) -> Result<Lease, AdmissionError> {
+        self.acquire_for(0, priority, deadline).await
+    }
+
+    /// Waits for a slot and room for this many tokens, at most until the deadline. A background call never waits. A call
+    /// with more tokens than the whole capacity runs alone.
+    pub async fn acquire_for(
+        self: &Arc<Self>,
+        tokens: u64,
+        priority: &QueuePriority,
+        deadline: Deadline,
+    ) -> Result<Lease, AdmissionError> {
+        let capacity = self.token_capacity();
         if priority.background {
-            return self.acquire_spare();
+            return self.acquire_spare(tokens, capacity);
         }
         let (sender, receiver) = oneshot::channel();
         let (id, evicted) = {
             let mut state = self.state();
-            if state.free > 0 {
-                state.free -= 1;
+            if state.queue.len() == 0
+                && let Some(counted) = state.room(tokens, capacity)
+            {
+                state.take(counted);
                 state.given += 1;
                 drop(state);
-                return Ok(self.lease(Some(Instant::now())));
+                return Ok(self.lease(counted, Some(Instant::now())));
             }
             // A call that would wait beyond its deadline is refused at once.
-            let wait = state.wait(state.queue.ahead(priority), self.in_flight_limit);
+            let wait = state.wait(state.queue.ahead(priority), self.slots(&state, capacity));
             let too_late = state.mean.is_some() && wait > deadline.left();
-            let placed = if too_late { Placement::Full } else { state.queue.push(priority, sender, self.queue_limit) };
+            let waiter = Waiter { sender, tokens };
+            let placed = if too_late { Placement::Full } else { state.queue.push(priority, waiter, self.queue_limit) };
             match placed {
                 Placement::Waits(id) => (id, None),
                 Placement::Instead(id, evicted) => {
@@ -154,6 +201,8 @@ impl Admission {
         // Dropping the sender of the evicted waiter ends its wait with `QueueFull`.
         drop(evicted);
         let waiting = Waiting { admission: self, priority, id };
+        // There may be a free slot, for which a call with another priority has too many tokens.
+        self.serve_queue();
         let lease = deadline.bound(receiver).await;
         drop(waiting);
         match lease {
@@ -167,16 +216,19 @@ impl Admission {
         }
     }
 
-    /// Returns a slot for a background call, if more than half of the slots are free and no call waits.
-    fn acquire_spare(self: &Arc<Self>) -> Result<Lease, AdmissionError> {
+    /// Returns a slot for a background call, if more than half of the slots are free, half of the tokens stay free, and no
+    /// call waits.
+    fn acquire_spare(self: &Arc<Self>, tokens: u64, capacity: Option<u64>) -> Result<Lease, AdmissionError> {
         let mut state = self.state();
         if state.free <= self.in_flight_limit / 2 || state.queue.len() > 0 {
             return Err(AdmissionError::QueueFull);
         }
-        state.free -= 1;
+        let fits = |counted: &u64| capacity.is_none_or(|capacity| state.tokens + counted <= capacity / 2);
+        let counted = state.room(tokens, capacity).filter(fits).ok_or(AdmissionError::QueueFull)?;
+        state.take(counted);
         state.given += 1;
         drop(state);
-        let mut lease = self.lease(Some(Instant::now()));
+        let mut lease = self.lease(counted, Some(Instant::now()));
         lease.background = true;
         Ok(lease)
     }
@@ -189,10 +241,13 @@ impl Admission {
     /// Returns the current numbers of calls, and the counters since the start.
     #[must_use]
     pub fn counts(&self) -> AdmissionCounts {
+        let token_capacity = self.token_capacity();
         let state = self.state();
         AdmissionCounts {
             in_flight: self.in_flight_limit - state.free,
             queued: state.queue.len(),
+            tokens: state.tokens,
+            token_capacity,
             given: state.given,
             returned: state.returned,
             abandoned: state.abandoned,
@@ -204,38 +259,59 @@ impl Admission {
     /// current waiters have had a slot, from the mean time of a call.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
+        let capacity = self.token_capacity();
         let state = self.state();
-        let wait = state.wait(state.queue.len() + 1, self.in_flight_limit);
+        let wait = state.wait(state.queue.len() + 1, self.slots(&state, capacity));
         drop(state);
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Duration::from_secs(seconds).clamp(SHORTEST_WAIT, LONGEST_WAIT)
     }
 
-    fn lease(self: &Arc<Self>, began: Option<Instant>) -> Lease {
-        Lease { admission: Arc::clone(self), began, background: false, ended: false }
+    fn lease(self: &Arc<Self>, tokens: u64, began: Option<Instant>) -> Lease {
+        Lease { admission: Arc::clone(self), tokens, began, background: false, ended: false }
+    }
+
+    fn token_capacity(&self) -> Option<u64> {
+        self.capacity.as_ref().and_then(|capacity| capacity.tokens())
+    }
+
+    /// Returns how many calls run at once when calls wait: fewer than there are slots if they wait for tokens.
+    fn slots(&self, state: &State, capacity: Option<u64>) -> usize {
+        let running = self.in_flight_limit - state.free;
+        if capacity.is_some() && running > 0 { running } else { self.in_flight_limit }
+    }
+
+    /// Gives free slots to the calls whose turn it is, as long as there is room for their tokens.
+    fn serve_queue(self: &Arc<Self>) {
+        let capacity = self.token_capacity();
+        let mut served = Vec::new();
+        let mut state = self.state();
+        while let Some(counted) = state.queue.peek().and_then(|next| state.room(next.tokens, capacity)) {
+            let Some(next) = state.queue.pop() else { break };
+            state.take(counted);
+            served.push((next.sender, counted));
+        }
+        drop(state);
+        for (sender, counted) in served {
+            // If the waiter has just disconnected, the lease is dropped, which serves the queue again.
+            let _ = sender.send(self.lease(counted, None));
+        }
     }
 
     fn release(self: &Arc<Self>, lease: &Lease) {
-        let next = {
-            let mut state = self.state();
-            if let Some(began) = lease.began {
-                state.returned += 1;
-                // A background call that ends for a caller says nothing about callers, nor about the time of a call.
-                if !lease.background {
-                    state.abandoned += u64::from(!lease.ended);
-                    state.update_mean(began.elapsed());
-                }
+        let mut state = self.state();
+        if let Some(began) = lease.began {
+            state.returned += 1;
+            // A background call that ends for a caller says nothing about callers, nor about the time of a call.
+            if !lease.background {
+                state.abandoned += u64::from(!lease.ended);
+                state.update_mean(began.elapsed());
             }
-            let next = state.queue.pop();
-            if next.is_none() {
-                state.free += 1;
-            }
-            next
-        };
-        if let Some(next) = next {
-            // If the waiter has just disconnected, the lease is dropped, which calls `release` again.
-            let _ = next.send(self.lease(None));
         }
+        state.free += 1;
+        state.tokens -= lease.tokens;
+        drop(state);
+        self.serve_queue();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -244,6 +320,19 @@ impl Admission {
 }
 
 impl State {
+    /// Returns the tokens to count for a call, if there is a slot and room for it. A call that is larger than the capacity
+    /// counts as all of it.
+    fn room(&self, tokens: u64, capacity: Option<u64>) -> Option<u64> {
+        let counted = capacity.map_or(tokens, |capacity| tokens.min(capacity));
+        let fits = capacity.is_none_or(|capacity| self.tokens.saturating_add(counted) <= capacity);
+        (self.free > 0 && fits).then_some(counted)
+    }
+
+    fn take(&mut self, counted: u64) {
+        self.free -= 1;
+        self.tokens += counted;
+    }
+
     fn update_mean(&mut self, time: Duration) {
         let mean = self.mean.map_or(time, |mean| mean.mul_f64(1.0 - MEAN_WEIGHT) + time.mul_f64(MEAN_WEIGHT));
         self.mean = Some(mean);

@@ -98,11 +98,21 @@ impl<T> Queue<T> {
         Placement::Instead(id, evicted)
     }
 
+    /// Returns the waiter that gets the next slot. It stays the same until a slot is given, unless it leaves or a single
+    /// note arrives out of a bulk note's turn.
+    pub(super) fn peek(&self) -> Option<&T> {
+        if self.is_turn_of_bulk() { self.bulk.peek().or_else(|| self.single.peek()) } else { self.single.peek() }
+    }
+
     /// Removes and returns the waiter that gets the next slot.
     pub(super) fn pop(&mut self) -> Option<T> {
+        let bulk_first = self.is_turn_of_bulk();
         self.turns = self.turns.wrapping_add(1);
-        let bulk_first = self.single.waiting == 0 || self.turns.is_multiple_of(BULK_EVERY);
         if bulk_first { self.bulk.pop().or_else(|| self.single.pop()) } else { self.single.pop() }
+    }
+
+    fn is_turn_of_bulk(&self) -> bool {
+        self.single.waiting == 0 || self.turns.wrapping_add(1).is_multiple_of(BULK_EVERY)
     }
 
     /// Removes a waiter that no longer waits for a slot, if it is still in the queue.
@@ -123,6 +133,10 @@ impl<T> Lanes<T> {
         }
         lane.push_back((id, waiter));
         self.waiting += 1;
+    }
+
+    fn peek(&self) -> Option<&T> {
+        self.by_caller.get(self.order.front()?)?.front().map(|(_, waiter)| waiter)
     }
 
     fn pop(&mut self) -> Option<T> {

@@ -128,10 +128,132 @@ async fn a_background_call_gets_a_slot_only_while_most_are_free_and_ends_for_a_c
     assert!(Admission::new(1, 1).acquire(&background, Deadline::after(LATE)).await.is_ok());
 }
 
+/// Returns an admission with this many slots and tokens.
+fn with_tokens(slots: usize, tokens: u64) -> Arc<Admission> {
+    Admission::with_capacity(slots, 99, Some(Arc::new(TokenCapacity::of(tokens))))
+}
+
+/// Starts a call that waits for its lease.
+fn call(
+    admission: &Arc<Admission>,
+    tokens: u64,
+    priority: &QueuePriority,
+) -> tokio::task::JoinHandle<Result<Lease, AdmissionError>> {
+    let (admission, priority) = (Arc::clone(admission), priority.clone());
+    tokio::spawn(async move { admission.acquire_for(tokens, &priority, Deadline::after(LATE)).await })
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_calls_run_as_their_tokens_fit() {
+    let admission = with_tokens(32, 30_000);
+    let (mut long, mut short) = (Vec::new(), Vec::new());
+    for (tokens, leases, fit) in [(1_814, &mut long, 16), (266, &mut short, 32)] {
+        let calls: Vec<_> = (0..40).map(|_| call(&admission, tokens, &anonymous())).collect();
+        queued(&admission, 40 - fit).await;
+        assert_eq!(admission.counts().in_flight, fit, "{tokens}");
+        assert_eq!(admission.counts().tokens, tokens * fit as u64);
+        calls.iter().for_each(tokio::task::JoinHandle::abort);
+        for call in calls {
+            leases.extend(call.await.ok());
+        }
+        leases.clear();
+        assert_eq!((admission.counts().in_flight, admission.counts().tokens, admission.counts().queued), (0, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_calls_do_not_overtake_a_long_one_that_waits_for_tokens() {
+    let admission = with_tokens(8, 100);
+    let first = call(&admission, 60, &anonymous()).await.unwrap().unwrap();
+    let long = call(&admission, 80, &anonymous());
+    queued(&admission, 1).await;
+    let short: Vec<_> = (0..3).map(|_| call(&admission, 10, &anonymous())).collect();
+    queued(&admission, 4).await;
+    assert_eq!(admission.counts().in_flight, 1, "there is room for the short ones, but it is not their turn");
+    first.end();
+    let long = long.await.unwrap().unwrap();
+    queued(&admission, 1).await;
+    assert_eq!((admission.counts().in_flight, admission.counts().tokens), (3, 100));
+    long.end();
+    for call in short {
+        call.await.unwrap().unwrap().end();
+    }
+    assert_eq!((admission.counts().in_flight, admission.counts().tokens), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_call_that_leaves_lets_those_behind_it_run() {
+    let admission = with_tokens(8, 100);
+    let _first = call(&admission, 60, &anonymous()).await.unwrap().unwrap();
+    let long = call(&admission, 80, &anonymous());
+    queued(&admission, 1).await;
+    let short = call(&admission, 10, &anonymous());
+    queued(&admission, 2).await;
+    long.abort();
+    assert!(long.await.unwrap_err().is_cancelled());
+    short.await.unwrap().unwrap().end();
+    assert_eq!((admission.counts().tokens, admission.counts().queued), (60, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_note_of_a_batch_waits_for_three_single_notes_at_most() {
+    let admission = with_tokens(8, 100);
+    let first = call(&admission, 60, &anonymous()).await.unwrap().unwrap();
+    let bulk = call(&admission, 80, &QueuePriority { bulk: true, ..anonymous() });
+    queued(&admission, 1).await;
+    let mut before = 0;
+    for _ in 0..9 {
+        let single = call(&admission, 10, &anonymous());
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        if !single.is_finished() {
+            break;
+        }
+        single.await.unwrap().unwrap().end();
+        before += 1;
+    }
+    assert_eq!(before, 3, "single notes before the turn of the batch: there is room for them, and then it is its turn");
+    first.end();
+    bulk.await.unwrap().unwrap().end();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_larger_than_the_capacity_runs_alone_and_an_unknown_capacity_limits_nothing() {
+    let capacity = Arc::new(TokenCapacity::default());
+    let admission = Admission::with_capacity(4, 9, Some(Arc::clone(&capacity)));
+    let unlimited = [call(&admission, 900, &anonymous()).await, call(&admission, 900, &anonymous()).await];
+    assert_eq!((admission.counts().tokens, admission.counts().token_capacity), (1_800, None));
+    capacity.set(Some(100));
+    let huge = call(&admission, 5_000, &anonymous());
+    queued(&admission, 1).await;
+    drop(unlimited);
+    let huge = huge.await.unwrap().unwrap();
+    assert_eq!((admission.counts().tokens, admission.counts().token_capacity), (100, Some(100)));
+    let next = call(&admission, 1, &anonymous());
+    queued(&admission, 1).await;
+    drop(huge);
+    next.await.unwrap().unwrap().end();
+    assert_eq!(admission.counts().tokens, 0);
+}
+
+#[tokio::test]
+async fn tokens_come_back_from_a_call_that_panics() {
+    let admission = with_tokens(2, 100);
+    let panicked = tokio::spawn({
+        let admission = Arc::clone(&admission);
+        async move {
+            let _lease = admission.acquire_for(100, &anonymous(), Deadline::after(LATE)).await.unwrap();
+            panic!("a fault of the engine");
+        }
+    });
+    assert!(panicked.await.unwrap_err().is_panic());
+    assert_eq!((admission.counts().tokens, admission.counts().in_flight), (0, 0));
+}
+
 /// A random event for a small admission.
 #[derive(Clone, Debug)]
 enum Step {
-    Call { principal: u8, bulk: bool },
+    Call { principal: u8, bulk: bool, background: bool, tokens: u64 },
     Poll,
     Finish(usize),
     Disconnect(usize),
@@ -140,7 +262,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0_u8..3, any::<bool>()).prop_map(|(principal, bulk)| Step::Call { principal, bulk }),
+        4 => (0_u8..3, any::<bool>(), 0_u8..9, 0_u64..150).prop_map(|(principal, bulk, background, tokens)| {
+            Step::Call { principal, bulk, background: background == 0, tokens }
+        }),
         4 => Just(Step::Poll),
         2 => (0_usize..8).prop_map(Step::Finish),
         2 => (0_usize..8).prop_map(Step::Disconnect),
@@ -148,21 +272,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Checks that, whatever the steps, there are never more leases than slots, and all leases are returned.
+/// Checks that, whatever the steps, there are never more leases than slots nor more tokens than the capacity, all leases and
+/// tokens are returned, and no call waits that could run.
 async fn no_slot_is_lost(steps: Vec<Step>) {
-    const SLOTS: usize = 2;
-    let admission = Admission::new(SLOTS, 3);
+    const SLOTS: usize = 3;
+    const TOKENS: u64 = 100;
+    let admission = Admission::with_capacity(SLOTS, 3, Some(Arc::new(TokenCapacity::of(TOKENS))));
     let (mut waiting, mut held) = (Vec::new(), Vec::<Lease>::new());
     for step in steps {
         match step {
-            Step::Call { principal, bulk } => {
-                let priority = QueuePriority {
-                    principal: Some(Principal::named(&principal.to_string())),
-                    bulk,
-                    background: false,
-                };
+            Step::Call { principal, bulk, background, tokens } => {
+                let priority =
+                    QueuePriority { principal: Some(Principal::named(&principal.to_string())), bulk, background };
                 let admission = Arc::clone(&admission);
-                let call = async move { admission.acquire(&priority, Deadline::after(SOON)).await };
+                let call = async move { admission.acquire_for(tokens, &priority, Deadline::after(SOON)).await };
                 waiting.push(Box::pin(call));
             }
             Step::Poll => {
@@ -185,10 +308,16 @@ async fn no_slot_is_lost(steps: Vec<Step>) {
         let counts = admission.counts();
         assert!(held.len() <= counts.in_flight && counts.in_flight <= SLOTS && counts.queued <= 3, "{counts:?}");
         assert_eq!(counts.given - counts.returned, held.len() as u64, "{counts:?}");
+        let tokens_held: u64 = held.iter().map(|lease| lease.tokens).sum();
+        assert!(tokens_held <= counts.tokens && counts.tokens <= TOKENS, "{counts:?}");
+        let state = admission.state();
+        let could_run = state.queue.peek().and_then(|next| state.room(next.tokens, Some(TOKENS)));
+        assert_eq!(could_run, None, "a call waits although there is room for it: {counts:?}");
     }
     drop((waiting, held));
     let counts = admission.counts();
     assert_eq!((counts.in_flight, counts.queued, counts.given), (0, 0, counts.returned), "{counts:?}");
+    assert_eq!(counts.tokens, 0, "{counts:?}");
     // Every slot is available again.
     for _ in 0..SLOTS {
         std::mem::forget(admission.acquire(&anonymous(), Deadline::after(SOON)).await.unwrap());

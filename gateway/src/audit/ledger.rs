@@ -1,7 +1,8 @@
 //! What each key has used in each month, kept in memory while the gateway runs, and the budgets of the keys.
 //!
 //! The audit file is the source: at the start its lines are added up, and then each line that is queued for it. A note
-//! counts against the budget of its key if it was answered with a record, or if its caller left while it was read.
+//! counts against the budget of its key if it was answered with a record, or if its caller left while it was read. Tokens
+//! count as the model server counts them, and until a note is answered as they are estimated.
 
 use std::{
     collections::HashMap,
@@ -15,6 +16,7 @@ use super::{
     AuditEntry,
     usage::{Report, Usage, UsageError, with_older},
 };
+use crate::access::Principal;
 
 /// Months that are kept in memory, the present one included.
 const MOST_MONTHS: u32 = 24;
@@ -35,7 +37,47 @@ pub struct Ledger {
 struct Sums {
     usage: Usage,
     /// Notes with a reservation that have not ended, by month and key.
-    reserved: HashMap<(String, String), u64>,
+    reserved: HashMap<(String, String), Reserved>,
+}
+
+/// What is being read for a key.
+#[derive(Clone, Copy, Default)]
+struct Reserved {
+    notes: u64,
+    /// Estimated.
+    tokens: u64,
+}
+
+/// What a key may use in a month; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Notes.
+    pub notes: Option<u64>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+}
+
+impl Budget {
+    /// Returns the budget of a key.
+    #[must_use]
+    pub fn of(key: &Principal) -> Self {
+        Self { notes: key.budget(), tokens: key.token_budget() }
+    }
+
+    /// Returns whether nothing is limited.
+    #[must_use]
+    pub fn is_unlimited(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// The part of a budget that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exhausted {
+    /// The notes.
+    Notes,
+    /// The tokens.
+    Tokens,
 }
 
 /// A note that is counted against the budget of its key while it is read. Dropping it gives the note back, unless the
@@ -45,19 +87,20 @@ pub struct Reservation {
     ledger: Arc<Ledger>,
     month: String,
     key: String,
+    tokens: u64,
 }
 
-/// The notes of one key's budget in a month.
+/// The notes, or the tokens, of one key's budget in a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetUse {
-    /// Notes that were read.
+    /// Those of notes that were read.
     pub used: u64,
-    /// Notes that are being read.
+    /// Those of notes that are being read.
     pub in_flight: u64,
 }
 
 impl BudgetUse {
-    /// Returns how many notes are left of a budget.
+    /// Returns how much is left of a budget.
     #[must_use]
     pub const fn left_of(self, budget: u64) -> u64 {
         budget.saturating_sub(self.used).saturating_sub(self.in_flight)
@@ -94,17 +137,18 @@ impl Ledger {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a note that arrived at a time against the budget of its key, until its entry is recorded. Returns `None`
-    /// if the budget is used up. All notes that are being read count, so the budget is never exceeded.
-    pub fn reserve(self: &Arc<Self>, key: &str, budget: u64, arrived: SystemTime) -> Option<Reservation> {
+    /// Counts a note that arrived at a time against the budget of its key, until its entry is recorded. Returns what is
+    /// used up if the note may not be read. All notes that are being read count, so the budget of notes is never
+    /// exceeded. That of tokens may be, by the last note and by what the estimates of notes in flight lack.
+    pub fn reserve(self: &Arc<Self>, key: &str, budget: Budget, arrived: SystemTime) -> Result<Reservation, Exhausted> {
         let month = month_of(arrived);
         let mut sums = self.sums();
-        if sums.budget_use(&month, key).left_of(budget) == 0 {
-            return None;
+        if let Some(exhausted) = sums.exhausted(&month, key, budget) {
+            return Err(exhausted);
         }
-        *sums.reserved.entry((month.clone(), key.to_owned())).or_default() += 1;
+        sums.reserved.entry((month.clone(), key.to_owned())).or_default().notes += 1;
         drop(sums);
-        Some(Reservation { ledger: Arc::clone(self), month, key: key.to_owned() })
+        Ok(Reservation { ledger: Arc::clone(self), month, key: key.to_owned(), tokens: 0 })
     }
 
     /// Adds an entry to the sums, and ends the reservation of its note.
@@ -121,10 +165,22 @@ impl Ledger {
         }
     }
 
-    /// Returns what a key has used of its budget in the present month.
+    /// Returns what a key has used of its budget of notes in the present month.
     #[must_use]
     pub fn budget_use(&self, key: &str) -> BudgetUse {
         self.sums().budget_use(&month_of(SystemTime::now()), key)
+    }
+
+    /// Returns what a key has used of its budget of tokens in the present month.
+    #[must_use]
+    pub fn token_use(&self, key: &str) -> BudgetUse {
+        self.sums().token_use(&month_of(SystemTime::now()), key)
+    }
+
+    /// Returns which part of a key's budget of the present month is used up; `None` if something is left of each.
+    #[must_use]
+    pub fn exhausted(&self, key: &str, budget: Budget) -> Option<Exhausted> {
+        self.sums().exhausted(&month_of(SystemTime::now()), key, budget)
     }
 
     /// Returns the sums; see [`Usage::report`].
@@ -144,16 +200,43 @@ impl Sums {
     fn budget_use(&self, month: &str, key: &str) -> BudgetUse {
         let pair = (month.to_owned(), key.to_owned());
         let used = self.usage.of(&pair).map_or(0, |used| used.counted);
-        BudgetUse { used, in_flight: self.reserved.get(&pair).copied().unwrap_or(0) }
+        BudgetUse { used, in_flight: self.reserved.get(&pair).map_or(0, |reserved| reserved.notes) }
+    }
+
+    fn token_use(&self, month: &str, key: &str) -> BudgetUse {
+        let pair = (month.to_owned(), key.to_owned());
+        let used = self.usage.of(&pair).map_or(0, |used| used.tokens);
+        BudgetUse { used, in_flight: self.reserved.get(&pair).map_or(0, |reserved| reserved.tokens) }
+    }
+
+    fn exhausted(&self, month: &str, key: &str, budget: Budget) -> Option<Exhausted> {
+        if budget.notes.is_some_and(|notes| self.budget_use(month, key).left_of(notes) == 0) {
+            return Some(Exhausted::Notes);
+        }
+        let no_tokens = budget.tokens.is_some_and(|tokens| self.token_use(month, key).left_of(tokens) == 0);
+        no_tokens.then_some(Exhausted::Tokens)
     }
 
     fn release(&mut self, reservation: &mut Reservation) {
         let pair = (std::mem::take(&mut reservation.month), std::mem::take(&mut reservation.key));
-        if let Some(notes) = self.reserved.get_mut(&pair) {
-            *notes = notes.saturating_sub(1);
-            if *notes == 0 {
+        if let Some(reserved) = self.reserved.get_mut(&pair) {
+            reserved.notes = reserved.notes.saturating_sub(1);
+            reserved.tokens = reserved.tokens.saturating_sub(reservation.tokens);
+            if reserved.notes == 0 {
                 self.reserved.remove(&pair);
             }
+        }
+    }
+}
+
+impl Reservation {
+    /// Counts tokens for the note until its entry is recorded, which has the real ones.
+    pub fn expect_tokens(&mut self, tokens: u64) {
+        let mut sums = self.ledger.sums();
+        if let Some(reserved) = sums.reserved.get_mut(&(self.month.clone(), self.key.clone())) {
+            reserved.tokens = reserved.tokens.saturating_add(tokens).saturating_sub(self.tokens);
+            drop(sums);
+            self.tokens = tokens;
         }
     }
 }

@@ -22,7 +22,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-pub use self::ledger::{BudgetUse, Ledger, Reservation, end_of_month, format_time, month_of};
+pub use self::ledger::{Budget, BudgetUse, Exhausted, Ledger, Reservation, end_of_month, format_time, month_of};
 use self::{file::RotatedFile, usage::UsageError};
 use crate::{config::AuditSettings, extraction::Field, files};
 

@@ -10,7 +10,7 @@ use clap::Args;
 use encoding_rs::Encoding;
 
 use super::{
-    BulkError, OutputFormat, ShardArguments,
+    BulkError, OutputFormat, SelectionArguments, ShardArguments,
     formats::parse_delimiter,
     input::{DateOrder, InputFormat, ReadAs, encoding_of},
 };
@@ -101,6 +101,9 @@ pub struct BulkArguments {
     /// With --format redcap: also write the data dictionary of the columns to this file
     #[arg(long, value_name = "F.csv")]
     pub data_dictionary: Option<PathBuf>,
+    /// The notes that the model reads.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// The part of the input that this run reads.
     #[command(flatten)]
     pub shards: ShardArguments,
@@ -169,6 +172,12 @@ impl BulkArguments {
         self.check_keep(format)?;
         self.check_delimiter(format)?;
         self.check_tools(format)?;
+        if self.selection.select.is_some() && !format.has_warnings() {
+            return usage(
+                "--select needs a format that says which notes the model did not read: --format jsonl, json, csv, table, \
+                 xlsx, parquet, redcap or cbioportal",
+            );
+        }
         if self.resume && !format.is_resumable() {
             return usage("--resume needs an output format that it can read: --format jsonl or csv");
         }

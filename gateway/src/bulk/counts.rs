@@ -3,10 +3,12 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
+pub(super) use super::digits::grouped;
 use super::{
     input::{Size, by_kind},
     outcome::{EntryOutcome, Skipped},
     output::RunTotals,
+    selection::SelectionCounts,
 };
 
 /// Counts of one run.
@@ -21,6 +23,8 @@ pub(super) struct RunCounts {
     /// Number of notes with each remark.
     remarks: BTreeMap<String, u64>,
     skipped: u64,
+    /// What `--select` decided.
+    selection: SelectionCounts,
     text_bytes: u64,
     /// Bytes of the inputs that are processed, and the part of them whose notes an earlier run had read.
     weight: u64,
@@ -37,6 +41,7 @@ impl RunCounts {
             needing_change: 0,
             remarks: BTreeMap::new(),
             skipped: 0,
+            selection: SelectionCounts::default(),
             text_bytes: 0,
             weight: 0,
             skipped_weight: 0,
@@ -51,6 +56,7 @@ impl RunCounts {
             }
             Some(code) => count(&mut self.failures, code),
         }
+        self.selection.add(outcome);
         self.needing_change += u64::from(outcome.needs_change);
         outcome.remarks.iter().for_each(|code| count(&mut self.remarks, code));
         self.weight += outcome.weight;
@@ -123,6 +129,9 @@ impl RunCounts {
         if !self.remarks.is_empty() {
             let _ = write!(out, "\nread, but look at their warnings: {}", by_code(&self.remarks));
         }
+        if let Some(selection) = self.selection.summary() {
+            let _ = write!(out, "\n{selection}");
+        }
         if !self.size.passed_over.is_empty() {
             let _ = write!(
                 out,
@@ -157,19 +166,6 @@ fn rate(count: u64, seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of notes in a second")]
     let whole = rate.round() as u64;
     grouped(whole)
-}
-
-/// Returns the number in digits, in groups of three.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn clock(seconds: f64) -> String {

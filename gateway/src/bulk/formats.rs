@@ -126,6 +126,11 @@ impl OutputFormat {
         !matches!(self, Self::NoteNlp | Self::Redcap | Self::Cbioportal)
     }
 
+    /// Returns whether the output has the warnings of each note.
+    pub(super) fn has_warnings(self) -> bool {
+        !matches!(self, Self::Tidy | Self::ParquetTidy | Self::NoteNlp)
+    }
+
     /// Returns whether the delimiter of the output can be chosen.
     pub(super) fn has_delimiter(self) -> bool {
         matches!(self, Self::Csv | Self::Tidy)

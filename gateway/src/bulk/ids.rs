@@ -83,6 +83,15 @@ impl RunIds {
             Some(fault) => text.and(Err(fault)),
             None => text,
         };
+        let queued = |id, text| QueuedNote {
+            id,
+            text,
+            origin,
+            carried,
+            warnings: Vec::from_iter(warning),
+            selected: None,
+            weight,
+        };
         let id = match id {
             Ok(Some(id)) if self.seen.insert(of_patient(&id)) => id,
             Ok(Some(id)) if self.number_repeated => {
@@ -92,22 +101,16 @@ impl RunIds {
             Ok(Some(_)) => {
                 let message = "An earlier note of this run has the same id. Ids must be unique. This note was not read; \
                      --number-repeated-ids calls it ID~2.";
-                let queued = QueuedNote { id: place, text: text.unwrap_or_default(), origin, carried, warning, weight };
-                return self.faulty(queued, Fault::id("unique", message));
+                return self.faulty(queued(place, text.unwrap_or_default()), Fault::id("unique", message));
             }
             Ok(None) => self.unused_name(place),
-            Err(fault) => {
-                return self
-                    .faulty(QueuedNote { id: place, text: String::new(), origin, carried, warning, weight }, fault);
-            }
+            Err(fault) => return self.faulty(queued(place, String::new()), fault),
         };
         match text {
-            Err(fault) => {
-                NoteStatus::Faulty(QueuedNote { id, text: String::new(), origin, carried, warning, weight }, fault)
-            }
+            Err(fault) => NoteStatus::Faulty(queued(id, String::new()), fault),
             Ok(text) => match self.done.get(&Fingerprint::of(&id)) {
-                Some(offset) => NoteStatus::Done(QueuedNote { id, text, origin, carried, warning, weight }, *offset),
-                None => NoteStatus::New(QueuedNote { id, text, origin, carried, warning, weight }),
+                Some(offset) => NoteStatus::Done(queued(id, text), *offset),
+                None => NoteStatus::New(queued(id, text)),
             },
         }
     }

@@ -7,6 +7,7 @@ use super::{
     ids::{NoteStatus, RunIds},
     input::{InputFormat, InputNote, Source},
     outcome::{EntryOutcome, Event, QueuedNote, Skipped},
+    selection::{Selection, Sorted},
     shard::Shard,
     status::print_status,
     tool_ids::ToolIds,
@@ -33,6 +34,8 @@ pub(super) struct InputReader {
     pub(super) skip_empty: bool,
     /// The part of the inputs that is read; all of it if `None`.
     pub(super) shard: Option<Shard>,
+    /// Chooses the notes that the model reads; it reads all of them if `None`.
+    pub(super) selection: Option<Selection>,
     pub(super) counts: InputCounts,
 }
 
@@ -79,7 +82,13 @@ impl InputReader {
         }
         self.counts.own += 1;
         match status {
-            NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
+            NoteStatus::New(entry) => match &self.selection {
+                None => sender.blocking_send(entry).is_ok(),
+                Some(selection) => match selection.sort(entry, self.keep_text) {
+                    Sorted::ForModel(entry) => sender.blocking_send(entry).is_ok(),
+                    Sorted::Skipped(outcome) => !sender.is_closed() && report(Event::Ended(outcome)),
+                },
+            },
             NoteStatus::Faulty(entry, fault) => {
                 let outcome = EntryOutcome::faulty(entry, self.keep_text, fault);
                 !sender.is_closed() && report(Event::Ended(outcome))

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod counts;
+mod digits;
 mod ending;
 mod error;
 mod formats;
@@ -23,6 +24,7 @@ mod remote;
 mod resume;
 mod review;
 mod reviewed;
+mod selection;
 mod shard;
 mod shard_run;
 mod status;
@@ -39,6 +41,7 @@ pub use self::{
     error::BulkError,
     formats::OutputFormat,
     reviewed::{ReviewedArguments, run as write_reviewed},
+    selection::SelectionArguments,
     shard::{Shard, ShardArguments},
 };
 use self::{
@@ -51,6 +54,7 @@ use self::{
     progress::Progress,
     remote::RemoteGateway,
     review::Review,
+    selection::Selection,
     shard_run::ShardRun,
     status::print_status,
     stop::StopSignal,
@@ -158,6 +162,7 @@ async fn read_notes(
         keep_text,
         skip_empty: arguments.skip_empty,
         shard: shard.map(|shard| shard.shard),
+        selection: Selection::of(&arguments.selection),
         counts: InputCounts::default(),
     };
     let input_thread = std::thread::spawn(move || input.send_all(&sources, &form, &sender, &weak_events));

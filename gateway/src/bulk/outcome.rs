@@ -28,6 +28,8 @@ pub(super) struct EntryOutcome {
     pub(super) origin: NoteOrigin,
     /// Values of the input that the output repeats, in the order of `--keep`.
     pub(super) carried: Vec<String>,
+    /// What `--select` decided; `None` without it.
+    pub(super) selected: Option<Selected>,
     /// Bytes of the note's text.
     pub(super) text_bytes: usize,
     /// Bytes of the input that the note took.
@@ -62,17 +64,30 @@ pub(super) struct QueuedNote {
     pub(super) origin: NoteOrigin,
     /// Values of the input that the output repeats, in the order of `--keep`.
     pub(super) carried: Vec<String>,
-    /// What a person must know of how the note was read from its file.
-    pub(super) warning: Option<InputWarning>,
+    /// What a person must know of how the note was read from its file, and of what `--select` decided.
+    pub(super) warnings: Vec<InputWarning>,
+    /// What `--select` decided; `None` without it.
+    pub(super) selected: Option<Selected>,
     pub(super) weight: u64,
 }
 
-/// A warning about the file of a note. It stands among the warnings of the answer.
+/// A warning of this command. It stands among the warnings of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InputWarning {
     pub(super) code: &'static str,
     /// A sentence for a person, without text of the note.
     pub(super) message: String,
+}
+
+/// What `--select` decided about a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selected {
+    /// The rules see oncology, or cannot judge the note: the model reads it.
+    Seen,
+    /// The rules see no oncology; the model reads it as part of the sample.
+    Sampled,
+    /// The rules see no oncology; the model does not read it.
+    Skipped,
 }
 
 /// Where a note comes from: its position among the notes of the run, its patient and its day, as far as the input says.
@@ -107,12 +122,10 @@ impl EntryOutcome {
         result: &T,
         mut remarks: Vec<Cow<'static, str>>,
     ) -> Self {
-        let line = match &entry.warning {
-            None => line(&ResultLine { id: &entry.id, status: 200, result }),
-            Some(warning) => {
-                remarks.push(Cow::Borrowed(warning.code));
-                line(&ResultLine { id: &entry.id, status: 200, result: &with_warning(result, warning) })
-            }
+        remarks.extend(entry.warnings.iter().map(|warning| Cow::Borrowed(warning.code)));
+        let line = match &*entry.warnings {
+            [] => line(&ResultLine { id: &entry.id, status: 200, result }),
+            warnings => line(&ResultLine { id: &entry.id, status: 200, result: &with_warnings(result, warnings) }),
         };
         remarks.sort_unstable();
         remarks.dedup();
@@ -137,20 +150,22 @@ impl EntryOutcome {
     }
 
     fn of(entry: QueuedNote, keep_text: bool, line: String, failure: Option<String>) -> Self {
-        let QueuedNote { id, text, origin, carried, weight, .. } = entry;
+        let QueuedNote { id, text, origin, carried, selected, weight, .. } = entry;
         let (remarks, text_bytes) = (Vec::new(), text.len());
         let text = keep_text.then_some(text);
-        Self { id, line, remarks, failure, needs_change: false, text_bytes, text, origin, carried, weight }
+        Self { id, line, remarks, failure, needs_change: false, text_bytes, text, origin, carried, selected, weight }
     }
 }
 
-/// Returns a result with one more warning.
-fn with_warning<T: Serialize>(result: &T, warning: &InputWarning) -> Value {
+/// Returns a result with more warnings.
+fn with_warnings<T: Serialize>(result: &T, more: &[InputWarning]) -> Value {
     let mut result = serde_json::to_value(result).unwrap_or_default();
-    let warning = json!({"code": warning.code, "field": null, "message": warning.message});
-    match result.get_mut("warnings").and_then(Value::as_array_mut) {
-        Some(warnings) => warnings.push(warning),
-        None => _ = result.as_object_mut().and_then(|result| result.insert("warnings".to_owned(), json!([warning]))),
+    let more = more.iter().map(|warning| json!({"code": warning.code, "field": null, "message": warning.message}));
+    if let Some(warnings) = result.get_mut("warnings").and_then(Value::as_array_mut) {
+        warnings.extend(more);
+    } else {
+        let more = more.collect();
+        _ = result.as_object_mut().and_then(|result| result.insert("warnings".to_owned(), more));
     }
     result
 }

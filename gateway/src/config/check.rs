@@ -15,6 +15,8 @@ pub const MOST_NOTES: usize = 100_000;
 /// The upper bound is above the slots of any server, and low enough that sums cannot overflow.
 const SLOTS: RangeInclusive<usize> = 1..=65_536;
 const LONGEST_QUEUE: usize = 1_000_000;
+/// A few short notes fit.
+const LEAST_TOKENS: u64 = 1_024;
 /// A day, in minutes: a model that takes longer is not going to load.
 const LONGEST_STARTUP: u64 = 1_440;
 /// In less time no note can be read, and no caller waits longer.
@@ -156,6 +158,12 @@ impl Settings {
         }
         if self.admission.queue > LONGEST_QUEUE {
             return Some("admission.queue must be at most 1000000");
+        }
+        if self.admission.tokens.is_some_and(|tokens| (1..LEAST_TOKENS).contains(&tokens)) {
+            return Some(
+                "admission.tokens must be 0, which is no limit, or at least 1024: how many tokens the model servers hold at \
+                 once. Without it they are asked",
+            );
         }
         if !DEADLINES.contains(&self.admission.deadline) {
             return Some("admission.deadline must be above zero and at most 24h");

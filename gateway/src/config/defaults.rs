@@ -93,7 +93,13 @@ impl Default for ChunkSettings {
 
 impl Default for AdmissionSettings {
     fn default() -> Self {
-        Self { in_flight: 32, queue: 512, deadline: Duration::from_secs(55), drain: Duration::from_secs(30) }
+        Self {
+            in_flight: 32,
+            queue: 512,
+            tokens: None,
+            deadline: Duration::from_secs(55),
+            drain: Duration::from_secs(30),
+        }
     }
 }
 

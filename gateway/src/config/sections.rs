@@ -68,6 +68,9 @@ pub struct AdmissionSettings {
     pub in_flight: usize,
     /// Maximum calls that may wait.
     pub queue: usize,
+    /// Maximum tokens of the calls that run at once, estimated; 0 is no limit, and `None` what the model servers say that
+    /// their KV caches hold.
+    pub tokens: Option<u64>,
     /// Maximum time from the arrival of a request to its answer.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,

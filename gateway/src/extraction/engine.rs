@@ -238,6 +238,11 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Returns whether each draft needs a GPU slot (a lease from admission).
     fn needs_lease(&self) -> bool;
 
+    /// Returns how many tokens the prompt of the note has, estimated; 0 for an engine that does not count tokens.
+    fn prompt_tokens(&self, _note: &Note) -> u64 {
+        0
+    }
+
     /// Returns a draft of the note.
     fn draft<'a>(&'a self, note: &'a Note, request: &'a EngineRequest, deadline: Deadline) -> DraftFuture<'a>;
 }

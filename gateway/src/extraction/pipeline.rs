@@ -117,6 +117,15 @@ impl Pipeline {
         &self.admission
     }
 
+    /// Returns how many tokens the note and its answer have, estimated; 0 for an engine that does not count tokens.
+    #[must_use]
+    pub fn expected_tokens(&self, note: &Note) -> u64 {
+        match self.engine.prompt_tokens(note) {
+            0 => 0,
+            prompt => prompt + u64::from(reading::USUAL_ANSWER),
+        }
+    }
+
     /// Extracts the fields of one note. Returns the answer and the time of each stage.
     pub async fn extract(
         &self,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    audit::{AuditEntry, Reservation, end_of_month, format_time, usage},
+    audit::{AuditEntry, Budget, Exhausted, Reservation, end_of_month, format_time, usage},
     extraction::{Answer, Field, ModelName, StageTimings},
     in_flight::InFlightGuard,
     telemetry::{BudgetOutcome, Route},
@@ -89,20 +89,27 @@ impl AuditGuard {
 
     /// Counts the note against the budget of its key, if that has one. It is given back if the note is not read.
     pub(super) fn reserve(&mut self) -> Result<(), Box<Problem>> {
-        let Some((principal, budget)) = self.principal.as_ref().and_then(|key| Some((key, key.budget()?))) else {
-            return Ok(());
-        };
+        let limited = |key: &&Principal| !Budget::of(key).is_unlimited();
+        let Some(principal) = self.principal.as_ref().filter(limited) else { return Ok(()) };
         // Keys with a budget are refused without an audit.
         let Some(audit) = &self.app.state.audit else { return Ok(()) };
-        self.reservation = audit.ledger().reserve(principal.name(), budget, self.arrived);
-        if self.reservation.is_some() {
-            return Ok(());
-        }
+        let exhausted = match audit.ledger().reserve(principal.name(), Budget::of(principal), self.arrived) {
+            Ok(reservation) => {
+                self.reservation = Some(reservation);
+                return Ok(());
+            }
+            Err(exhausted) => exhausted,
+        };
+        let budget = match exhausted {
+            Exhausted::Notes => principal.budget().map(|notes| format!("{notes} notes")),
+            Exhausted::Tokens => principal.token_budget().map(|tokens| format!("{tokens} tokens")),
+        };
+        let budget = budget.unwrap_or_default();
         self.app.state.metrics.count_budget(BudgetOutcome::Refused);
         let left = end_of_month(self.arrived).duration_since(SystemTime::now()).unwrap_or_default();
         let problem = ErrorCode::BudgetExhausted.problem(&self.context.id).with_retry_after(left);
         let detail = format!(
-            "The budget of this key, {budget} notes a month, is used up or held by notes that are being read. The next month \
+            "The budget of this key, {budget} a month, is used up or held by notes that are being read. The next month \
              (UTC) begins after the time in Retry-After; the operator can raise the budget at once."
         );
         Err(problem.with_detail(&detail).into())
@@ -113,6 +120,9 @@ impl AuditGuard {
         self.begin_reading();
         self.record.note_chars = note.code_points();
         self.app.state.metrics.record_note_length(self.record.note_chars);
+        if let Some(reservation) = &mut self.reservation {
+            reservation.expect_tokens(self.app.extractor.pipeline.expected_tokens(note));
+        }
         self.record.note_hmac = self.app.state.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
     }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     access::{Principal, Scope},
     audit::{
-        Audit, Ledger, end_of_month, format_time, month_of,
+        Audit, Budget, Ledger, end_of_month, format_time, month_of,
         usage::{NO_KEY, Row, is_month},
     },
     telemetry::Route,
@@ -48,6 +48,8 @@ pub(super) struct UsageAnswer {
     rows: Vec<Row>,
     /// The budgets of this month, of the keys that have one.
     budgets: Vec<BudgetState>,
+    /// The budgets of tokens of this month, of the keys that have one.
+    token_budgets: Vec<TokenBudgetState>,
     /// Whether all of this month is counted. False if older files of the audit were deleted before the service started.
     #[schema(example = true)]
     complete: bool,
@@ -78,6 +80,33 @@ struct BudgetState {
     in_flight: u64,
     /// Notes that are left.
     #[schema(example = 3_792)]
+    left: u64,
+    /// When the next month begins.
+    #[schema(example = "2026-12-01T00:00:00.000Z")]
+    resets: String,
+}
+
+/// The budget of tokens of a key in this month.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TokenBudget)]
+struct TokenBudgetState {
+    /// The name of the key.
+    #[schema(example = "trial-7")]
+    key: String,
+    /// The month in UTC.
+    #[schema(example = "2026-11")]
+    month: String,
+    /// Tokens that the notes of the key may use in a month.
+    #[schema(example = 2_000_000)]
+    tokens: u64,
+    /// Tokens of the notes that were answered in this month, as the model server counts them.
+    #[schema(example = 310_412)]
+    used: u64,
+    /// Tokens of the notes that are being read, estimated.
+    #[schema(example = 1_064)]
+    in_flight: u64,
+    /// Tokens that are left.
+    #[schema(example = 1_688_524)]
     left: u64,
     /// When the next month begins.
     #[schema(example = "2026-12-01T00:00:00.000Z")]
@@ -122,31 +151,44 @@ fn answer(
     let report = audit.ledger().report(query.since.as_deref(), wanted.as_deref(), state.month_cost);
     Ok(UsageAnswer {
         rows: report.rows,
-        budgets: budgets(audit.ledger(), control, wanted.as_deref()),
+        budgets: of_keys(control, wanted.as_deref(), |key| budget(audit.ledger(), key)),
+        token_budgets: of_keys(control, wanted.as_deref(), |key| token_budget(audit.ledger(), key)),
         complete: audit.ledger().is_complete(),
         lines_lost: audit.state().lost,
     })
 }
 
-/// Returns the budget of one key, or of all.
-fn budgets(ledger: &Ledger, control: &AccessControl, key: Option<&str>) -> Vec<BudgetState> {
-    let now = SystemTime::now();
+/// Returns a state of one key, or of all that have it.
+fn of_keys<T>(control: &AccessControl, key: Option<&str>, state: impl Fn(&Principal) -> Option<T>) -> Vec<T> {
     let principals = control.keys.as_ref().map(|keys| keys.principals()).unwrap_or_default();
     let wanted = principals.iter().filter(|principal| key.is_none_or(|key| principal.name() == key));
-    let budget = |principal: &Principal| {
-        let notes = principal.budget()?;
-        let spent = ledger.budget_use(principal.name());
-        Some(BudgetState {
-            key: principal.name().to_owned(),
-            month: month_of(now),
-            notes,
-            used: spent.used,
-            in_flight: spent.in_flight,
-            left: spent.left_of(notes),
-            resets: format_time(end_of_month(now)),
-        })
-    };
-    wanted.filter_map(budget).collect()
+    wanted.filter_map(state).collect()
+}
+
+fn budget(ledger: &Ledger, key: &Principal) -> Option<BudgetState> {
+    let (notes, spent, now) = (key.budget()?, ledger.budget_use(key.name()), SystemTime::now());
+    Some(BudgetState {
+        key: key.name().to_owned(),
+        month: month_of(now),
+        notes,
+        used: spent.used,
+        in_flight: spent.in_flight,
+        left: spent.left_of(notes),
+        resets: format_time(end_of_month(now)),
+    })
+}
+
+fn token_budget(ledger: &Ledger, key: &Principal) -> Option<TokenBudgetState> {
+    let (tokens, spent, now) = (key.token_budget()?, ledger.token_use(key.name()), SystemTime::now());
+    Some(TokenBudgetState {
+        key: key.name().to_owned(),
+        month: month_of(now),
+        tokens,
+        used: spent.used,
+        in_flight: spent.in_flight,
+        left: spent.left_of(tokens),
+        resets: format_time(end_of_month(now)),
+    })
 }
 
 /// Returns how many keys have used up their budget of this month.
@@ -158,7 +200,7 @@ pub(super) fn budgets_exhausted(audit: Option<&Audit>, control: &AccessControl) 
 
 /// Returns whether a key has a budget and nothing is left of it.
 pub(super) fn is_exhausted(audit: &Audit, key: &Principal) -> bool {
-    key.budget().is_some_and(|budget| audit.ledger().budget_use(key.name()).left_of(budget) == 0)
+    audit.ledger().exhausted(key.name(), Budget::of(key)).is_some()
 }
 
 fn parse(query: &str) -> Result<UsageQuery, Vec<Violation>> {

@@ -1,6 +1,7 @@
 //! Whether notes can be read now, and if not, the reason. The watchers of the model servers and the shutdown set this
 //! state; the health routes and the engine read it.
 
+mod capacity;
 mod replica;
 
 use std::{
@@ -13,7 +14,10 @@ use std::{
 
 use serde::Serialize;
 
-pub use self::replica::{Load, ReplicaReport, ReplicaState, ReplicaStatus};
+pub use self::{
+    capacity::TokenCapacity,
+    replica::{Load, ReplicaReport, ReplicaState, ReplicaStatus},
+};
 
 /// Why notes cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +56,7 @@ pub struct Readiness {
     startup: Duration,
     /// `None` with the rules engine, which is always ready.
     replicas: Option<RwLock<Arc<[Arc<ReplicaStatus>]>>>,
+    token_capacity: Arc<TokenCapacity>,
     ever_ready: AtomicBool,
     draining: AtomicBool,
     /// Milliseconds from the start to the end of the last note.
@@ -74,6 +79,7 @@ impl Readiness {
             started: Instant::now(),
             startup,
             replicas: Some(RwLock::new(Arc::from([]))),
+            token_capacity: Arc::default(),
             ever_ready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             last_active: AtomicU64::new(0),
@@ -94,6 +100,19 @@ impl Readiness {
         if upstream == ReplicaState::Ready {
             self.ever_ready.store(true, Relaxed);
         }
+        self.token_capacity.set(self.kv_tokens());
+    }
+
+    /// Returns how many tokens the servers that are ready hold at once. It follows their states.
+    pub fn token_capacity(&self) -> Arc<TokenCapacity> {
+        Arc::clone(&self.token_capacity)
+    }
+
+    /// Returns the tokens of the KV caches of all servers that are ready; `None` if one of them does not say it.
+    fn kv_tokens(&self) -> Option<u64> {
+        let replicas = self.replicas()?;
+        let ready = replicas.iter().filter(|replica| replica.state() == ReplicaState::Ready);
+        ready.map(|replica| replica.load().kv_tokens).try_fold(0u64, |sum, tokens| Some(sum.saturating_add(tokens?)))
     }
 
     /// Returns the context length of the configured model in tokens: the minimum of the servers that are ready, `None`

@@ -30,6 +30,8 @@ pub struct Load {
     pub kv_cache: Option<f64>,
     /// Sequences that the server has preempted since its start.
     pub preemptions: Option<f64>,
+    /// Tokens that its KV cache holds.
+    pub kv_tokens: Option<u64>,
 }
 
 /// One model server. Its name is its position in the settings, never its address.
@@ -102,7 +104,7 @@ impl ReplicaStatus {
     }
 
     /// Returns its load, as far as the server reports it.
-    pub(super) fn load(&self) -> Load {
+    pub fn load(&self) -> Load {
         *self.load.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

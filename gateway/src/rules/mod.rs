@@ -24,6 +24,7 @@ mod meanings;
 mod receptor_scores;
 mod report;
 mod response;
+mod sight;
 mod sites;
 mod specimen;
 mod stage;
@@ -36,11 +37,14 @@ mod withheld;
 
 use std::sync::Arc;
 
-pub use self::vocabulary::{VocabularyKind, numbered_name, terms_in};
 use self::{cancer::Diagnosis, view::NoteView};
 pub(crate) use self::{
     entities::{Entity, entities},
     lexicon::TermKind,
+};
+pub use self::{
+    sight::may_concern_oncology,
+    vocabulary::{VocabularyKind, numbered_name, terms_in},
 };
 use crate::extraction::{
     Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,

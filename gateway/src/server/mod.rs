@@ -6,6 +6,7 @@ mod connections;
 mod model_switch;
 mod open_requests;
 mod optional;
+mod slots;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,7 +21,6 @@ pub use self::{code_files::CodeFilesError, model_switch::ModelSwitch};
 
 use crate::{
     access::{KeyFileRules, Keys, KeysError},
-    admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings, SpoolSettings},
     dictation::{Dictation, DictationSetupError},
@@ -125,7 +125,6 @@ impl Gateway {
     /// runtime.
     pub fn new(settings: Settings) -> Result<Self, ServerError> {
         let routing = Arc::new(Routing::of(&settings.vllm, &settings.routing));
-        let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         let engine = if with_model { EngineName::Vllm } else { EngineName::Rules };
         let mut known_models = routing.served().to_vec();
@@ -145,6 +144,7 @@ impl Gateway {
         } else {
             (Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone())), Arc::new(Readiness::of_rules()))
         };
+        let admission = slots::of_model_calls(&settings.admission, &readiness);
         let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars)
             .with_cpu_pool(cpu_pool.clone())
             .with_code_table(code_files::load(&settings.codes)?);

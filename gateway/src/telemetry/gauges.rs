@@ -53,6 +53,8 @@ pub(super) struct ScrapedGauges {
     memory_refused: Counter,
     tasks: Gauge,
     upstream_in_flight: Gauge,
+    upstream_tokens: Gauge,
+    upstream_token_capacity: Gauge,
     queue_depth: Gauge,
     leases_given: Counter,
     leases_returned: Counter,
@@ -97,7 +99,11 @@ impl ScrapedGauges {
             "Calls to the model servers in flight",
             self.upstream_in_flight.clone(),
         );
-        let help = "Calls to the model servers waiting for a slot";
+        let help = "Tokens of the calls to the model servers in flight, estimated";
+        registry.register("upstream_tokens", help, self.upstream_tokens.clone());
+        let help = "Tokens that the calls in flight may have together; 0 if they are not limited";
+        registry.register("upstream_token_capacity", help, self.upstream_token_capacity.clone());
+        let help = "Calls to the model servers waiting for a slot or for room for their tokens";
         registry.register("queue_depth", help, self.queue_depth.clone());
         registry.register("leases_given", "Slots given to calls to the model servers", self.leases_given.clone());
         let help =
@@ -152,6 +158,9 @@ impl ScrapedGauges {
         self.memory_refused.inner().store(gauges.memory.refused(), Relaxed);
         self.tasks.set(gauge_value(gauges.tasks));
         self.upstream_in_flight.set(gauge_value(gauges.admission.in_flight));
+        let token_count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+        self.upstream_tokens.set(token_count(gauges.admission.tokens));
+        self.upstream_token_capacity.set(token_count(gauges.admission.token_capacity.unwrap_or(0)));
         self.queue_depth.set(gauge_value(gauges.admission.queued));
         self.leases_given.inner().store(gauges.admission.given, Relaxed);
         self.leases_returned.inner().store(gauges.admission.returned, Relaxed);

@@ -177,7 +177,9 @@ async fn check_server(probe: &Probe) -> ProbeResult {
     }
     let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
     let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
-    probe.status.set_load(load(probe).await.unwrap_or_default());
+    // The size of the cache stays true if the figures are missing once.
+    let kv_tokens = probe.status.load().kv_tokens;
+    probe.status.set_load(load(probe).await.unwrap_or(Load { kv_tokens, ..Load::default() }));
     let unlisted = probe.unlisted(&models);
     let state = if unlisted.is_empty() { ReplicaState::Ready } else { ReplicaState::ModelMissing };
     ProbeResult { state, models: Some(Arc::new(models)), fault: None, unlisted }
@@ -192,8 +194,16 @@ async fn load(probe: &Probe) -> Option<Load> {
 /// Returns vLLM's own figures, each summed over its labels.
 fn parse_load(metrics: &str) -> Load {
     let mut load = Load::default();
+    // The inner value is `None` if an engine does not say it.
+    let mut kv_tokens_of_engines: Option<Option<u64>> = None;
     for line in metrics.lines().filter(|line| line.starts_with("vllm:")) {
         let Some((name, value)) = line.rsplit_once(' ') else { continue };
+        if let Some(labels) = name.strip_prefix("vllm:cache_config_info{") {
+            let others = kv_tokens_of_engines.unwrap_or(Some(0));
+            kv_tokens_of_engines =
+                Some(others.zip(kv_tokens(labels)).and_then(|(sum, tokens)| sum.checked_add(tokens)));
+            continue;
+        }
         let figure = match name.split('{').next().unwrap_or_default() {
             "vllm:num_requests_running" => &mut load.running,
             "vllm:num_requests_waiting" => &mut load.waiting,
@@ -205,7 +215,19 @@ fn parse_load(metrics: &str) -> Load {
             *figure = Some(figure.unwrap_or(0.0) + value);
         }
     }
+    load.kv_tokens = kv_tokens_of_engines.flatten();
     load
+}
+
+/// Returns the tokens that the KV cache of one engine holds, from the labels of `vllm:cache_config_info`. Versions before
+/// `kv_cache_size_tokens` tell only the blocks.
+fn kv_tokens(labels: &str) -> Option<u64> {
+    let number = |name: &str| -> Option<u64> {
+        let start = format!("{name}=\"");
+        let value = labels.split(',').find_map(|label| label.trim_start().strip_prefix(&start))?;
+        value.split('"').next()?.parse().ok().filter(|&number| number > 0)
+    };
+    number("kv_cache_size_tokens").or_else(|| number("num_gpu_blocks")?.checked_mul(number("block_size")?))
 }
 
 #[cfg(test)]
@@ -222,8 +244,30 @@ mod tests {
                     vllm:num_preemptions_total{engine=\"0\"} 7.0\nvllm:num_preemptions_created{engine=\"0\"} 1.7e+09\n";
         assert_eq!(
             parse_load(text),
-            Load { running: Some(5.0), waiting: None, kv_cache: Some(0.25), preemptions: Some(7.0) }
+            Load { running: Some(5.0), waiting: None, kv_cache: Some(0.25), preemptions: Some(7.0), kv_tokens: None }
         );
         assert_eq!(parse_load(""), Load::default());
+    }
+
+    #[test]
+    fn the_tokens_of_the_cache_are_those_of_all_engines() {
+        for (labels, tokens) in [
+            (&["block_size=\"16\",kv_cache_size_tokens=\"30512\",num_gpu_blocks=\"1907\""][..], Some(30_512)),
+            (&["block_size=\"16\",num_gpu_blocks=\"1907\",num_gpu_blocks_override=\"None\""], Some(30_512)),
+            (
+                &["num_gpu_blocks_override=\"7\",mamba_block_size=\"32\",num_gpu_blocks=\"10\", block_size=\"16\""],
+                Some(160),
+            ),
+            (&["engine=\"0\",kv_cache_size_tokens=\"100\"", "engine=\"1\",kv_cache_size_tokens=\"200\""], Some(300)),
+            (&["engine=\"0\",kv_cache_size_tokens=\"100\"", "engine=\"1\""], None),
+            (&["block_size=\"16\",num_gpu_blocks=\"None\""], None),
+            (&["block_size=\"16\",num_gpu_blocks=\"0\""], None),
+            (&["enable_prefix_caching=\"True\""], None),
+            (&["kv_cache_size_tokens=\"99999999999999999999999\""], None),
+        ] {
+            let text: String =
+                labels.iter().flat_map(|&labels| ["vllm:cache_config_info{", labels, "} 1.0\n"]).collect();
+            assert_eq!(parse_load(&text).kv_tokens, tokens, "{labels:?}");
+        }
     }
 }

@@ -20,6 +20,7 @@ mod pdf_file;
 mod refused;
 mod resume;
 mod reviewed;
+mod select;
 mod server;
 mod shards;
 mod tools;

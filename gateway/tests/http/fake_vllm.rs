@@ -95,14 +95,25 @@ pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> FakeServ
     serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts, context)
 }
 
+/// Starts a server that says in its metrics how many tokens its KV cache holds.
+pub(crate) async fn start_with_cache(acts: Vec<Act>, tokens: u64) -> FakeServer {
+    let metrics = format!("vllm:cache_config_info{{block_size=\"16\",kv_cache_size_tokens=\"{tokens}\"}} 1.0\n");
+    serve_with_metrics(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts, 8_192, metrics)
+}
+
 /// Starts a server on an existing socket.
 pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> FakeServer {
+    serve_with_metrics(listener, acts, context, String::new())
+}
+
+fn serve_with_metrics(listener: TcpListener, acts: Vec<Act>, context: u32, metrics: String) -> FakeServer {
     let script =
         Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default(), headers: Arc::default() };
     let (calls, bodies, headers) = (Arc::clone(&script.calls), Arc::clone(&script.bodies), Arc::clone(&script.headers));
     let models = json!({"data": [{"id": "medical-ie", "max_model_len": context}]});
     let router = Router::new()
         .route("/v1/models", get(async move || Json(models)))
+        .route("/metrics", get(async move || metrics))
         .route("/tokenize", post(async || Json(json!({"count": 9_000, "max_model_len": 8_192}))))
         .route("/v1/chat/completions", post(completion))
         .with_state(script);

@@ -23,6 +23,7 @@ mod patient;
 mod scans;
 mod sockets;
 mod stream;
+mod tokens;
 mod usage;
 
 use axum::{

@@ -19,7 +19,10 @@ use gateway::{
 };
 use serde_json::{Value, json};
 
-use crate::send;
+use crate::{
+    fake_vllm::{self, Act, RECORD},
+    send,
+};
 
 const NOTE: &str = "Stage IV lung adenocarcinoma with EGFR L858R.";
 const EXTRACT: &str = "/api/v1/extract";
@@ -167,7 +170,10 @@ async fn usage_is_one_s_own_and_that_of_all_for_an_admin() {
     let mut with_cost = settings(folder.path(), &lines);
     with_cost.usage.month_cost = Some(90.0);
     let keyed = Keyed::with(folder, with_cost);
-    assert_eq!(keyed.get("a", USAGE).await.1, json!({"rows": [], "budgets": [], "complete": true, "lines_lost": 0}));
+    assert_eq!(
+        keyed.get("a", USAGE).await.1,
+        json!({"rows": [], "budgets": [], "token_budgets": [], "complete": true, "lines_lost": 0})
+    );
     for name in ["a", "a", "b"] {
         assert_eq!(keyed.extract(name).await, 200);
     }
@@ -304,6 +310,40 @@ async fn a_budget_is_never_exceeded_by_any_route() {
     assert_eq!(again.extract("b").await, 429);
     let larger = again.restarted(&[("b", "scopes=extract,usage budget=31/month")]);
     assert_eq!((larger.extract("b").await.as_u16(), larger.extract("b").await.as_u16()), (200, 429));
+}
+
+#[tokio::test]
+async fn a_budget_of_tokens_ends_the_notes_of_its_key_also_after_a_restart() {
+    // Each answer says 100 tokens.
+    let fake = fake_vllm::start(vec![Act::Text(RECORD.to_owned())]).await;
+    let start = async |folder: tempfile::TempDir, budget: &str| {
+        let mut settings = settings(folder.path(), &[("t", &format!("scopes=extract,usage {budget}"))]);
+        settings.vllm.url = Some(format!("http://{}", fake.address));
+        let keyed = Keyed::with(folder, settings);
+        while keyed.app.state.readiness.reason().is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        keyed
+    };
+    let keyed = start(tempfile::tempdir().unwrap(), "token_budget=250/month").await;
+    let state = async |keyed: &Keyed| keyed.get("t", USAGE).await.1["token_budgets"][0].clone();
+    assert_eq!(state(&keyed).await["left"], 250);
+    // The third note is accepted because something is left.
+    for _ in 0..3 {
+        assert_eq!(keyed.extract("t").await, 200);
+    }
+    let (status, _, body) = keyed.ask("t", "POST", EXTRACT, &json!({"text": NOTE}).to_string()).await;
+    assert_eq!((status, &body["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("budget_exhausted")));
+    assert!(body["detail"].as_str().unwrap().contains("250 tokens a month"), "{body}");
+    let spent = state(&keyed).await;
+    let parts = ["tokens", "used", "in_flight", "left"].map(|part| spent[part].as_u64().unwrap());
+    assert_eq!(parts, [250, 300, 0, 0]);
+    assert_eq!(keyed.app.state.audit.as_ref().unwrap().close(), 0);
+    let again = start(keyed.folder, "token_budget=250/month budget=9/month").await;
+    assert_eq!(again.extract("t").await, 429);
+    assert_eq!(again.app.state.audit.as_ref().unwrap().close(), 0);
+    let larger = start(again.folder, "token_budget=301/month").await;
+    assert_eq!((larger.extract("t").await.as_u16(), larger.extract("t").await.as_u16()), (200, 429));
 }
 
 #[tokio::test]

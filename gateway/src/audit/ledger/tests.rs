@@ -33,6 +33,11 @@ fn entry(time: SystemTime, key: &str, status: u16, note_chars: usize) -> AuditEn
     }
 }
 
+/// Reserves a note within a budget of notes.
+fn reserve(ledger: &Arc<Ledger>, key: &str, notes: u64, arrived: SystemTime) -> Option<Reservation> {
+    ledger.reserve(key, Budget { notes: Some(notes), tokens: None }, arrived).ok()
+}
+
 fn used(ledger: &Ledger, key: &str) -> (u64, u64) {
     let BudgetUse { used, in_flight } = ledger.budget_use(key);
     (used, in_flight)
@@ -45,17 +50,17 @@ fn a_budget_counts_read_notes_and_gives_others_back() {
         [(200, 9, true), (499, 9, true), (499, 0, false), (503, 9, false), (422, 0, false)]
     {
         let before = used(&ledger, "a").0;
-        let reservation = ledger.reserve("a", 100, now).unwrap();
+        let reservation = reserve(&ledger, "a", 100, now).unwrap();
         assert_eq!(used(&ledger, "a"), (before, 1));
         ledger.add(&entry(now, "a", status, note_chars), Some(reservation));
         assert_eq!(used(&ledger, "a"), (before + u64::from(counts), 0), "{status} {note_chars}");
     }
-    drop(ledger.reserve("a", 100, now).unwrap());
+    drop(reserve(&ledger, "a", 100, now).unwrap());
     assert_eq!(used(&ledger, "a"), (2, 0));
-    let last = ledger.reserve("a", 3, now).unwrap();
-    assert!(ledger.reserve("a", 3, now).is_none() && ledger.reserve("b", 3, now).is_some());
+    let last = reserve(&ledger, "a", 3, now).unwrap();
+    assert!(reserve(&ledger, "a", 3, now).is_none() && reserve(&ledger, "b", 3, now).is_some());
     drop(last);
-    assert!(ledger.reserve("a", 3, now).is_some());
+    assert!(reserve(&ledger, "a", 3, now).is_some());
     assert!(ledger.sums().reserved.is_empty(), "what is given back occupies no memory");
 }
 
@@ -68,7 +73,7 @@ fn a_race_never_exceeds_a_budget() {
             let (ledger, read) = (&ledger, &read);
             scope.spawn(move || {
                 for turn in 0..2_000_u64 {
-                    let Some(reservation) = ledger.reserve("a", BUDGET, now) else { continue };
+                    let Some(reservation) = reserve(ledger, "a", BUDGET, now) else { continue };
                     let status = if (turn + thread) % 3 == 0 { 503 } else { 200 };
                     read.fetch_add(u64::from(status == 200), Relaxed);
                     ledger.add(&entry(now, "a", status, 9), Some(reservation));
@@ -80,17 +85,48 @@ fn a_race_never_exceeds_a_budget() {
 }
 
 #[test]
+fn a_budget_of_tokens_counts_estimates_until_the_real_tokens_are_known() {
+    let (ledger, now) = (Arc::new(Ledger::default()), SystemTime::now());
+    let tokens = |tokens| Budget { notes: None, tokens: Some(tokens) };
+    let used = || {
+        let BudgetUse { used, in_flight } = ledger.token_use("a");
+        (used, in_flight)
+    };
+    let mut first = ledger.reserve("a", tokens(100), now).unwrap();
+    first.expect_tokens(70);
+    first.expect_tokens(60);
+    let mut second = ledger.reserve("a", tokens(100), now).unwrap();
+    second.expect_tokens(40);
+    assert_eq!((used(), ledger.reserve("a", tokens(100), now).err()), ((0, 100), Some(Exhausted::Tokens)));
+    assert_eq!(
+        (ledger.exhausted("a", tokens(100)), ledger.exhausted("a", tokens(101))),
+        (Some(Exhausted::Tokens), None)
+    );
+    // Each entry has 30 tokens.
+    ledger.add(&entry(now, "a", 200, 9), Some(first));
+    assert_eq!(used(), (30, 40));
+    drop(second);
+    assert_eq!(used(), (30, 0));
+    ledger.add(&entry(now, "a", 200, 9), None);
+    assert_eq!(ledger.reserve("a", tokens(60), now).err(), Some(Exhausted::Tokens));
+    let both = Budget { notes: Some(2), tokens: Some(61) };
+    assert_eq!(ledger.reserve("a", both, now).err(), Some(Exhausted::Notes));
+    assert!(ledger.reserve("a", tokens(61), now).is_ok() && ledger.reserve("b", tokens(1), now).is_ok());
+    assert!(ledger.sums().reserved.is_empty(), "what is given back occupies no memory");
+}
+
+#[test]
 fn a_new_month_has_its_whole_budget() {
     let ledger = Arc::new(Ledger::default());
     let (october, november) = (at("2026-10-31T23:59:59.999Z"), at("2026-11-01T00:00:00Z"));
-    let running = ledger.reserve("a", 1, october).unwrap();
-    assert!(ledger.reserve("a", 1, october).is_none());
-    let next = ledger.reserve("a", 1, november).unwrap();
+    let running = reserve(&ledger, "a", 1, october).unwrap();
+    assert!(reserve(&ledger, "a", 1, october).is_none());
+    let next = reserve(&ledger, "a", 1, november).unwrap();
     // The month of a note is that of its arrival, as in its line of the audit.
     ledger.add(&entry(october, "a", 200, 9), Some(running));
-    assert!(ledger.reserve("a", 1, november).is_none());
+    assert!(reserve(&ledger, "a", 1, november).is_none());
     drop(next);
-    assert!(ledger.reserve("a", 1, october).is_none() && ledger.reserve("a", 1, november).is_some());
+    assert!(reserve(&ledger, "a", 1, october).is_none() && reserve(&ledger, "a", 1, november).is_some());
     for (time, end) in [
         ("2026-11-29T12:00:00Z", "2026-12-01T00:00:00Z"),
         ("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
@@ -111,7 +147,7 @@ fn a_restart_counts_the_lines_of_the_earlier_run() {
         assert_eq!(used(audit.ledger(), "a"), (run * 2, 0));
         assert!(audit.ledger().is_complete());
         for status in [200, 503, 200] {
-            let reservation = audit.ledger().reserve("a", 6, now);
+            let reservation = reserve(audit.ledger(), "a", 6, now);
             audit.record(entry(now, "a", status, 9), reservation);
         }
         assert_eq!(audit.close(), 0);
@@ -120,7 +156,7 @@ fn a_restart_counts_the_lines_of_the_earlier_run() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{text}{{\"time\":\"2026-")).unwrap();
     let audit = Audit::open(&settings).unwrap().unwrap();
-    assert!(audit.ledger().reserve("a", 6, now).is_none() && audit.ledger().reserve("a", 7, now).is_some());
+    assert!(reserve(audit.ledger(), "a", 6, now).is_none() && reserve(audit.ledger(), "a", 7, now).is_some());
 }
 
 #[test]

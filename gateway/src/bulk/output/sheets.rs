@@ -265,6 +265,7 @@ mod tests {
             text: None,
             origin: NoteOrigin::default(),
             carried: Vec::new(),
+            selected: None,
             text_bytes: 0,
             weight: 0,
         }

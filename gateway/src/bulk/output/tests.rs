@@ -32,6 +32,7 @@ fn outcome(findings: &[Value], text: &str, carried: &[&str]) -> EntryOutcome {
         text: Some(text.to_owned()),
         origin: NoteOrigin::default(),
         carried: carried.iter().map(|&value| value.to_owned()).collect(),
+        selected: None,
         text_bytes: text.len(),
         weight: 0,
     }

@@ -238,7 +238,8 @@ impl Writer<'_> {
         let values = first.into_iter().take(self.own).chain(carried.into_iter().map(|(_, value)| value));
         let carried = if self.carries { values.collect() } else { Vec::new() };
         let text = own.map(|own| own.text.clone());
-        let queued = QueuedNote { id, text: text.unwrap_or_default(), origin, carried, warning: None, weight: 0 };
+        let text = text.unwrap_or_default();
+        let queued = QueuedNote { id, text, origin, carried, warnings: Vec::new(), selected: None, weight: 0 };
         if let Some(fault) = self.tool_ids.refusal(&queued).filter(|_| failure.is_none()) {
             return Ok(EntryOutcome::problem(queued, false, &fault.problem()));
         }
@@ -253,6 +254,7 @@ impl Writer<'_> {
             text: Some(text),
             origin,
             carried,
+            selected: None,
             text_bytes,
             weight,
         })

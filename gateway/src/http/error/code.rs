@@ -184,7 +184,7 @@ impl ErrorCode {
                 "budget_exhausted",
                 429,
                 "Budget used up",
-                "The notes that this key may have read in a month are used up. The next month (UTC) begins after the time in Retry-After.",
+                "The notes that this key may have read in a month, or their tokens, are used up. The next month (UTC) begins after the time in Retry-After.",
             ),
             Self::HeadTooLarge => (
                 "head_too_large",
