@@ -32,7 +32,10 @@ use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
     plan::{AutostopStep, Operation},
-    script::{Action, Autostop, AutostopState, Deploy, ExpectedRelease, HostReport, KeyChange, Keys, ModelChange, Models, READY_WAIT_SECONDS},
+    script::{
+        Action, Autostop, AutostopState, Deploy, ExpectedRelease, HostReport, KeyChange, Keys, ModelChange, Models,
+        READY_WAIT_SECONDS,
+    },
 };
 
 /// Whether to stop a box that this run started and on which the run then fails.

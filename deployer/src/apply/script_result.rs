@@ -263,7 +263,7 @@ mod tests {
             commit: String::new(),
             config_hash: hash.to_owned(),
             restart_vllm: false,
-        download_only: false,
+            download_only: false,
         }))
     }
 

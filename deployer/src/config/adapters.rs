@@ -139,7 +139,8 @@ mod tests {
     use super::{bases, default_route, variable, wrong};
     use crate::config::File;
 
-    const GOOD: &str = "name = \"medical-ie\"\nrepo = \"owner/adapter\"\nrevision = \"0123abcd0123abcd0123abcd0123abcd0123abcd\"\n";
+    const GOOD: &str =
+        "name = \"medical-ie\"\nrepo = \"owner/adapter\"\nrevision = \"0123abcd0123abcd0123abcd0123abcd0123abcd\"\n";
 
     fn file(adapters: &[&str]) -> Result<File, toml::de::Error> {
         let adapters: String = adapters.iter().map(|keys| format!("[[model.adapters]]\n{keys}")).collect();
@@ -188,7 +189,10 @@ mod tests {
             variable(adapters),
             "medical-ie@0123abcd=owner/adapter@0123abcd0123abcd0123abcd0123abcd0123abcd medical-ie@f123abcd=/models/two"
         );
-        assert_eq!((bases(adapters).as_str(), default_route(adapters).as_deref()), ("o/b", Some("medical-ie@0123abcd=100")));
+        assert_eq!(
+            (bases(adapters).as_str(), default_route(adapters).as_deref()),
+            ("o/b", Some("medical-ie@0123abcd=100"))
+        );
         assert_eq!(default_route(&[]), None);
     }
 }

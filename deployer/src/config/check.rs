@@ -2,7 +2,10 @@
 
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
-use super::{File, ValueOrReference, adapters, names::{ENGINE, GATEWAY_NAMES, ROUTE}};
+use super::{
+    File, ValueOrReference, adapters,
+    names::{ENGINE, GATEWAY_NAMES, ROUTE},
+};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
@@ -144,7 +147,9 @@ pub(crate) const IDLE_MINUTES: RangeInclusive<i64> = 5..=10_080;
 /// could select another stack.
 fn is_reserved(name: &str) -> bool {
     let reserved_prefix = ["VLLM_", "COMPOSE_"].iter().any(|prefix| name.starts_with(prefix));
-    reserved_prefix || GATEWAY_NAMES.contains(&name) || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE" | ENGINE | ROUTE)
+    reserved_prefix
+        || GATEWAY_NAMES.contains(&name)
+        || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE" | ENGINE | ROUTE)
 }
 
 /// Returns whether a text has the form of a region such as `us-east-1` or `us-gov-west-1`.

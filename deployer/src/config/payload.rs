@@ -10,8 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    ConfigFile, Settings,
-    adapters,
+    ConfigFile, Settings, adapters,
     file::{Gateway, Model},
     gateway_file,
     names::{GATEWAY_NAMES, ROUTE},
@@ -235,12 +234,12 @@ fn hash(parts: &[&[u8]]) -> String {
 
 fn vllm_env(model: &Model, revisions: &Revisions) -> BTreeMap<String, String> {
     let adapters = if model.adapters.is_empty() {
-        [
-            ("VLLM_ADAPTER", revisions.adapter.clone()),
-            ("VLLM_ADAPTER_REVISION", revisions.adapter_revision.clone()),
-        ]
+        [("VLLM_ADAPTER", revisions.adapter.clone()), ("VLLM_ADAPTER_REVISION", revisions.adapter_revision.clone())]
     } else {
-        [("VLLM_ADAPTERS", adapters::variable(&model.adapters)), ("VLLM_ADAPTER_BASES", adapters::bases(&model.adapters))]
+        [
+            ("VLLM_ADAPTERS", adapters::variable(&model.adapters)),
+            ("VLLM_ADAPTER_BASES", adapters::bases(&model.adapters)),
+        ]
     };
     [
         ("VLLM_BASE_MODEL", revisions.base.clone()),
@@ -322,7 +321,9 @@ mod tests {
             base: None,
         });
         let several = vllm_env(&model, &revisions);
-        assert!(several["VLLM_ADAPTERS"].starts_with("a@0123abcd=o/a@0123abcd") && !several.contains_key("VLLM_ADAPTER"));
+        assert!(
+            several["VLLM_ADAPTERS"].starts_with("a@0123abcd=o/a@0123abcd") && !several.contains_key("VLLM_ADAPTER")
+        );
     }
 
     /// The gateway has the same rules: `gateway/src/access/file.rs`.

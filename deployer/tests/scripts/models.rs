@@ -71,7 +71,10 @@ fn heeded(host: &Host) -> String {
 }
 
 fn line(words: &[&str]) -> String {
-    format!("models = [{}] # deployer model use", words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
+    format!(
+        "models = [{}] # deployer model use",
+        words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+    )
 }
 
 #[test]

@@ -110,6 +110,35 @@ fn of_a_life() {
     told("down", &ada, &ada.run(&["down", "--yes"]));
 }
 
+/// `3 s ago` becomes `N s ago`.
+fn without_ages(said: &Said) -> Said {
+    let aged = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let word = |at: usize| match (words[at], words.get(at + 1), words.get(at + 2)) {
+            (word, Some(&"s"), Some(&("ago" | "ago,"))) if word.parse::<u64>().is_ok() => "N",
+            (word, ..) => word,
+        };
+        (0..words.len()).map(word).collect::<Vec<_>>().join(" ")
+    };
+    let text = |text: &str| text.lines().map(|line| format!("{}\n", aged(line))).collect();
+    Said { code: said.code, out: text(&said.out), err: text(&said.err) }
+}
+
+#[test]
+fn of_models() {
+    let emulator = crate::model::two();
+    let ada = crate::model::ada(&emulator);
+    crate::model::stand_in(&ada, -0.05, 0);
+    told("model_list", &ada, &ada.run(&["model", "list"]));
+    told("model_refused", &ada, &ada.run(&[&crate::model::EVAL[..], &["--yes"]].concat()));
+    crate::model::stand_in(&ada, 0.05, 0);
+    told("model_use", &ada, &ada.run(&[&crate::model::EVAL[..], &["--yes"]].concat()));
+    told("model_rules", &ada, &ada.run(&["model", "rules", "--yes"]));
+    told("model_rollback", &ada, &ada.run(&["model", "rollback", "--yes"]));
+    told("model_list_later", &ada, &without_ages(&ada.run(&["model", "list"])));
+    told("model_not_served", &ada, &ada.run(&["model", "use", "medical-ie@aaaa1111", "--yes"]));
+}
+
 #[test]
 fn of_failures() {
     let emulator = served();

@@ -134,8 +134,10 @@ async fn a_bad_file_is_named_by_line_and_never_quoted() {
 /// Twenty notes; the stage is read right in all of them but the first `wrong`.
 fn stages(wrong: usize) -> (String, String) {
     let note = |number: usize| format!(r#"{{"id": "{number}", "text": "Stage IV.", "expected": {{"stage": "IV"}}}}"#);
-    let answer = |number: usize| format!(r#"{{"id": "{number}", "stage": "{}"}}"#, if number < wrong { "II" } else { "IV" });
-    let lines = |line: &dyn Fn(usize) -> String| (0..20).map(|number| format!("{}\n", line(number))).collect::<String>();
+    let answer =
+        |number: usize| format!(r#"{{"id": "{number}", "stage": "{}"}}"#, if number < wrong { "II" } else { "IV" });
+    let lines =
+        |line: &dyn Fn(usize) -> String| (0..20).map(|number| format!("{}\n", line(number))).collect::<String>();
     (lines(&note), lines(&answer))
 }
 

@@ -57,7 +57,10 @@ impl Args {
         crate::commands::smoke::read_key(key_file)?;
         let shown = gold.display();
         let text = fs::read_to_string(gold).map_err(|error| {
-            Failure::usage(format!("{shown} cannot be read: {error}; nothing was changed"), "Name a file of labelled notes.")
+            Failure::usage(
+                format!("{shown} cannot be read: {error}; nothing was changed"),
+                "Name a file of labelled notes.",
+            )
         })?;
         let first: Value = text
             .lines()
@@ -84,7 +87,10 @@ impl Answers {
     fn new() -> Result<Self, Failure> {
         let folder = std::env::temp_dir().join(format!("deployer-eval-{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {
-            Failure::unchanged(format!("{} cannot be created: {error}; nothing was changed", folder.display()), "Make room.")
+            Failure::unchanged(
+                format!("{} cannot be created: {error}; nothing was changed", folder.display()),
+                "Make room.",
+            )
         })?;
         Ok(Self(folder))
     }
@@ -159,7 +165,8 @@ fn present(found: &ModelsFound) -> Result<String, Failure> {
         ));
     }
     let shares = found.words.split(' ').filter_map(|word| word.rsplit_once('='));
-    let most = shares.filter_map(|(name, share)| Some((share.parse::<u32>().ok()?, name))).max_by_key(|(share, _)| *share);
+    let most =
+        shares.filter_map(|(name, share)| Some((share.parse::<u32>().ok()?, name))).max_by_key(|(share, _)| *share);
     Ok(most.map_or_else(|| found.served_name.clone(), |(_, name)| name.to_owned()))
 }
 
@@ -176,8 +183,20 @@ impl Evaluation {
         let out = folder.join(format!("{name}.jsonl")).to_string_lossy().into_owned();
         let (gold, key) = (self.gold.to_string_lossy().into_owned(), self.key_file.to_string_lossy().into_owned());
         let arguments = [
-            "extract", &gold, "--server", url, "--api-key-file", &key, "--model", model, "--text-column",
-            self.text_column, "--format", "jsonl", "--out", &out,
+            "extract",
+            &gold,
+            "--server",
+            url,
+            "--api-key-file",
+            &key,
+            "--model",
+            model,
+            "--text-column",
+            self.text_column,
+            "--format",
+            "jsonl",
+            "--out",
+            &out,
         ];
         self.run(context, &format!("{model} reads your notes"), &arguments, None).await?;
         Ok(out)
@@ -240,6 +259,8 @@ impl Evaluation {
 /// Returns the scores of a comparison as the host records them.
 fn judged(report: &str, model: &str, present: &str) -> Result<String, Failure> {
     let parsed = || -> Option<String> {
+        // What the program said on standard error stands there too.
+        let report = report.get(report.find('{')?..=report.rfind('}')?)?;
         let report: Value = serde_json::from_str(report).ok()?;
         let against = report.get("against")?;
         let number = |value: &Value| value.as_f64();
@@ -274,7 +295,8 @@ mod tests {
 
     #[test]
     fn a_model_is_worse_if_the_whole_interval_is() {
-        for (low, high, worse) in [(-0.04, -0.01, true), (-0.04, 0.01, false), (0.01, 0.03, false), (-0.04, 0.0, false)] {
+        for (low, high, worse) in [(-0.04, -0.01, true), (-0.04, 0.01, false), (0.01, 0.03, false), (-0.04, 0.0, false)]
+        {
             let report = serde_json::json!({"notes": 12, "micro": {"relaxed": {"f1": 0.9}}, "against":
                 {"micro": {"relaxed": {"f1": 0.91}}, "difference": -0.01, "difference_interval_95": [low, high]}});
             let scores = judged(&report.to_string(), "b@89ef4567", "a@0123abcd").unwrap();

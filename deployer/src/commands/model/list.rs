@@ -47,9 +47,8 @@ pub(super) fn print<P>(context: &DeployContext<'_, P>, found: &ModelsFound) {
         Route::Configured => Route::of(&found.words).to_string(),
         route @ Route::Models(_) => route.to_string(),
     };
-    let by = last.map_or_else(String::new, |entry| {
-        format!(", since {} ago, by {}", duration(since(entry.at)), entry.operator)
-    });
+    let by = last
+        .map_or_else(String::new, |entry| format!(", since {} ago, by {}", duration(since(entry.at)), entry.operator));
     context.console.data(&format!("{}: {answers}{by}", found.served_name));
     for model in &models {
         context.console.data(&line(model));
@@ -192,7 +191,9 @@ mod tests {
         let found = ModelsFound {
             route: "a@0123abcd=90 b@89ef4567=10".to_owned(),
             words: "a@0123abcd=90 b@89ef4567=10".to_owned(),
-            adapters: ["a@0123abcd o/a@0123 yes", "b@89ef4567 o/b@89ef no", "d@00000000 /d unknown"].map(str::to_owned).to_vec(),
+            adapters: ["a@0123abcd o/a@0123 yes", "b@89ef4567 o/b@89ef no", "d@00000000 /d unknown"]
+                .map(str::to_owned)
+                .to_vec(),
             ..ModelsFound::default()
         };
         let configured = |name: &str, revision: &str| Adapter {
@@ -229,7 +230,9 @@ mod tests {
         };
         let line = history_line(&entry);
         assert!(
-            line.contains("10 min ago  use      what the configuration says -> b@89ef4567, by ada; F1 b@89ef4567 0.9120"),
+            line.contains(
+                "10 min ago  use      what the configuration says -> b@89ef4567, by ada; F1 b@89ef4567 0.9120"
+            ),
             "{line}"
         );
     }

@@ -105,7 +105,9 @@ async fn use_models<P: Ports>(
         return nothing_to_do(context, &route);
     }
     let scores = match gold {
-        Some(gold) => Box::pin(evaluate::compare(context, &gold, &target::new_models(&route, &host.found), &host.found)).await?,
+        Some(gold) => {
+            Box::pin(evaluate::compare(context, &gold, &target::new_models(&route, &host.found), &host.found)).await?
+        }
         None => {
             context.console.warn(
                 "without --eval nobody has looked whether this model reads as well as the present one: deployer model use \
@@ -128,7 +130,9 @@ async fn rules<P: Ports>(context: &DeployContext<'_, P>, yes: bool) -> Result<()
     }
     let change = ModelChange { kind: ModelChangeKind::Rules, route: Route::Rules, before, scores: String::new() };
     apply_change(context, host.release, change, yes).await?;
-    context.console.next("deployer model rollback lets the model answer again. Until then every up keeps to the rules.");
+    context
+        .console
+        .next("deployer model rollback lets the model answer again. Until then every up keeps to the rules.");
     Ok(())
 }
 
@@ -197,8 +201,7 @@ async fn download<P: Ports>(context: &DeployContext<'_, P>, versions: &Versions,
     let prepared = plan::prepare(context, versions, false).await?;
     let Operation::Up { mut deploy, expect, .. } = prepared.plan.operation else { return Ok(()) };
     deploy.download_only = true;
-    let models: Vec<String> =
-        context.settings.model.adapters.iter().map(crate::config::Adapter::served_name).collect();
+    let models: Vec<String> = context.settings.model.adapters.iter().map(crate::config::Adapter::served_name).collect();
     let models = if models.is_empty() { context.settings.model.served_name.clone() } else { models.join(", ") };
     let lines = vec![
         format!("Plan for {}:", context.settings.name),

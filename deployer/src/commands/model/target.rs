@@ -20,15 +20,19 @@ pub(super) fn parse(text: &str) -> Result<ModelShare, String> {
     let percent = percent
         .map(|percent| {
             let is_number = percent.bytes().all(|byte| byte.is_ascii_digit()) && !percent.starts_with('0');
-            percent.parse::<u32>().ok().filter(|percent| is_number && (1..=100).contains(percent)).ok_or_else(|| {
-                "a share is a whole number from 1 to 100, as in medical-ie@0123abcd=90".to_owned()
-            })
+            percent
+                .parse::<u32>()
+                .ok()
+                .filter(|percent| is_number && (1..=100).contains(percent))
+                .ok_or_else(|| "a share is a whole number from 1 to 100, as in medical-ie@0123abcd=90".to_owned())
         })
         .transpose()?;
     let Some((plain, revision)) = name.rsplit_once('@') else {
-        return Err("a model is named with its revision, as in medical-ie@0123abcd: a name alone may mean other weights \
+        return Err(
+            "a model is named with its revision, as in medical-ie@0123abcd: a name alone may mean other weights \
                     tomorrow. deployer model list shows the names"
-            .to_owned());
+                .to_owned(),
+        );
     };
     let is_hex = revision.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     if !is_hex || !matches!(revision.len(), 8 | 40) {
@@ -95,7 +99,9 @@ pub(super) fn check_served(route: &Route, found: &ModelsFound) -> Result<(), Fai
                 "deployer logs --service vllm says why.".to_owned(),
             ),
             Some(None) => (
-                format!("the model server does not answer, so it is not known whether it serves {name}; nothing was changed"),
+                format!(
+                    "the model server does not answer, so it is not known whether it serves {name}; nothing was changed"
+                ),
                 "deployer status shows how far it is; deployer model rules answers without it.".to_owned(),
             ),
             None => (
@@ -104,7 +110,10 @@ pub(super) fn check_served(route: &Route, found: &ModelsFound) -> Result<(), Fai
                     "Put it into [[model.adapters]] of the configuration and run deployer up; deployer/docs/models.md leads through it.".to_owned()
                 } else {
                     let names: Vec<&str> = adapters.iter().map(|(name, ..)| *name).collect();
-                    format!("Served are {}. For another one put it into [[model.adapters]] and run deployer up.", names.join(", "))
+                    format!(
+                        "Served are {}. For another one put it into [[model.adapters]] and run deployer up.",
+                        names.join(", ")
+                    )
                 },
             ),
         };

@@ -9,6 +9,7 @@ readonly models_changing=$root/models.changing
 readonly route_words='[A-Za-z0-9._-]{1,64}@[0-9a-f]{8}=[1-9][0-9]{0,2}( [A-Za-z0-9._-]{1,64}@[0-9a-f]{8}=[1-9][0-9]{0,2}){0,15}'
 # The end of the line that holds the weights.
 readonly route_mark='# deployer model use'
+answered='' # the route before this run
 kept_models='' # the gateway refused the changed models and said that the old ones hold
 
 # A route says what answers: NAME=WEIGHT words; `configured`, what the release's own settings say; `rules`, no model.
@@ -156,12 +157,12 @@ models_back() {
   problem=${problem:-$(explain "$1")}
   if [[ -s $own/kept ]]; then mapfile -t lines < <(tail -n 1 "$own/kept" | cut -c 1-300); fi
   if [[ -n $kept_models ]]; then
-    set_route "$now" "$route_before" || problem+=" The old weights could not be put back into its file. Run this again."
-  elif ! put_route "$route_before"; then
-    phase=stopping problem+=" What answered before ($(shown "$route_before")) was put back into the files, but the gateway does not answer with it. deployer model rules answers without a model; deployer logs says why."
+    set_route "$now" "$answered" || problem+=" The old weights could not be put back into its file. Run this again."
+  elif ! put_route "$answered"; then
+    phase=stopping problem+=" What answered before ($(shown "$answered")) was put back into the files, but the gateway does not answer with it. deployer model rules answers without a model; deployer logs says why."
     return
   fi
-  phase=before problem+=" What answered before goes on to answer: $(shown "$route_before")."
+  phase=before problem+=" What answered before goes on to answer: $(shown "$answered")."
   rm -f "$models_changing"
 }
 
@@ -237,15 +238,15 @@ models() {
   expect_release
   begin models "models: $MODELS"
   if half_done; then die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."; fi
-  route_before=$(route)
-  if [[ $route_before != "$ROUTE_BEFORE" || ($MODELS == rollback && $ROUTE != "$(former_route)") ]]; then
+  answered=$(route)
+  if [[ $answered != "$ROUTE_BEFORE" || ($MODELS == rollback && $ROUTE != "$(former_route)") ]]; then
     die "Other models answer than when the plan was made; nothing was changed. Run this again."
   fi
   check_route
   printf '%s' "$ROUTE" | replace "$models_changing"
   phase=models
   put_route "$ROUTE" || die "$(why_not_routed)"
-  record_route "$MODELS" "$ROUTE" "$route_before" "$SCORES"
+  record_route "$MODELS" "$ROUTE" "$answered" "$SCORES"
   phase=before
   rm -f "$models_changing"
   facts_of_models

@@ -111,8 +111,7 @@ impl Client {
 
     /// Posts lines and returns the answer as soon as its headers are there.
     pub(super) async fn post(&self, lines: Vec<u8>) -> Result<Response, BatchRefusal> {
-        let mut url =
-            self.url("api/v1/extract/batch").map_err(|error| BatchRefusal::Unreachable(error.to_string()))?;
+        let mut url = self.url("api/v1/extract/batch").map_err(|error| BatchRefusal::Unreachable(error.to_string()))?;
         if let Some(model) = &self.model {
             url.query_pairs_mut().append_pair("model", model);
         }
