@@ -294,3 +294,17 @@ fn a_download_alone_switches_nothing() {
     // A release without several adapters is served as before.
     assert_eq!(host.run(&deploy(1, 1)).code, Some(0));
 }
+
+/// The host program knows the gateway's answer by these words.
+#[test]
+fn the_gateway_says_what_the_host_program_looks_for() {
+    let gateway = include_str!("../../../gateway/src/cli/serve.rs");
+    let program = deployer::script::program();
+    for words in [
+        "models behind the public name stay as they are",
+        "other models answer for the public name",
+        "models behind the public name are as before",
+    ] {
+        assert!(gateway.contains(words) && program.contains(words), "{words}");
+    }
+}

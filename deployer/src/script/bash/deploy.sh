@@ -66,7 +66,7 @@ deploy() {
   expect_release
   begin files "files: unpacking"
   stage
-  may_route "$next" "$(route)" || die "$(shown "$(route)") answers for the public name (deployer model list), and what is to be deployed does not serve it; nothing was changed. Keep it in model.adapters, or let another one answer first: deployer model use."
+  may_route "$next" "$(route)" || die "$(shown "$(route)") answers for the public name (deployer model list), and what is to be deployed does not serve it; nothing was changed. Keep it in model.adapters, or let another one answer first: deployer model use, or deployer model rollback."
   now=$(current)
   if [[ $DOWNLOAD_ONLY == yes ]] && half_done; then die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."; fi
   take_over
