@@ -82,7 +82,6 @@ started() {
     put gateway folder "$folder"
     cp "$folder/keys.txt" "$state/containers/gateway/keys" 2>/dev/null || true
     put gateway models "$(routed "$folder")"
-    put gateway public_name "$(env VLLM_SERVED_NAME)"
     put gateway engine "$(env GATEWAY_ENGINE)"
   fi
   # A real one lists its base model, with a permission that has an id too, and then the adapters.

@@ -216,10 +216,8 @@ fn a_model_that_reads_worse_is_refused_and_the_scores_of_a_good_one_are_kept() {
     let calls = fs::read_to_string(ada.path().join("calls")).unwrap();
     for part in [
         "eval --gold gold.jsonl --review-harm",
-        &format!(
-            "extract gold.jsonl --server https://notes.example.org --api-key-file key --model {OLD} --text-column input"
-        ),
-        &format!("--model {NEW} --text-column input"),
+        &format!("/gold.jsonl --server https://notes.example.org --api-key-file key --model {OLD} --format jsonl"),
+        &format!("--model {NEW} --format jsonl"),
         "--predictions /tmp/deployer-eval-",
         "--against /tmp/deployer-eval-",
     ] {

@@ -110,17 +110,28 @@ fn of_a_life() {
     told("down", &ada, &ada.run(&["down", "--yes"]));
 }
 
-/// `3 s ago` becomes `N s ago`.
+/// `3 s ago` and `2 min ago` become `N s ago`, without the blanks before that align them.
 fn without_ages(said: &Said) -> Said {
     let aged = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
-        let word = |at: usize| match (words[at], words.get(at + 1), words.get(at + 2)) {
-            (word, Some(&"s"), Some(&("ago" | "ago,"))) if word.parse::<u64>().is_ok() => "N",
-            (word, ..) => word,
+        let is_age = |at: usize| {
+            let is_number = words[at].parse::<u64>().is_ok();
+            is_number
+                && matches!(words.get(at + 1), Some(&("s" | "min")))
+                && words.get(at + 2).is_some_and(|word| word.starts_with("ago"))
         };
-        (0..words.len()).map(word).collect::<Vec<_>>().join(" ")
+        let word = |at: usize| match () {
+            () if is_age(at) => "N",
+            () if at > 0 && is_age(at - 1) => "s",
+            () => words[at],
+        };
+        let line = (0..words.len()).map(word).collect::<Vec<_>>().join(" ");
+        match line.trim_start().strip_prefix("N s ago") {
+            Some(rest) => format!("  N s ago{rest}\n"),
+            None => format!("{line}\n"),
+        }
     };
-    let text = |text: &str| text.lines().map(|line| format!("{}\n", aged(line))).collect();
+    let text = |text: &str| text.lines().map(aged).collect();
     Said { code: said.code, out: text(&said.out), err: text(&said.err) }
 }
 

@@ -46,8 +46,8 @@ pub(super) struct Evaluation {
     key_file: PathBuf,
     url: Option<String>,
     gateway: PathBuf,
-    /// The key of the notes in the gold file.
-    text_column: &'static str,
+    /// The labelled notes, each line with an id, by which an answer is matched with its labels.
+    notes: String,
 }
 
 impl Args {
@@ -62,25 +62,35 @@ impl Args {
                 "Name a file of labelled notes.",
             )
         })?;
-        let first: Value = text
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .and_then(|line| serde_json::from_str(line).ok())
-            .unwrap_or_default();
-        let text_column = if first.get("text").is_none() && first.get("input").is_some() { "input" } else { "text" };
         // The gateway's own reader is the one that counts. It names the line and the mistake, and no text.
         let evaluation = Evaluation {
             gold: gold.clone(),
             key_file: key_file.clone(),
             url: self.url.clone(),
             gateway: self.gateway.clone(),
-            text_column,
+            notes: with_ids(&text),
         };
         Ok(Some(evaluation))
     }
 }
 
-/// A folder for the answers, which hold values of the notes. It is removed on drop.
+/// Returns labelled notes with an id and a `text` in each line: two programs read the file, and call notes without an id
+/// differently. A line that is no object stays as it is.
+fn with_ids(text: &str) -> String {
+    let line = |(index, line): (usize, &str)| match serde_json::from_str::<Value>(line) {
+        Ok(Value::Object(mut note)) => {
+            note.entry("id").or_insert_with(|| (index + 1).to_string().into());
+            if let (None, Some(text)) = (note.get("text"), note.get("input").cloned()) {
+                note.insert("text".to_owned(), text);
+            }
+            format!("{}\n", Value::Object(note))
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().enumerate().map(line).collect()
+}
+
+/// A folder for the notes and the answers. It is removed on drop.
 struct Answers(PathBuf);
 
 impl Answers {
@@ -128,14 +138,18 @@ pub(super) async fn compare<P: Ports>(
             "Leave --eval out to change their shares.",
         ));
     }
-    let gold = evaluation.gold.to_string_lossy().into_owned();
+    let own = evaluation.gold.to_string_lossy().into_owned();
     // Bad labels are found before a note is sent.
-    evaluation.run(context, "check the labels", &["eval", "--gold", &gold, "--review-harm"], None).await?;
+    evaluation.run(context, "check the labels", &["eval", "--gold", &own, "--review-harm"], None).await?;
     let url = match &evaluation.url {
         Some(url) => url.clone(),
         None => crate::commands::url::of(&context.settings, &boot::describe_instance(context).await?)?,
     };
     let folder = Answers::new()?;
+    let gold = folder.0.join("gold.jsonl").to_string_lossy().into_owned();
+    fs::write(&gold, &evaluation.notes).map_err(|error| {
+        Failure::unchanged(format!("{gold} cannot be written: {error}; nothing was changed"), "Make room.")
+    })?;
     let before = evaluation.read_notes(context, &url, &folder.0, "present", &present).await?;
     let mut kept = String::new();
     for (index, model) in new.iter().enumerate() {
@@ -181,7 +195,8 @@ impl Evaluation {
         model: &str,
     ) -> Result<String, Failure> {
         let out = folder.join(format!("{name}.jsonl")).to_string_lossy().into_owned();
-        let (gold, key) = (self.gold.to_string_lossy().into_owned(), self.key_file.to_string_lossy().into_owned());
+        let gold = folder.join("gold.jsonl").to_string_lossy().into_owned();
+        let key = self.key_file.to_string_lossy().into_owned();
         let arguments = [
             "extract",
             &gold,
@@ -191,8 +206,6 @@ impl Evaluation {
             &key,
             "--model",
             model,
-            "--text-column",
-            self.text_column,
             "--format",
             "jsonl",
             "--out",
@@ -291,7 +304,17 @@ fn is_worse(scores: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ModelsFound, is_worse, judged, present};
+    use super::{ModelsFound, is_worse, judged, present, with_ids};
+
+    #[test]
+    fn every_labelled_note_has_an_id_and_a_text() {
+        let written = with_ids("{\"id\": 7, \"text\": \"a\"}\n\n{\"input\": \"b\", \"output\": {}}\nnot json\n");
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!((lines.len(), lines[1], lines[3]), (4, "", "not json"), "{written}");
+        let note = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        assert_eq!((&note(lines[0])["id"], &note(lines[2])["id"]), (&7.into(), &"3".into()), "{written}");
+        assert_eq!(note(lines[2])["text"], "b");
+    }
 
     #[test]
     fn a_model_is_worse_if_the_whole_interval_is() {
