@@ -145,6 +145,12 @@ pub(super) async fn compare<P: Ports>(
         Some(url) => url.clone(),
         None => crate::commands::url::of(&context.settings, &boot::describe_instance(context).await?)?,
     };
+    if crate::smoke::Url::parse(&url).is_ok_and(|url| url.in_the_clear()) {
+        context.console.warn(
+            "plain HTTP: the notes and the key can be read on their way to the box. The profile tls adds HTTPS; deployer \
+             port-forward with --url http://127.0.0.1:PORT goes through Session Manager.",
+        );
+    }
     let folder = Answers::new()?;
     let gold = folder.0.join("gold.jsonl").to_string_lossy().into_owned();
     fs::write(&gold, &evaluation.notes).map_err(|error| {
