@@ -41,8 +41,8 @@ pub(super) async fn outcome_on_host<P: Ports>(
     change: &ModelChange,
     mut lost: UnreportedCommand,
 ) -> Result<HostReport, Failure> {
-    let list = Action::Models(Models::List);
-    let report = match command::run_with(context, no_interrupt, "model", &list, READ_ONLY_TIMEOUT_SECONDS).await {
+    let question = Action::Models(Models::List);
+    let report = match command::run_with(context, no_interrupt, "model", &question, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) => report,
         Err(error) => return Err(lookup_failure(lost, &Failure::from(error).what)),
     };

@@ -102,19 +102,18 @@ async fn use_models<P: Ports>(
     target::check_served(&route, &host.found)?;
     let now = Route::of(&host.found.chosen);
     if route == now && host.found.changing.is_empty() {
-        return nothing_to_do(context, &route);
+        nothing_to_do(context, &route);
+        return Ok(());
     }
-    let scores = match gold {
-        Some(gold) => {
-            Box::pin(evaluate::compare(context, &gold, &target::new_models(&route, &host.found), &host.found)).await?
-        }
-        None => {
-            context.console.warn(
-                "without --eval nobody has looked whether this model reads as well as the present one: deployer model use \
-                 --eval GOLD.jsonl refuses one that is worse on your own notes",
-            );
-            String::new()
-        }
+    let scores = if let Some(gold) = gold {
+        let new = target::new_models(&route, &host.found);
+        Box::pin(evaluate::compare(context, &gold, &new, &host.found)).await?
+    } else {
+        context.console.warn(
+            "without --eval nobody has looked whether this model reads as well as the present one: deployer model use \
+             --eval GOLD.jsonl refuses one that is worse on your own notes",
+        );
+        String::new()
     };
     let change = ModelChange { kind: ModelChangeKind::Use, route, before: now, scores };
     apply_change(context, host.release, change, yes).await?;
@@ -126,7 +125,8 @@ async fn rules<P: Ports>(context: &DeployContext<'_, P>, yes: bool) -> Result<()
     let host = on_host(context).await?;
     let before = Route::of(&host.found.chosen);
     if before == Route::Rules && host.found.changing.is_empty() {
-        return nothing_to_do(context, &before);
+        nothing_to_do(context, &before);
+        return Ok(());
     }
     let change = ModelChange { kind: ModelChangeKind::Rules, route: Route::Rules, before, scores: String::new() };
     apply_change(context, host.release, change, yes).await?;
@@ -153,11 +153,10 @@ async fn rollback<P: Ports>(context: &DeployContext<'_, P>, yes: bool) -> Result
     Ok(())
 }
 
-fn nothing_to_do<P>(context: &DeployContext<'_, P>, route: &Route) -> Result<(), Failure> {
+fn nothing_to_do<P>(context: &DeployContext<'_, P>, route: &Route) {
     context.console.result(&json!({"outcome": "nothing_to_do", "route": route.as_str()}));
-    context.console.say(&format!("Nothing to do: {route} answers."));
+    context.console.say(&format!("Nothing to do. It answers already: {route}."));
     context.console.next("deployer model list shows it.");
-    Ok(())
 }
 
 /// Asks for approval, then changes the host.
