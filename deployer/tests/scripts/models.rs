@@ -24,9 +24,10 @@ fn with_adapters(g: u8, names: &[&str]) -> Deploy {
     let mut env: BTreeMap<_, _> = wanted.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let words = names.iter().map(|name| format!("{name}=owner/adapter@{}", name[name.len() - 8..].repeat(5)));
     env.insert("VLLM_ADAPTERS".to_owned(), words.collect::<Vec<_>>().join(" "));
-    env.insert("ROUTING_MODELS".to_owned(), format!("{}=100", names[0]));
+    let first = names.first().unwrap();
+    env.insert("ROUTING_MODELS".to_owned(), format!("{first}=100"));
     wanted.env = ComposeEnv::new(env).unwrap();
-    let settings = format!("# kept\n[routing]\nmodels = [\"{}=100\"] # deployer model use\n", names[0]);
+    let settings = format!("# kept\n[routing]\nmodels = [\"{first}=100\"] # deployer model use\n");
     let others = wanted.files.into_iter().filter(|file| file.path() != "config/gateway.toml");
     let settings = HostFile::new("config/gateway.toml", 0o644, settings.into_bytes()).unwrap();
     wanted.files = others.chain([settings]).collect();
