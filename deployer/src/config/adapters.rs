@@ -3,8 +3,6 @@
 
 use serde::Deserialize;
 
-use super::File;
-
 /// The longest `name`, as the host accepts it in a route.
 const LONGEST_NAME: usize = 64;
 /// The most adapters: the model server reads with all of them in one step, and each takes its memory.
@@ -62,9 +60,9 @@ pub(super) fn default_route(adapters: &[Adapter]) -> Option<String> {
     adapters.first().map(|adapter| format!("{}=100", adapter.served_name()))
 }
 
-/// Returns the first adapter that cannot be served, by its key, and what is wrong with it.
-pub(super) fn wrong(file: &File) -> Option<(String, String)> {
-    let adapters = &file.model.adapters;
+/// Returns the first adapter that cannot be served, by its key, and what is wrong with it. `highest_rank` is that of the
+/// model server, `public_name` the name that stands for all of them.
+pub(super) fn wrong(adapters: &[Adapter], highest_rank: u32, public_name: &str) -> Option<(String, String)> {
     if adapters.len() > MOST {
         return Some(("model.adapters".to_owned(), format!("must be at most {MOST}")));
     }
@@ -91,20 +89,17 @@ pub(super) fn wrong(file: &File) -> Option<(String, String)> {
                 ),
             );
         }
-        if adapter.rank.is_some_and(|rank| rank == 0 || rank > file.model.max_lora_rank) {
+        if adapter.rank.is_some_and(|rank| rank == 0 || rank > highest_rank) {
             return refuse(
                 "rank",
-                format!(
-                    "must lie between 1 and model.max_lora_rank, which is {}: raise that",
-                    file.model.max_lora_rank
-                ),
+                format!("must lie between 1 and model.max_lora_rank, which is {highest_rank}: raise that"),
             );
         }
         if adapter.base.as_deref().is_some_and(|base| !is_repo(base)) {
             return refuse("base", "must be OWNER/NAME on Hugging Face".to_owned());
         }
         let name = adapter.served_name();
-        if name == file.model.served_name {
+        if name == public_name {
             return refuse("name", "gives the public name, model.served_name, which stands for all of them".to_owned());
         }
         if served.contains(&name) {
@@ -136,17 +131,23 @@ fn is_repo(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{bases, default_route, variable, wrong};
-    use crate::config::File;
+    use super::{Adapter, bases, default_route, variable, wrong};
 
     const GOOD: &str =
         "name = \"medical-ie\"\nrepo = \"owner/adapter\"\nrevision = \"0123abcd0123abcd0123abcd0123abcd0123abcd\"\n";
 
-    fn file(adapters: &[&str]) -> Result<File, toml::de::Error> {
-        let adapters: String = adapters.iter().map(|keys| format!("[[model.adapters]]\n{keys}")).collect();
-        toml::from_str(&format!(
-            "region = \"us-east-1\"\n[box]\ninstance_id = \"ssm:/x\"\n[images]\nregistry = \"r.example\"\n{adapters}"
-        ))
+    #[derive(Debug, serde::Deserialize)]
+    struct List {
+        adapters: Vec<Adapter>,
+    }
+
+    fn list(adapters: &[&str]) -> Result<Vec<Adapter>, toml::de::Error> {
+        let text: String = adapters.iter().map(|keys| format!("[[adapters]]\n{keys}")).collect();
+        toml::from_str::<List>(&text).map(|list| list.adapters)
+    }
+
+    fn wrong_of(adapters: &[&str]) -> Option<(String, String)> {
+        wrong(&list(adapters).unwrap(), 16, "medical-ie")
     }
 
     #[test]
@@ -169,22 +170,21 @@ mod tests {
             (format!("{}rank = 0\n", with("\"0123", "\"f123")), Some("number 2: rank must lie between 1 and")),
             (format!("{}base = \"a b\"\n", with("\"0123", "\"f123")), Some("number 2: base must be")),
         ] {
-            let found = wrong(&file(&[GOOD, &second]).unwrap()).map(|(key, must)| format!("{key} {must}"));
+            let found = wrong_of(&[GOOD, &second]).map(|(key, must)| format!("{key} {must}"));
             match (&found, expected) {
                 (None, None) => {}
                 (Some(found), Some(expected)) => assert!(found.contains(expected), "{second}: {found}"),
                 (found, expected) => panic!("{second}: {found:?}, not {expected:?}"),
             }
         }
-        assert!(file(&["name = \"a\"\nrepo = \"a/b\"\n"]).unwrap_err().to_string().contains("revision"));
-        assert!(wrong(&file(&[GOOD; 17]).unwrap()).unwrap().1.contains("at most 16"));
+        assert!(list(&["name = \"a\"\nrepo = \"a/b\"\n"]).unwrap_err().to_string().contains("revision"));
+        assert!(wrong_of(&[GOOD; 17]).unwrap().1.contains("at most 16"));
     }
 
     #[test]
     fn the_model_server_gets_names_with_revisions() {
         let other = GOOD.replace("owner/adapter", "/models/two").replace("\"0123", "\"f123");
-        let file = file(&[GOOD, &format!("{other}base = \"o/b\"\n")]).unwrap();
-        let adapters = &file.model.adapters;
+        let adapters = &list(&[GOOD, &format!("{other}base = \"o/b\"\n")]).unwrap();
         assert_eq!(
             variable(adapters),
             "medical-ie@0123abcd=owner/adapter@0123abcd0123abcd0123abcd0123abcd0123abcd medical-ie@f123abcd=/models/two"

@@ -66,7 +66,8 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if let Some((key, must)) = unusable_value(file) {
         return refuse(key, must);
     }
-    if let Some((key, must)) = adapters::wrong(file) {
+    if let Some((key, must)) = adapters::wrong(&file.model.adapters, file.model.max_lora_rank, &file.model.served_name)
+    {
         return refuse(&key, &must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
