@@ -13,7 +13,7 @@ use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
     interrupt::{self, Interrupt},
-    script::{Action, ExpectedRelease, HostReport, Keys, Script, facts::RunProgress, script},
+    script::{Action, ExpectedRelease, HostReport, Keys, Models, Script, facts::RunProgress, script},
 };
 
 /// Time limit, in seconds, of a script that changes nothing.
@@ -108,6 +108,7 @@ const fn is_read_only(action: &Action) -> bool {
             | Action::Doctor { .. }
             | Action::Logs { .. }
             | Action::Keys(Keys::List)
+            | Action::Models(Models::List)
             | Action::Prune { approved: None, .. }
             | Action::Diagnose { .. }
             | Action::Progress

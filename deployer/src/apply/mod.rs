@@ -2,6 +2,7 @@
 //! ports, nothing of AWS, and accepts nothing but an [`ApprovedPlan`].
 
 mod after_keys;
+mod after_models;
 mod autostop;
 pub mod boot;
 pub mod command;
@@ -31,7 +32,10 @@ use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
     plan::{AutostopStep, Operation},
-    script::{Action, Autostop, AutostopState, Deploy, ExpectedRelease, HostReport, KeyChange, Keys},
+    script::{
+        Action, Autostop, AutostopState, Deploy, ExpectedRelease, HostReport, KeyChange, Keys, ModelChange, Models,
+        READY_WAIT_SECONDS,
+    },
 };
 
 /// Whether to stop a box that this run started and on which the run then fails.
@@ -73,6 +77,8 @@ pub async fn apply<P: Ports>(
         Operation::Down { drain } => LockedOperation::Down { drain: *drain },
         Operation::Autostop(autostop) => LockedOperation::Autostop(autostop),
         Operation::Keys { change, expect } => LockedOperation::Keys(change.as_ref(), *expect),
+        Operation::Models { change, expect } => LockedOperation::Models(change, *expect),
+        Operation::Download { deploy, expect } => LockedOperation::Download(Action::Deploy(deploy.clone()), *expect),
         Operation::Prune { models, list, expect } => {
             LockedOperation::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
         }
@@ -91,6 +97,8 @@ enum LockedOperation<'a> {
     Down { drain: bool },
     Autostop(&'a Autostop),
     Keys(Option<&'a KeyChange>, ExpectedRelease),
+    Models(&'a ModelChange, ExpectedRelease),
+    Download(Action, ExpectedRelease),
     Prune(Action, ExpectedRelease),
 }
 
@@ -104,6 +112,10 @@ async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOpera
         LockedOperation::Down { drain } => down::down(context, drain).await,
         LockedOperation::Autostop(autostop) => autostop::set(context, autostop).await,
         LockedOperation::Keys(Some(change), expect) => keys_change(context, change, expect).await,
+        LockedOperation::Models(change, expect) => models_change(context, change, expect).await,
+        LockedOperation::Download(action, expect) => {
+            run_beside_services(context, "download", &action, expect, context.settings.wait.deploy_seconds).await
+        }
         LockedOperation::Prune(action, expect) => {
             run_beside_services(context, "prune", &action, expect, PRUNE_SECONDS).await
         }
@@ -134,6 +146,17 @@ async fn keys_change<P: Ports>(
 ) -> Result<Applied, Failure> {
     let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_add(context.settings.wait.drain_seconds);
     run_beside_services(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
+}
+
+/// Runs a change of models. It may take a new container of the gateway twice: there, and back after a failure.
+async fn models_change<P: Ports>(
+    context: &DeployContext<'_, P>,
+    change: &ModelChange,
+    expect: ExpectedRelease,
+) -> Result<Applied, Failure> {
+    let seconds = context.settings.wait.drain_seconds.saturating_add(READY_WAIT_SECONDS).saturating_mul(2);
+    let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_mul(2).saturating_add(seconds);
+    run_beside_services(context, "model", &Action::Models(Models::Change(change.clone())), expect, limit).await
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Finds out what the host serves after a script has run, from its report or, without one, by asking the host.
 
 use super::{
-    after_keys,
+    after_keys, after_models,
     command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     observe,
     unreported_command::UnreportedCommand,
@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     interrupt::{self, Interrupt},
     ledger::Releases,
-    script::{Action, ActionOutcome, ExpectedRelease, HostReport, ImageWanted, Keys, facts::Status},
+    script::{Action, ActionOutcome, ExpectedRelease, HostReport, ImageWanted, Keys, Models, facts::Status},
 };
 
 /// Runs an action that changes something. Every end except success is a failure that says what serves now. `expect`
@@ -114,6 +114,13 @@ async fn outcome_on_host<P: Ports>(
     }
     if let Action::Keys(Keys::Change(change)) = action {
         return after_keys::outcome_on_host(context, &no_interrupt, change, unreported).await;
+    }
+    if let Action::Models(Models::Change(change)) = action {
+        return after_models::outcome_on_host(context, &no_interrupt, change, unreported).await;
+    }
+    if matches!(action, Action::Deploy(deploy) if deploy.download_only) {
+        let kept = "What served before was not touched; what was downloaded is kept.";
+        return Err(unreported.into_failure(kept, "Run it again: it goes on where this ended."));
     }
     if status.half_done {
         let serves = if healthy {
@@ -256,6 +263,7 @@ mod tests {
             commit: String::new(),
             config_hash: hash.to_owned(),
             restart_vllm: false,
+            download_only: false,
         }))
     }
 

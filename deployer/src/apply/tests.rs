@@ -44,6 +44,7 @@ fn up(config_hash: &str, expect: ExpectedRelease) -> Operation {
         commit: "c".to_owned(),
         config_hash: config_hash.to_owned(),
         restart_vllm: false,
+        download_only: false,
     });
     Operation::Up { deploy, expect, autostop: AutostopStep::Keep }
 }

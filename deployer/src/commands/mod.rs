@@ -11,6 +11,7 @@ mod init;
 mod key_changes;
 mod keys;
 mod logs;
+mod model;
 mod monitor;
 mod plan;
 mod policy;
@@ -95,6 +96,8 @@ enum Command {
     Prune(prune::Args),
     /// Add, revoke or list API keys, without an `up`
     Keys(keys::Args),
+    /// List the models that are served, and let others answer for the public name, without an `up`
+    Model(model::Args),
     /// Forward a local port to the gateway on the box, through Session Manager, until Ctrl-C
     PortForward(port_forward::Args),
     /// Print the service's address as the line that the Vercel route needs
@@ -182,6 +185,7 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         Command::Autostop(args) => autostop::run(&context, &args).await,
         Command::Prune(args) => prune::run(&context, &args).await,
         Command::Keys(args) => keys::run(&context, &args).await,
+        Command::Model(args) => Box::pin(model::run(&context, &args)).await,
         Command::PortForward(args) => port_forward::run(&context, &args).await,
         Command::Url(args) => url::run(&context, &args).await,
         Command::Smoke(args) => smoke::run(&context, &args).await,

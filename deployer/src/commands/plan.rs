@@ -76,6 +76,7 @@ pub(super) async fn prepare<P: Ports>(
         commit: commit(&context.written.root()),
         config_hash: carried.hash.to_string(),
         restart_vllm,
+        download_only: false,
     };
     let mut lines = lines(&diff, context);
     lines.extend(attested.lines());

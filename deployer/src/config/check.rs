@@ -2,7 +2,10 @@
 
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
-use super::{File, ValueOrReference, names::GATEWAY_NAMES};
+use super::{
+    File, ValueOrReference, adapters,
+    names::{ENGINE, GATEWAY_NAMES, ROUTE},
+};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
@@ -62,6 +65,10 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     }
     if let Some((key, must)) = unusable_value(file) {
         return refuse(key, must);
+    }
+    if let Some((key, must)) = adapters::wrong(&file.model.adapters, file.model.max_lora_rank, &file.model.served_name)
+    {
+        return refuse(&key, &must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
         return refuse("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
@@ -141,7 +148,9 @@ pub(crate) const IDLE_MINUTES: RangeInclusive<i64> = 5..=10_080;
 /// could select another stack.
 fn is_reserved(name: &str) -> bool {
     let reserved_prefix = ["VLLM_", "COMPOSE_"].iter().any(|prefix| name.starts_with(prefix));
-    reserved_prefix || GATEWAY_NAMES.contains(&name) || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE")
+    reserved_prefix
+        || GATEWAY_NAMES.contains(&name)
+        || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE" | ENGINE | ROUTE)
 }
 
 /// Returns whether a text has the form of a region such as `us-east-1` or `us-gov-west-1`.

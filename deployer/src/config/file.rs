@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{attestation::Attestation, autostop::AutostopLimits, reference::ValueOrReference};
+use super::{adapters::Adapter, attestation::Attestation, autostop::AutostopLimits, reference::ValueOrReference};
 
 /// The content of config/deployment.toml.
 #[derive(Clone, Debug, Deserialize)]
@@ -135,8 +135,11 @@ pub struct Model {
     pub adapter: ValueOrReference,
     /// The commit of the adapter.
     pub adapter_revision: Option<ValueOrReference>,
-    /// The name under which the model server offers the adapter.
+    /// The name that clients use: the adapter's on the model server, or, with `adapters`, what stands for them.
     pub served_name: String,
+    /// Several adapters in place of `adapter`, each served by a name that ends in its revision. The first one answers
+    /// for `served_name` until `deployer model use` says otherwise.
+    pub adapters: Vec<Adapter>,
     /// The size of the base model and the adapter together, in GiB.
     pub gib: u32,
     /// The most tokens of a request and its answer together.
@@ -282,6 +285,7 @@ impl Default for Model {
             adapter: ValueOrReference::literal("loghoag/llama-3.1-8b-medical-ie"),
             adapter_revision: None,
             served_name: "medical-ie".to_owned(),
+            adapters: Vec::new(),
             gib: 17,
             max_model_len: 8192,
             max_num_seqs: 32,

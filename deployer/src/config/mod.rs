@@ -1,11 +1,13 @@
 //! The configuration: reads config/deployment.toml, resolves its references and checks it. Only this module reads the
 //! environment. It never prints, and writes no file except through [`keys`].
 
+mod adapters;
 mod attestation;
 mod autostop;
 mod check;
 pub mod file;
 pub mod fill;
+mod gateway_file;
 pub mod keys;
 mod names;
 mod operator;
@@ -21,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use adapters::Adapter;
 pub use attestation::{Attestation, Trust};
 pub use autostop::AutostopLimits;
 pub use file::File;

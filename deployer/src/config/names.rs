@@ -6,6 +6,12 @@ use super::{File, ValueOrReference};
 pub(super) const GATEWAY_NAMES: [&str; 6] =
     ["COMPOSE_PROFILES", "GATEWAY_BIND", "GATEWAY_PORT", "API_KEYS_FILE", "CORS_ORIGINS", "DOMAIN"];
 
+/// The variable that the host writes for `deployer model rules`.
+pub(super) const ENGINE: &str = "GATEWAY_ENGINE";
+
+/// The variable with what answers for the public name by the settings. Only the host program reads it.
+pub(super) const ROUTE: &str = "ROUTING_MODELS";
+
 /// The parameter of the operators' lock.
 pub(super) fn lock(name: &str) -> String {
     format!("/{name}/lock")

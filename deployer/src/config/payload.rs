@@ -10,9 +10,10 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    ConfigFile, Settings,
+    ConfigFile, Settings, adapters,
     file::{Gateway, Model},
-    names::GATEWAY_NAMES,
+    gateway_file,
+    names::{GATEWAY_NAMES, ROUTE},
     settings::Revisions,
 };
 use crate::{
@@ -67,7 +68,7 @@ impl fmt::Display for ConfigHash {
 impl DeployPayload {
     /// Reads the files beside the configuration.
     pub fn gather(written: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
-        check_revisions(&settings.revisions)?;
+        check_revisions(settings)?;
         let path = written.folder().join(&settings.gateway.keys_file);
         let keys = read(&path, "Make a first API key with deployer init.")?;
         Self::gather_with(written, settings, keys)
@@ -75,15 +76,16 @@ impl DeployPayload {
 
     /// Reads the files beside the configuration, but takes the content of the key file from `keys`.
     pub fn gather_with(written: &ConfigFile, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
-        check_revisions(&settings.revisions)?;
+        check_revisions(settings)?;
         let root = written.root();
         let mut compose =
             vec![("docker-compose.yml", read(&root.join("docker-compose.yml"), "Run this in the repository.")?)];
         if !settings.gpu {
             compose.push((NO_GPU, read(&root.join(NO_GPU), "Run this in the repository.")?));
         }
-        let mut gateway_files =
-            vec![("config/gateway.toml", read(&root.join("config/gateway.toml"), "Run this in the repository.")?)];
+        let own = read(&root.join("config/gateway.toml"), "Run this in the repository.")?;
+        let gateway_file = gateway_file::of(own, &settings.model.adapters)?;
+        let mut gateway_files = vec![("config/gateway.toml", gateway_file.content)];
         if settings.gateway.profile == "tls" {
             gateway_files
                 .push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
@@ -91,7 +93,8 @@ impl DeployPayload {
         let path = written.folder().join(&settings.gateway.keys_file);
         gateway_files.push(("keys.txt", checked_keys(keys, &path)?));
         let vllm = vllm_env(&settings.model, &settings.revisions);
-        let gateway = gateway_env(&settings.gateway);
+        let mut gateway = gateway_env(&settings.gateway);
+        gateway.extend(gateway_file.route.map(|route| (ROUTE.to_owned(), route)));
         let hash = ConfigHash {
             compose: hash(&compose.iter().map(|(_, content)| content.as_slice()).collect::<Vec<_>>()),
             vllm: hash(&[format!("{vllm:?}").as_bytes()]),
@@ -112,11 +115,20 @@ impl DeployPayload {
 
 /// Refuses a model without a full commit. The model server does not start without both commits, because the model that
 /// serves must be the one that was evaluated and not the newest one.
-fn check_revisions(revisions: &Revisions) -> Result<(), Failure> {
+fn check_revisions(settings: &Settings) -> Result<(), Failure> {
+    let adapter = settings.model.adapters.is_empty();
+    check_commits(&settings.revisions, adapter)
+}
+
+/// `adapter`: whether `model.adapter` is served. The commits of `model.adapters` were checked when they were read.
+fn check_commits(revisions: &Revisions, adapter: bool) -> Result<(), Failure> {
     for (key, model, commit) in [
         ("model.base_revision", &revisions.base, &revisions.base_revision),
         ("model.adapter_revision", &revisions.adapter, &revisions.adapter_revision),
-    ] {
+    ]
+    .into_iter()
+    .take(if adapter { 2 } else { 1 })
+    {
         // A folder on the host has no commit.
         if model.starts_with('/') {
             continue;
@@ -221,11 +233,17 @@ fn hash(parts: &[&[u8]]) -> String {
 }
 
 fn vllm_env(model: &Model, revisions: &Revisions) -> BTreeMap<String, String> {
+    let adapters = if model.adapters.is_empty() {
+        [("VLLM_ADAPTER", revisions.adapter.clone()), ("VLLM_ADAPTER_REVISION", revisions.adapter_revision.clone())]
+    } else {
+        [
+            ("VLLM_ADAPTERS", adapters::variable(&model.adapters)),
+            ("VLLM_ADAPTER_BASES", adapters::bases(&model.adapters)),
+        ]
+    };
     [
         ("VLLM_BASE_MODEL", revisions.base.clone()),
         ("VLLM_BASE_REVISION", revisions.base_revision.clone()),
-        ("VLLM_ADAPTER", revisions.adapter.clone()),
-        ("VLLM_ADAPTER_REVISION", revisions.adapter_revision.clone()),
         ("VLLM_SERVED_NAME", model.served_name.clone()),
         ("VLLM_MAX_MODEL_LEN", model.max_model_len.to_string()),
         ("VLLM_MAX_NUM_SEQS", model.max_num_seqs.to_string()),
@@ -235,6 +253,7 @@ fn vllm_env(model: &Model, revisions: &Revisions) -> BTreeMap<String, String> {
         ("VLLM_QUANTIZATION", model.quantization.clone()),
     ]
     .into_iter()
+    .chain(adapters)
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }
@@ -256,7 +275,7 @@ fn gateway_env(gateway: &Gateway) -> BTreeMap<String, String> {
 mod tests {
     use std::path::Path;
 
-    use super::{GATEWAY_NAMES, Gateway, Model, Revisions, check_revisions, checked_keys, gateway_env, vllm_env};
+    use super::{GATEWAY_NAMES, Gateway, Model, Revisions, check_commits, checked_keys, gateway_env, vllm_env};
 
     fn revisions(base: &str, base_revision: &str, adapter: &str, adapter_revision: &str) -> Revisions {
         let text = str::to_owned;
@@ -278,13 +297,33 @@ mod tests {
             ("a/b", "", "/models/d", "", Some("model.base_revision")),
             ("/models/b", "", "c/d", "main", Some("model.adapter_revision")),
         ] {
-            let found = check_revisions(&revisions(base, base_revision, adapter, adapter_revision));
+            let found = check_commits(&revisions(base, base_revision, adapter, adapter_revision), true);
             match (found, invalid_line) {
                 (Ok(()), None) => {}
                 (Err(failure), Some(invalid_line)) => assert!(failure.what.contains(invalid_line), "{failure}"),
                 (found, invalid_line) => panic!("{base} {adapter}: {found:?}, not {invalid_line:?}"),
             }
         }
+    }
+
+    #[test]
+    fn the_adapter_needs_no_commit_where_several_take_its_place() {
+        let revisions = revisions("/models/b", "", "c/d", "");
+        assert!(check_commits(&revisions, false).is_ok() && check_commits(&revisions, true).is_err());
+        let mut model = Model { adapters: Vec::new(), ..Model::default() };
+        let one = vllm_env(&model, &revisions);
+        assert!(one.contains_key("VLLM_ADAPTER") && !one.contains_key("VLLM_ADAPTERS"));
+        model.adapters.push(crate::config::Adapter {
+            name: "a".to_owned(),
+            repo: "o/a".to_owned(),
+            revision: "0123abcd".repeat(5),
+            rank: None,
+            base: None,
+        });
+        let several = vllm_env(&model, &revisions);
+        assert!(
+            several["VLLM_ADAPTERS"].starts_with("a@0123abcd=o/a@0123abcd") && !several.contains_key("VLLM_ADAPTER")
+        );
     }
 
     /// The gateway has the same rules: `gateway/src/access/file.rs`.

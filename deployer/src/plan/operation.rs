@@ -1,7 +1,7 @@
 //! The operations and the plan that an operator reads and approves.
 
 use super::{AutostopStep, LockHolder};
-use crate::script::{Autostop, Deploy, ExpectedRelease, KeyChange, Service};
+use crate::script::{Autostop, Deploy, ExpectedRelease, KeyChange, ModelChange, Service};
 
 /// An operation that changes something.
 #[derive(Clone, Debug)]
@@ -43,6 +43,20 @@ pub enum Operation {
         /// The state of the host that the plan assumes.
         expect: ExpectedRelease,
     },
+    /// Let other models answer for the public name.
+    Models {
+        /// The change on the host.
+        change: ModelChange,
+        /// The state of the host that the plan assumes.
+        expect: ExpectedRelease,
+    },
+    /// Bring the images and models of a release to the host, and switch nothing.
+    Download {
+        /// The release.
+        deploy: Box<Deploy>,
+        /// The state of the host that the plan assumes.
+        expect: ExpectedRelease,
+    },
     /// Remove images, and models, that no kept release needs.
     Prune {
         /// Whether to remove models as well as images.
@@ -70,6 +84,8 @@ impl Operation {
             Self::Restart { .. } => "restart",
             Self::Autostop(_) => "autostop",
             Self::Keys { .. } => "keys",
+            Self::Models { .. } => "model",
+            Self::Download { .. } => "download",
             Self::Prune { .. } => "prune",
             Self::Unlock { .. } => "unlock",
         }

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write as _};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 
-use super::{Action, Autostop, Deploy, HostSettings, Keys, Schedule, Service, ShellWord};
+use super::{Action, Autostop, Deploy, HostSettings, Keys, Models, Schedule, Service, ShellWord};
 
 /// The program's parts, in order.
 const PARTS: &[&str] = &[
@@ -26,6 +26,7 @@ const PARTS: &[&str] = &[
     include_str!("bash/autostop-install.sh"),
     include_str!("bash/observe.sh"),
     include_str!("bash/keys.sh"),
+    include_str!("bash/models.sh"),
     include_str!("bash/prune.sh"),
     include_str!("bash/diagnose.sh"),
     include_str!("bash/doctor.sh"),
@@ -78,6 +79,7 @@ const fn name(action: &Action) -> &'static str {
         Action::Autostop(_) => "autostop",
         Action::Unlock => "unlock",
         Action::Keys(_) => "keys",
+        Action::Models(_) => "models",
         Action::Progress => "progress",
         Action::Prune { .. } => "prune",
         Action::Diagnose { .. } => "diagnose",
@@ -163,6 +165,13 @@ impl Values {
                 self.value("KEYS_BEFORE", &plain(&change.before));
                 self.value("CONFIG_HASH", &plain(&change.config_hash));
             }
+            Action::Models(Models::List) => self.value("MODELS", "list"),
+            Action::Models(Models::Change(change)) => {
+                self.value("MODELS", change.kind.name());
+                self.value("ROUTE", change.route.as_str());
+                self.value("ROUTE_BEFORE", change.before.as_str());
+                self.value("SCORES", &change.scores);
+            }
             Action::Prune { models, approved } => {
                 self.value("PRUNE", if approved.is_some() { "remove" } else { "list" });
                 self.yes_or_no("PRUNE_MODELS", *models);
@@ -197,6 +206,7 @@ impl Values {
         self.value("COMMIT", &plain(&deploy.commit));
         self.value("CONFIG_HASH", &plain(&deploy.config_hash));
         self.yes_or_no("RESTART_VLLM", deploy.restart_vllm);
+        self.yes_or_no("DOWNLOAD_ONLY", deploy.download_only);
         for (index, file) in deploy.files.iter().enumerate() {
             let prefix = format!("{:04o} {} ", file.mode, file.path);
             self.packed(&format!("FILE_{index}"), &prefix, &file.content);

@@ -6,7 +6,8 @@
 //! The host has these files under `/opt/extraction-gateway`: `releases/N/` (everything that release N runs from; its
 //! verdict is in `state`), `current` (a link to one release), `releases.jsonl` (the ledger of the last ten),
 //! `audit.jsonl`, `lock` and `lock.holder`, `switching` (exists while a switch runs or after one was cut off),
-//! `models/` (which models are in the volume), `autostop/`. Under `/run/extraction-gateway`, in memory: a folder for
+//! `models/` (which models are in the volume), `models.jsonl` (which
+//! models answer for the public name, and which did), `autostop/`. Under `/run/extraction-gateway`, in memory: a folder for
 //! each run, the last output of each action, and the memory of the idle stop.
 
 mod action;
@@ -21,7 +22,7 @@ mod word;
 
 pub use action::{
     Action, Autostop, ComposeEnv, Deploy, DiskNeed, ExpectedRelease, HostFile, HostSettings, KeyChange, Keys,
-    PayloadError, READY_WAIT_SECONDS, Service,
+    ModelChange, ModelChangeKind, Models, PayloadError, READY_WAIT_SECONDS, Route, Service,
 };
 pub use diagnostic::Diagnostic;
 pub use facts::AutostopState;
@@ -81,7 +82,7 @@ pub fn program_sha256() -> String {
 
 impl Script {
     /// Makes the script end before it changes anything if the host's current release is not `release`, on which the
-    /// plan was made. `deploy`, `rollback`, `restart`, and the changes of `keys` and `prune` read this value.
+    /// plan was made. `deploy`, `rollback`, `restart`, and the changes of `keys`, `models` and `prune` read this value.
     #[must_use]
     pub fn expecting(mut self, release: ExpectedRelease) -> Self {
         let line = format!("readonly EXPECT_RELEASE={}\n", ShellWord::new(&release.to_string()));

@@ -80,6 +80,8 @@ pub enum Step {
     Autostop,
     /// Change API keys.
     Keys,
+    /// Let other models answer for the public name.
+    Models,
     /// A step of a newer or older script.
     #[serde(other)]
     Unknown,

@@ -38,7 +38,7 @@ image_of() {
 # services: those of the profile.
 services() { if [[ $(env COMPOSE_PROFILES) == tls ]]; then echo vllm gateway caddy; else echo vllm gateway; fi; }
 
-model_of() { echo "$(env VLLM_BASE_MODEL)@$(env VLLM_BASE_REVISION) $(env VLLM_ADAPTER)@$(env VLLM_ADAPTER_REVISION)"; }
+model_of() { echo "$(env VLLM_BASE_MODEL)@$(env VLLM_BASE_REVISION) $(env VLLM_ADAPTER)@$(env VLLM_ADAPTER_REVISION)$(env VLLM_ADAPTERS)"; }
 
 put() { printf '%s' "$3" >"$state/containers/$1/$2"; }
 
@@ -81,8 +81,24 @@ started() {
   if [[ $service == gateway ]]; then
     put gateway folder "$folder"
     cp "$folder/keys.txt" "$state/containers/gateway/keys" 2>/dev/null || true
+    put gateway models "$(routed "$folder")"
+    put gateway engine "$(env GATEWAY_ENGINE)"
+  fi
+  # A real one lists its base model, with a permission that has an id too, and then the adapters.
+  if [[ $service == vllm && -n $(env VLLM_ADAPTERS) ]]; then
+    mkdir -p "$state/http/8000/v1"
+    {
+      printf '{"object":"list","data":[{"id":"%s","permission":[{"id":"modelperm-1"}]}' "$(env VLLM_BASE_MODEL)"
+      for word in $(env VLLM_ADAPTERS); do
+        if [[ ${word%%=*} != "$(number unlisted '')" ]]; then printf ',{"id":"%s","object":"model"}' "${word%%=*}"; fi
+      done
+      printf ']}\n'
+    } >"$state/http/8000/v1/models"
   fi
 }
+
+# routed FOLDER: the line with the models that answer, as the gateway reads it from its settings.
+routed() { grep ' # deployer model use$' "$1/config/gateway.toml" 2>/dev/null || true; }
 
 # event die|start SERVICE: what `docker events` tells of the containers.
 event() { echo "$(date +%s.%N) $*" >>"$state/events"; }

@@ -160,7 +160,7 @@ impl<'a> Deployment<'a> {
 }
 
 /// Sends a note that the model server holds for this many seconds. Returns the status and the body of the answer.
-fn note(port: u16, seconds: u32) -> (u16, String) {
+pub fn note(port: u16, seconds: u32) -> (u16, String) {
     let text = format!("Stage IIIB invasive ductal carcinoma, given doxorubicin. hold {seconds} s");
     let body = json!({"text": text}).to_string();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();

@@ -34,4 +34,5 @@ push_image gateway-crash gateway "$IMAGE_GATEWAY" 'ENTRYPOINT ["/gateway", "cras
 # Runs but never listens.
 push_image gateway-silent gateway "$IMAGE_DEBIAN" "COPY --from=$IMAGE_GATEWAY /gateway /gateway" 'ENTRYPOINT ["sh", "-c", "exec sleep 3600"]'
 push_image vllm-crash vllm "$IMAGE_VLLM" 'ENV STAND_IN=crash'
+push_image vllm-other-base vllm "$IMAGE_VLLM" 'ENV STAND_IN_BASE=other/base'
 push_image vllm-slow vllm "$IMAGE_VLLM" 'ENV STAND_IN_DOWNLOAD=60'

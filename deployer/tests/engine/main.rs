@@ -15,6 +15,7 @@ mod full;
 #[path = "../up/laptop.rs"]
 #[expect(dead_code, reason = "each test suite uses a part of it")]
 mod laptop;
+mod models;
 mod ordinary;
 mod probes;
 mod prune;

@@ -15,6 +15,7 @@ mod failures;
 mod keys;
 mod long_steps;
 mod looks;
+mod models;
 mod power;
 mod prune;
 mod rollbacks;

@@ -214,3 +214,21 @@ fn what_cannot_be_removed_is_a_warning_and_a_killed_prune_is_done_again() {
     assert_eq!(names(&self::found(&host, true)), (vec![], vec![]));
     assert!(host.tidy());
 }
+
+#[test]
+fn the_models_of_several_adapters_are_kept() {
+    let host = served();
+    let mut wanted = deploy_with(&gateway(2), &vllm(1), "several");
+    let mut env: BTreeMap<_, _> = wanted.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let word = |digit: &str| format!("a@{}=owner/a@{}", digit.repeat(8), digit.repeat(40));
+    env.insert("VLLM_ADAPTERS".to_owned(), format!("{} {}", word("c"), word("d")));
+    wanted.env = ComposeEnv::new(env).unwrap();
+    let ran = host.run(&of(wanted));
+    // The model's name of the test is not that of an adapter, so the note is answered by the public name.
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
+    let folder = |digit: &str| format!("owner/a/{}", digit.repeat(40));
+    for name in [BASE.to_owned(), folder("c"), folder("d"), folder("e")] {
+        put_model(&host, &name, 1000);
+    }
+    assert_eq!(names(&found(&host, true)).1, [folder("e")]);
+}

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, path::Path, process::Command, sync::Mutex};
 
-use deployer::script::{Action, ActionOutcome, Autostop, Diagnostic, RunId, Schedule, Script, Service, Step, script};
+use deployer::script::{
+    Action, ActionOutcome, Autostop, Diagnostic, ModelChange, ModelChangeKind, Models, Route, RunId, Schedule, Script,
+    Service, Step, script,
+};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -24,6 +27,12 @@ fn every_action() -> Vec<Script> {
         Action::Doctor { images: vec![digest(&gateway(1))] },
         Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12), schedule: Some(hours()) }),
         Action::Prune { models: true, approved: Some("0".repeat(64)) },
+        Action::Models(Models::Change(ModelChange {
+            kind: ModelChangeKind::Use,
+            route: Route::of("a@0123abcd=100"),
+            before: Route::Configured,
+            scores: String::new(),
+        })),
         Action::Diagnose { diagnostic: Diagnostic::Processes, service: Some(Service::Vllm) },
         Action::Status,
     ];
@@ -167,6 +176,11 @@ fn no_value_is_code_and_none_leaves_the_release() {
         "PRUNE",
         "PRUNE_MODELS",
         "PRUNE_LIST",
+        "MODELS",
+        "ROUTE",
+        "ROUTE_BEFORE",
+        "SCORES",
+        "DOWNLOAD_ONLY",
         "DIAGNOSTIC",
         "ONE_SERVICE",
         "STOP_AT",
@@ -247,6 +261,8 @@ fn files_that_are_read_again_are_no_code() {
         std::fs::write(host.at(name), text).unwrap();
     };
     std::fs::create_dir_all(host.at(&format!("root/releases/1{}", code.replace('/', "_")))).unwrap();
+    write("root/models.jsonl", &format!("{{\"action\":\"use\",\"route\":\"{code}\",\"from\":\"{code}\"}}\n{code}\n"));
+    write("root/models.changing", &code);
     write("root/switching", &format!("{code} {code} {code}\n"));
     write("root/lock.holder", &code);
     write("run/autostop.state", &format!("\"decision\":{code}"));

@@ -73,6 +73,7 @@ pub fn deploy_with(g: &str, v: &str, config: &str) -> Deploy {
         commit: "39f5335".to_owned(),
         config_hash: config.to_owned(),
         restart_vllm: false,
+        download_only: false,
     }
 }
 

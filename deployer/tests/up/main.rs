@@ -15,6 +15,7 @@ mod interrupted;
 mod json;
 mod keys;
 mod laptop;
+mod model;
 mod monitor;
 mod ordinary;
 mod port_forward;

@@ -110,6 +110,46 @@ fn of_a_life() {
     told("down", &ada, &ada.run(&["down", "--yes"]));
 }
 
+/// `3 s ago` and `2 min ago` become `N s ago`, without the blanks before that align them.
+fn without_ages(said: &Said) -> Said {
+    let aged = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let is_age = |at: usize| {
+            let is_number = words[at].parse::<u64>().is_ok();
+            is_number
+                && matches!(words.get(at + 1), Some(&("s" | "min")))
+                && words.get(at + 2).is_some_and(|word| word.starts_with("ago"))
+        };
+        let word = |at: usize| match () {
+            () if is_age(at) => "N",
+            () if at > 0 && is_age(at - 1) => "s",
+            () => words[at],
+        };
+        let line = (0..words.len()).map(word).collect::<Vec<_>>().join(" ");
+        match line.trim_start().strip_prefix("N s ago") {
+            Some(rest) => format!("  N s ago{rest}\n"),
+            None => format!("{line}\n"),
+        }
+    };
+    let text = |text: &str| text.lines().map(aged).collect();
+    Said { code: said.code, out: text(&said.out), err: text(&said.err) }
+}
+
+#[test]
+fn of_models() {
+    let emulator = crate::model::two();
+    let ada = crate::model::ada(&emulator);
+    crate::model::stand_in(&ada, -0.05, 0);
+    told("model_list", &ada, &ada.run(&["model", "list"]));
+    told("model_refused", &ada, &ada.run(&[&crate::model::EVAL[..], &["--yes"]].concat()));
+    crate::model::stand_in(&ada, 0.05, 0);
+    told("model_use", &ada, &ada.run(&[&crate::model::EVAL[..], &["--yes"]].concat()));
+    told("model_rules", &ada, &ada.run(&["model", "rules", "--yes"]));
+    told("model_rollback", &ada, &ada.run(&["model", "rollback", "--yes"]));
+    told("model_list_later", &ada, &without_ages(&ada.run(&["model", "list"])));
+    told("model_not_served", &ada, &ada.run(&["model", "use", "medical-ie@aaaa1111", "--yes"]));
+}
+
 #[test]
 fn of_failures() {
     let emulator = served();

@@ -35,6 +35,9 @@ pub struct BulkArguments {
     /// File whose first line is the API key for --server
     #[arg(long, value_name = "FILE", requires = "server")]
     pub api_key_file: Option<PathBuf>,
+    /// Model of --server that reads the notes, as `GET /api/v1/models` lists it (default: what answers for the public name)
+    #[arg(long, value_name = "NAME", requires = "server")]
+    pub model: Option<String>,
     /// Maximum number of notes in progress at once (default: one for each core; with a model server, 1.5 times
     /// the setting `admission.in_flight`; with --server, as many as it accepts, up to 512)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]

@@ -205,7 +205,8 @@ impl Reader {
         let ready = async {
             match &arguments.server {
                 Some(url) => {
-                    RemoteGateway::ready(url, arguments.api_key_file.as_deref(), options).await.map(Self::RemoteGateway)
+                    let (key_file, model) = (arguments.api_key_file.as_deref(), arguments.model.as_deref());
+                    RemoteGateway::ready(url, key_file, model, options).await.map(Self::RemoteGateway)
                 }
                 None => LocalEngine::ready(settings, options).await.map(Self::LocalEngine),
             }

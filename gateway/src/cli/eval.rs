@@ -18,6 +18,9 @@ pub(super) struct EvalArguments {
     /// Predictions to score instead of running the engine, JSON lines matched by id
     #[arg(long)]
     predictions: Option<PathBuf>,
+    /// Other predictions for the same notes: the report also has their scores, and the difference with its interval
+    #[arg(long, value_name = "PREDICTIONS", requires = "predictions")]
+    against: Option<PathBuf>,
     /// Model to score, as the server lists it; needed where several models answer (`routing.models`)
     #[arg(long, conflicts_with_all = ["predictions", "review_harm"])]
     model: Option<String>,
@@ -31,7 +34,7 @@ pub(super) struct EvalArguments {
 
 /// Prints the report; fails if notes got no prediction.
 pub(super) async fn run(arguments: EvalArguments, mut settings: Settings) -> CommandResult {
-    let EvalArguments { gold, predictions, model, review_harm, format } = arguments;
+    let EvalArguments { gold, predictions, against, model, review_harm, format } = arguments;
     if review_harm {
         return output::print(eval::review_harm(&gold, &settings)?.written(format).trim_end());
     }
@@ -49,7 +52,7 @@ pub(super) async fn run(arguments: EvalArguments, mut settings: Settings) -> Com
         }
         settings.routing = RoutingSettings::default();
     }
-    let sources = Sources { gold, predictions };
+    let sources = Sources { gold, predictions, against };
     let terminal = std::io::stderr().is_terminal();
     let report = eval::evaluate(&sources, settings, |done, total| {
         if terminal && (done % 50 == 0 || done == total) {

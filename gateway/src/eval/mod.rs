@@ -39,6 +39,8 @@ pub struct Sources {
     pub gold: PathBuf,
     /// Predictions for the notes. Without this file the configured engine reads them.
     pub predictions: Option<PathBuf>,
+    /// Other predictions for the notes, with which the scored ones are compared note by note.
+    pub against: Option<PathBuf>,
 }
 
 /// Why there is no report.
@@ -78,12 +80,15 @@ pub async fn evaluate(
         Some(path) => ("predictions", gold::predictions(path, &items)?),
         None => run(&items, settings, &mut progress).await?,
     };
-    let scored: Vec<Counts> = items
-        .iter()
-        .zip(&predicted)
-        .map(|(item, predicted)| measure::score(&item.expected, &predicted.values))
-        .collect();
-    Ok(Report::new(engine, &scored, &predicted))
+    let scored = score_all(&items, &predicted);
+    let report = Report::new(engine, &scored, &predicted);
+    let Some(path) = &sources.against else { return Ok(report) };
+    let others = gold::predictions(path, &items)?;
+    Ok(report.against(&scored, &score_all(&items, &others), &others))
+}
+
+fn score_all(items: &[LabelledNote], predicted: &[Prediction]) -> Vec<Counts> {
+    items.iter().zip(predicted).map(|(item, predicted)| measure::score(&item.expected, &predicted.values)).collect()
 }
 
 async fn run(

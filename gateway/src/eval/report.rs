@@ -33,6 +33,17 @@ pub struct Report {
     bases: BTreeMap<(Field, &'static str), usize>,
     left_out: usize,
     failures: BTreeMap<&'static str, usize>,
+    against: Option<Comparison>,
+}
+
+/// Other predictions for the same notes.
+#[derive(Clone, Debug)]
+struct Comparison {
+    micro: FieldCounts,
+    /// The 95 % interval of the difference of the relaxed micro F1.
+    interval: Option<(f64, f64)>,
+    /// Notes without a prediction.
+    failed: usize,
 }
 
 #[derive(Serialize)]
@@ -60,6 +71,7 @@ impl Report {
             bases: BTreeMap::new(),
             left_out: 0,
             failures: BTreeMap::new(),
+            against: None,
         };
         for prediction in predicted {
             prediction.bases.iter().for_each(|(key, count)| *report.bases.entry(*key).or_default() += count);
@@ -69,10 +81,26 @@ impl Report {
         report
     }
 
-    /// Returns the number of notes without a prediction. Each counts as a note without values.
+    /// Adds a comparison with other predictions. `notes` and `others` are scores of the same notes in the same order.
+    pub(super) fn against(self, notes: &[Counts], others: &[Counts], predicted: &[Prediction]) -> Self {
+        let comparison = Comparison {
+            micro: measure::total(others).1,
+            interval: bootstrap::paired_interval(notes, others),
+            failed: predicted.iter().filter(|prediction| prediction.failure.is_some()).count(),
+        };
+        Self { against: Some(comparison), ..self }
+    }
+
+    /// Returns how much better the relaxed micro F1 is than that of the other predictions; `None` without a score.
+    fn difference(&self, comparison: &Comparison) -> Option<f64> {
+        Some(self.micro.relaxed.f1()? - comparison.micro.relaxed.f1()?)
+    }
+
+    /// Returns the number of notes without a prediction, those of a comparison included. Each counts as a note without
+    /// values.
     #[must_use]
     pub fn failed(&self) -> usize {
-        self.failures.values().sum()
+        self.failures.values().sum::<usize>() + self.against.as_ref().map_or(0, |comparison| comparison.failed)
     }
 
     /// Returns the report as text in the given format.
@@ -124,6 +152,16 @@ impl Report {
             let _ =
                 writeln!(out, "\nrelaxed micro F1: 95 % interval {low:.3} to {high:.3} (1000 resamples of the notes)");
         }
+        if let Some(comparison) = &self.against
+            && let (Some(difference), Some((low, high))) = (self.difference(comparison), comparison.interval)
+        {
+            let other = comparison.micro.relaxed.f1().unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "against the other predictions, relaxed micro F1 {other:.3}: difference {difference:+.3}, 95 % interval \
+                 {low:+.3} to {high:+.3} (the same notes drawn for both)"
+            );
+        }
         let _ = writeln!(out, "values left out because the note contradicts or withholds them: {}", self.left_out);
         out
     }
@@ -158,7 +196,7 @@ impl Report {
         };
         let fields: BTreeMap<&str, Value> =
             self.fields.iter().map(|(field, counts)| (field.name(), scores(counts, Some(*field)))).collect();
-        json!({
+        let mut report = json!({
             "engine": self.engine,
             "notes": self.notes,
             "failed": self.failures,
@@ -166,6 +204,19 @@ impl Report {
             "micro": scores(&self.micro, None),
             "relaxed_micro_f1_interval_95": self.interval.map(|(low, high)| [low, high]),
             "values_left_out": self.left_out,
-        })
+        });
+        if let Some(comparison) = &self.against
+            && let Some(report) = report.as_object_mut()
+        {
+            let micro = &comparison.micro;
+            let against = json!({
+                "micro": {"exact": Scores::from(micro.exact), "relaxed": Scores::from(micro.relaxed)},
+                "difference": self.difference(comparison),
+                "failed": comparison.failed,
+                "difference_interval_95": comparison.interval.map(|(low, high)| [low, high]),
+            });
+            report.insert("against".to_owned(), against);
+        }
+        report
     }
 }

@@ -91,7 +91,7 @@ async fn predictions_and_the_engine_are_reported() {
         "{\"id\": \"a\", \"stage\": \"IV\", \"cancer_type\": \"lung cancer\", \"response\": \"progression\"}\n\
          {\"id\": 2, \"prediction\": {\"stage\": \"III\", \"response\": [\"stable\", \"disease\"]}}",
     );
-    let sources = Sources { gold: gold.path().to_owned(), predictions: Some(answers.path().to_owned()) };
+    let sources = Sources { gold: gold.path().to_owned(), predictions: Some(answers.path().to_owned()), against: None };
     let report = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap();
     assert_eq!(report.failed(), 1);
     insta::assert_snapshot!("predictions", report.written(ReportFormat::Table));
@@ -99,7 +99,7 @@ async fn predictions_and_the_engine_are_reported() {
     assert_eq!((&json["notes"], &json["failed"]["no_prediction"]), (&serde_json::json!(3), &serde_json::json!(1)));
     assert_eq!(json["fields"]["response"]["spurious"], 1.0);
 
-    let sources = Sources { gold: gold.path().to_owned(), predictions: None };
+    let sources = Sources { gold: gold.path().to_owned(), predictions: None, against: None };
     let mut seen = 0;
     let report = evaluate(&sources, Settings::default(), |done, _| seen = done).await.unwrap();
     assert_eq!((seen, report.failed()), (3, 0));
@@ -123,10 +123,57 @@ async fn a_bad_file_is_named_by_line_and_never_quoted() {
         ("\n", "no line"),
     ] {
         let gold = gold(lines);
-        let sources = Sources { gold: gold.path().to_owned(), predictions: None };
+        let sources = Sources { gold: gold.path().to_owned(), predictions: None, against: None };
         let error = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("CANARY"), "{error}");
     }
-    let sources = Sources { gold: "/nowhere".into(), predictions: None };
+    let sources = Sources { gold: "/nowhere".into(), predictions: None, against: None };
     assert!(evaluate(&sources, Settings::default(), |_, _| {}).await.is_err());
+}
+
+/// Twenty notes; the stage is read right in all of them but the first `wrong`.
+fn stages(wrong: usize) -> (String, String) {
+    let note = |number: usize| format!(r#"{{"id": "{number}", "text": "Stage IV.", "expected": {{"stage": "IV"}}}}"#);
+    let answer =
+        |number: usize| format!(r#"{{"id": "{number}", "stage": "{}"}}"#, if number < wrong { "II" } else { "IV" });
+    let lines =
+        |line: &dyn Fn(usize) -> String| (0..20).map(|number| format!("{}\n", line(number))).collect::<String>();
+    (lines(&note), lines(&answer))
+}
+
+#[tokio::test]
+async fn two_models_are_compared_on_the_same_notes() {
+    let gold = file(&stages(0).0);
+    // Wrong notes of the scored predictions and of the others; is the whole interval below 0, above 0?
+    for (wrong, others, below, above) in
+        [(8, 0, true, false), (0, 8, false, true), (4, 4, false, false), (1, 0, false, false)]
+    {
+        let (answers, other_answers) = (file(&stages(wrong).1), file(&stages(others).1));
+        let sources = Sources {
+            gold: gold.path().to_owned(),
+            predictions: Some(answers.path().to_owned()),
+            against: Some(other_answers.path().to_owned()),
+        };
+        let report = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap();
+        let json: serde_json::Value = serde_json::from_str(&report.written(ReportFormat::Json)).unwrap();
+        let interval = [0, 1].map(|end| json["against"]["difference_interval_95"][end].as_f64().unwrap());
+        assert_eq!((interval[1] < 0.0, interval[0] > 0.0), (below, above), "{wrong} {others}: {json}");
+        let f1 = |part: &serde_json::Value| part["micro"]["relaxed"]["f1"].as_f64().unwrap();
+        let difference = f1(&json) - f1(&json["against"]);
+        assert!((json["against"]["difference"].as_f64().unwrap() - difference).abs() < 1e-9, "{json}");
+        assert!(report.written(ReportFormat::Table).contains("(the same notes drawn for both)"));
+    }
+    // The same answers differ in nothing, whichever notes are drawn.
+    let same = file(&stages(4).1);
+    let sources = Sources {
+        gold: gold.path().to_owned(),
+        predictions: Some(same.path().to_owned()),
+        against: Some(same.path().to_owned()),
+    };
+    let report = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap();
+    let json: serde_json::Value = serde_json::from_str(&report.written(ReportFormat::Json)).unwrap();
+    assert_eq!(json["against"]["difference_interval_95"], serde_json::json!([0.0, 0.0]));
+    let half = file(&stages(0).1.lines().take(10).map(|line| format!("{line}\n")).collect::<String>());
+    let sources = Sources { against: Some(half.path().to_owned()), ..sources };
+    assert_eq!(evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap().failed(), 10);
 }

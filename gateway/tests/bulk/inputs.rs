@@ -172,6 +172,7 @@ fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
         (&["a.jsonl", "--out", "o.csv", "--resume", "--review", "r.html"], "needs --format jsonl"),
         (&["a.jsonl", "--out", "nothing"], "is a folder"),
         (&["a.jsonl", "--concurrency", "0"], "--concurrency"),
+        (&["a.jsonl", "--model", "x"], "--server"),
         (&["a.jsonl", "--server", "ftp://x"], "--server must be an address"),
         (&["a.jsonl", "--server", "http://u:secret@x"], "--api-key-file"),
         (&["a.jsonl", "--server", "http://127.0.0.1:1", "--api-key-file", "no-key"], "no-key cannot be read"),

@@ -101,6 +101,21 @@ fn a_key_is_read_from_its_file_and_printed_nowhere() {
 }
 
 #[test]
+fn the_model_that_is_named_reads() {
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..3));
+    let gateway = Gateway::start(&[("GATEWAY_VLLM__MODELS", "other@0123abcd")]);
+    let run = |model: &str| {
+        workspace.run(&["in.jsonl", "--out", "out.jsonl", "--force", "--server", &gateway.url, "--model", model])
+    };
+    let output = run("other@0123abcd");
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    // The server refuses a name that it does not know, so the name reached it.
+    let output = run("nobody@0123abcd");
+    assert!(output.code.is_some_and(|code| code != 0), "{}", output.err);
+}
+
+#[test]
 fn a_gateway_that_goes_away_during_a_run_loses_no_note() {
     let workspace = Workspace::new();
     workspace.put("in.jsonl", lines(0..600));

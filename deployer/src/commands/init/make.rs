@@ -118,7 +118,7 @@ pub(super) async fn route(
         }
         console.warn("that key is shown this once, and kept nowhere: put it into Vercel's environment now.");
     }
-    if draft.file.model.adapter_revision.is_none() {
+    if draft.file.model.adapter_revision.is_none() && draft.file.model.adapters.is_empty() {
         console.warn("model.adapter_revision is not set, and the model server does not start without it: deployer init --adapter-revision COMMIT.");
     }
     console.next("deployer doctor looks whether a deploy has all it needs.");

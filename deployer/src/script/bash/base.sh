@@ -21,6 +21,7 @@ exec 3>&1 >"$log" 2>&1 </dev/null
 
 step=tools
 # What a failure means for the running services: before (untouched), switched (go back), keys (restore the old keys),
+# models (return to what answered before),
 # stopping (a person must look), recorded (the release serves, only the clean-up failed).
 phase=before
 from='' to=''
@@ -162,6 +163,7 @@ on_exit() {
   end_worker
   if [[ ${#lines[@]} -eq 0 ]]; then step_lines; fi
   if [[ $phase == keys ]]; then keys_back "$status"; fi
+  if [[ $phase == models ]]; then models_back "$status"; fi
   problem=${problem:-$(explain "$status")}
   case $phase in
     before) finish failed_unchanged "$problem" ;;

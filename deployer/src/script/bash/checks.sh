@@ -14,6 +14,8 @@ model_key() {
   volume=$(docker volume inspect --format "{{.CreatedAt}}" "${project}_model-cache" 2>/dev/null) || return 1
   key=$volume
   for name in VLLM_BASE_MODEL VLLM_BASE_REVISION VLLM_ADAPTER VLLM_ADAPTER_REVISION; do key+=$'\n'$(env_of "$1" "$name"); done
+  # Only where there are several: the key of a release without them stays what it was.
+  if [[ -n $(env_of "$1" VLLM_ADAPTERS) ]]; then key+=$'\n'$(env_of "$1" VLLM_ADAPTERS); fi
   sha256sum <<<"$key" | cut -c 1-64
 }
 

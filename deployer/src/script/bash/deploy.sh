@@ -66,18 +66,24 @@ deploy() {
   expect_release
   begin files "files: unpacking"
   stage
+  may_route "$next" "$(route)" || die "$(shown "$(route)") answers for the public name (deployer model list), and what is to be deployed does not serve it; nothing was changed. Keep it in model.adapters, or let another one answer first: deployer model use, or deployer model rollback."
   now=$(current)
+  if [[ $DOWNLOAD_ONLY == yes ]] && half_done; then die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."; fi
   take_over
   if [[ -n $cut ]]; then phase=switched; fi
   # Before the check of the disk: the image of a tag may be on the host already and need no space.
   resolve_both
   check_disk "$next" "$gateway" "$vllm"
   check_gpu
-  if [[ -z $cut ]] && same_as "$now"; then nothing_to_do; fi
+  if [[ -z $cut && $DOWNLOAD_ONLY == no ]] && same_as "$now"; then nothing_to_do; fi
   if ! have_image "$gateway" || ! have_image "$vllm"; then log_in; fi
   begin pull "pull: what serves goes on serving"
   pull_all "$next"
   download_model "$next"
+  if [[ $DOWNLOAD_ONLY == yes ]]; then
+    rm -rf "$root/releases/${next:?}"
+    finish 'done' "The images and models of this configuration are on the host. What served before still serves."
+  fi
   if same_as "$now"; then
     to=$now
     rm -rf "$root/releases/${next:?}"

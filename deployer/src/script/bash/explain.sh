@@ -101,7 +101,12 @@ explain_token() {
 }
 
 explain_download() {
-  if said "$no_room"; then
+  local unfit
+  # The entry point of the model server looks at an adapter before the base model is downloaded.
+  unfit=$(tail -c "+$((step_log + 1))" "$log" | grep -Eo 'model server: .*( has rank |was trained on| is no adapter).*' | tail -n 1 | cut -c 15-300)
+  if [[ -n $unfit ]]; then
+    echo "An adapter of model.adapters does not fit: $unfit. $safe"
+  elif said "$no_room"; then
     echo "The host's disk filled up while the model was downloaded. $safe Make room or a larger disk, then run this again."
   elif said "$login_over|$refused|gated"; then
     echo "Hugging Face refused the download. $safe Check that the token is valid and its owner has accepted the model's licence."

@@ -74,7 +74,7 @@ take_lock() {
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
   # These actions, or their lists, run without the lock and may be at work now. A zombie process does not count as alive.
-  for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,prune,diagnose}.*/; do
+  for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,models,prune,diagnose}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done
 }

@@ -63,6 +63,7 @@ restart() {
   begin switch "switch: docker compose up, release $now"
   serve "$now" "$now"
   verify "$now"
+  rm -f "$models_changing"
   finish 'done' "Restarted; release $now serves and was verified."
 }
 

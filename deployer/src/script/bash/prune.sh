@@ -7,9 +7,14 @@ readonly model_shape='[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/[0-9a-f]{40}'
 # models_of RELEASE: prints its models as folders of the volume, OWNER/NAME/REVISION; fails if they are not known: a
 # model may also be a folder of any name.
 models_of() {
-  local kind model name=VLLM_BASE_MODEL
-  for kind in BASE ADAPTER; do
-    model=$(env_of "$1" "$name")/$(env_of "$1" "VLLM_${kind}_REVISION") name=VLLM_ADAPTER
+  local word model found
+  found=("$(env_of "$1" VLLM_BASE_MODEL)/$(env_of "$1" VLLM_BASE_REVISION)")
+  for word in $(env_of "$1" VLLM_ADAPTERS); do
+    word=${word#*=}
+    found+=("${word%@*}/${word##*@}")
+  done
+  if ((${#found[@]} == 1)); then found+=("$(env_of "$1" VLLM_ADAPTER)/$(env_of "$1" VLLM_ADAPTER_REVISION)"); fi
+  for model in "${found[@]}"; do
     [[ $model =~ ^$model_shape$ ]] || return 1
     echo "$model"
   done

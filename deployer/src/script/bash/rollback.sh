@@ -20,13 +20,17 @@ choose_target() {
 }
 
 rollback() {
-  local now target='' cut='' gateway vllm
+  local now target='' cut='' gateway vllm left_route=''
   need docker aws flock df sha256sum timeout
   take_lock
   expect_release
   now=$(current)
   take_over
   choose_target
+  if ! may_route "$target" "$(route)"; then
+    left_route=$(route)
+    warnings+=("release $target does not serve $(shown "$left_route"), which answered until now: what its own settings name answers")
+  fi
   if [[ -n $cut ]]; then phase=switched; fi
   if [[ -z $cut && $target == "$now" ]] && verified "$target"; then
     finish nothing_to_do "Release $target is current; it serves and was verified. Nothing to do."
@@ -40,5 +44,6 @@ rollback() {
   download_model "$target"
   to=$target
   switch
+  if [[ -n $left_route ]]; then record_route release configured "$left_route"; fi
   finish 'done' "Release $to serves again and was verified."
 }

@@ -25,6 +25,7 @@ keeps_model() {
 serve() {
   local words service
   never_ready=''
+  set_route "$1" "$(route_in "$1")"
   if ! keeps_model "$2" "$1"; then drain "$1"; fi
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
   for service in $(services_of "$1"); do
@@ -99,6 +100,8 @@ switch() {
   begin record "record: release $to"
   if [[ $ACTION == rollback ]]; then leave "$to"; elif [[ -n $resumed ]]; then leave "$resumed"; fi
   record "$to" good
+  # A new container follows the record; one that stays may follow a change of models that was cut off.
+  if [[ $from != "$to" ]]; then rm -f "$models_changing"; fi
   rm -f "$root/switching"
   phase=recorded
 }

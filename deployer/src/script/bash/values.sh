@@ -12,17 +12,17 @@ refuse() {
 # shape_of NAME: the table. Sets `shape` to an extended regular expression for the whole value and `most` to the
 # greatest length; fails for a name that is not in it.
 shape_of() {
-  local day='(Mon|Tue|Wed|Thu|Fri|Sat|Sun)' number='0|[1-9][0-9]{0,14}' word='[A-Za-z0-9._:-]*' part='[a-z0-9][a-z0-9._-]*' image packed='[A-Za-z0-9+/=]+'
+  local routed='[A-Za-z0-9._-]{1,64}@[0-9a-f]{8}=[1-9][0-9]{0,2}' day='(Mon|Tue|Wed|Thu|Fri|Sat|Sun)' number='0|[1-9][0-9]{0,14}' word='[A-Za-z0-9._:-]*' part='[a-z0-9][a-z0-9._-]*' image packed='[A-Za-z0-9+/=]+'
   image="($part(:[0-9]{1,5})?/)?$part(/$part)*(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})"
   most=1000
   case $1 in
-    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|progress|prune|diagnose' ;;
+    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|models|progress|prune|diagnose' ;;
     RUN) shape='[A-Za-z0-9-]{8,64}' ;;
     OPERATOR) shape='[^[:cntrl:]]+' ;;
     REGION) shape='[a-z]+(-[a-z]+){1,2}-[0-9]' ;;
     REGISTRY) shape="$part(:[0-9]{1,5})?(/$part)*" ;;
     SECRET_ID) shape='(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@][A-Za-z0-9/_+=.@!-]*' ;;
-    NEED_GPU | RESTART_VLLM | DRAIN_FIRST | PRUNE_MODELS) shape='yes|no' ;;
+    NEED_GPU | RESTART_VLLM | DOWNLOAD_ONLY | DRAIN_FIRST | PRUNE_MODELS) shape='yes|no' ;;
     SIZE_GATEWAY | SIZE_VLLM | SIZE_MODEL) shape=$number ;;
     UP_WAIT | READY_WAIT | DRAIN | LINES | STOP_AFTER_MINUTES | STOP_AFTER_HOURS) shape='0|[1-9][0-9]{0,6}' ;;
     TO) shape='|[1-9][0-9]{0,8}' ;;
@@ -34,6 +34,9 @@ shape_of() {
     KEYS) shape='list|add|revoke' ;;
     KEY_NAME) shape='[A-Za-z0-9._-]{1,64}' ;;
     KEY_LINE) shape='|[A-Za-z0-9._-]{1,64} [0-9a-f]{64}( path)?( rate=[0-9]{1,6}/s)?' ;;
+    MODELS) shape='list|use|rules|rollback' ;;
+    ROUTE | ROUTE_BEFORE) shape="configured|rules|$routed( $routed){0,15}" most=1300 ;;
+    SCORES) shape='|[A-Za-z0-9@._-]{1,73}=[01]\.[0-9]{1,4} [A-Za-z0-9@._-]{1,73}=[01]\.[0-9]{1,4} difference=-?[01]\.[0-9]{1,4} low=-?[01]\.[0-9]{1,4} high=-?[01]\.[0-9]{1,4} notes=[1-9][0-9]{0,8}' ;;
     KEYS_BEFORE | PRUNE_LIST) shape='[0-9a-f]{64}' ;;
     PRUNE) shape='list|remove' ;;
     AUTOSTOP) shape='on|off|status' ;;

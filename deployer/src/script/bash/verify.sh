@@ -53,8 +53,10 @@ why_not_ready() {
   esac
 }
 
-why_no_answer() {
-  if answer engine '"rules"' || answer degraded true; then
+why_no_answer() { # RELEASE
+  if [[ $(route_in "$1") == rules ]]; then
+    echo "The rules did not answer the test note, and deployer model rules said that they answer."
+  elif answer engine '"rules"' || answer degraded true; then
     echo "The test note was answered by the rules engine, not by the model: this is no working deployment."
   else
     echo "The test note was not answered by the model of this release."
@@ -68,7 +70,7 @@ verify() {
   : >"$own/selftest.json"
   check_containers "$1"
   try "${2:-30}" ready || die "$(why_not_ready)"
-  try 2 selftest "$(env_of "$1" VLLM_SERVED_NAME)" || die "$(why_no_answer)"
+  try 2 reads_note "$1" "$(route_in "$1")" || die "$(why_no_answer "$1")"
 }
 
 # verified RELEASE: verifies once, as a condition. `verify` does not depend on `set -e`, which a condition turns off.

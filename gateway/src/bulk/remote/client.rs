@@ -27,6 +27,7 @@ const MAX_PROBLEM: usize = 64 << 10;
 pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
+    model: Option<String>,
 }
 
 /// Why a note has no answer, as it is written to the output.
@@ -49,7 +50,7 @@ pub(super) enum BatchRefusal {
 
 impl Client {
     /// Returns a client of the server at `url`. Nothing is sent yet.
-    pub(super) fn new(url: &str, key_file: Option<&Path>) -> Result<Self, BulkError> {
+    pub(super) fn new(url: &str, key_file: Option<&Path>, model: Option<&str>) -> Result<Self, BulkError> {
         let invalid = "--server must be an address such as http://127.0.0.1:8080";
         let mut base = Url::parse(url).map_err(|_| BulkError::Usage(invalid.to_owned()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() || base.query().is_some() {
@@ -83,7 +84,7 @@ impl Client {
         let http = builder.default_headers(headers).user_agent(concat!("gateway-extract/", env!("CARGO_PKG_VERSION")));
         let http =
             http.build().map_err(|error| BulkError::Failed(format!("the HTTP client cannot be created: {error}")))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, model: model.map(str::to_owned) })
     }
 
     /// Returns host and port for messages. The path is left out, because it may contain a key.
@@ -110,7 +111,10 @@ impl Client {
 
     /// Posts lines and returns the answer as soon as its headers are there.
     pub(super) async fn post(&self, lines: Vec<u8>) -> Result<Response, BatchRefusal> {
-        let url = self.url("api/v1/extract/batch").map_err(|error| BatchRefusal::Unreachable(error.to_string()))?;
+        let mut url = self.url("api/v1/extract/batch").map_err(|error| BatchRefusal::Unreachable(error.to_string()))?;
+        if let Some(model) = &self.model {
+            url.query_pairs_mut().append_pair("model", model);
+        }
         let request = self.http.post(url).header(CONTENT_TYPE, "application/x-ndjson").body(lines);
         let answer = request.send().await.map_err(|error| BatchRefusal::Unreachable(cause(&error)))?;
         if answer.status() == StatusCode::OK { Ok(answer) } else { Err(BatchRefusal::Answered(refusal(answer).await)) }

@@ -70,8 +70,14 @@ struct Run {
 
 impl RemoteGateway {
     /// Creates the client and checks that a gateway answers.
-    pub(super) async fn ready(url: &str, key_file: Option<&Path>, options: RunOptions) -> Result<Self, BulkError> {
-        let client = Client::new(url, key_file)?;
+    /// `model`: the model that reads the notes; `None`: what answers for the server's public name.
+    pub(super) async fn ready(
+        url: &str,
+        key_file: Option<&Path>,
+        model: Option<&str>,
+        options: RunOptions,
+    ) -> Result<Self, BulkError> {
+        let client = Client::new(url, key_file, model)?;
         client.look().await?;
         Ok(Self { client: Arc::new(client), options })
     }
