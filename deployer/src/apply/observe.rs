@@ -9,8 +9,8 @@ use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
     interrupt::Interrupt,
-    ledger::LastVerified,
     plan::{CurrentRelease, CurrentState, HostState},
+    recorded_releases::LastVerified,
     script::{
         Action, HostReport, RunningImages,
         facts::{Container, Status},

@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
-    ledger::Releases,
+    recorded_releases::Releases,
     script::{Action, ActionOutcome, ExpectedRelease, HostReport, ImageWanted, Keys, Models, facts::Status},
 };
 

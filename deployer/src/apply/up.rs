@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
-    ledger::LastVerified,
+    recorded_releases::LastVerified,
     script::{Action, Deploy, ExpectedRelease, HostReport},
 };
 

@@ -10,7 +10,7 @@ use crate::{
     console::{duration, since},
     context::{DeployContext, Ports},
     failure::Failure,
-    ledger::Releases,
+    recorded_releases::Releases,
     script::{Action, ActionOutcome, facts::Release},
 };
 

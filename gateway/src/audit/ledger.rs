@@ -83,7 +83,7 @@ pub enum Exhausted {
 /// A note that is counted against the budget of its key while it is read. Dropping it gives the note back, unless the
 /// audit entry of the note was recorded with it.
 #[must_use = "dropping it gives the note back to the budget"]
-pub struct Reservation {
+pub struct BudgetHold {
     ledger: Arc<Ledger>,
     month: String,
     key: String,
@@ -140,7 +140,7 @@ impl Ledger {
     /// Counts a note that arrived at a time against the budget of its key, until its entry is recorded. Returns what is
     /// used up if the note may not be read. All notes that are being read count, so the budget of notes is never
     /// exceeded. That of tokens may be, by the last note and by what the estimates of notes in flight lack.
-    pub fn reserve(self: &Arc<Self>, key: &str, budget: Budget, arrived: SystemTime) -> Result<Reservation, Exhausted> {
+    pub fn reserve(self: &Arc<Self>, key: &str, budget: Budget, arrived: SystemTime) -> Result<BudgetHold, Exhausted> {
         let month = month_of(arrived);
         let mut sums = self.sums();
         if let Some(exhausted) = sums.exhausted(&month, key, budget) {
@@ -148,11 +148,11 @@ impl Ledger {
         }
         sums.reserved.entry((month.clone(), key.to_owned())).or_default().notes += 1;
         drop(sums);
-        Ok(Reservation { ledger: Arc::clone(self), month, key: key.to_owned(), tokens: 0 })
+        Ok(BudgetHold { ledger: Arc::clone(self), month, key: key.to_owned(), tokens: 0 })
     }
 
     /// Adds an entry to the sums, and ends the reservation of its note.
-    pub(super) fn add(&self, entry: &AuditEntry, reservation: Option<Reservation>) {
+    pub(super) fn add(&self, entry: &AuditEntry, reservation: Option<BudgetHold>) {
         let mut sums = self.sums();
         sums.usage.add_entry(entry);
         // A month begins.
@@ -217,7 +217,7 @@ impl Sums {
         no_tokens.then_some(Exhausted::Tokens)
     }
 
-    fn release(&mut self, reservation: &mut Reservation) {
+    fn release(&mut self, reservation: &mut BudgetHold) {
         let pair = (std::mem::take(&mut reservation.month), std::mem::take(&mut reservation.key));
         if let Some(reserved) = self.reserved.get_mut(&pair) {
             reserved.notes = reserved.notes.saturating_sub(1);
@@ -229,7 +229,7 @@ impl Sums {
     }
 }
 
-impl Reservation {
+impl BudgetHold {
     /// Counts tokens for the note until its entry is recorded, which has the real ones.
     pub fn expect_tokens(&mut self, tokens: u64) {
         let mut sums = self.ledger.sums();
@@ -241,7 +241,7 @@ impl Reservation {
     }
 }
 
-impl Drop for Reservation {
+impl Drop for BudgetHold {
     fn drop(&mut self) {
         // A reservation that was released has no names any more.
         if !self.month.is_empty() {
@@ -257,9 +257,9 @@ impl fmt::Debug for Ledger {
     }
 }
 
-impl fmt::Debug for Reservation {
+impl fmt::Debug for BudgetHold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reservation").field("month", &self.month).finish_non_exhaustive()
+        f.debug_struct("BudgetHold").field("month", &self.month).finish_non_exhaustive()
     }
 }
 

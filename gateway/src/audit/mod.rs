@@ -22,7 +22,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-pub use self::ledger::{Budget, BudgetUse, Exhausted, Ledger, Reservation, end_of_month, format_time, month_of};
+pub use self::ledger::{Budget, BudgetHold, BudgetUse, Exhausted, Ledger, end_of_month, format_time, month_of};
 use self::{file::RotatedFile, usage::UsageError};
 use crate::{config::AuditSettings, extraction::Field, files};
 
@@ -205,7 +205,7 @@ impl Audit {
 
     /// Queues a line for writing, and never waits. A line that does not fit into the queue is lost and counted. Ends the
     /// reservation of its note.
-    pub fn record(&self, entry: AuditEntry, reservation: Option<Reservation>) {
+    pub fn record(&self, entry: AuditEntry, reservation: Option<BudgetHold>) {
         self.ledger.add(&entry, reservation);
         self.state.submitted.fetch_add(1, Relaxed);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);

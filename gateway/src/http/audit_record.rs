@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    audit::{AuditEntry, Budget, Exhausted, Reservation, end_of_month, format_time, usage},
+    audit::{AuditEntry, Budget, BudgetHold, Exhausted, end_of_month, format_time, usage},
     extraction::{Answer, Field, ModelName, StageTimings},
     in_flight::InFlightGuard,
     telemetry::{BudgetOutcome, Route},
@@ -61,7 +61,7 @@ pub(super) struct AuditGuard {
     /// When the request arrived, by the clock. It decides the month of the note.
     arrived: SystemTime,
     /// The note's place in the budget of its key.
-    reservation: Option<Reservation>,
+    reservation: Option<BudgetHold>,
     ended: Option<(u16, &'static str)>,
     /// Whether the request had a valid note or recording.
     has_note: bool,

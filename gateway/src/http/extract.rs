@@ -12,7 +12,7 @@ use super::{
     context::RequestContext,
     error::ErrorCode,
     exchange::{Admitted, Exchange},
-    note::{self, Extraction, ExtractionJob, Rejection},
+    note::{self, Extraction, NoteCall, Rejection},
     request::{ExtractRequest, ValidRequest},
 };
 use crate::{extraction::Answer, memory::MemoryReservation};
@@ -61,7 +61,7 @@ async fn answer(
 ) -> Result<Response, Rejection> {
     let (request, admitted) = accept(app, context, request, exchange).await?;
     let Admitted { priority, deadline, reservation, grant: _grant } = admitted;
-    let job = ExtractionJob { request, priority, deadline, sink: None };
+    let job = NoteCall { request, priority, deadline, sink: None };
     respond(&note::read(app, context, &job, &mut exchange.audit_guard).await?, reservation)
 }
 

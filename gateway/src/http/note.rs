@@ -23,7 +23,7 @@ use crate::{
 pub(super) type Rejection = Box<Problem>;
 
 /// One note to read: its request, its place in the queue, its deadline.
-pub(super) struct ExtractionJob {
+pub(super) struct NoteCall {
     pub(super) request: ValidRequest,
     pub(super) priority: QueuePriority,
     pub(super) deadline: Deadline,
@@ -51,7 +51,7 @@ pub(super) fn memory(note: &Note) -> usize {
 pub(super) async fn read(
     app: &App,
     context: &RequestContext,
-    job: &ExtractionJob,
+    job: &NoteCall,
     audit_guard: &mut AuditGuard,
 ) -> Result<Extraction, Rejection> {
     let ValidRequest { note, options } = &job.request;
@@ -109,7 +109,7 @@ pub(super) async fn read(
 
 /// Returns the model that reads the note; `None` with the rules engine. It is chosen once, so that chunks, retries and
 /// the response cache have the same.
-fn model(app: &App, context: &RequestContext, job: &ExtractionJob) -> Option<ModelName> {
+fn model(app: &App, context: &RequestContext, job: &NoteCall) -> Option<ModelName> {
     let caller = Caller { session: context.session.as_deref(), principal: job.priority.principal.as_ref() };
     let ValidRequest { note, options } = &job.request;
     let with_model = app.extractor.pipeline.engine() == EngineName::Vllm;
@@ -122,7 +122,7 @@ fn count_failure(app: &App, model: Option<&ModelName>) {
     }
 }
 
-fn engine_request(context: &RequestContext, job: &ExtractionJob, model: Option<ModelName>) -> EngineRequest {
+fn engine_request(context: &RequestContext, job: &NoteCall, model: Option<ModelName>) -> EngineRequest {
     let options = &job.request.options;
     EngineRequest {
         model,

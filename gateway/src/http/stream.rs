@@ -20,7 +20,7 @@ use super::{
     event_stream::{self, AnswerTask, error_event, event},
     exchange::{Admitted, Exchange},
     extract,
-    note::{self, Extraction, ExtractionJob, Rejection},
+    note::{self, Extraction, NoteCall, Rejection},
     request::{ExtractRequest, ValidRequest},
 };
 use crate::{
@@ -86,7 +86,7 @@ fn events(
     let (request_id, arrived, app_of_task) = (Arc::clone(&context.id), context.arrived, app.clone());
     let Admitted { priority, deadline, reservation: of_note, grant } = admitted;
     let reservation = of_note.reserve_also(body::REQUEST_OVERHEAD);
-    let job = ExtractionJob { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
+    let job = NoteCall { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
     let reading = async move {
         // The memory and the place of the note are held as long as the task.
         let _held = (of_note, grant);

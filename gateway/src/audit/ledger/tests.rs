@@ -34,7 +34,7 @@ fn entry(time: SystemTime, key: &str, status: u16, note_chars: usize) -> AuditEn
 }
 
 /// Reserves a note within a budget of notes.
-fn reserve(ledger: &Arc<Ledger>, key: &str, notes: u64, arrived: SystemTime) -> Option<Reservation> {
+fn reserve(ledger: &Arc<Ledger>, key: &str, notes: u64, arrived: SystemTime) -> Option<BudgetHold> {
     ledger.reserve(key, Budget { notes: Some(notes), tokens: None }, arrived).ok()
 }
 

@@ -1,83 +1,69 @@
-//! Writes a table for a terminal: one line per note, each value cut to the width of its column. Characters that control
-//! a terminal are replaced by spaces.
+//! The tables of the results: columns with a type, and rows of cells. CSV, spreadsheets and Parquet are written from
+//! them, so that all have the same content.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
-use console::{Alignment, measure_text_width, pad_str};
-
-use crate::{bulk::outcome::EntryOutcome, extraction::Field};
-
-use super::row::Row;
-
-/// Minimum and maximum width of a column.
-const MIN_WIDTH: usize = 8;
-const MAX_WIDTH: usize = 32;
-/// Width of the id column, and the gap between columns.
-const ID_WIDTH: usize = 20;
-const GAP: &str = "  ";
-
-fn width(terminal: usize) -> usize {
-    // The last column holds the warnings.
-    let columns = Field::ALL.len() + 1;
-    (terminal.saturating_sub(ID_WIDTH) / columns).saturating_sub(GAP.len()).clamp(MIN_WIDTH, MAX_WIDTH)
+/// A column and the type of its cells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::bulk) struct Column {
+    pub(in crate::bulk) name: String,
+    pub(super) kind: ColumnKind,
 }
 
-pub(super) fn head(terminal: usize) -> String {
-    let mut out = fitted("id", ID_WIDTH);
-    for field in Field::ALL {
-        out.push_str(GAP);
-        out.push_str(&fitted(field.name(), width(terminal)));
+/// The type of a column's cells. Each cell may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ColumnKind {
+    Text,
+    Number,
+    Flag,
+}
+
+/// A cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cell<'a> {
+    Empty,
+    Text(Cow<'a, str>),
+    Number(u64),
+    Flag(bool),
+}
+
+impl<'a> Cell<'a> {
+    /// Returns a text; nothing if the text is empty.
+    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        let text = text.into();
+        if text.is_empty() { Self::Empty } else { Self::Text(text) }
     }
-    out.push_str(GAP);
-    out.push_str("warnings");
-    with_line_feed(&out)
+
+    /// Returns a count, or nothing.
+    pub(super) fn number(number: Option<usize>) -> Self {
+        number.map_or(Self::Empty, |number| Self::Number(number as u64))
+    }
 }
 
-pub(super) fn add(outcome: &EntryOutcome, terminal: usize, out: &mut String) {
-    let Some(row) = Row::of(&outcome.line) else { return };
-    let mut line = fitted(&row.id, ID_WIDTH);
-    if row.error.is_some() {
-        line.push_str(GAP);
-        line.push_str(&printable(&format!("failed: {}", row.error())));
-    } else {
-        for field in Field::ALL {
-            let value = row.value(field);
-            line.push_str(GAP);
-            line.push_str(&fitted(if value.is_empty() { "-" } else { value }, width(terminal)));
+impl Column {
+    pub(super) fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
+        Self { name: name.into(), kind }
+    }
+}
+
+/// Returns the columns of a table: `first`, the carried columns, `rest`. A carried column with the name of another
+/// column gets `input_` before its name.
+pub(super) fn with_carried(first: &[(&str, ColumnKind)], keep: &[String], rest: &[(&str, ColumnKind)]) -> Vec<Column> {
+    let own = |(name, kind): &(&str, ColumnKind)| Column::new(*name, *kind);
+    let mut used: HashSet<String> = first.iter().chain(rest).map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let carried = |name: &String| {
+        let mut name = name.clone();
+        while !used.insert(name.to_ascii_lowercase()) {
+            name.insert_str(0, "input_");
         }
-        line.push_str(GAP);
-        line.push_str(&printable(&outcome.remarks.join("; ")));
-    }
-    out.push_str(&with_line_feed(&line));
-}
-
-fn with_line_feed(line: &str) -> String {
-    format!("{}\n", line.trim_end())
-}
-
-/// Returns the text cut or padded to a width.
-fn fitted(text: &str, width: usize) -> String {
-    let text = printable(text);
-    if measure_text_width(&text) <= width {
-        return pad_str(&text, width, Alignment::Left, None).into_owned();
-    }
-    let mut cut = String::new();
-    for letter in text.chars() {
-        cut.push(letter);
-        if measure_text_width(&cut) >= width {
-            cut.pop();
-            break;
-        }
-    }
-    cut.push('…');
-    pad_str(&cut, width, Alignment::Left, None).into_owned()
-}
-
-/// Returns the text with control characters and marks of the writing direction replaced by spaces.
-fn printable(text: &str) -> Cow<'_, str> {
-    let is_control_mark = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        Column::new(name, ColumnKind::Text)
     };
-    if text.contains(is_control_mark) { Cow::Owned(text.replace(is_control_mark, " ")) } else { Cow::Borrowed(text) }
+    first.iter().map(own).chain(keep.iter().map(carried)).chain(rest.iter().map(own)).collect()
+}
+
+/// Returns `count` cells with the carried values. A note that could not be read up to its columns has none: its cells
+/// are empty.
+pub(super) fn carried_cells(values: &[String], count: usize) -> impl Iterator<Item = Cell<'_>> {
+    let empty = std::iter::repeat_n(Cell::Empty, count.saturating_sub(values.len()));
+    values.iter().map(|value| Cell::text(value.as_str())).chain(empty).take(count)
 }

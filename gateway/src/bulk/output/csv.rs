@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Cell, Column};
+use super::columns::{Cell, Column};
 
 /// How a CSV is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

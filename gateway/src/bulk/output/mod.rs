@@ -14,7 +14,7 @@ mod redcap;
 mod row;
 mod sheets;
 mod sink;
-mod table;
+mod terminal;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -122,7 +122,7 @@ impl ResultWriter {
             (OutputFormat::Json, _) => "{\"results\": [".to_owned(),
             (OutputFormat::Csv, _) => dialect.head(&notes::columns(keep, *reviewed)),
             (OutputFormat::Tidy, _) => dialect.head(&values::columns(keep, *reviewed)),
-            (OutputFormat::Table, _) => columns::head(self.options.width),
+            (OutputFormat::Table, _) => terminal::head(self.options.width),
             (OutputFormat::NoteNlp, _) => Dialect::exchange().head(&terms::columns()),
             (OutputFormat::Redcap, _) => Dialect::exchange().head(&self.options.redcap.columns()),
             _ => String::new(),
@@ -148,7 +148,7 @@ impl ResultWriter {
             (OutputFormat::Json, _) => self.add_json(&self.line(outcome), out),
             (OutputFormat::Csv, _) => notes::row(outcome, carried, reviewed, &mut |cells| dialect.row(cells, out)),
             (OutputFormat::Tidy, _) => values::rows(outcome, carried, reviewed, &mut |cells| dialect.row(cells, out)),
-            (OutputFormat::Table, _) => columns::add(outcome, self.options.width, out),
+            (OutputFormat::Table, _) => terminal::add(outcome, self.options.width, out),
             (OutputFormat::Redcap, _) => self.options.redcap.row(outcome, &mut |cells| exchange.row(cells, out)),
             _ => out.push_str(&self.line(outcome)),
         }

@@ -3,8 +3,8 @@
 use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 
 use super::{
+    columns::{Cell, Column, ColumnKind, carried_cells, with_carried},
     row::Row,
-    table::{Cell, Column, ColumnKind, carried_cells, with_carried},
 };
 
 const FIRST: [(&str, ColumnKind); 2] = [("id", ColumnKind::Text), ("status", ColumnKind::Number)];

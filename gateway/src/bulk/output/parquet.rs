@@ -11,7 +11,7 @@ use parquet::{
     schema::types::Type,
 };
 
-use super::table::{Cell, Column, ColumnKind};
+use super::columns::{Cell, Column, ColumnKind};
 use crate::bulk::BulkError;
 
 /// The most rows of a group, and the bytes of text after which a group is full.

@@ -6,9 +6,9 @@
 use std::fmt::Write as _;
 
 use super::{
+    columns::{Cell, Column, ColumnKind, carried_cells, with_carried},
     csv::Dialect,
     row::Row,
-    table::{Cell, Column, ColumnKind, carried_cells, with_carried},
 };
 use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 

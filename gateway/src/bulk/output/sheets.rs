@@ -14,9 +14,8 @@ use std::{
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 
 use super::{
-    notes,
-    table::{Cell, Column},
-    values,
+    columns::{Cell, Column},
+    notes, values,
 };
 use crate::bulk::{BulkError, outcome::EntryOutcome};
 

@@ -7,8 +7,8 @@
 use std::{fmt::Write as _, time::SystemTime};
 
 use super::{
+    columns::{Cell, Column, ColumnKind},
     findings::{Answer, Finding, ResultLine},
-    table::{Cell, Column, ColumnKind},
 };
 use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 

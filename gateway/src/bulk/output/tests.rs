@@ -6,11 +6,11 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 
 use super::{
+    columns::{Cell, Column, ColumnKind},
     failures::FailureFile,
     parquet::ParquetWriter,
     portal::Portal,
     redcap::Layout,
-    table::{Cell, Column, ColumnKind},
     terms::{self, TermWriter},
 };
 use crate::bulk::outcome::{EntryOutcome, NoteOrigin};

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use crate::bulk::outcome::EntryOutcome;
 
 use super::{
+    columns::{Cell, Column, ColumnKind, carried_cells, with_carried},
     findings::{Finding, ResultLine, Tumour},
     row::Failure,
-    table::{Cell, Column, ColumnKind, carried_cells, with_carried},
 };
 
 const FIRST: [(&str, ColumnKind); 2] = [("id", ColumnKind::Text), ("status", ColumnKind::Number)];

@@ -21,7 +21,7 @@ use crate::{
         audit_record::AuditGuard,
         context::RequestContext,
         error::{ErrorCode, Violation},
-        note::{self, ExtractionJob, Rejection},
+        note::{self, NoteCall, Rejection},
         rate_limit::CallerAllowance,
         request::{ExtractOptions, InvalidBody, ValidBatchNote, ValidRequest},
     },
@@ -184,7 +184,7 @@ impl Reader {
                 })?;
                 audit_guard.record_note(&note);
                 let options = ExtractOptions { note_date, ..options };
-                let job = ExtractionJob { request: ValidRequest { note, options }, priority, deadline, sink: None };
+                let job = NoteCall { request: ValidRequest { note, options }, priority, deadline, sink: None };
                 answer(&app, &context, &job, &mut audit_guard).await
             };
             let reading = async {
@@ -212,7 +212,7 @@ impl Reader {
 async fn answer(
     app: &App,
     context: &RequestContext,
-    job: &ExtractionJob,
+    job: &NoteCall,
     audit_guard: &mut AuditGuard,
 ) -> Result<Answer, Rejection> {
     let _core = core(app, job.deadline).await.map_err(|code| code.problem(&context.id))?;
