@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 11] = [
     &["commands"],
     &["hooks", "monitor"],
     &["apply"],
-    &["approval", "attestation", "ledger"],
+    &["approval", "attestation", "recorded_releases"],
     &["aws", "cost", "forward", "plan", "policy", "context"],
     &["config", "console", "smoke", "webhook"],
     &["failure"],

@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn list(adapters: &[&str]) -> Result<Vec<Adapter>, toml::de::Error> {
-        let text: String = adapters.iter().map(|keys| format!("[[adapters]]\n{keys}")).collect();
+        let text = adapters.iter().fold(String::new(), |text, keys| text + "[[adapters]]\n" + keys);
         toml::from_str::<List>(&text).map(|list| list.adapters)
     }
 

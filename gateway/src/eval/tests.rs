@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, io::Write};
 use super::{gold::Label, *};
 
 fn labels(fields: &[(Field, Option<&str>)]) -> BTreeMap<Field, Label> {
-    let label = |value: &Option<&str>| Label { value: value.map(str::to_owned), ..Label::default() };
-    fields.iter().map(|(field, value)| (*field, label(value))).collect()
+    let label = |value: Option<&str>| Label { value: value.map(str::to_owned), ..Label::default() };
+    fields.iter().map(|(field, value)| (*field, label(*value))).collect()
 }
 
 fn values(fields: &[(Field, &str)]) -> BTreeMap<Field, String> {
@@ -137,7 +137,7 @@ fn stages(wrong: usize) -> (String, String) {
     let answer =
         |number: usize| format!(r#"{{"id": "{number}", "stage": "{}"}}"#, if number < wrong { "II" } else { "IV" });
     let lines =
-        |line: &dyn Fn(usize) -> String| (0..20).map(|number| format!("{}\n", line(number))).collect::<String>();
+        |line: &dyn Fn(usize) -> String| (0..20).fold(String::new(), |lines, number| lines + &line(number) + "\n");
     (lines(&note), lines(&answer))
 }
 
@@ -173,7 +173,7 @@ async fn two_models_are_compared_on_the_same_notes() {
     let report = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap();
     let json: serde_json::Value = serde_json::from_str(&report.written(ReportFormat::Json)).unwrap();
     assert_eq!(json["against"]["difference_interval_95"], serde_json::json!([0.0, 0.0]));
-    let half = file(&stages(0).1.lines().take(10).map(|line| format!("{line}\n")).collect::<String>());
+    let half = file(&stages(0).1.lines().take(10).fold(String::new(), |lines, line| lines + line + "\n"));
     let sources = Sources { against: Some(half.path().to_owned()), ..sources };
     assert_eq!(evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap().failed(), 10);
 }

@@ -181,7 +181,7 @@ fn changes(view: &NoteView<'_>, all: bool) -> Vec<Step> {
 fn step(mention: &Mention) -> Step {
     let category = mention.term.tag("cat").unwrap_or(mention.term.name);
     let plain = match category {
-        _ if mention.term.name == "very good partial response" => mention.term.name,
+        "pr" if mention.term.is("own") => mention.term.name,
         "pr" => "partial response",
         "sd" => "stable disease",
         "pd" => "disease progression",

@@ -80,7 +80,7 @@ impl OcrServer {
             *first = 0x89;
         }
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let head =
             format!("POST /v1/ocr HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", scan.len());
         stream.write_all(&[head.as_bytes(), &scan].concat()).unwrap();
@@ -99,7 +99,7 @@ impl OcrServer {
     /// Waits until the process of a program has the state, at most a minute.
     fn program_runs(&self, expected: bool) {
         let file = self.programs.path().join("pid");
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         let is_there = || {
             let id = std::fs::read_to_string(&file).unwrap_or_default();
             !id.trim().is_empty() && Path::new("/proc").join(id.trim()).exists()
