@@ -26,6 +26,7 @@ const COMMANDS: &[&[&str]] = &[
     &["autostop", "status"],
     &["prune", "--yes"],
     &["keys", "list"],
+    &["model", "list"],
     &["port-forward"],
     &["url"],
     &["smoke"],
