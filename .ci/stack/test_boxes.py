@@ -18,7 +18,7 @@ def test_the_port_is_another_service_and_changes_none():
     [(name, service)] = PORT["services"].items()
     assert name == "model-port" and name not in stack.compose()["services"]
     assert service["image"] == stack.compose()["services"]["caddy"]["image"]
-    assert service["cap_drop"] == ["ALL"] and "cap_add" not in service and service["read_only"]
+    assert service["cap_drop"] == ["ALL"] and service["cap_add"] == ["NET_BIND_SERVICE"] and service["read_only"]
     assert service["security_opt"] == ["no-new-privileges:true"] and service["restart"] == "unless-stopped"
     assert set(service["networks"]) == set(stack.compose()["networks"])
     assert service["deploy"]["resources"]["limits"]["memory"] and service["logging"]["options"]["max-size"]

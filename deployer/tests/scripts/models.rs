@@ -257,6 +257,11 @@ fn one_that_is_ended_returns_and_one_that_is_killed_is_known_and_completed() {
     host.no_faults();
     let listed = found(&host);
     assert_eq!((listed.chosen.as_str(), listed.changing), ("configured", whole(NEW)));
+    // The way back from a change that was cut off leads to what was chosen, and no step further.
+    assert_eq!(listed.former, "configured");
+    let ran = make(&host, ModelChangeKind::Rollback, "configured");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!((heeded(&host), found(&host).changing), (line(&[&whole(OLD)]), String::new()));
     assert_eq!(make(&host, ModelChangeKind::Use, &whole(NEW)).code, Some(0));
     assert_eq!((heeded(&host), found(&host).changing), (line(&[&whole(NEW)]), String::new()));
 }

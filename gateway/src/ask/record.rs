@@ -215,11 +215,18 @@ impl<'a> Reader<'a> {
             return None;
         }
         let named = entities(self.note.as_str());
-        let mut spread = named.iter().filter(|entity| entity.kind == TermKind::Spread && !entity.general);
-        let denied = spread.find(|entity| {
+        let spread = || named.iter().filter(|entity| entity.kind == TermKind::Spread && !entity.general);
+        let said = |entity: &Entity| self.context.assess(entity.range.clone(), Field::MetastasisSite);
+        // A note that denies metastases of one year may affirm those of a later one.
+        if spread()
+            .any(|entity| matches!(said(entity), Assertion::Present | Assertion::Uncertain | Assertion::Probable))
+        {
+            return None;
+        }
+        let denied = spread().find(|entity| {
             let sentence = self.context.sentence_at(entity.range.start);
             let has_organ = hits.iter().any(|hit| hit.finding.start.is_some_and(|start| sentence.contains(&start)));
-            !has_organ && self.context.assess(entity.range.clone(), Field::MetastasisSite) == Assertion::Negated
+            !has_organ && said(entity) == Assertion::Negated
         })?;
         Some(self.context.sentence_at(denied.range.start))
     }

@@ -270,7 +270,7 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
 /// Returns whether an abbreviation of another response stands beside, with nothing but words of time between: "SD, then
 /// PD" has one reading, "ER/PR positive, PD-L1 negative" another.
 fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
-    const TIME: &str = "initially first then now later followed by subsequently finally next and to";
+    const TIME: &str = "initially first then now later followed by subsequently finally next";
     let near = mention.range.start.saturating_sub(BESIDE)..mention.range.end + BESIDE;
     view.terms_in(TermKind::Response, &near).iter().any(|other| {
         let (first, last) = if other.range.start < mention.range.start { (other, mention) } else { (mention, other) };
@@ -280,9 +280,8 @@ fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         let reach = first.range.start.saturating_sub(BESIDE)..last.range.end + BESIDE;
         let markers = view.terms_in(TermKind::Marker, &reach);
         let is_pr = |marker: &Mention| view.folded.slice(marker.range.clone()) == "pr";
-        is_course
-            && markers.iter().all(is_pr)
-            && gap.split([' ', ',']).all(|word| word.is_empty() || is_one_of(TIME, word))
+        let mut words = gap.split([' ', ',']).filter(|word| !word.is_empty()).peekable();
+        is_course && markers.iter().all(is_pr) && words.peek().is_some() && words.all(|word| is_one_of(TIME, word))
     })
 }
 
@@ -364,6 +363,8 @@ mod tests {
             ("Breast cancer, ER/PR positive, PD-L1 negative.", ""),
             ("Breast cancer. Parkinson's disease (PD).", ""),
             ("Breast cancer, ER, PR, PD-L1 pending.", ""),
+            ("Pancreatic cancer. Meds: oxycodone CR, PR bisacodyl.", ""),
+            ("Pancreatic cancer. Labs: Cr, PR, SD. On dialysis, PD to SD.", ""),
         ] {
             let view = NoteView::of(note);
             let read = read(&view, &crate::rules::cancer::read(&view));

@@ -20,7 +20,7 @@ pub(crate) async fn the_model_is_scored(port: u16) {
     let lines: Vec<&str> = lines.lines().collect();
     let mut last = tempfile::NamedTempFile::new().unwrap();
     last.write_all(lines[lines.len().saturating_sub(100)..].join("\n").as_bytes()).unwrap();
-    let sources = Sources { gold: last.path().to_owned(), predictions: None };
+    let sources = Sources { gold: last.path().to_owned(), predictions: None, against: None };
     let mut limited = settings(port, &[1, 2]);
     limited.admission.in_flight = 8;
     let report = eval::evaluate(&sources, limited, |_, _| {}).await.unwrap();

@@ -10,6 +10,7 @@ readonly route_words='[A-Za-z0-9._-]{1,64}@[0-9a-f]{8}=[1-9][0-9]{0,2}( [A-Za-z0
 # The end of the line that holds the weights.
 readonly route_mark='# deployer model use'
 answered='' # the route before this run
+was_up='' # the gateway ran before this run
 kept_models='' # the gateway refused the changed models and said that the old ones hold
 
 # A route says what answers: NAME=WEIGHT words; `configured`, what the release's own settings say; `rules`, no model.
@@ -22,9 +23,14 @@ route() {
   if is_route "$chosen"; then printf '%s' "$chosen"; else printf configured; fi
 }
 
-# former_route: prints the route that `model rollback` returns to: what answered before the present one was chosen.
+# former_route: prints the route that `model rollback` returns to: what answered before the present one was chosen. A change
+# that was cut off chose nothing yet, so it returns to the present one.
 former_route() {
   local line former='' chosen
+  if [[ -s $models_changing ]]; then
+    route
+    return
+  fi
   chosen=$(route)
   while read -r line; do
     if [[ $(json_field action <<<"$line") == @(use|rules) && $(json_field route <<<"$line") == "$chosen" ]]; then
@@ -117,7 +123,7 @@ models_said() {
 }
 
 # put_route ROUTE: writes the route for the current release, and makes the gateway follow it. Sets `asleep` where it does
-# not run and reads its files when it starts.
+# not run and reads its files when it starts. One that ran before (`was_up`) and does not now is started.
 put_route() {
   local container
   asleep=''
@@ -125,7 +131,7 @@ put_route() {
   look_at gateway || true
   container=$c_id
   # The rules are a way out, so they are started even where the gateway was not up.
-  if [[ $1 != rules && $c_state != running ]]; then
+  if [[ $1 != rules && $c_state != running && -z $was_up ]]; then
     asleep=yes
     return 0
   fi
@@ -243,6 +249,7 @@ models() {
     die "Other models answer than when the plan was made; nothing was changed. Run this again."
   fi
   check_route
+  if look_at gateway && [[ $c_state == running ]]; then was_up=yes; fi
   printf '%s' "$ROUTE" | replace "$models_changing"
   phase=models
   put_route "$ROUTE" || die "$(why_not_routed)"

@@ -9,11 +9,13 @@ mod columns;
 
 use std::ops::Range;
 
-use self::columns::Columns;
+use self::columns::{Columns, Judged};
 use crate::extraction::{boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
+/// Most items of a list with signs.
+const LONGEST_LIST: usize = 24;
 /// Answers that deny wherever they end an item.
 const NO: [&str; 2] = ["no", "n"];
 /// Answers that deny only behind a separator, because in prose they have other readings.
@@ -55,17 +57,22 @@ pub(super) fn read(text: &str) -> Vec<DeniedItem> {
     let mut at = 0;
     // In a table with percentages a dash is a missing number and no answer.
     let mut has_numbers = false;
-    let mut columns: Option<Columns> = None;
+    let (mut columns, mut before) = (None::<Columns>, "");
     while at < text.len() {
         let rest = text.as_bytes().get(at..).unwrap_or_default();
         let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
         let line = Line { text: text.get(at..at + length).unwrap_or_default(), start: at, has_numbers };
         has_numbers = !line.text.trim().is_empty() && (has_numbers || line.text.contains('%'));
         columns = columns.filter(|columns| columns.has_row(line.text));
-        if let Some(columns) = &columns {
-            found.extend(columns.denied(line.text, at));
-        } else if let Some(header) = Columns::of_header(line.text) {
-            columns = Some(header);
+        let header = if columns.is_none() { Columns::of_header(line.text, before) } else { None };
+        before = line.text;
+        let judged = columns.as_ref().and_then(|columns| columns.judge(line.text, at));
+        columns = columns.or(header);
+        if let Some(judged) = judged {
+            found.extend(match judged {
+                Judged::Denied(item) => Some(item),
+                Judged::Affirmed => None,
+            });
         } else if line.has_boxes() {
             line.boxes(&mut found);
         } else {
@@ -227,35 +234,43 @@ impl Line<'_> {
         }
     }
 
-    /// Reads the signs and letters of a list that has them behind each item: "lung +, liver -", "lung Y, liver N". One
-    /// alone proves nothing: "N" is also a nodal category, and a dash joins words.
+    /// Reads the signs and letters of a list that has one behind each item: "Mets: lung +, liver -", "Sites: lung Y, liver
+    /// N". Only of a list with a label and short items without figures: "N" is also a nodal category, and a dash joins words.
     fn bare_signs(&self, found: &mut Vec<DeniedItem>) {
-        let answer = |at: usize, c: char| {
-            let before = self.text.get(..at).unwrap_or_default();
-            let after = self.text.get(at + c.len_utf8()..).unwrap_or_default();
-            let spaced =
-                before.ends_with(' ') && before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ')');
-            let ends = after.is_empty() || after.starts_with([',', ';']) || (after.starts_with('.') && after.len() < 3);
-            spaced && ends
+        let Some((label, list)) = self.text.split_once(": ") else { return };
+        let from = label.len() + 2;
+        let list = list.trim_end().trim_end_matches('.');
+        let list = list.split(". ").next().unwrap_or_default();
+        let signs = |c: char| matches!(c, '+' | '-' | '−' | '–' | 'Y' | 'N');
+        let item = |part: &str| {
+            let sign = part.chars().next_back().filter(|c| signs(*c))?;
+            let words = part.strip_suffix(sign)?.strip_suffix(' ')?.trim_start();
+            let short = !words.is_empty() && words.split(' ').count() <= 2;
+            let plain = words.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '/'));
+            (short && plain).then_some(sign)
         };
-        let signs = || {
-            self.text.char_indices().filter(|(at, c)| matches!(c, '+' | '-' | '−' | '–' | 'Y' | 'N') && answer(*at, *c))
-        };
-        let letters = signs().any(|(_, c)| c == 'Y');
-        let pluses = signs().any(|(_, c)| c == '+');
-        let from = found.len();
-        let mut floor = 0;
-        for (at, c) in signs() {
-            let denies = if c == 'N' { letters } else { pluses && !matches!(c, '+' | 'Y') };
-            if let Some(item) = self.item(floor, at).filter(|_| denies) {
-                let end = at + c.len_utf8();
-                found.push(DeniedItem { item, answer: self.start + at..self.start + end, open: false });
+        let parts = || list.split(", ");
+        let all: Option<String> = parts().take(LONGEST_LIST).map(item).collect();
+        let affirmed =
+            all.filter(|signs| signs.len() > 1).and_then(|signs| signs.chars().find(|c| matches!(c, '+' | 'Y')));
+        let Some(affirmed) = affirmed else { return };
+        let mut at = from;
+        for part in parts().take(LONGEST_LIST) {
+            let sign = part.chars().next_back().unwrap_or_default();
+            let denies = if affirmed == 'Y' { sign == 'N' } else { !matches!(sign, '+' | 'Y' | 'N') };
+            let end = at + part.len();
+            let words = part.trim_start();
+            if denies {
+                let item = self.start + end - words.len()..self.start + end - sign.len_utf8() - 1;
+                found.push(DeniedItem {
+                    item,
+                    answer: self.start + end - sign.len_utf8()..self.start + end,
+                    open: false,
+                });
             }
-            floor = at + c.len_utf8();
+            at = end + 2;
         }
-        if found.len() > from {
-            found.sort_by_key(|denied| denied.item.start);
-        }
+        found.sort_by_key(|denied| denied.item.start);
     }
 
     /// Reads a dash that fills the last cell of a row: "Liver metastases | - |".

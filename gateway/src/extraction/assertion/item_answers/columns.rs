@@ -16,8 +16,43 @@ const OPEN: [&str; 9] = [
     "equivocal",
     "indeterminate",
 ];
+/// Headers of columns for what the patient does not have, or was not given.
+const NOT_HAD: [&str; 8] =
+    ["not involved", "wild type", "planned", "recommended", "considered", "declined", "not started", "free"];
 /// What stands in the cell of the answer that holds.
-const MARKS: [&str; 9] = ["x", "✓", "✔", "☒", "☑", "*", "+", "[x]", "(x)"];
+const MARKS: [&str; 17] =
+    ["x", "✓", "✔", "✔\u{fe0f}", "√", "✗", "✘", "☒", "☑", "■", "●", "•", "*", "+", "1", "[x]", "(x)"];
+/// What stands in the cells of the other answers.
+const BLANKS: [&str; 10] = ["", "☐", "□", "[]", "[ ]", "( )", "()", "-", "–", "—"];
+/// Last words of the label over the findings. A row of data begins with a finding, a header with one of these.
+const LABELS: [&str; 26] = [
+    "finding",
+    "findings",
+    "site",
+    "sites",
+    "marker",
+    "markers",
+    "biomarker",
+    "gene",
+    "genes",
+    "mutation",
+    "mutations",
+    "variant",
+    "alteration",
+    "alterations",
+    "symptom",
+    "symptoms",
+    "test",
+    "item",
+    "treatment",
+    "treatments",
+    "drug",
+    "therapy",
+    "organ",
+    "location",
+    "question",
+    "metastases",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
@@ -35,15 +70,18 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Returns the columns of a header row: a first column for findings, and at least two answers, not all of them "yes".
-    pub(super) fn of_header(line: &str) -> Option<Self> {
+    /// Returns the columns of a header row: a label over the findings, and a "yes" beside another answer. `before` is the
+    /// line above. A header is the first row of its table: "ER | positive | negative" below another row is data.
+    pub(super) fn of_header(line: &str, before: &str) -> Option<Self> {
         let separator = separator(line)?;
+        if before.contains(separator) {
+            return None;
+        }
         let answers: Vec<Option<Answer>> = line.split(separator).map(answer).collect();
-        let several = answers.iter().flatten().count() >= 2;
-        let differ = answers.iter().flatten().any(|answer| *answer != Answer::Yes);
-        let before = answers.iter().position(Option::is_some)?;
-        let labelled = line.split(separator).take(before).any(|cell| !cell.trim().is_empty());
-        (several && differ && labelled).then_some(Self { separator, answers })
+        let has = |denies: bool| answers.iter().flatten().any(|answer| (*answer != Answer::Yes) == denies);
+        let first = line.split(separator).map(str::trim).find(|cell| !cell.is_empty())?;
+        let label = first.rsplit(' ').next().unwrap_or_default().to_lowercase();
+        (has(true) && has(false) && LABELS.contains(&&*label)).then_some(Self { separator, answers })
     }
 
     /// Returns whether a line can belong to the table.
@@ -51,36 +89,46 @@ impl Columns {
         line.contains(self.separator)
     }
 
-    /// Returns the finding of a row that its mark denies, or that no mark answers. `start` is the offset of the line.
-    pub(super) fn denied(&self, line: &str, start: usize) -> Option<DeniedItem> {
+    /// Judges a row by its marks; `None` if its cells do not show the answer. `start` is the offset of the line.
+    pub(super) fn judge(&self, line: &str, start: usize) -> Option<Judged> {
         let (mut at, mut item, mut marked) = (0, None::<Range<usize>>, None);
         for (column, cell) in line.split(self.separator).enumerate() {
             let text = cell.trim();
-            let from = at + (cell.len() - cell.trim_start().len());
-            let cell_range = start + from..start + from + text.len();
+            let from = start + at + (cell.len() - cell.trim_start().len());
             at += cell.len() + self.separator.len_utf8();
             match self.answers.get(column).copied().flatten() {
-                _ if text.is_empty() => {}
-                Some(answer) if MARKS.contains(&&*text.to_lowercase()) => marked = Some((answer, cell_range)),
-                // Words in the place of a mark are read where they stand.
+                Some(_) if BLANKS.contains(&text) => {}
+                // "No" below "No" is a mark, too.
+                Some(own) if MARKS.contains(&&*text.to_lowercase()) || answer(text) == Some(own) => {
+                    // Two marks contradict each other.
+                    if marked.replace((own, from..from + text.len())).is_some() {
+                        return None;
+                    }
+                }
                 Some(_) => return None,
-                None if marked.is_none() => {
-                    item = Some(item.map_or(cell_range.start, |item| item.start)..cell_range.end);
+                None if marked.is_none() && !text.is_empty() => {
+                    item = Some(item.map_or(from, |item| item.start)..from + text.len());
                 }
                 None => {}
             }
         }
         let item = item?;
-        match marked {
-            Some((Answer::Yes, _)) => None,
-            Some((answer, cell)) => Some(DeniedItem { item, answer: cell, open: answer == Answer::Open }),
-            // A line of dashes between the header and the rows has no words.
+        Some(match marked {
+            Some((Answer::Yes, _)) => Judged::Affirmed,
+            Some((own, cell)) => Judged::Denied(DeniedItem { item, answer: cell, open: own == Answer::Open }),
             None => {
                 let end = start + line.len();
-                Some(DeniedItem { answer: item.end..end.max(item.end), item, open: true })
+                Judged::Denied(DeniedItem { answer: item.end..end.max(item.end), item, open: true })
             }
-        }
+        })
     }
+}
+
+/// What the marks of a row say.
+#[derive(Debug)]
+pub(super) enum Judged {
+    Affirmed,
+    Denied(DeniedItem),
 }
 
 fn separator(line: &str) -> Option<char> {
@@ -92,7 +140,7 @@ fn answer(cell: &str) -> Option<Answer> {
     let is_one = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(cell));
     match () {
         () if is_one(&YES) || is_one(&["involved", "mutated"]) => Some(Answer::Yes),
-        () if is_one(&NO) || is_one(&DENIALS) || is_one(&["not involved", "wild type"]) => Some(Answer::No),
+        () if is_one(&NO) || is_one(&DENIALS) || is_one(&NOT_HAD) => Some(Answer::No),
         () if is_one(&OPEN) => Some(Answer::Open),
         () => None,
     }
@@ -115,8 +163,19 @@ mod tests {
             ("Gene | Variant | Detected | Not detected\nKRAS | G12D | | x\nTP53 | R175H | x |", "KRAS | G12D", ""),
             ("Finding | Yes | No\nLiver metastases | |\nBone | x |", "", "Liver metastases"),
             ("Finding | Yes | No\n\nLiver metastases | | x", "", ""),
+            ("Treatment | Given | Planned\nFOLFOX | x |\nBevacizumab | | x", "Bevacizumab", ""),
             ("Gene | Result | Depth\nKRAS | x | 400", "", ""),
             ("Finding | Present | Absent\nLiver | 2 lesions | \nBone | | x", "Bone", ""),
+            (
+                "Finding | Yes | No\nLiver | ☐ | ☒\nBone | - | x\nLung | [ ] | [x]\nBrain | | ●",
+                "Liver/Bone/Lung/Brain",
+                "",
+            ),
+            ("Finding | Yes | No\nLiver metastases | | No\nBone | Yes |", "Liver metastases", ""),
+            ("Finding | Yes | No\nLiver metastases | x | x", "", ""),
+            ("Finding | May | June\nFever | no | no\nLiver metastases | + | +", "Fever", ""),
+            ("Marker | Primary | Metastasis\nER | positive | negative\nKRAS G12D | x | x", "", ""),
+            ("Nausea | no | yes\nFOLFIRINOX | | x", "", ""),
         ] {
             let items = |is_open: bool| {
                 let items = read(table).into_iter().filter(|one| one.open == is_open);
