@@ -200,7 +200,7 @@ pub(super) async fn vllm(
 /// The engine and its models.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"],
-    "ask": {"record": "rules", "model": null}, "transcribe": null}))]
+    "ask": {"record": "rules", "model": null}, "transcribe": {"model": "whisper-1", "language": "en"}}))]
 pub(super) struct ModelList {
     /// The engine that reads notes.
     engine: EngineName,

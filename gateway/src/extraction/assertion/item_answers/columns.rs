@@ -100,8 +100,9 @@ impl Columns {
                 Some(_) if BLANKS.contains(&text) => {}
                 // "No" below "No" is a mark, too.
                 Some(own) if MARKS.contains(&&*text.to_lowercase()) || answer(text) == Some(own) => {
+                    let former = marked.replace((own, from..from + text.len()));
                     // Two marks contradict each other.
-                    if marked.replace((own, from..from + text.len())).is_some() {
+                    if former.is_some() {
                         return None;
                     }
                 }
