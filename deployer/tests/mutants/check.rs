@@ -42,7 +42,9 @@ fn survived(mutant: &Mutant) -> Option<String> {
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    // The test ran and failed. A test that does not exist would not count as failed.
+    if !output.contains("running 1 test\n") {
+        return Some(format!("`{}`: there is no test {} in this program", mutant.name, mutant.killer));
+    }
     (!output.contains("0 passed; 1 failed")).then(|| format!("`{}` survived {}", mutant.name, mutant.killer))
 }
 

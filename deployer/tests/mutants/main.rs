@@ -26,6 +26,8 @@ mod keys;
 mod long_steps;
 #[path = "../scripts/looks.rs"]
 mod looks;
+#[path = "../scripts/models.rs"]
+mod models;
 #[path = "../scripts/power.rs"]
 mod power;
 #[path = "../scripts/prune.rs"]
