@@ -1,6 +1,6 @@
 //! `gateway eval --review-harm`: how many right values the review takes out of a model's answer.
 //!
-//! The labels of a note are reviewed as if a model had answered with them. A label that the review leaves out is a right
+//! The labels of a note are judged as if a model had answered with them. A label that this leaves out is a right
 //! value lost, unless the label is wrong.
 
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -13,7 +13,7 @@ use super::{
     measure,
 };
 use crate::{
-    extraction::{Field, Note, Record, reviewed},
+    extraction::{Field, Note, Record, judged},
     rules::RulesEngine,
 };
 
@@ -36,7 +36,7 @@ impl ReviewHarm {
             for (field, label) in &item.expected {
                 record.get_mut(*field).clone_from(&label.value);
             }
-            let kept = reviewed(&note, record, &rules);
+            let kept = judged(&note, record, &rules);
             let kept = Field::ALL.into_iter().filter_map(|field| Some((field, kept.get(field)?.to_owned()))).collect();
             for (field, counts) in measure::score(&without_alternatives(&item.expected), &kept) {
                 if let Some((values, lost)) = harm.fields.get_mut(field as usize) {

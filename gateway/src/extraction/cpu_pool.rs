@@ -1,4 +1,4 @@
-//! Runs CPU-bound work on threads outside the async workers: reading a long note, and reviewing the answer to one.
+//! Runs CPU-bound work on threads outside the async workers: reading a long note, and judging the answer to one.
 //! As many tasks run at once as there are cores, in fair turns, with a bounded queue and the note's deadline.
 //!
 //! An async worker that reads a note for tens of milliseconds answers no other request meanwhile, health checks

@@ -6,7 +6,7 @@
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, Record,
     cpu_pool::{self, CpuPool},
-    parse, review,
+    judge, parse,
 };
 
 /// A record with at most this many of its seven fields is compared with the record of the second reader.
@@ -15,7 +15,7 @@ const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 /// Most bytes of the model's words outside its record that are searched for values.
 const MOST_WORD_BYTES: usize = 32 << 10;
 
-/// A second engine that reads the same texts, for a doubt and for the cross-check, and the threads that review its
+/// A second engine that reads the same texts, for a doubt and for the cross-check, and the threads that judge its
 /// records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SecondReader<'a> {
@@ -80,8 +80,8 @@ impl SecondReader<'_> {
         let draft = self.engine.draft(text, request, deadline).await?;
         let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
         let (note, size) = (text.clone(), text.as_str().len());
-        let review = move || review::review(&note, record, review::ReviewInput::default(), |_, _| None).record;
-        cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, review).await
+        let judging = move || judge::judge(&note, record, judge::JudgeInput::default(), |_, _| None).record;
+        cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, judging).await
     }
 }
 

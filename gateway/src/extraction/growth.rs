@@ -7,7 +7,7 @@ pub(crate) mod notes;
 use self::notes::{ATOMS, Layout, Recipe};
 use super::{
     Field, Note, Record,
-    review::{self, ReviewInput},
+    judge::{self, JudgeInput},
 };
 use crate::{rules, steps};
 
@@ -15,19 +15,19 @@ fn note(recipe: &Recipe, chars: usize) -> Note {
     Note::new(recipe.note(chars), usize::MAX).unwrap()
 }
 
-/// Reads a note with the rules and reviews their record.
+/// Reads a note with the rules and judges their record.
 fn read(note: &Note) {
     let rules::RulesReading { record, withheld, of_other_tumours, tumours, .. } = rules::read(note);
-    let input = ReviewInput {
+    let input = JudgeInput {
         withheld: &withheld,
         of_other_tumours: &of_other_tumours,
         tumours: Some(&tumours),
-        ..ReviewInput::default()
+        ..JudgeInput::default()
     };
-    review::review(note, record, input, |_, _| None);
+    judge::judge(note, record, input, |_, _| None);
 }
 
-/// Reviews the words of the note as values of every field, as if a model had repeated the note.
+/// Judges the words of the note as values of every field, as if a model had repeated the note.
 fn echo(note: &Note) {
     let words: String = note.as_str().chars().take(8_000).collect();
     let words = words.replace([',', '/', '\n'], ";");
@@ -35,7 +35,7 @@ fn echo(note: &Note) {
     for field in Field::ALL {
         *record.get_mut(field) = Some(words.clone());
     }
-    review::review(note, record, ReviewInput::default(), |_, _| None);
+    judge::judge(note, record, JudgeInput::default(), |_, _| None);
 }
 
 fn check(recipe: &Recipe, chars: [usize; 2], work: fn(&Note), named: &str) -> Option<String> {

@@ -6,9 +6,9 @@ use super::{
     Answer, CalendarDate, Confidence, Draft, EngineName, Evidence, Field, ModelText, Note, OffsetUnit, Record, Unread,
     Warning, WarningCode,
     chunk::{self, Conflict},
+    judge::{self, JudgeAids, JudgeInput, JudgedRecord},
     parse::Repair,
     reading::EngineReading,
-    review::{self, ReviewAids, ReviewInput, ReviewedRecord},
     warnings,
 };
 
@@ -93,7 +93,7 @@ impl MergedReading {
         options: AnswerOptions,
         engine: EngineName,
         request_id: &str,
-        aids: &ReviewAids,
+        aids: &JudgeAids,
     ) -> Answer {
         let chunks_empty = (self.chunks > 1).then(|| self.empty_chunks());
         let doubted = Field::ALL.into_iter().filter(|field| {
@@ -109,7 +109,7 @@ impl MergedReading {
         // An engine that reads the tumours reads the note whole.
         let tumours = drafts().next().and_then(|draft| draft.tumours.as_ref());
         let confidence = |field, part: &str| self.confidence(field, part);
-        let input = ReviewInput {
+        let input = JudgeInput {
             withheld: &withheld,
             of_other_tumours: &of_other_tumours,
             chunk_records: &chunk_records,
@@ -119,9 +119,9 @@ impl MergedReading {
             unit: options.offsets,
             note_date: options.note_date,
         };
-        let ReviewedRecord { record, evidence, mut warnings, tnm, tumours } =
-            review::review(note, record, input, confidence);
-        // The review reports the conflicts of markers and stages itself, after what was superseded is left out.
+        let JudgedRecord { record, evidence, mut warnings, tnm, tumours } =
+            judge::judge(note, record, input, confidence);
+        // `judge` reports the conflicts of markers and stages itself, after what was superseded is left out.
         let of_responses = self.conflicts.iter().filter(|conflict| conflict.field == Field::Response);
         warnings.extend(of_responses.map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));

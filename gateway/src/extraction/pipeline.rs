@@ -13,9 +13,9 @@ use super::{
     cpu_pool::{self, CpuPool},
     cross_check,
     doubt::{self, SecondReader},
+    judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
     reading::{self, EngineReading, ExtractError, StageTimings},
-    review::ReviewAids,
 };
 use crate::{
     admission::Admission,
@@ -37,7 +37,7 @@ pub struct Pipeline {
     fallback: Option<Arc<dyn Engine>>,
     cpu_pool: Option<CpuPool>,
     routing: Option<Arc<Routing>>,
-    aids: ReviewAids,
+    aids: JudgeAids,
 }
 
 /// The byte range of a chunk in the note, and the result of reading the chunk.
@@ -57,11 +57,11 @@ impl Pipeline {
             fallback: None,
             cpu_pool: None,
             routing: None,
-            aids: ReviewAids::default(),
+            aids: JudgeAids::default(),
         }
     }
 
-    /// Returns the pipeline with threads that review answers to long notes outside the async workers.
+    /// Returns the pipeline with threads that judge answers to long notes outside the async workers.
     #[must_use]
     pub fn with_cpu_pool(self, cpu_pool: CpuPool) -> Self {
         Self { cpu_pool: Some(cpu_pool), ..self }
@@ -96,13 +96,13 @@ impl Pipeline {
     /// Returns the pipeline with a reader of tumours, for the answers of engines that read none themselves.
     #[must_use]
     pub(crate) fn with_tumour_reader(self, tumour_reader: Arc<dyn TumourReader>) -> Self {
-        Self { aids: ReviewAids { tumour_reader: Some(tumour_reader), ..self.aids }, ..self }
+        Self { aids: JudgeAids { tumour_reader: Some(tumour_reader), ..self.aids }, ..self }
     }
 
     /// Returns the pipeline with the codes of the operator's files, if there are any. The answers name the files.
     #[must_use]
     pub(crate) fn with_code_table(self, code_table: Option<Arc<CodeTable>>) -> Self {
-        Self { aids: ReviewAids { code_table, ..self.aids }, ..self }
+        Self { aids: JudgeAids { code_table, ..self.aids }, ..self }
     }
 
     /// Returns the name of the engine that reads notes.
@@ -173,8 +173,8 @@ impl Pipeline {
         let engine = degraded.unwrap_or(self.engine.name());
         let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
         let aids = self.aids.clone();
-        let review = move || merged.into_answer(&owned_note, &lacking, answer_options, engine, &request_id, &aids);
-        let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, review).await?;
+        let finish = move || merged.into_answer(&owned_note, &lacking, answer_options, engine, &request_id, &aids);
+        let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, finish).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = checker_record.map(|record| cross_check::compare(&answer.record, &record));
         stages.ground += started.elapsed();

@@ -207,17 +207,17 @@ mod tests {
     use super::*;
     use crate::extraction::{
         Note, Record, WarningCode,
-        review::{self, ReviewInput},
+        judge::{self, JudgeInput},
     };
 
-    /// Reviews a record with one field, and returns what is left of it, and whether a conflict is reported.
-    fn reviewed(text: &str, field: Field, values: &str) -> (Option<String>, bool) {
+    /// Judges a record with one field, and returns what is left of it, and whether a conflict is reported.
+    fn judged(text: &str, field: Field, values: &str) -> (Option<String>, bool) {
         let note = Note::new(text.to_owned(), 10_000).unwrap();
         let mut record = Record::default();
         *record.get_mut(field) = Some(values.to_owned());
-        let reviewed = review::review(&note, record, ReviewInput::default(), |_, _| None);
-        let conflict = reviewed.warnings.iter().any(|warning| warning.code == WarningCode::ConflictingValues);
-        (reviewed.record.get(field).map(str::to_owned), conflict)
+        let judged = judge::judge(&note, record, JudgeInput::default(), |_, _| None);
+        let conflict = judged.warnings.iter().any(|warning| warning.code == WarningCode::ConflictingValues);
+        (judged.record.get(field).map(str::to_owned), conflict)
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
             ("In 2018 stage II. In 2024 stage IV.", Field::Stage, "II; IV", "II; IV", true),
             ("In 2018 stage IV. In 2024 stage IVB.", Field::Stage, "IV; IVB", "IV; IVB", false),
         ] {
-            assert_eq!(reviewed(text, field, values), (Some(left.to_owned()), conflict), "{text}");
+            assert_eq!(judged(text, field, values), (Some(left.to_owned()), conflict), "{text}");
         }
     }
 
@@ -297,8 +297,8 @@ mod tests {
     fn a_replaced_value_stays_in_the_evidence() {
         let note = Note::new("In 2018 ER positive. In 2024 ER negative.".to_owned(), 1_000).unwrap();
         let record = Record { biomarker: Some("ER positive; ER negative".to_owned()), ..Record::default() };
-        let reviewed = review::review(&note, record, ReviewInput::default(), |_, _| None);
-        let shown = reviewed.evidence.biomarker.iter().map(|one| (one.value.as_str(), one.in_record, one.assertion));
+        let judged = judge::judge(&note, record, JudgeInput::default(), |_, _| None);
+        let shown = judged.evidence.biomarker.iter().map(|one| (one.value.as_str(), one.in_record, one.assertion));
         assert_eq!(
             shown.collect::<Vec<_>>(),
             [("ER positive", false, Some(Assertion::Superseded)), ("ER negative", true, Some(Assertion::Present))]

@@ -12,7 +12,6 @@ mod entities;
 mod folded;
 mod formula;
 mod fusions;
-mod gate;
 mod genes;
 mod in_situ;
 mod lexicon;
@@ -21,6 +20,7 @@ mod marker_rows;
 mod marker_values;
 mod markup;
 mod meanings;
+mod oncologic;
 mod receptor_scores;
 mod report;
 mod response;
@@ -88,7 +88,7 @@ pub fn read(note: &Note) -> RulesReading {
 
 /// Returns the record of a note; an empty one if the note is not about a malignancy.
 fn record(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Record {
-    if !gate::is_oncologic(view, diagnosis) {
+    if !oncologic::is_oncologic(view, diagnosis) {
         return Record::default();
     }
     let stated = stage::stated(view);

@@ -114,7 +114,7 @@ impl Run {
         while self.open || !self.retry.is_empty() || !self.running.is_empty() {
             let room = self.room();
             let may_send = room > 0 && !self.stopping && self.not_before.is_none();
-            let gate = self.not_before;
+            let not_before = self.not_before;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled(), if !self.stopping => {
@@ -131,7 +131,7 @@ impl Run {
                         self.stop.cancel();
                     }
                 }
-                () = async { tokio::time::sleep_until(gate.unwrap_or_else(Instant::now)).await }, if gate.is_some() => {
+                () = async { tokio::time::sleep_until(not_before.unwrap_or_else(Instant::now)).await }, if not_before.is_some() => {
                     self.not_before = None;
                 }
                 () = self.answered.notified(), if room == 0 => {}

@@ -2,7 +2,7 @@
 
 use crate::extraction::{
     Note, Record,
-    review::{self, ReviewInput},
+    judge::{self, JudgeInput},
 };
 
 /// Returns the courses of the treatments of a note, as "osimertinib: stopped 2021-04..2023-05 (pneumonitis) > partial
@@ -11,8 +11,8 @@ fn courses(text: &str, treatments: &str, responses: &str) -> Vec<String> {
     let note = Note::new(text.to_owned(), 10_000).unwrap();
     let field = |value: &str| (!value.is_empty()).then(|| value.to_owned());
     let record = Record { treatment: field(treatments), response: field(responses), ..Record::default() };
-    let reviewed = review::review(&note, record, ReviewInput::default(), |_, _| None);
-    let shown = reviewed.evidence.treatment.iter().filter_map(|finding| {
+    let judged = judge::judge(&note, record, JudgeInput::default(), |_, _| None);
+    let shown = judged.evidence.treatment.iter().filter_map(|finding| {
         let course = finding.course.as_ref()?;
         let date =
             |date: &Option<crate::extraction::StatedDate>| date.as_ref().map_or(String::new(), |one| one.value.clone());

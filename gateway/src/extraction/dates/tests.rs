@@ -1,8 +1,8 @@
-//! Measures the dates of the values of made-up notes, as the review of a record gives them.
+//! Measures the dates of the values of made-up notes, as the judging of a record gives them.
 #![expect(clippy::print_stdout, reason = "shows which dates are wrong")]
 
 use super::*;
-use crate::extraction::{Finding, Record, review};
+use crate::extraction::{Finding, Record, judge};
 
 /// A value of a case with the date that is expected of it.
 struct Expected<'a> {
@@ -54,7 +54,7 @@ fn written(date: Option<&StatedDate>) -> String {
     }
 }
 
-/// Returns the findings of a case's values, as the review of a model's record gives them.
+/// Returns the findings of a case's values, as the judging of a model's record gives them.
 fn found(case: &Case<'_>) -> Vec<Option<String>> {
     let note = Note::new(case.note.trim_end().to_owned(), usize::MAX).unwrap();
     let mut record = Record::default();
@@ -63,16 +63,15 @@ fn found(case: &Case<'_>) -> Vec<Option<String>> {
         let earlier = list.take().map_or(String::new(), |earlier| earlier + "; ");
         *list = Some(earlier + expected.value);
     }
-    let input =
-        review::ReviewInput { unit: OffsetUnit::Byte, note_date: case.note_date, ..review::ReviewInput::default() };
-    let reviewed = review::review(&note, record, input, |_, _| None);
+    let input = judge::JudgeInput { unit: OffsetUnit::Byte, note_date: case.note_date, ..judge::JudgeInput::default() };
+    let judged = judge::judge(&note, record, input, |_, _| None);
     let find = |expected: &Expected<'_>| {
         let (start, words) = note.as_str().match_indices(expected.value).nth(expected.place)?;
         let overlaps = |finding: &&Finding| {
             let range = finding.start.zip(finding.end);
             range.is_some_and(|(from, to)| from < start + words.len() && start < to)
         };
-        let finding = reviewed.evidence.get(expected.field).iter().find(overlaps)?;
+        let finding = judged.evidence.get(expected.field).iter().find(overlaps)?;
         let date = finding.date.as_ref();
         assert!(date.is_none_or(|date| note.span(date.start, date.end).is_some()), "{}", case.name);
         Some(written(date))
@@ -124,9 +123,9 @@ fn dates_of(text: &str, treatment: &str, note_date: Option<&str>) -> Vec<String>
     let note = Note::new(text.to_owned(), usize::MAX).unwrap();
     let record = Record { treatment: Some(treatment.to_owned()), ..Record::default() };
     let note_date = note_date.map(|date| CalendarDate::parse(date).unwrap());
-    let input = review::ReviewInput { note_date, ..review::ReviewInput::default() };
-    let reviewed = review::review(&note, record, input, |_, _| None);
-    let findings = reviewed.evidence.get(Field::Treatment).iter();
+    let input = judge::JudgeInput { note_date, ..judge::JudgeInput::default() };
+    let judged = judge::judge(&note, record, input, |_, _| None);
+    let findings = judged.evidence.get(Field::Treatment).iter();
     findings
         .map(|finding| {
             let date = finding.date.as_ref();

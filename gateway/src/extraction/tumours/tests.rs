@@ -1,10 +1,10 @@
-//! Reads the made-up notes of `tests/tumours/notes.txt` with the rules, and reviews a model's record of each that holds
+//! Reads the made-up notes of `tests/tumours/notes.txt` with the rules, and judges a model's record of each that holds
 //! the values of all tumours.
 
 use crate::{
     extraction::{
         Assertion, Field, Finding, Note, Record, TumourRole,
-        review::{self, ReviewInput, ReviewedRecord},
+        judge::{self, JudgeInput, JudgedRecord},
     },
     rules::{self, RulesEngine},
 };
@@ -42,27 +42,27 @@ fn cases() -> Vec<Case> {
     blocks.map(case).collect()
 }
 
-fn by_rules(note: &Note) -> ReviewedRecord {
+fn by_rules(note: &Note) -> JudgedRecord {
     let reading = rules::read(note);
-    let input = ReviewInput {
+    let input = JudgeInput {
         withheld: &reading.withheld,
         of_other_tumours: &reading.of_other_tumours,
         tumours: Some(&reading.tumours),
-        ..ReviewInput::default()
+        ..JudgeInput::default()
     };
-    review::review(note, reading.record, input, |_, _| None)
+    judge::judge(note, reading.record, input, |_, _| None)
 }
 
-/// Reviews the one flat record that a model gives: the values of all tumours together.
-fn by_model(note: &Note, case: &Case) -> ReviewedRecord {
+/// Judges the one flat record that a model gives: the values of all tumours together.
+fn by_model(note: &Note, case: &Case) -> JudgedRecord {
     let mut record = Record::default();
     for field in Field::ALL {
         let values: Vec<&str> = case.rows.iter().filter(|row| row.field == field).map(|row| row.value).collect();
         *record.get_mut(field) = (!values.is_empty()).then(|| values.join("; "));
     }
     let rules = RulesEngine::default();
-    let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-    review::review(note, record, input, |_, _| None)
+    let input = JudgeInput { tumour_reader: Some(&rules), ..JudgeInput::default() };
+    judge::judge(note, record, input, |_, _| None)
 }
 
 /// What a reading got right and wrong of the notes.
@@ -78,10 +78,10 @@ struct Score {
 }
 
 impl Score {
-    fn add(&mut self, case: &Case, reviewed: &ReviewedRecord) {
+    fn add(&mut self, case: &Case, judged: &JudgedRecord) {
         // Everything that the note says of a tumour's name, so that "left" or "squamous" finds it.
         let names = |id: &Option<String>| {
-            let tumour = reviewed.tumours.iter().find(|tumour| Some(&tumour.id) == id.as_ref());
+            let tumour = judged.tumours.iter().find(|tumour| Some(&tumour.id) == id.as_ref());
             tumour.map_or_else(String::new, |tumour| {
                 let quotes: Vec<&str> = tumour.evidence.iter().map(|place| place.quote.as_str()).collect();
                 let side = tumour.laterality.unwrap_or_default();
@@ -90,18 +90,18 @@ impl Score {
             })
         };
         let fits = |word: &str, id: &Option<String>| names(id).contains(&word.to_lowercase());
-        let index = reviewed.tumours.iter().find(|tumour| tumour.role == TumourRole::Index);
+        let index = judged.tumours.iter().find(|tumour| tumour.role == TumourRole::Index);
         let index_fits = match index {
             None => case.index == "?",
             Some(index) => fits(case.index, &Some(index.id.clone())),
         };
-        if !index_fits || reviewed.tumours.len() != case.tumours {
-            let roles = reviewed.tumours.iter().map(|tumour| format!("{} {:?}", tumour.cancer_type, tumour.role));
+        if !index_fits || judged.tumours.len() != case.tumours {
+            let roles = judged.tumours.iter().map(|tumour| format!("{} {:?}", tumour.cancer_type, tumour.role));
             self.tumours.push(format!("{}: {}", case.id, roles.collect::<Vec<_>>().join(", ")));
         }
         for row in &case.rows {
             let found: Vec<&Finding> =
-                reviewed.evidence.get(row.field).iter().filter(|finding| is_of(finding, row)).collect();
+                judged.evidence.get(row.field).iter().filter(|finding| is_of(finding, row)).collect();
             if found.is_empty() {
                 self.unread.push(format!("{}: {} {}", case.id, row.field.name(), row.value));
                 continue;
@@ -163,7 +163,7 @@ fn the_rules_tell_tumours_apart() {
 }
 
 #[test]
-fn the_review_of_a_models_record_tells_tumours_apart() {
+fn a_judged_record_of_a_model_tells_tumours_apart() {
     let mut score = Score::default();
     for case in &cases() {
         score.add(case, &by_model(&note(case.text), case));
@@ -182,11 +182,11 @@ fn a_record_of_another_tumour_than_the_index_is_kept_whole() {
     };
     let rules = RulesEngine::default();
     for (cancer, kept, index) in [("breast cancer", Some("I"), false), ("lung cancer", None, true)] {
-        let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-        let reviewed = review::review(&note, record(cancer), input, |_, _| None);
-        assert_eq!(reviewed.record.stage.as_deref(), kept, "{cancer}");
-        assert_eq!(reviewed.tumours.iter().any(|tumour| tumour.role == TumourRole::Index), index, "{cancer}");
-        let warned = reviewed.warnings.iter().any(|warning| warning.code.name() == "several_primaries");
+        let input = JudgeInput { tumour_reader: Some(&rules), ..JudgeInput::default() };
+        let judged = judge::judge(&note, record(cancer), input, |_, _| None);
+        assert_eq!(judged.record.stage.as_deref(), kept, "{cancer}");
+        assert_eq!(judged.tumours.iter().any(|tumour| tumour.role == TumourRole::Index), index, "{cancer}");
+        let warned = judged.warnings.iter().any(|warning| warning.code.name() == "several_primaries");
         assert!(warned, "{cancer}");
     }
 }
@@ -261,9 +261,9 @@ fn what_is_told_of_the_index_is_never_lost_to_another_tumour() {
         assert!(found, "rules: {text}: {:?}", by_rules.get(field));
         let mut record = Record::default();
         *record.get_mut(field) = Some(value.to_owned());
-        let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-        let reviewed = review::review(&note(text), record, input, |_, _| None).record;
-        assert_eq!(reviewed.get(field), Some(value), "model: {text}");
+        let input = JudgeInput { tumour_reader: Some(&rules), ..JudgeInput::default() };
+        let judged = judge::judge(&note(text), record, input, |_, _| None).record;
+        assert_eq!(judged.get(field), Some(value), "model: {text}");
     }
 }
 
@@ -272,18 +272,18 @@ fn the_records_of_chunks_are_not_merged_over_tumours() {
     let text = "Stage III lung cancer, now on durvalumab. Colon cancer in 2015, stage IIIA, treated with FOLFOX.";
     let stage = |stage: &str| Record { stage: Some(stage.to_owned()), ..Record::default() };
     let rules = RulesEngine::default();
-    let reviewed = |chunk_records: &[Record]| {
+    let judged = |chunk_records: &[Record]| {
         let merged = crate::extraction::chunk::merge(chunk_records).record;
-        let input = ReviewInput { tumour_reader: Some(&rules), chunk_records, ..ReviewInput::default() };
-        review::review(&note(text), merged, input, |_, _| None)
+        let input = JudgeInput { tumour_reader: Some(&rules), chunk_records, ..JudgeInput::default() };
+        judge::judge(&note(text), merged, input, |_, _| None)
     };
     // The merge alone keeps the closer IIIA, which is the colon cancer's.
-    assert_eq!(reviewed(&[stage("III"), stage("IIIA")]).record.stage.as_deref(), Some("III"));
+    assert_eq!(judged(&[stage("III"), stage("IIIA")]).record.stage.as_deref(), Some("III"));
     // They are bounded like any record.
     let many: Vec<Record> = (0..100).map(|at| stage(&format!("stage value {at}"))).collect();
-    let reviewed = reviewed(&many);
-    assert_eq!(reviewed.record.values(Field::Stage).count(), 64);
-    assert!(reviewed.warnings.iter().any(|warning| warning.code.name() == "too_many_values"));
+    let judged = judged(&many);
+    assert_eq!(judged.record.values(Field::Stage).count(), 64);
+    assert!(judged.warnings.iter().any(|warning| warning.code.name() == "too_many_values"));
 }
 
 #[test]
@@ -302,9 +302,9 @@ fn results_of_an_untold_tumour_do_not_replace_each_other() {
         [(text, "PD-L1 10%; PD-L1 60%"), ("Lung cancer. PD-L1 10% in 2018. PD-L1 60% in 2024.", "PD-L1 60%")]
     {
         let record = Record { biomarker: Some("PD-L1 10%; PD-L1 60%".to_owned()), ..Record::default() };
-        let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-        let reviewed = review::review(&note(text), record, input, |_, _| None).record;
-        assert_eq!(reviewed.biomarker.as_deref(), Some(left), "{text}");
+        let input = JudgeInput { tumour_reader: Some(&rules), ..JudgeInput::default() };
+        let judged = judge::judge(&note(text), record, input, |_, _| None).record;
+        assert_eq!(judged.biomarker.as_deref(), Some(left), "{text}");
     }
 }
 

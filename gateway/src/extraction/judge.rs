@@ -1,4 +1,4 @@
-//! Reviews an engine's record against the note: grounds every value, removes the values that the note contradicts,
+//! Judges an engine's record against the note: grounds every value, removes the values that the note contradicts,
 //! and warns of doubtful values. It never adds a value.
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
@@ -19,7 +19,7 @@ use super::{
 
 /// The record without contradicted values, with its evidence and warnings.
 #[derive(Debug)]
-pub(super) struct ReviewedRecord {
+pub(super) struct JudgedRecord {
     pub(super) record: Record,
     pub(super) evidence: Evidence,
     pub(super) warnings: Vec<Warning>,
@@ -27,18 +27,18 @@ pub(super) struct ReviewedRecord {
     pub(super) tumours: Vec<Tumour>,
 }
 
-/// What the reviews of all notes share.
+/// What the judging of all notes shares.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ReviewAids {
+pub(super) struct JudgeAids {
     /// What reads the tumours if the engine read none.
     pub(super) tumour_reader: Option<Arc<dyn TumourReader>>,
     /// The codes of the operator's files.
     pub(super) code_table: Option<Arc<CodeTable>>,
 }
 
-/// What the review takes into account besides the record.
+/// What is taken into account besides the record.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ReviewInput<'a> {
+pub(super) struct JudgeInput<'a> {
     /// Values that the engine itself left out because of how the note asserts them.
     pub(super) withheld: &'a [(Field, String)],
     /// Values that the engine left out because they are another tumour's.
@@ -71,21 +71,21 @@ struct Places<'a> {
     unit: OffsetUnit,
 }
 
-/// Returns a record without the values that the note contradicts, as the review of a model's answer leaves it.
+/// Returns a record without the values that the note contradicts, as a model's answer is judged.
 #[must_use]
-pub(crate) fn reviewed(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
-    let input = ReviewInput { tumour_reader: Some(tumour_reader), ..ReviewInput::default() };
-    review(note, record, input, |_, _| None).record
+pub(crate) fn judged(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
+    let input = JudgeInput { tumour_reader: Some(tumour_reader), ..JudgeInput::default() };
+    judge(note, record, input, |_, _| None).record
 }
 
-/// Reviews a record, and also the values that the engine itself left out.
-pub(super) fn review(
+/// Judges a record, and also the values that the engine itself left out.
+pub(super) fn judge(
     note: &Note,
     mut record: Record,
-    input: ReviewInput<'_>,
+    input: JudgeInput<'_>,
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
-) -> ReviewedRecord {
-    let ReviewInput { unit, code_table, .. } = input;
+) -> JudgedRecord {
+    let JudgeInput { unit, code_table, .. } = input;
     let mut evidence = Evidence::default();
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
@@ -182,12 +182,12 @@ pub(super) fn review(
         warnings.push(warnings::several_primaries(&names, tumours.index().and_then(|index| names.get(index).copied())));
     }
     let tumours = tumours::shown(note, &read, &tumours, unit, code_table, |name| dates.near(name, Field::CancerType));
-    ReviewedRecord { record, evidence, warnings, tnm, tumours }
+    JudgedRecord { record, evidence, warnings, tnm, tumours }
 }
 
 /// Returns the tumours of a text, and the acronyms in it that mean something else. The engine that read the tumours has left
 /// those out by itself.
-fn tumours_of(input: &ReviewInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (Tumours, Vec<Range<usize>>) {
+fn tumours_of(input: &JudgeInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (Tumours, Vec<Range<usize>>) {
     match (input.tumours, input.tumour_reader) {
         (Some(tumours), _) => (tumours.clone(), Vec::new()),
         (None, Some(reader)) => {

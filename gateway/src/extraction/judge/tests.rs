@@ -1,11 +1,11 @@
-//! Tests of the review.
+//! Tests of `judge`.
 
 use proptest::prelude::*;
 
 use super::*;
 
-fn in_bytes() -> ReviewInput<'static> {
-    ReviewInput { unit: OffsetUnit::Byte, ..ReviewInput::default() }
+fn in_bytes() -> JudgeInput<'static> {
+    JudgeInput { unit: OffsetUnit::Byte, ..JudgeInput::default() }
 }
 
 /// Returns the text between two offsets in a unit.
@@ -52,11 +52,11 @@ fn what_stands_in_another_language_is_not_called_present() {
         let note = Note::new(text.to_owned(), usize::MAX).unwrap();
         let mut record = Record::default();
         *record.get_mut(field) = Some(value.to_owned());
-        let reviewed = review(&note, record, in_bytes(), |_, _| None);
-        let assertion = reviewed.evidence.get(field).first().and_then(|finding| finding.assertion);
+        let judged = judge(&note, record, in_bytes(), |_, _| None);
+        let assertion = judged.evidence.get(field).first().and_then(|finding| finding.assertion);
         assert_eq!(assertion, Some(expected), "{text}");
-        assert_eq!(reviewed.record.get(field), Some(value), "{text}");
-        let warned = reviewed.warnings.iter().filter(|warning| warning.code == WarningCode::UnassessedLanguage).count();
+        assert_eq!(judged.record.get(field), Some(value), "{text}");
+        let warned = judged.warnings.iter().filter(|warning| warning.code == WarningCode::UnassessedLanguage).count();
         assert_eq!(warned, usize::from(expected == Assertion::Unknown), "{text}");
     }
 }
@@ -76,7 +76,7 @@ fn a_value_is_found_in_the_note_and_in_its_readable_text() {
         let note = Note::new(text.to_owned(), usize::MAX).unwrap();
         let mut record = Record::default();
         *record.get_mut(field) = Some(value.to_owned());
-        let ReviewedRecord { record, evidence, warnings, .. } = review(&note, record, in_bytes(), |_, _| None);
+        let JudgedRecord { record, evidence, warnings, .. } = judge(&note, record, in_bytes(), |_, _| None);
         let findings = evidence.get(field);
         let slice = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));
         assert_eq!(slice, findings[0].quote.as_deref(), "{value}");
@@ -108,8 +108,8 @@ proptest! {
             ..Record::default()
         };
         for unit in [OffsetUnit::Codepoint, OffsetUnit::Utf16, OffsetUnit::Byte] {
-            let reviewed = review(&note, record.clone(), ReviewInput { unit, ..ReviewInput::default() }, |_, _| None);
-            for finding in Field::ALL.into_iter().flat_map(|field| reviewed.evidence.get(field)) {
+            let judged = judge(&note, record.clone(), JudgeInput { unit, ..JudgeInput::default() }, |_, _| None);
+            for finding in Field::ALL.into_iter().flat_map(|field| judged.evidence.get(field)) {
                 if let (Some(quote), Some(start), Some(end)) = (&finding.quote, finding.start, finding.end) {
                     prop_assert_eq!(quote, &slice(&text, unit, start, end));
                     prop_assert!(text.contains(quote.as_str()));
