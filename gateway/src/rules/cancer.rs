@@ -143,6 +143,8 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
         let lone_acronym = term.is_acronym()
             && term.spelled.len() <= AMBIGUOUS
             && !corroborated
+            && !view.is_part_of_oncology_note
+            && !term.is("telling")
             && !is_corroborated_beside(view, mention);
         if term.is("adj")
             || term.is("decoy")
@@ -166,20 +168,24 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
 }
 
 /// Maximum length of acronyms that are ambiguous: MCL is also a ligament, NEC a disease of the gut, CCA an artery, MM a
-/// unit.
+/// unit. Those with the tag `telling` mostly mean the malignancy; `lexicons/meanings.txt` has their other meanings.
 const AMBIGUOUS: usize = 3;
 
-/// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of disease.
+/// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of
+/// disease, or words that introduce a diagnosis.
 fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
     const COURSE: &str = "stage|induction|remission|relapsed|refractory|achieved cr|in cr|blast|metasta|t1|t2|t3|t4|\
                           er positive|er negative|biopsy proven|bclc|child pugh|child-pugh|binet|r-iss|ann arbor|\
                           wild type|wild-type|methylated|mutant|mutated|mutation|fusion|rearrange|amplified| wt|mss|msi-";
+    const INTRODUCING: [&str; 6] = ["diagnosis: ", "diagnosis of ", "diagnosed with ", "dx: ", "dx of ", "dx "];
     let near = view.near(&mention.range, 24, 40);
     let before = view.folded.before(mention.range.start, 5);
     let met = before.strip_suffix("met ").is_some_and(|before| !before.ends_with(char::is_alphanumeric));
     let course = met || COURSE.split('|').any(|word| near.contains(word));
     let organ_next = following_site(view, &mention.range).is_some();
-    course && (organ_next || mention.term.is("haem") || mention.term.tag("site").is_some())
+    let before = view.folded.before(mention.range.start, 16);
+    let introduced = INTRODUCING.iter().any(|words| before.ends_with(words));
+    (course || introduced) && (organ_next || mention.term.is("haem") || mention.term.tag("site").is_some())
 }
 
 /// Returns whether the note mentions a malignancy in words, or its treatment, spread or markers, so that short acronyms

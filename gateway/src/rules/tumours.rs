@@ -46,6 +46,16 @@ const MOST_COMPARED: usize = 32;
 /// Organs that do not tell one tumour from another.
 const UNSPECIFIC: [&str; 3] = ["unknown primary", "gastrointestinal tract", "mucosa"];
 
+/// Examinations that look at one organ: a sentence that begins with one speaks of the tumour there.
+const EXAMINATIONS: [(&str, &str); 6] = [
+    ("cystoscopy", "bladder"),
+    ("colonoscopy", "colon"),
+    ("mammogra", "breast"),
+    ("gastroscopy", "stomach"),
+    ("laryngoscopy", "larynx"),
+    ("hysteroscopy", "uterus"),
+];
+
 /// The kind of a tumour whose organ the note does not name.
 const UNNAMED_ORGAN: &str = "unnamed organ";
 
@@ -89,7 +99,26 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
         }
     }
     bound_words.sort_by_key(|(range, _)| range.start);
-    TumourSigns { mentions, bound_words, homonyms: homonyms(view) }
+    TumourSigns { mentions, bound_words, organ_labels: organ_labels(view), homonyms: homonyms(view) }
+}
+
+/// Returns the organs that stand alone before a colon at the start of a sentence, and examinations of one organ there.
+fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
+    let begins_sentence = |at: usize| {
+        let ahead = view.folded.slice(view.sentence(at).start..at);
+        ahead.bytes().all(|byte| !byte.is_ascii_alphanumeric())
+    };
+    let is_label = |site: &&Mention| view.folded.after(site.range.end, 1) == ":" && begins_sentence(site.range.start);
+    let sites = view.terms(TermKind::Site).iter().filter(is_label);
+    let organ = |site: &Mention| Some((view.folded.origin(&site.range), first_alike(site.term.tag("primary")?)));
+    let mut labels: Vec<_> = sites.filter_map(organ).collect();
+    for (examination, organ) in EXAMINATIONS {
+        let starts =
+            view.folded.as_str().match_indices(examination).map(|(at, _)| at).filter(|at| begins_sentence(*at));
+        labels.extend(starts.map(|at| (view.folded.origin(&(at..at + examination.len())), first_alike(organ))));
+    }
+    labels.sort_by_key(|(range, _)| range.start);
+    labels
 }
 
 /// Returns the acronyms of treatments, markers, genes and metastases that mean something else.
@@ -107,7 +136,7 @@ pub(super) fn records(text: &str, tumours: &Tumours) -> (Record, Vec<(Field, Str
     // Each record is read in the stretches of its tumour alone, so that no value of another one is chosen.
     let record_of = |keep: &dyn Fn(Option<usize>) -> bool| {
         let text = tumours.only(text, keep);
-        let view = NoteView::of(&text);
+        let view = NoteView::of_part(&text);
         record(&view, &cancer::read(&view))
     };
     let Some(index) = tumours.index() else {

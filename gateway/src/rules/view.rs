@@ -21,6 +21,8 @@ pub(crate) struct NoteView<'note> {
     sentences: Vec<Range<usize>>,
     /// Whether the note mentions another meaning of PD: Parkinson's disease or peritoneal dialysis.
     pub(crate) has_other_pd: bool,
+    /// Whether the text is a part of a note that names malignancies elsewhere, so that short acronyms of them count.
+    pub(super) is_part_of_oncology_note: bool,
     /// What [`super::formula::of`] found, which several rules ask for.
     pub(super) formula: OnceCell<Option<Formula>>,
 }
@@ -29,6 +31,11 @@ impl<'note> NoteView<'note> {
     /// Reads a note.
     pub(crate) fn of(text: &'note str) -> Self {
         Self::with_context(text, Cow::Owned(Context::of(text)))
+    }
+
+    /// Reads a part of a note that names malignancies elsewhere.
+    pub(super) fn of_part(text: &'note str) -> Self {
+        Self { is_part_of_oncology_note: true, ..Self::of(text) }
     }
 
     /// Reads a note whose context is known.
@@ -44,7 +51,15 @@ impl<'note> NoteView<'note> {
             at = end;
         }
         let has_other_pd = ["parkinson", "dialysis"].iter().any(|word| folded.contains(word));
-        Self { folded, mentions, context, sentences, has_other_pd, formula: OnceCell::new() }
+        Self {
+            folded,
+            mentions,
+            context,
+            sentences,
+            has_other_pd,
+            is_part_of_oncology_note: false,
+            formula: OnceCell::new(),
+        }
     }
 
     /// Returns the terms of one list.

@@ -136,12 +136,19 @@ impl Tumours {
             .bound_words
             .iter()
             .filter(|(_, kind)| *kind != BREAST || !named.iter().any(|tumour| GYNAECOLOGIC.contains(&tumour.kind)))
-            .filter_map(|(range, kind)| {
-                let mut of_kind = named.iter().enumerate().filter(|(_, tumour)| tumour.kind == *kind);
-                let (at, _) = of_kind.next().filter(|_| of_kind.next().is_none())?;
-                Some((range.clone(), at))
-            })
+            .filter_map(|(range, kind)| Some((range.clone(), only_of(&named, kind)?)))
             .collect();
+        let labels =
+            signs.organ_labels.iter().filter_map(|(range, kind)| Some((range.clone(), only_of(&named, kind)?)));
+        let labels: Vec<units::Name> = labels.collect();
+        let units = if labels.is_empty() {
+            units
+        } else {
+            // A label says what its sentence speaks of; it names no tumour, so roles are decided without it.
+            places.extend(labels);
+            places.sort_by_key(|(range, _)| range.start);
+            units::cut(text, &places)
+        };
         let segments = segments::assign(&lower, &units, &bound, index);
         Self { named, segments }
     }
@@ -248,6 +255,13 @@ impl Tumours {
         // Segments begin and end at characters, so the text stays UTF-8.
         String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
     }
+}
+
+/// Returns the only tumour of a kind.
+fn only_of(named: &[NamedTumour], kind: &str) -> Option<usize> {
+    let mut of_kind = named.iter().enumerate().filter(|(_, tumour)| tumour.kind == kind);
+    let (at, _) = of_kind.next()?;
+    of_kind.next().is_none().then_some(at)
 }
 
 /// Returns whether a name says that the tumour is invasive. Reports name the in situ component of such a tumour too.

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Words shortly before the name of a tumour that the patient had before.
-const PAST_BEFORE: [&str; 13] = [
+const PAST_BEFORE: [&str; 15] = [
     "previous",
     "prior ",
     "history of",
@@ -16,6 +16,8 @@ const PAST_BEFORE: [&str; 13] = [
     "survivor",
     "status post",
     "s/p",
+    "st.p.",
+    "st. p.",
     "yrs after",
     "years after",
     "background of",
@@ -123,6 +125,8 @@ struct Standing {
     active: bool,
     secondary: bool,
     year: Option<u16>,
+    /// The patient's age, for a tumour that the note dates by it.
+    age: Option<u16>,
     /// Whether a year comes with a month or a diagnosis, as that of a tumour under treatment does.
     exact: bool,
 }
@@ -153,6 +157,7 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
             standing.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
             let (year, exact) = year(words);
             standing.year = standing.year.max(year);
+            standing.age = standing.age.max(age(lower, unit));
             standing.exact |= exact || words.contains("diagnos") || words.contains("dx ");
             last = Some((unit.block, named)).filter(|_| !unit.bracket).or(last);
         }
@@ -168,7 +173,11 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
             };
             others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
         });
-        *all_past || standing.over || ((standing.past || earlier) && !standing.active)
+        let younger = standing.age.is_some_and(|age| {
+            let is_later = |other: &Standing| other.age.is_some_and(|later| later >= age + CLEARLY_LATER);
+            others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
+        });
+        *all_past || standing.over || ((standing.past || earlier || younger) && !standing.active)
     };
     let previous: Vec<bool> = (0..past.len()).map(of_the_past).collect();
     let present: Vec<usize> = (0..past.len()).filter(|at| previous.get(*at) == Some(&false)).collect();
@@ -200,6 +209,27 @@ fn affirms(words: &str, word: &str) -> bool {
         let before = words.get(from..at).unwrap_or_default();
         !NEGATIONS.iter().any(|negation| before.contains(negation))
     })
+}
+
+/// Returns the age that dates the tumour of a unit: "at 52 she presented with", "breast cancer at 41 (", "at the age of 60".
+fn age(lower: &str, unit: &Unit) -> Option<u16> {
+    const AGE: [&str; 6] = ["at the age of ", "at age ", "aged ", "at an age of ", "age at diagnosis ", "at "];
+    const AGES: std::ops::RangeInclusive<u16> = 15..=110;
+    // After a bare "at 52" these tell that it is an age.
+    const SUBJECTS: [&str; 10] = [" she ", " he ", " the ", " with ", " years", " yrs", " y", ",", " (", ")"];
+    let (before, after) = (
+        lower.get(unit.range.start..unit.name.start)?,
+        lower.get(unit.name.end.max(unit.range.start)..unit.range.end)?,
+    );
+    let read = |words: &str| {
+        let (word, rest) = AGE.iter().find_map(|word| Some((*word, words.strip_prefix(word)?)))?;
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = (rest.get(..digits)?.parse().ok()?, rest.get(digits..)?);
+        let is_age = word != "at " || after.is_empty() || SUBJECTS.iter().any(|subject| after.starts_with(subject));
+        Some(number).filter(|number| AGES.contains(number) && is_age)
+    };
+    let start = before.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    read(start).or_else(|| read(after.trim_start_matches([' ', ','])))
 }
 
 /// Returns the latest year that words name, and whether one comes with a month. A number with a unit, and a year of birth,

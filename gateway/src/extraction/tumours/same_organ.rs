@@ -45,7 +45,7 @@ pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'
     let (both_sides, second) =
         (beside(&BOTH_SIDES), beside(&SECOND) || SAYS_SECOND.iter().any(|words| lower.contains(words)));
     // A transformation changes the histology of one tumour.
-    let second = second && !lower.contains("transform");
+    let second = second && !says_transformation(lower);
     // "Left breast cancer" and "right breast cancer" are two, also where the note has no word for that.
     let named_sides = Variants::of(mentions, |mention| side::ahead_of_name(lower, &mention.range));
     if !both_sides && !second && named_sides.differing.is_empty() {
@@ -63,6 +63,17 @@ pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'
         telling.map_or(Some(""), |variants| variants.each.get(at).copied().flatten())
     };
     mentions.iter().enumerate().map(of).collect()
+}
+
+/// Returns whether words speak of a transformation that they do not deny.
+fn says_transformation(lower: &str) -> bool {
+    const DENIALS: [&str; 7] = ["no ", "not ", "without ", "rather than ", "instead of ", "denies ", "against "];
+    const REACH: usize = 24;
+    lower.match_indices("transform").any(|(at, _)| {
+        let from = (at.saturating_sub(REACH)..=at).find(|from| lower.is_char_boundary(*from)).unwrap_or(at);
+        let before = lower.get(from..at).and_then(|before| before.rsplit(['.', ';', '\n']).next()).unwrap_or_default();
+        !DENIALS.iter().any(|denial| before.contains(denial))
+    })
 }
 
 /// What may tell tumours of one kind apart, for each mention.

@@ -31,6 +31,9 @@ pub(crate) struct TumourSigns {
     /// Treatments and markers that count for the only tumour of their kind, in a unit that names no tumour, such as a
     /// prostatectomy: the byte range and the kind, in the order of the text.
     pub(crate) bound_words: Vec<(Range<usize>, &'static str)>,
+    /// Organs at the start of a sentence with a colon behind them, which say what it speaks of ("Rectal: CAPOX."): the
+    /// byte range and the kind, in the order of the text.
+    pub(crate) organ_labels: Vec<(Range<usize>, &'static str)>,
     /// Acronyms that mean something else, such as the ER of "went to the ER" and the AC of "AC joint": byte ranges, in the
     /// order of the text. They support no value.
     pub(crate) homonyms: Vec<Range<usize>>,

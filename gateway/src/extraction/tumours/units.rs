@@ -47,7 +47,7 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
     let mut units = Vec::new();
     let (mut block, mut of_item, mut last): (usize, bool, Option<Sentence>) = (0, false, None);
     for sentence in sentences(text) {
-        if last.is_none_or(|last| begins_block(text, &last, &sentence)) {
+        if last.is_none_or(|last| begins_block(text, &last, &sentence, of_item)) {
             block += usize::from(last.is_some());
             of_item = is_item(text, last.map_or(0, |last| last.end), &sentence);
         }
@@ -55,8 +55,11 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
         let end = names.partition_point(|(range, _)| range.start < sentence.end);
         let mut names = names.get(first..end.max(first)).unwrap_or_default();
         let past_section = sentence.section == Section::PastHistory;
-        for row in rows(text, sentence.start..sentence.end) {
-            block += usize::from(row.start > sentence.start);
+        for row in rows(text, sentence.start..sentence.end, of_item) {
+            if row.start > sentence.start {
+                block += 1;
+                of_item &= !is_title(text.get(row.clone()).unwrap_or_default());
+            }
             let (of_row, rest) = names.split_at(names.partition_point(|(range, _)| range.start < row.end));
             names = rest;
             pieces(text, row, of_row, &mut |range, named, bracket| {
@@ -82,11 +85,15 @@ pub(super) fn mixed_blocks(units: &[Unit]) -> HashSet<usize> {
     mixed
 }
 
-/// Returns the lines of a table that was read as one sentence; otherwise the sentence.
-fn rows(text: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
+/// Returns the lines of a table that was read as one sentence; of a list item what stands below a label that ends the list
+/// apart; otherwise the sentence.
+fn rows(text: &str, sentence: Range<usize>, of_item: bool) -> Vec<Range<usize>> {
     let words = text.get(sentence.clone()).unwrap_or_default();
     if !words.contains(['|', '\t']) {
-        return vec![sentence];
+        let breaks = words.match_indices('\n').map(|(at, _)| at + 1);
+        let mut titles = breaks.filter(|at| of_item && is_title(words.get(*at..).unwrap_or_default()));
+        let Some(title) = titles.next().map(|at| sentence.start + at) else { return vec![sentence] };
+        return vec![sentence.start..title, title..sentence.end];
     }
     let mut start = sentence.start;
     let lines = words.split_inclusive('\n').map(|line| {
@@ -97,10 +104,15 @@ fn rows(text: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
     lines.collect()
 }
 
-/// Returns whether a sentence begins a paragraph, a list item, a table row or a section.
-fn begins_block(text: &str, last: &Sentence, next: &Sentence) -> bool {
+/// Returns whether a sentence begins a paragraph, a list item, a table row or a section. `of_item`: whether the block
+/// before it is an item or a row.
+fn begins_block(text: &str, last: &Sentence, next: &Sentence, of_item: bool) -> bool {
     let gap = text.get(last.end..next.start).unwrap_or_default();
     let line_ends = gap.bytes().filter(|byte| *byte == b'\n').count();
+    // Below a list, a label on a line of its own is about all of its items.
+    if of_item && gap.ends_with('\n') && is_title(text.get(next.start..).unwrap_or_default()) {
+        return true;
+    }
     // "Treatment:" goes on about the tumour above it.
     let words = text.get(next.start..next.end).unwrap_or_default();
     let label = if next.heading { Some(words) } else { words.split_once(':').map(|(label, _)| label) };
@@ -110,6 +122,16 @@ fn begins_block(text: &str, last: &Sentence, next: &Sentence) -> bool {
     }
     let new_line = line_ends == 1 && (is_marked(gap, text, next) || next.heading);
     last.section != next.section || line_ends > 1 || new_line
+}
+
+/// Returns whether the first line of a text is only a label: "TREATMENT", "Therapy and response:".
+fn is_title(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default().trim_end().trim_end_matches(':');
+    let lower = line.to_ascii_lowercase();
+    line.len() <= LONGEST_LABEL
+        && line.starts_with(|c: char| c.is_ascii_uppercase())
+        && !line.contains([':', '.', ',', ';'])
+        && LABELS.iter().any(|word| lower.contains(word))
 }
 
 /// Returns whether the block that begins with a sentence is a list item, a table row or a section of past illnesses.
