@@ -104,17 +104,26 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
 
 /// Returns the organs that stand alone before a colon at the start of a sentence, and examinations of one organ there.
 fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
-    let begins_sentence = |at: usize| {
+    // "Rectal:", "Rectal tumour:", "The larynx showed".
+    const NOUNS: [&str; 6] = [" tumor", " tumour", " lesion", " mass", " primary", ""];
+    const SHOWS: [&str; 3] = [" showed ", " shows ", " responded "];
+    let begins = |at: usize, articles: &[&str]| {
         let ahead = view.folded.slice(view.sentence(at).start..at);
-        ahead.bytes().all(|byte| !byte.is_ascii_alphanumeric())
+        let ahead = ahead.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        articles.contains(&ahead)
     };
-    let is_label = |site: &&Mention| view.folded.after(site.range.end, 1) == ":" && begins_sentence(site.range.start);
+    let is_label = |site: &&Mention| {
+        let after = view.folded.after(site.range.end, 12);
+        let heads = NOUNS.iter().any(|noun| after.strip_prefix(noun).is_some_and(|after| after.starts_with(':')));
+        (heads && begins(site.range.start, &[""]))
+            || (SHOWS.iter().any(|verb| after.starts_with(verb))
+                && begins(site.range.start, &["", "the ", "her ", "his "]))
+    };
     let sites = view.terms(TermKind::Site).iter().filter(is_label);
     let organ = |site: &Mention| Some((view.folded.origin(&site.range), first_alike(site.term.tag("primary")?)));
     let mut labels: Vec<_> = sites.filter_map(organ).collect();
     for (examination, organ) in EXAMINATIONS {
-        let starts =
-            view.folded.as_str().match_indices(examination).map(|(at, _)| at).filter(|at| begins_sentence(*at));
+        let starts = view.folded.as_str().match_indices(examination).map(|(at, _)| at).filter(|at| begins(*at, &[""]));
         labels.extend(starts.map(|at| (view.folded.origin(&(at..at + examination.len())), first_alike(organ))));
     }
     labels.sort_by_key(|(range, _)| range.start);

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Words shortly before the name of a tumour that the patient had before.
-const PAST_BEFORE: [&str; 15] = [
+const PAST_BEFORE: [&str; 17] = [
     "previous",
     "prior ",
     "history of",
@@ -16,6 +16,8 @@ const PAST_BEFORE: [&str; 15] = [
     "survivor",
     "status post",
     "s/p",
+    "prev ",
+    "prev. ",
     "st.p.",
     "st. p.",
     "yrs after",
@@ -66,7 +68,7 @@ const ACTIVE: [&str; 24] = [
 ];
 
 /// Words shortly before the name of a tumour that is not what the note is about, though it is present.
-const SECONDARY_BEFORE: [&str; 9] = [
+const SECONDARY_BEFORE: [&str; 12] = [
     "incidental",
     "also found",
     "also has",
@@ -76,6 +78,9 @@ const SECONDARY_BEFORE: [&str; 9] = [
     "also lit up",
     "concurrent ",
     "coincident",
+    "secondary diagnos",
+    "other diagnos",
+    "additional diagnos",
 ];
 
 /// Words that tell, anywhere beside a name, that the tumour is present but left alone.
@@ -153,7 +158,7 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
         standing.active |= is_active;
         if let Some(named) = unit.named {
             standing.past |= has_before(&PAST_BEFORE) || unit.past_section;
-            standing.over |= has(&PAST);
+            standing.over |= has(&PAST) || lower.get(unit.name.end..unit.range.end).is_some_and(is_of_year);
             standing.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
             let (year, exact) = year(words);
             standing.year = standing.year.max(year);
@@ -209,6 +214,13 @@ fn affirms(words: &str, word: &str) -> bool {
         let before = words.get(from..at).unwrap_or_default();
         !NEGATIONS.iter().any(|negation| before.contains(negation))
     })
+}
+
+/// Returns whether words behind a name call its tumour that of a year: "the breast cancer of 2018".
+fn is_of_year(behind: &str) -> bool {
+    let year = behind.strip_prefix(" of ").or_else(|| behind.strip_prefix(" from ")).unwrap_or_default();
+    let digits = year.bytes().take_while(u8::is_ascii_digit).count();
+    digits == 4 && year.get(..digits).and_then(|year| year.parse().ok()).is_some_and(|year| YEARS.contains(&year))
 }
 
 /// Returns the age that dates the tumour of a unit: "at 52 she presented with", "breast cancer at 41 (", "at the age of 60".

@@ -46,14 +46,24 @@ const LONGEST_BRACKET: usize = 400;
 pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
     let mut units = Vec::new();
     let (mut block, mut of_item, mut last): (usize, bool, Option<Sentence>) = (0, false, None);
+    // Whether a numbered line began the block, so that dashes below it are about the same.
+    let mut numbered = false;
     for sentence in sentences(text) {
-        if last.is_none_or(|last| begins_block(text, &last, &sentence, of_item)) {
-            block += usize::from(last.is_some());
-            of_item = is_item(text, last.map_or(0, |last| last.end), &sentence);
-        }
         let first = names.partition_point(|(range, _)| range.start < sentence.start);
         let end = names.partition_point(|(range, _)| range.start < sentence.end);
         let mut names = names.get(first..end.max(first)).unwrap_or_default();
+        let after = last.map_or(0, |last| last.end);
+        let gap = text.get(after..sentence.start).unwrap_or_default();
+        let line = text.get(sentence.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let named = names.first().map(|(range, _)| range).filter(|range| range.end <= sentence.start + line.len());
+        let of_date = gap.contains('\n') && is_dated(line) && named.is_some();
+        let nested = numbered && named.is_none() && is_dash(gap) && !gap.contains("\n\n");
+        if of_date || last.is_none_or(|last| !nested && begins_block(text, &last, &sentence, of_item)) {
+            block += usize::from(last.is_some());
+            of_item =
+                of_date || is_item(text, after, &sentence) || named.is_some_and(|name| is_name_alone(line, name.len()));
+            numbered = is_numbered(line) || gap.trim().starts_with(|c: char| c.is_ascii_digit());
+        }
         let past_section = sentence.section == Section::PastHistory;
         for row in rows(text, sentence.start..sentence.end, of_item) {
             if row.start > sentence.start {
@@ -152,10 +162,32 @@ fn is_marked(gap: &str, text: &str, line: &Sentence) -> bool {
     bullet || gap.trim().starts_with(|c: char| c.is_ascii_digit()) || is_numbered(line) || line.contains(['|', '\t'])
 }
 
-/// Returns whether a line begins with a number of a list: "2. Breast cancer", "3) ".
+/// Returns whether a line begins with a number of a list: "2. Breast cancer", "3) ", "IV. ".
 fn is_numbered(line: &str) -> bool {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-    (1..=2).contains(&digits) && line.get(digits..).is_some_and(|rest| rest.starts_with([')', '.']))
+    let romans = line.bytes().take_while(|byte| matches!(byte, b'I' | b'V' | b'X')).count();
+    let rest = |length: usize| line.get(length..).is_some_and(|rest| rest.starts_with([')', '.']));
+    ((1..=2).contains(&digits) && rest(digits)) || ((1..=4).contains(&romans) && rest(romans))
+}
+
+/// Returns whether a list item with a dash or a dot begins behind a gap.
+fn is_dash(gap: &str) -> bool {
+    gap.contains('\n') && gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}'])
+}
+
+/// Returns whether a line begins with a date of a list of events: "2011: papillary carcinoma", "03/2019 - ".
+fn is_dated(line: &str) -> bool {
+    let date = line.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'/' | b'.' | b'-')).count();
+    let is_date = line.get(..date).is_some_and(|date| (4..=10).contains(&date.len()) && date.contains(['1', '2']));
+    let rest = line.get(date..).unwrap_or_default();
+    is_date && (rest.starts_with(':') || [" - ", " \u{2013} ", " : "].iter().any(|dash| rest.starts_with(dash)))
+}
+
+/// Returns whether a line is hardly more than the name of a tumour, `name` bytes long, as a heading is.
+fn is_name_alone(line: &str, name: usize) -> bool {
+    const MORE: usize = 24;
+    let line = line.trim_end();
+    !line.ends_with('.') && line.len() <= name + MORE && !line.contains([',', ';', '|', '\t'])
 }
 
 /// Cuts one sentence at its names.
@@ -206,12 +238,27 @@ fn boundary(text: &str, between: Range<usize>) -> usize {
     if let Some(comma) = after.and_then(|after| words.get(..after)?.rfind(", ")) {
         return between.start + comma;
     }
+    // "AML after epirubicin and cyclophosphamide for breast cancer": what is given for a tumour belongs to it.
+    if let Some(given) = given_for(words).and_then(|at| words.get(..at)) {
+        const STRONG: [&str; 7] = ["; ", ". ", ", ", " after ", " following ", " while ", "\n"];
+        if let Some(at) = STRONG.iter().filter_map(|separator| given.rfind(separator)).max() {
+            return between.start + at;
+        }
+    }
     let last = SEPARATORS.iter().filter_map(|separator| words.rfind(separator)).max();
     last.map_or(between.end, |at| {
         // ", and a second tumour" begins at its comma.
         let comma = words.get(..at).is_some_and(|before| before.ends_with(','));
         between.start + at - usize::from(comma)
     })
+}
+
+/// Returns where " for " stands shortly before the name that follows the words.
+fn given_for(words: &str) -> Option<usize> {
+    const NEAR: usize = 28;
+    let at = words.rfind(" for ")?;
+    let rest = words.get(at..)?;
+    (rest.len() <= NEAR && !rest.contains([',', ';', '.', '\n'])).then_some(at)
 }
 
 #[cfg(test)]
@@ -232,6 +279,10 @@ mod tests {
                 &["0 LUNG cancer, stage IV", "1 , and a stage I RECTAL cancer."],
             ),
             ("LUNG cancer resected; RECTAL cancer not.", &["0 LUNG cancer resected", "1 ; RECTAL cancer not."]),
+            (
+                "LUNG cancer, after FOLFOX and bevacizumab for RECTAL cancer.",
+                &["0 LUNG cancer,", "1  after FOLFOX and bevacizumab for RECTAL cancer."],
+            ),
             ("LUNG cancer beside RECTAL cancer", &["0 LUNG cancer beside ", "1 RECTAL cancer"]),
             ("Nothing is named here.", &["- Nothing is named here."]),
             ("LUNG cancer. No other.", &["0 LUNG cancer.", "- No other."]),
@@ -258,6 +309,7 @@ mod tests {
             ("- One item\n- Two items", &[0, 1]),
             ("1. One item\n2. Two items. And more.", &[0, 1, 1]),
             ("a | b\nc | d", &[0, 1]),
+            ("I. One item\n- of it\n- of it too\nII. Two items", &[0, 0, 0, 0, 1, 1]),
         ] {
             let blocks: Vec<usize> = cut(text, &[]).iter().map(|unit| unit.block).collect();
             assert_eq!(blocks, expected, "{text}");
