@@ -187,6 +187,14 @@ fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
                 age(start.seconds)
             ),
         ),
+    ]);
+    if start.questions + start.uploads > 0.0 {
+        let others = |period: &Period| {
+            format!("{:.0} questions, {:.0} recordings and scans", period.questions, period.uploads)
+        };
+        lines.push(("others", format!("{}; since start {}", in_window(&others), others(start))));
+    }
+    lines.extend([
         (
             "queue",
             format!(
