@@ -147,7 +147,7 @@ impl GatewaySample {
         };
         let of_requests = counters.outcomes().into_iter().flat_map(|outcomes| [outcomes.ok, outcomes.failed]);
         let mut numbers = of_requests.chain([counters.empty, counters.values, now.queue, now.started]);
-        if numbers.any(|number| !number.is_finite() || *number < 0.0) {
+        if numbers.any(|number| !number.is_finite() || number < 0.0) {
             return Err("/metrics has a count that is no count".to_owned());
         }
         Ok(Self { counters, now })

@@ -223,8 +223,8 @@ impl<'a> Reader<'a> {
 
     fn item(hit: &Hit<'_>) -> Item {
         let finding = hit.finding;
-        let [date, begun, ended] =
-            [&hit.dates.own, &hit.dates.begun, &hit.dates.ended].map(|date| date.as_ref().map(|(date, _)| date.clone()));
+        let [date, begun, ended] = [&hit.dates.own, &hit.dates.begun, &hit.dates.ended]
+            .map(|date| date.as_ref().map(|(date, _)| date.clone()));
         Item {
             field: hit.field,
             value: finding.value.clone(),

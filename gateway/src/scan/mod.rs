@@ -11,11 +11,11 @@ use std::{sync::Arc, time::Duration};
 
 use url::Url;
 
-use self::{tsv::TableFault, upstream::Upstream};
 pub use self::{
     format::{ScanFault, ScanFormat},
     reading::{ScanReviewReason, ScannedLine, ScannedPart, ScannedText, ScannedWord},
 };
+use self::{tsv::TableFault, upstream::Upstream};
 use crate::{
     admission::{Admission, AdmissionError, QueuePriority},
     config::ScanSettings,

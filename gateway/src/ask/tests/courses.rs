@@ -14,7 +14,11 @@ async fn answers(rows: &[(&str, &str, &[&str])]) {
         let answer = bench.ask(NOTE, question, None).await.unwrap().0.answer;
         let shown: Vec<&str> = answer.quotes.iter().map(|quote| quote.quote.as_str()).collect();
         assert_eq!((answer.answer.as_str(), &*shown), (*expected, *quotes), "{question}");
-        assert_eq!((answer.source, answer.grounded), (AskSource::Record, expected.starts_with("Treatment")), "{question}");
+        assert_eq!(
+            (answer.source, answer.grounded),
+            (AskSource::Record, expected.starts_with("Treatment")),
+            "{question}"
+        );
     }
 }
 
@@ -22,8 +26,16 @@ async fn answers(rows: &[(&str, &str, &[&str])]) {
 async fn the_end_of_a_treatment_is_said_where_the_note_has_it() {
     answers(&[
         ("When was osimertinib stopped?", "Treatment: osimertinib (stopped 2025-06).", &["Osimertinib", "June 2025"]),
-        ("Until when did she take osimertinib?", "Treatment: osimertinib (stopped 2025-06).", &["Osimertinib", "June 2025"]),
-        ("When was she taken off osimertinib?", "Treatment: osimertinib (stopped 2025-06).", &["Osimertinib", "June 2025"]),
+        (
+            "Until when did she take osimertinib?",
+            "Treatment: osimertinib (stopped 2025-06).",
+            &["Osimertinib", "June 2025"],
+        ),
+        (
+            "When was she taken off osimertinib?",
+            "Treatment: osimertinib (stopped 2025-06).",
+            &["Osimertinib", "June 2025"],
+        ),
         ("When did docetaxel end?", "Treatment: docetaxel (completed 2023-01-05).", &["Docetaxel", "5 Jan 2023"]),
         (
             "When was pembrolizumab discontinued?",

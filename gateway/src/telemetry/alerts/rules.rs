@@ -12,7 +12,8 @@ const FAILED: &str = r#"gateway_notes_total{code=~"internal|upstream_rejected|up
 /// The same and the notes that were read: what a share of failures is measured against.
 const JUDGED: &str = r#"gateway_notes_total{code=~"ok|internal|upstream_rejected|upstream_failed|output_unusable|output_truncated|upstream_unavailable|model_loading|overloaded|deadline_exceeded"}"#;
 /// Notes that were read for a record: questions, recordings and scans have none that could be empty.
-const READ: &str = r#"gateway_notes_total{code="ok",route!~"/api/v1/ask|/api/v1/ask/stream|/api/v1/transcribe|/api/v1/scan"}"#;
+const READ: &str =
+    r#"gateway_notes_total{code="ok",route!~"/api/v1/ask|/api/v1/ask/stream|/api/v1/transcribe|/api/v1/scan"}"#;
 const UNUSABLE: &str = r#"gateway_notes_total{code=~"output_unusable|output_truncated"}"#;
 const EMPTY: &str = r#"gateway_empty_records_total{outcome=~"answered|doubted"}"#;
 const UNSUPPORTED: &str = r#"gateway_values_total{kind="unsupported"}"#;
