@@ -109,7 +109,8 @@ impl GatewaySample {
         let outcomes = |of: fn(&str) -> bool| {
             let sum = |codes: &[&str]| {
                 let counts = |sample: &Sample| codes.contains(&sample.label("code")) && of(sample.label("route"));
-                scrape.sum_of("gateway_notes_total", counts)
+                // A sum of nothing is -0.
+                scrape.sum_of("gateway_notes_total", counts).map(|sum| sum + 0.0)
             };
             Ok::<_, String>(Outcomes { ok: sum(&["ok"])?, failed: sum(&FAILED)? })
         };
@@ -227,6 +228,7 @@ mod tests {
     fn a_scrape_is_read() {
         let found = read(&scrape(90, 10)).unwrap();
         let counters = &found.counters;
+        assert!(counters.uploads.ok.is_sign_positive() && counters.questions.all().is_sign_positive());
         assert_eq!((counters.notes, counters.empty), (Outcomes { ok: 90.0, failed: 10.0 }, 9.0));
         assert_eq!((counters.values, counters.unsupported), (180.0, 18.0));
         assert_eq!((counters.requests.count(), counters.engine.count()), (100.0, 100.0));

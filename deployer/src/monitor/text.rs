@@ -189,7 +189,8 @@ fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
     if start.questions + start.uploads > 0.0 {
         let others =
             |period: &Period| format!("{:.0} questions, {:.0} recordings and scans", period.questions, period.uploads);
-        lines.push(("others", format!("{}; since start {}", in_window(&others), others(start))));
+        let since = format!("since start {:.0} and {:.0}", start.questions, start.uploads);
+        lines.push(("others", format!("{}; {since}", in_window(&others))));
     }
     lines.extend([
         (
