@@ -188,6 +188,19 @@ client_python() {
   echo "$folder/venv/bin"
 }
 
+install_scans() {
+  "${PYTHON:-python3}" -m venv "$1/venv"
+  "$1/venv/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: -r "$ci/scans/requirements.lock"
+}
+
+# The Python that draws the pages of scans/.
+scans_python() {
+  local inputs folder
+  inputs=$("${PYTHON:-python3}" --version; cat "$ci/scans/requirements.lock")
+  folder=$(cached scans "$inputs" install_scans)
+  echo "$folder/venv/bin/python"
+}
+
 # Settings of the gateway that start_gateway starts: NAME=VALUE each.
 gateway_variables=()
 

@@ -58,6 +58,21 @@ debian_image() {
   image extraction-ci/debian "${debian_packages[*]}" make_debian
 }
 
+make_slim_debian() { "$ci/engine/engine.sh" base "$1"; }
+
+# Debian with nothing but apt, in the place of Docker Hub's `debian:12-slim`: what an image misses is not there by chance.
+slim_debian_image() {
+  image extraction-ci/debian-slim "$(. /etc/os-release && echo "$VERSION_CODENAME")" make_slim_debian
+}
+
+# ocr_image NAME GATEWAY_IMAGE: the real gateway/Dockerfile.ocr. The layer with Debian's packages stays from build to build.
+ocr_image() {
+  local from build_flags
+  from=$(sed -n 's/^FROM \(debian:[^ ]*\)$/\1/p' gateway/Dockerfile.ocr)
+  build_flags=(--build-context "$from=docker-image://$(slim_debian_image)" --build-arg "GATEWAY_IMAGE=$2")
+  build gateway/Dockerfile.ocr "$ci/engine/stand-in" "$1" >&2
+}
+
 # stand_in_base: an image with the stand-in commands `vllm` and `hf`, as vllm/vllm-openai has them.
 stand_in_base() {
   local debian build_flags

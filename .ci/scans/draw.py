@@ -59,25 +59,52 @@ def stream(head: bytes, content: bytes) -> bytes:
     return b"<<%s/Length %d>>stream\n" % (head, len(content)) + content + b"\nendstream"
 
 
-def bombs() -> dict[str, bytes]:
-    """PDFs and pictures that are small and need much memory, much time, or both."""
-    def one_page(content: bytes, resources: bytes = b"", *more: bytes) -> bytes:
-        leaf = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<<%s>>>>" % resources
-        return pdf([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", leaf, content, *more])
+def one_page(content: bytes, resources: bytes = b"", *more: bytes) -> bytes:
+    """A PDF of one page."""
+    leaf = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<<%s>>>>" % resources
+    return pdf([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", leaf, content, *more])
 
-    zeros = zlib.compress(bytes(400_000_000), 9)
+
+def strokes() -> bytes:
+    """A stream of 144 MB of strokes."""
+    return one_page(stream(b"/Filter/FlateDecode", zlib.compress(b"0 0 m 595 842 l 595 0 l 0 842 l h B\n" * 4_000_000, 9)))
+
+
+def large_picture() -> bytes:
+    """A picture of 400 MB in a PDF of 400 KB."""
     size = b"/Type/XObject/Subtype/Image/Width 20000/Height 20000/ColorSpace/DeviceGray/BitsPerComponent 8/Filter/FlateDecode"
+    zeros = zlib.compress(bytes(400_000_000), 9)
+    return one_page(stream(b"", b"595 0 0 842 0 0 cm /I Do"), b"/XObject<</I 5 0 R>>", stream(size, zeros))
+
+
+def endless_form() -> bytes:
+    """A form that draws itself."""
+    head = b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</F 5 0 R>>>>"
+    return one_page(stream(b"", b"/F Do"), b"/XObject<</F 5 0 R>>", stream(head, b"/F Do /F Do"))
+
+
+def many_pages() -> bytes:
+    """5000 pages."""
     many = b"<</Type/Pages/Kids[%s]/Count 5000>>" % (b"3 0 R " * 5000)
     leaf = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R>>"
+    return pdf([b"<</Type/Catalog/Pages 2 0 R>>", many, leaf, stream(b"", b"")])
+
+
+def huge_page() -> bytes:
+    """A page of five kilometres."""
     huge = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 14400 14400]/UserUnit 1000/Contents 4 0 R/Resources<<>>>>"
-    packed = zlib.compress(b"0 0 m 595 842 l 595 0 l 0 842 l h B\n" * 4_000_000, 9)
-    return {
-        "a stream of 144 MB of strokes": one_page(stream(b"/Filter/FlateDecode", packed)),
-        "a picture of 400 MB in a PDF": one_page(stream(b"", b"595 0 0 842 0 0 cm /I Do"), b"/XObject<</I 5 0 R>>", stream(size, zeros)),
-        "a form that draws itself": one_page(stream(b"", b"/F Do"), b"/XObject<</F 5 0 R>>",
-                                             stream(b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</F 5 0 R>>>>", b"/F Do /F Do")),
-        "5000 pages": pdf([b"<</Type/Catalog/Pages 2 0 R>>", many, leaf, stream(b"", b"")]),
-        "a page of five kilometres": pdf([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", huge, stream(b"", b"")]),
-        "a PNG of 30000 by 30000": saved(Image.new("L", (30_000, 30_000), 255), "PNG"),
-        "a TIFF of 16000 by 16000": saved(Image.new("RGB", (16_000, 16_000)), "TIFF", compression="tiff_deflate"),
-    }
+    return pdf([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", huge, stream(b"", b"")])
+
+
+def large_png() -> bytes:
+    """A PNG of 30000 by 30000."""
+    return saved(Image.new("L", (30_000, 30_000), 255), "PNG")
+
+
+def large_tiff() -> bytes:
+    """A TIFF of 16000 by 16000."""
+    return saved(Image.new("RGB", (16_000, 16_000)), "TIFF", compression="tiff_deflate")
+
+
+# PDFs and pictures that are small and need much memory, much time, or both.
+BOMBS = [strokes, large_picture, endless_form, many_pages, huge_page, large_png, large_tiff]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     histogram::Quantile,
-    sample::{Counters, GatewaySample, Moment},
+    sample::{Counters, GatewaySample, Moment, Outcomes},
 };
 
 /// How many seconds of scrapes are kept.
@@ -33,13 +33,17 @@ pub struct Figures {
 pub struct Period {
     /// The length of the time, in seconds.
     pub seconds: f64,
-    /// Notes that were answered, or failed through no fault of the client.
+    /// Notes that were read for a record, or failed through no fault of the client.
     pub notes: f64,
     /// Notes for each second.
     pub notes_per_second: f64,
-    /// The share of these notes that failed, from 0 to 1; `null` without notes.
+    /// Questions about a note that were answered, or failed through no fault of the client.
+    pub questions: f64,
+    /// Recordings and scans that were answered, or failed through no fault of the client.
+    pub uploads: f64,
+    /// The share of these notes, questions, recordings and scans that failed, from 0 to 1; `null` without any.
     pub error_share: Option<f64>,
-    /// The share of empty records in all answered notes, from 0 to 1; `null` without such notes.
+    /// The share of empty records in all notes that were read, from 0 to 1; `null` without such notes.
     pub empty_share: Option<f64>,
     /// Values in records.
     pub values: f64,
@@ -90,6 +94,11 @@ impl Window {
 }
 
 impl Period {
+    /// Returns how many notes, questions, recordings and scans the share of errors is of.
+    pub(super) fn requests(&self) -> f64 {
+        self.notes + self.questions + self.uploads
+    }
+
     fn of(counted: &Counters, seconds: f64) -> Self {
         let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
         let latency = |times: &super::histogram::Histogram| Latency {
@@ -97,13 +106,16 @@ impl Period {
             p50: times.quantile(0.5),
             p95: times.quantile(0.95),
         };
-        let notes = counted.ok + counted.failed;
+        let notes = counted.notes.all();
+        let failed = counted.outcomes().into_iter().map(|outcomes| outcomes.failed).sum::<f64>();
         Self {
             seconds,
             notes,
             notes_per_second: share(notes, seconds).unwrap_or_default(),
-            error_share: share(counted.failed, notes),
-            empty_share: share(counted.empty, counted.ok),
+            questions: counted.questions.all(),
+            uploads: counted.uploads.all(),
+            error_share: share(failed, counted.outcomes().into_iter().map(Outcomes::all).sum::<f64>()),
+            empty_share: share(counted.empty, counted.notes.ok),
             values: counted.values,
             unsupported_share: share(counted.unsupported, counted.values),
             request: latency(&counted.requests),
@@ -114,7 +126,7 @@ impl Period {
 
 #[cfg(test)]
 mod tests {
-    use super::{WINDOW_SECONDS, Window};
+    use super::{Outcomes, WINDOW_SECONDS, Window};
     use crate::monitor::testing::sample;
 
     #[test]
@@ -133,6 +145,19 @@ mod tests {
         window.push(30.0, sample(130, 10));
         let idle = window.figures(2020.0).unwrap().window.unwrap();
         assert_eq!((idle.seconds, idle.notes_per_second), (20.0, 2.0));
+    }
+
+    #[test]
+    fn questions_and_uploads_count_among_errors_and_not_among_notes() {
+        let mut window = Window::default();
+        window.push(0.0, sample(90, 10));
+        let mut later = sample(110, 10);
+        later.counters.questions = Outcomes { ok: 60.0, failed: 10.0 };
+        later.counters.uploads = Outcomes { ok: 0.0, failed: 10.0 };
+        window.push(10.0, later);
+        let period = window.figures(2000.0).unwrap().window.unwrap();
+        assert_eq!((period.notes, period.questions, period.uploads, period.requests()), (20.0, 70.0, 10.0, 100.0));
+        assert_eq!((period.error_share, period.empty_share, period.notes_per_second), (Some(0.2), Some(0.1), 2.0));
     }
 
     #[test]

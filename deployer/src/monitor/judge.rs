@@ -23,7 +23,7 @@ pub fn judge(rule: &Rule, snapshot: &Snapshot) -> Judgement {
             above(rule, queue, |queue| format!("{queue:.0} calls wait for a model server"))
         }
         AlertKind::ErrorShare => {
-            share(rule, snapshot, "of the notes failed", |period| (period.error_share, period.notes))
+            share(rule, snapshot, "of the notes and questions failed", |period| (period.error_share, period.requests()))
         }
         AlertKind::EmptyShare => {
             share(rule, snapshot, "of the records are empty", |period| (period.empty_share, period.notes))

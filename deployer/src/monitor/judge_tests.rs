@@ -138,7 +138,7 @@ fn a_missing_process_is_named() {
 #[test]
 fn shares_need_enough_notes() {
     for (kind, text) in [
-        (AlertKind::ErrorShare, "20.0 % of the notes failed in 10 s"),
+        (AlertKind::ErrorShare, "20.0 % of the notes and questions failed in 10 s"),
         (AlertKind::EmptyShare, "20.0 % of the records are empty in 10 s"),
         (AlertKind::UnsupportedShare, "20.0 % of the values have no support in their notes in 10 s"),
     ] {
@@ -149,6 +149,16 @@ fn shares_need_enough_notes() {
         let first = |snapshot: &mut Snapshot| snapshot.figures.value.as_mut().unwrap().window = None;
         assert_eq!(judged(kind, 0.1, first), "unknown");
     }
+}
+
+#[test]
+fn failing_questions_are_errors_and_no_notes() {
+    let ask = |snapshot: &mut Snapshot| {
+        set_ratio(snapshot, 0.0, 0.2);
+        snapshot.figures.value.as_mut().unwrap().window.as_mut().unwrap().questions = LEAST;
+    };
+    assert_eq!(judged(AlertKind::ErrorShare, 0.1, ask), "20.0 % of the notes and questions failed in 10 s");
+    assert_eq!(judged(AlertKind::EmptyShare, 0.1, ask), "good");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     plain,
 };
 
-/// Codes of notes that failed through no fault of the client, as in the alert rules of `config/alerts.yaml`.
+/// Codes of requests that failed through no fault of the client, as in the alert rules of `config/alerts.yaml`.
 pub(super) const FAILED: [&str; 9] = [
     "internal",
     "upstream_rejected",
@@ -22,6 +22,10 @@ pub(super) const FAILED: [&str; 9] = [
     "deadline_exceeded",
 ];
 
+/// How the routes of questions begin. `gateway_notes_total` counts them too.
+const QUESTIONS: &str = "/api/v1/ask";
+/// The routes of recordings and scans, which make a text for a person to check and no record.
+const UPLOADS: [&str; 2] = ["/api/v1/transcribe", "/api/v1/scan"];
 /// Routes whose requests have one note.
 const ONE_NOTE: [&str; 2] = ["/api/v1/extract", "/api/v1/extract/stream"];
 
@@ -40,10 +44,12 @@ pub struct GatewaySample {
 /// Counters since the start of the gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counters {
-    /// Notes that were answered.
-    pub ok: f64,
-    /// Notes that failed through no fault of the client.
-    pub failed: f64,
+    /// Notes that were read for a record.
+    pub notes: Outcomes,
+    /// Questions about a note.
+    pub questions: Outcomes,
+    /// Recordings and scans.
+    pub uploads: Outcomes,
     /// Records without a value.
     pub empty: f64,
     /// Values in records.
@@ -54,6 +60,15 @@ pub struct Counters {
     pub requests: Histogram,
     /// Times of the engine, of each note.
     pub engine: Histogram,
+}
+
+/// How requests of one kind ended. Those that failed through a fault of the client are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcomes {
+    /// How many were answered.
+    pub ok: f64,
+    /// How many failed through no fault of the client.
+    pub failed: f64,
 }
 
 /// The gateway's state at the moment of the scrape.
@@ -91,13 +106,21 @@ pub struct ModelServer {
 impl GatewaySample {
     /// Reads a scrape. Returns an error that names the first missing metric.
     pub fn read(scrape: &Exposition) -> Result<Self, String> {
-        let code = |wanted: &'static [&'static str]| move |sample: &Sample| wanted.contains(&sample.label("code"));
+        let outcomes = |of: fn(&str) -> bool| {
+            let sum = |codes: &[&str]| {
+                let counts = |sample: &Sample| codes.contains(&sample.label("code")) && of(sample.label("route"));
+                // A sum of nothing is -0.
+                scrape.sum_of("gateway_notes_total", counts).map(|sum| sum + 0.0)
+            };
+            Ok::<_, String>(Outcomes { ok: sum(&["ok"])?, failed: sum(&FAILED)? })
+        };
         let is = |label: &'static str, wanted: &'static [&'static str]| {
             move |sample: &Sample| wanted.contains(&sample.label(label))
         };
         let counters = Counters {
-            ok: scrape.sum_of("gateway_notes_total", code(&["ok"]))?,
-            failed: scrape.sum_of("gateway_notes_total", code(&FAILED))?,
+            notes: outcomes(|route| !is_question(route) && !is_upload(route))?,
+            questions: outcomes(is_question)?,
+            uploads: outcomes(is_upload)?,
             empty: scrape.sum_of("gateway_empty_records_total", is("outcome", &["answered", "doubted"]))?,
             values: scrape.all("gateway_values_total")?,
             unsupported: scrape.sum_of("gateway_values_total", is("kind", &["unsupported"]))?,
@@ -123,33 +146,59 @@ impl GatewaySample {
             model_servers,
             started: scrape.all("process_start_time_seconds")?,
         };
-        let numbers = [counters.ok, counters.failed, counters.empty, counters.values, now.queue, now.started];
-        if numbers.iter().any(|number| !number.is_finite() || *number < 0.0) {
+        let of_requests = counters.outcomes().into_iter().flat_map(|outcomes| [outcomes.ok, outcomes.failed]);
+        let mut numbers = of_requests.chain([counters.empty, counters.values, now.queue, now.started]);
+        if numbers.any(|number| !number.is_finite() || number < 0.0) {
             return Err("/metrics has a count that is no count".to_owned());
         }
         Ok(Self { counters, now })
     }
 }
 
+fn is_question(route: &str) -> bool {
+    route.starts_with(QUESTIONS)
+}
+
+fn is_upload(route: &str) -> bool {
+    UPLOADS.contains(&route)
+}
+
+impl Outcomes {
+    /// Returns how many were answered or failed.
+    pub(super) fn all(self) -> f64 {
+        self.ok + self.failed
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self { ok: self.ok - earlier.ok, failed: self.failed - earlier.failed }
+    }
+}
+
 impl Counters {
+    /// Returns the outcomes of all kinds of requests.
+    pub(super) fn outcomes(&self) -> [Outcomes; 3] {
+        [self.notes, self.questions, self.uploads]
+    }
+
     /// Returns whether these counters may follow the earlier ones. They do not after a start of the gateway.
     fn follow(&self, earlier: &Self) -> bool {
+        let outcomes = self.outcomes().into_iter().zip(earlier.outcomes());
+        let follow = |(now, before): (Outcomes, Outcomes)| now.ok >= before.ok && now.failed >= before.failed;
         let pairs = [
-            (self.ok, earlier.ok),
-            (self.failed, earlier.failed),
             (self.empty, earlier.empty),
             (self.values, earlier.values),
             (self.requests.count(), earlier.requests.count()),
             (self.engine.count(), earlier.engine.count()),
         ];
-        pairs.iter().all(|(now, before)| now >= before)
+        outcomes.into_iter().all(follow) && pairs.iter().all(|(now, before)| now >= before)
     }
 
     /// Returns what was counted since an earlier sample.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         Self {
-            ok: self.ok - earlier.ok,
-            failed: self.failed - earlier.failed,
+            notes: self.notes.since(earlier.notes),
+            questions: self.questions.since(earlier.questions),
+            uploads: self.uploads.since(earlier.uploads),
             empty: self.empty - earlier.empty,
             values: self.values - earlier.values,
             unsupported: self.unsupported - earlier.unsupported,
@@ -168,7 +217,7 @@ impl GatewaySample {
 
 #[cfg(test)]
 mod tests {
-    use super::{FAILED, GatewaySample};
+    use super::{FAILED, GatewaySample, Outcomes};
     use crate::monitor::{exposition::Exposition, testing::scrape};
 
     fn read(text: &str) -> Result<GatewaySample, String> {
@@ -179,7 +228,8 @@ mod tests {
     fn a_scrape_is_read() {
         let found = read(&scrape(90, 10)).unwrap();
         let counters = &found.counters;
-        assert_eq!((counters.ok, counters.failed, counters.empty), (90.0, 10.0, 9.0));
+        assert!(counters.uploads.ok.is_sign_positive() && counters.questions.all().is_sign_positive());
+        assert_eq!((counters.notes, counters.empty), (Outcomes { ok: 90.0, failed: 10.0 }, 9.0));
         assert_eq!((counters.values, counters.unsupported), (180.0, 18.0));
         assert_eq!((counters.requests.count(), counters.engine.count()), (100.0, 100.0));
         assert_eq!((found.now.queue, found.now.calls, found.now.running), (3.0, 32.0, 35.0));
@@ -187,6 +237,27 @@ mod tests {
         let servers: Vec<String> =
             found.now.model_servers.iter().map(|server| format!("{} {}", server.name, server.state)).collect();
         assert_eq!(servers, ["a ready", "b loading"]);
+    }
+
+    #[test]
+    fn notes_questions_and_uploads_are_counted_apart() {
+        let line = |route: &str, code: &str, count: u32| {
+            format!("gateway_notes_total{{route=\"{route}\",code=\"{code}\"}} {count}\n")
+        };
+        let more = [
+            line("/api/v1/extract/stream", "ok", 1),
+            line("/api/v1/patient", "overloaded", 2),
+            line("/api/v1/ask", "ok", 30),
+            line("/api/v1/ask/stream", "ok", 4),
+            line("/api/v1/ask", "upstream_failed", 5),
+            line("/api/v1/ask", "invalid_request", 600),
+            line("/api/v1/transcribe", "ok", 7),
+            line("/api/v1/scan", "deadline_exceeded", 8),
+            line("/api/v1/scan", "no_text", 900),
+        ];
+        let counters = read(&(scrape(90, 10) + &more.concat())).unwrap().counters;
+        let expected = [(91.0, 12.0), (34.0, 5.0), (7.0, 8.0)];
+        assert_eq!(counters.outcomes(), expected.map(|(ok, failed)| Outcomes { ok, failed }));
     }
 
     #[test]

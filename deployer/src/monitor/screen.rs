@@ -16,8 +16,10 @@ use super::{
 
 /// The least columns and lines of a screen.
 pub const LEAST: (u16, u16) = (60, 20);
-/// The lines that the graph takes.
+/// Most lines of the graph.
 const GRAPH: u16 = 2;
+/// Lines beside the body and the graph: the title, that of the graph, and the foot.
+const OTHER_LINES: usize = 3;
 /// The most readings of the graph.
 const MOST_READINGS: usize = 512;
 
@@ -66,11 +68,15 @@ pub fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, state: &ScreenState) {
         frame.render_widget(Paragraph::new(vec![Line::from("too small"), Line::from("q ends")]), area);
         return;
     }
+    let all = lines(snapshot);
+    // Words come before the graph, which is readable in one line too.
+    let left = usize::from(area.height).saturating_sub(all.len() + OTHER_LINES);
+    let graph_lines = GRAPH.min(u16::try_from(left).unwrap_or(GRAPH)).max(1);
     let [head, body, graph_title, graph, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Fill(1),
         Constraint::Length(1),
-        Constraint::Length(GRAPH),
+        Constraint::Length(graph_lines),
         Constraint::Length(1),
     ])
     .areas(area);
@@ -78,7 +84,6 @@ pub fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, state: &ScreenState) {
     let time = snapshot.time.get(11..19).unwrap_or_default();
     let title = format!("extraction gateway  {url}  {time} UTC");
     frame.render_widget(Line::styled(title, Style::new().add_modifier(Modifier::BOLD)), head);
-    let all = lines(snapshot);
     let room = usize::from(body.height);
     let hidden = if all.len() > room { all.len() + 1 - room } else { 0 };
     let mut shown: Vec<Line<'_>> = all

@@ -79,7 +79,9 @@ fn a_box_fits_on_80_by_24() {
     let mut watch = watch();
     state.remember(&snapshot(&watch, 7.0));
     for (elapsed, ok) in [(11.0, 400), (16.0, 600), (21.0, 610)] {
-        watch.record(Update::Metrics(Ok(Box::new(sample(ok, 10)))), at(elapsed));
+        let mut sample = sample(ok, 10);
+        sample.counters.questions.ok = f64::from(ok) / 10.0;
+        watch.record(Update::Metrics(Ok(Box::new(sample))), at(elapsed));
         state.remember(&snapshot(&watch, elapsed));
     }
     let terminal = drawn(&snapshot(&watch, 22.0), 80, 24, &state);

@@ -172,21 +172,27 @@ fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
             now.model_servers.iter().map(|server| format!("{} {}", server.name, server.state)).collect();
         lines.push(("models", servers.join(", ")));
     }
-    lines.extend([
-        (
-            "notes",
-            format!(
-                "{}; {:.0} since its start {} ago",
-                in_window(&|period| format!(
-                    "{:.0} in {}, {:.1} a second",
-                    period.notes,
-                    age(period.seconds),
-                    period.notes_per_second
-                )),
-                start.notes,
-                age(start.seconds)
-            ),
+    lines.push((
+        "notes",
+        format!(
+            "{}; {:.0} since its start {} ago",
+            in_window(&|period| format!(
+                "{:.0} in {}, {:.1} a second",
+                period.notes,
+                age(period.seconds),
+                period.notes_per_second
+            )),
+            start.notes,
+            age(start.seconds)
         ),
+    ));
+    if start.questions + start.uploads > 0.0 {
+        let others =
+            |period: &Period| format!("{:.0} questions, {:.0} recordings and scans", period.questions, period.uploads);
+        let since = format!("since start {:.0} and {:.0}", start.questions, start.uploads);
+        lines.push(("others", format!("{}; {since}", in_window(&others))));
+    }
+    lines.extend([
         (
             "queue",
             format!(

@@ -1,7 +1,9 @@
 //! Answers a question from the record of a note, without a model: the value, its words, its date, and what the note says
 //! of it. A value that the note denies, plans or tells of a relative is said as such.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
 
 use super::{
     about, classes,
@@ -12,8 +14,9 @@ use super::{
     words::words,
 };
 use crate::{
-    extraction::{Answer, Assertion, Context, Field, Finding, Note, Record, WarningCode},
+    extraction::{Answer, Assertion, Context, Field, Finding, Note, Record, StatedDate, WarningCode},
     rules::{Entity, TermKind, entities},
+    statics::pattern,
 };
 
 /// Most quotes of one answer.
@@ -22,6 +25,14 @@ const MOST_QUOTES: usize = 12;
 const LONGEST_SENTENCE: usize = 400;
 /// Most sentences that are shown where the record has no answer and the note names the thing.
 const MOST_SENTENCES: usize = 3;
+
+/// Words behind a treatment that tell its end.
+static UNTIL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        "(?i)(?-u:\\b)(?:until|till|through|thru|up to|last (?:given|dose|cycle|infusion))(?-u:\\b)\
+         |\\d{4}\\s?(?:-|\u{2013}|to)\\s?(?:\\d|[a-z]{3,9}\\.? \\d)|(?-u:\\b)to (?:\\d|[a-z]{3,9}\\.? \\d{4})",
+    )
+});
 
 /// What the record says to a question. Ranges are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +54,25 @@ pub(crate) enum RecordReply {
     NotCovered,
 }
 
-/// A value that answers, with its date and its place.
+/// A date and its words in the note.
+type Dated = (String, Range<usize>);
+
+/// A value that answers, with the dates that are said of it.
 struct Hit<'a> {
     field: Field,
     finding: &'a Finding,
-    date: Option<(String, Range<usize>)>,
+    dates: Dates,
+}
+
+/// The dates of a value.
+#[derive(Default)]
+struct Dates {
+    /// That of the value, if it is neither of the others.
+    own: Option<Dated>,
+    /// When a treatment was begun.
+    begun: Option<Dated>,
+    /// When it was stopped or completed.
+    ended: Option<Dated>,
 }
 
 /// Answers a question from the answer of the rules, whose offsets are bytes.
@@ -148,9 +173,9 @@ impl<'a> Reader<'a> {
         let found = found.filter(|finding| wanted.is_none() || finding.assertion == wanted);
         let found: Vec<&Finding> = found.filter(|finding| self.relations.hold(field, finding)).collect();
         let dated = found.into_iter().filter_map(|finding| {
-            let date = self.date(field, finding);
-            let missing = (self.question.when && date.is_none()) || (self.asks_course() && !has_course(finding));
-            (!missing).then_some(Hit { field, finding, date })
+            let dates = self.dates(field, finding);
+            let missing = (self.question.when && dates.are_missing()) || (self.asks_course() && !has_course(finding));
+            (!missing).then_some(Hit { field, finding, dates })
         });
         dated.collect()
     }
@@ -160,23 +185,26 @@ impl<'a> Reader<'a> {
         self.question.stop && !self.question.when
     }
 
-    /// Returns the date that the question asks for, else that of the value.
-    fn date(&self, field: Field, finding: &Finding) -> Option<(String, Range<usize>)> {
-        let course = finding.course.as_ref();
-        let date = if self.question.stop && self.question.when {
-            course.and_then(|course| course.stop.as_ref())
-        } else if self.question.start {
-            course.and_then(|course| course.start.as_ref()).or(finding.date.as_ref())
-        } else {
-            finding.date.as_ref()
-        };
+    /// Returns the dates that the question asks for, else all of the value. The date of a value is often that of its
+    /// course; it is then not said a second time, and never as an answer to the other end.
+    fn dates(&self, field: Field, finding: &Finding) -> Dates {
         let of_tumour = || {
             let mut tumours = self.answer.tumours.iter();
             let tumour = tumours.find(|tumour| Some(tumour.id.as_str()) == finding.tumour.as_deref())?;
             tumour.date.as_ref()
         };
-        let date = date.or_else(|| (field == Field::CancerType).then(of_tumour).flatten());
-        date.map(|date| (date.value.clone(), date.start..date.end))
+        let dated = |date: &StatedDate| (date.value.clone(), date.start..date.end);
+        let course = finding.course.as_ref();
+        let begun = course.and_then(|course| course.start.as_ref()).map(dated);
+        let ended = course.and_then(|course| course.stop.as_ref()).map(dated);
+        let own = finding.date.as_ref().or_else(|| (field == Field::CancerType).then(of_tumour).flatten()).map(dated);
+        let own = own.filter(|date| Some(date) != begun.as_ref() && Some(date) != ended.as_ref());
+        match (self.question.when, self.question.start, self.question.stop) {
+            (true, true, false) => Dates { own: own.filter(|_| begun.is_none()), begun, ended: None },
+            (true, false, true) => Dates { ended, ..Dates::default() },
+            (true, true, true) => Dates { own: None, begun, ended },
+            _ => Dates { own, begun, ended },
+        }
     }
 
     /// Returns the words that support a value: those of the value and of its date. Of what is not in the record it is the
@@ -188,19 +216,24 @@ impl<'a> Reader<'a> {
             let is_short = sentence.len() <= LONGEST_SENTENCE && sentence.end >= place.end;
             if !hit.finding.in_record && is_short { sentence } else { place }
         });
-        let date = hit.date.as_ref().map(|(_, range)| range.clone());
-        place.into_iter().chain(date)
+        let Dates { own, begun, ended } = &hit.dates;
+        let dates = [own, begun, ended].map(|date| date.as_ref().map(|(_, range)| range.clone()));
+        place.into_iter().chain(dates.into_iter().flatten())
     }
 
     fn item(hit: &Hit<'_>) -> Item {
         let finding = hit.finding;
+        let [date, begun, ended] = [&hit.dates.own, &hit.dates.begun, &hit.dates.ended]
+            .map(|date| date.as_ref().map(|(date, _)| date.clone()));
         Item {
             field: hit.field,
             value: finding.value.clone(),
             in_record: finding.in_record,
             basis: finding.basis,
             assertion: finding.assertion,
-            date: hit.date.as_ref().map(|(date, _)| date.clone()),
+            date,
+            begun,
+            ended,
             status: finding.course.as_ref().and_then(|course| course.status),
         }
     }
@@ -236,10 +269,10 @@ impl<'a> Reader<'a> {
         if self.question.relative {
             return self.relatives();
         }
-        if self.question.when || self.question.planned {
-            return RecordReply::Silent;
-        }
         let named = entities(self.note.as_str());
+        if self.question.when || self.question.planned {
+            return self.until(&named);
+        }
         let is_named = |entity: &&Entity| self.question.entities.iter().any(|asked| is_same(entity, asked));
         let is_general = |entity: &&Entity| {
             !entity.general && self.question.fields.iter().any(|field| general_kinds(*field).contains(&entity.kind))
@@ -256,6 +289,23 @@ impl<'a> Reader<'a> {
         if sentences.is_empty() { RecordReply::Silent } else { RecordReply::Named(sentences) }
     }
 
+    /// Returns the sentences that name an end of the treatment that the question asks for, which the record does not hold:
+    /// "carboplatin from May to July 2025", "until progression".
+    fn until(&self, named: &[Entity]) -> RecordReply {
+        if !(self.question.when && self.question.stop) {
+            return RecordReply::Silent;
+        }
+        let mut sentences: Vec<Range<usize>> = Vec::new();
+        for entity in named.iter().filter(|entity| self.question.entities.iter().any(|asked| is_same(entity, asked))) {
+            let sentence = self.context.sentence_at(entity.range.start);
+            let behind = self.note.as_str().get(entity.range.end..sentence.end).unwrap_or_default();
+            if UNTIL.is_match(behind) && !sentences.contains(&sentence) && sentences.len() < MOST_SENTENCES {
+                sentences.push(sentence);
+            }
+        }
+        if sentences.is_empty() { RecordReply::Silent } else { RecordReply::Named(sentences) }
+    }
+
     /// Returns the sentences that name a relative: the evidence has a cancer once, also if the patient has it too.
     fn relatives(&self) -> RecordReply {
         let mut sentences: Vec<Range<usize>> = Vec::new();
@@ -266,6 +316,12 @@ impl<'a> Reader<'a> {
             }
         }
         if sentences.is_empty() { RecordReply::Silent } else { RecordReply::Named(sentences) }
+    }
+}
+
+impl Dates {
+    fn are_missing(&self) -> bool {
+        self.own.is_none() && self.begun.is_none() && self.ended.is_none()
     }
 }
 

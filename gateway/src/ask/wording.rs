@@ -12,7 +12,12 @@ pub(super) struct Item {
     pub(super) in_record: bool,
     pub(super) basis: Basis,
     pub(super) assertion: Option<Assertion>,
+    /// The date of the value.
     pub(super) date: Option<String>,
+    /// When a treatment was begun.
+    pub(super) begun: Option<String>,
+    /// When it was stopped or completed.
+    pub(super) ended: Option<String>,
     pub(super) status: Option<CourseStatus>,
 }
 
@@ -26,6 +31,8 @@ impl Item {
             basis: Basis::Stated,
             assertion: Some(Assertion::Negated),
             date: None,
+            begun: None,
+            ended: None,
             status: None,
         }
     }
@@ -62,24 +69,30 @@ pub(super) fn sentences(items: &[Item], current: bool) -> String {
     text
 }
 
-/// Returns a value with its date and what the note says of it.
+/// Returns a value with its dates and what the note says of it. A date beside "stopped" is that of the stop, so one of the
+/// beginning is said as such.
 fn value(item: &Item) -> String {
     let mut text = item.value.clone();
-    let mut notes: Vec<&str> = Vec::new();
-    if let Some(date) = item.date.as_deref() {
-        notes.push(date);
-    }
+    let mut notes: Vec<String> = Vec::new();
+    notes.extend(item.date.clone());
     if item.basis == Basis::Inferred {
-        notes.push("inferred from the quoted words");
+        notes.push("inferred from the quoted words".to_owned());
     }
-    match item.status {
-        Some(CourseStatus::Ongoing) => notes.push("ongoing"),
-        Some(CourseStatus::Completed) => notes.push("completed"),
-        Some(CourseStatus::Stopped) => notes.push("stopped"),
-        None => {}
-    }
+    notes.extend(item.begun.as_ref().map(|date| format!("from {date}")));
+    let status = match item.status {
+        Some(CourseStatus::Ongoing) => Some("ongoing"),
+        Some(CourseStatus::Completed) => Some("completed"),
+        Some(CourseStatus::Stopped) => Some("stopped"),
+        None => None,
+    };
+    notes.extend(match (status, &item.ended) {
+        (Some(status), Some(date)) => Some(format!("{status} {date}")),
+        (None, Some(date)) => Some(format!("until {date}")),
+        (Some(status), None) => Some(status.to_owned()),
+        (None, None) => None,
+    });
     if item.in_record {
-        notes.extend(item.assertion.map(meaning).filter(|meaning| !meaning.is_empty()));
+        notes.extend(item.assertion.map(meaning).filter(|meaning| !meaning.is_empty()).map(str::to_owned));
     }
     if !notes.is_empty() {
         let _ = write!(text, " ({})", notes.join(", "));

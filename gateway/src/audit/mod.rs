@@ -55,8 +55,10 @@ pub struct AuditEntry {
     pub code: &'static str,
     /// Length of the request body, in bytes.
     pub body_bytes: usize,
-    /// Length of the note, in code points.
+    /// Length of the note, in code points; 0 for a recording or a scan.
     pub note_chars: usize,
+    /// Whether a valid note, recording or scan had arrived, so that its reading began.
+    pub has_note: bool,
     /// HMAC-SHA-256 of the note, hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note_hmac: Option<String>,

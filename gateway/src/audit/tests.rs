@@ -12,6 +12,7 @@ fn entry() -> AuditEntry {
         code: "ok",
         body_bytes: 20,
         note_chars: 10,
+        has_note: true,
         note_hmac: None,
         engine: Some("rules"),
         model: None,

@@ -63,7 +63,7 @@ pub(super) struct AuditGuard {
     /// The note's place in the budget of its key.
     reservation: Option<BudgetHold>,
     ended: Option<(u16, &'static str)>,
-    /// Whether the request had a valid note or recording.
+    /// Whether the request had a valid note, recording or scan.
     has_note: bool,
     _in_flight: InFlightGuard,
 }
@@ -126,7 +126,7 @@ impl AuditGuard {
         self.record.note_hmac = self.app.state.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
     }
 
-    /// Counts the request as work from now on: its note or recording is valid.
+    /// Counts the request as work from now on: its note, recording or scan is valid.
     pub(super) fn begin_reading(&mut self) {
         if !std::mem::replace(&mut self.has_note, true) {
             self.app.state.readiness.note_began();
@@ -192,6 +192,7 @@ impl Drop for AuditGuard {
             code,
             body_bytes: record.body_bytes,
             note_chars: record.note_chars,
+            has_note: self.has_note,
             note_hmac: record.note_hmac,
             engine: facts.map(|facts| facts.engine),
             prompt: facts.and_then(|facts| facts.prompt),
@@ -205,7 +206,7 @@ impl Drop for AuditGuard {
         };
         let reservation = self.reservation.take();
         if reservation.is_some() {
-            let counts = usage::counts(status, entry.note_chars as u64);
+            let counts = usage::counts(status, entry.has_note);
             let outcome = if counts { BudgetOutcome::Counted } else { BudgetOutcome::GivenBack };
             self.app.state.metrics.count_budget(outcome);
         }

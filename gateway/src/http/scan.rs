@@ -20,6 +20,7 @@ use super::{
 use crate::{
     admission::QueuePriority,
     extraction::Deadline,
+    memory::{MemoryReservation, OutOfMemoryBudget},
     scan::{ScanError, ScanFault, ScanFormat, ScanReader, ScannedText},
 };
 
@@ -49,7 +50,8 @@ const NO_SCAN: &str = "The bytes are no picture in PNG, JPEG or TIFF and no PDF.
 const CUT_OFF: &str = "The scan breaks off: its end is missing. Send it again, or save it anew.";
 const UNREADABLE: &str = "The scan cannot be read: it is damaged, has a password, is too large a picture, or is made to be \
                           read without end. Save it anew as PNG, or send its pages one by one.";
-const TOO_LONG: &str = "The scan has more pages or bytes than the OCR server takes. Send it in parts.";
+const TOO_LONG: &str = "The scan has more pages or bytes than the OCR server takes, or more pages or words than a text may have. \
+                        Send it in parts.";
 const NOT_IN_TIME: &str = "No text came in time. Send fewer pages, or try again later.";
 const REJECTED: &str = "The OCR server refused the request: its configuration and this service's do not fit. An operator \
                         must look.";
@@ -90,7 +92,6 @@ pub(super) async fn read_scan(
 
 impl Upload for ScanReader {
     type Format = ScanFormat;
-    type Answer = ScannedText;
 
     const KIND: UploadKind = SCAN;
 
@@ -125,8 +126,9 @@ impl Upload for ScanReader {
         id: &str,
         priority: &QueuePriority,
         deadline: Deadline,
-    ) -> Result<ScannedText, Problem> {
-        self.read(bytes, format, id, priority, deadline).await.map_err(|error| {
+        reservation: &mut MemoryReservation,
+    ) -> Result<Vec<u8>, Problem> {
+        self.read(bytes, format, id, priority, deadline, reservation).await.map_err(|error| {
             tracing::warn!(request_id = id, cause = %error, "no text for a scan");
             problem(error, self, id)
         })
@@ -140,6 +142,7 @@ fn problem(error: ScanError, reader: &ScanReader, id: &str) -> Problem {
             let problem = ErrorCode::Overloaded.problem(id).with_detail(OVERLOADED);
             return problem.with_retry_after(reader.retry_after());
         }
+        ScanError::NoMemory => return ErrorCode::from(OutOfMemoryBudget).problem(id),
         ScanError::NoText => return ErrorCode::NoText.problem(id),
         ScanError::Unreadable => return invalid("readable", UNREADABLE),
         ScanError::TooLarge => return invalid("max_length", TOO_LONG),

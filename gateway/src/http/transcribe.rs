@@ -21,6 +21,7 @@ use crate::{
     admission::QueuePriority,
     dictation::{Audio, AudioFault, Dictation, DictationError, Transcript},
     extraction::Deadline,
+    memory::MemoryReservation,
 };
 
 const ROUTE: &str = "/api/v1/transcribe";
@@ -95,7 +96,6 @@ pub(super) async fn transcribe(
 
 impl Upload for Dictation {
     type Format = Audio;
-    type Answer = Transcript;
 
     const KIND: UploadKind = RECORDING;
 
@@ -123,11 +123,13 @@ impl Upload for Dictation {
         id: &str,
         priority: &QueuePriority,
         deadline: Deadline,
-    ) -> Result<Transcript, Problem> {
-        self.transcribe(&bytes, audio, id, priority, deadline).await.map_err(|error| {
+        _: &mut MemoryReservation,
+    ) -> Result<Vec<u8>, Problem> {
+        let transcript = self.transcribe(&bytes, audio, id, priority, deadline).await.map_err(|error| {
             tracing::warn!(request_id = id, cause = %error, "no transcript for a recording");
             problem(error, self, id)
-        })
+        })?;
+        serde_json::to_vec(&transcript).map_err(|_| ErrorCode::Internal.problem(id))
     }
 }
 

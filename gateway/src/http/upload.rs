@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use serde::Serialize;
 
 use super::{
     App, access, body,
@@ -58,8 +57,6 @@ pub(super) struct UploadKind {
 pub(super) trait Upload: Sync {
     /// What the bytes are.
     type Format: Send;
-    /// The answer.
-    type Answer: Serialize + Send;
 
     const KIND: UploadKind;
 
@@ -71,7 +68,7 @@ pub(super) trait Upload: Sync {
     fn check_part(&self, name: &str, value: &str) -> Result<(), Violation>;
     /// Returns what the bytes are; a problem for a file that is not taken.
     fn check(&self, bytes: &[u8], id: &str) -> Result<Self::Format, Box<Problem>>;
-    /// Returns the answer to a file.
+    /// Returns the answer to a file, in JSON. `reservation` grows by the memory that it occupies.
     fn read(
         &self,
         bytes: Bytes,
@@ -79,7 +76,8 @@ pub(super) trait Upload: Sync {
         id: &str,
         priority: &QueuePriority,
         deadline: Deadline,
-    ) -> impl Future<Output = Result<Self::Answer, Problem>> + Send;
+        reservation: &mut MemoryReservation,
+    ) -> impl Future<Output = Result<Vec<u8>, Problem>> + Send;
 }
 
 /// Answers a request with a file.
@@ -108,11 +106,10 @@ async fn read<U: Upload>(
     let format = upload.check(&bytes, id)?;
     audit_guard.begin_reading();
     let began = Instant::now();
-    let outcome = upload.read(bytes, format, id, &priority, deadline).await;
+    let outcome = upload.read(bytes, format, id, &priority, deadline, &mut reservation).await;
     audit_guard.record.stages = Some(StageTimings { engine: began.elapsed(), ..StageTimings::default() });
-    let json = serde_json::to_vec(&outcome?).map_err(|_| ErrorCode::Internal.problem(id))?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok((StatusCode::OK, kind, reservation.attached_to(json)).into_response())
+    Ok((StatusCode::OK, kind, reservation.attached_to(outcome?)).into_response())
 }
 
 /// Reads the body and takes the file out of it.

@@ -11,15 +11,16 @@ use std::{sync::Arc, time::Duration};
 
 use url::Url;
 
-use self::upstream::Upstream;
 pub use self::{
     format::{ScanFault, ScanFormat},
     reading::{ScanReviewReason, ScannedLine, ScannedPart, ScannedText, ScannedWord},
 };
+use self::{tsv::TableFault, upstream::Upstream};
 use crate::{
     admission::{Admission, AdmissionError, QueuePriority},
     config::ScanSettings,
-    extraction::Deadline,
+    extraction::{CpuPool, Deadline, EngineError, run_on_cpu},
+    memory::MemoryReservation,
 };
 
 /// Sends scans to an OCR server.
@@ -27,6 +28,7 @@ use crate::{
 pub struct ScanReader {
     upstream: Upstream,
     admission: Arc<Admission>,
+    cpu_pool: Option<CpuPool>,
     /// Maximum size of a scan, in bytes.
     pub max_bytes: usize,
     /// Maximum time from the arrival of a request to its answer.
@@ -47,6 +49,9 @@ pub enum ScanError {
     /// All places are taken, and those of the queue too.
     #[error("too many scans wait")]
     QueueFull,
+    /// The answer of the server does not fit into the memory budget now.
+    #[error("the memory budget has no room for the text")]
+    NoMemory,
     /// The server refuses connections, resets them, or says that it is not ready.
     #[error("the OCR server cannot be reached")]
     Unavailable,
@@ -62,7 +67,7 @@ pub enum ScanError {
     /// The scan cannot be read within the limits of memory and time, or has a password.
     #[error("the scan cannot be read")]
     Unreadable,
-    /// The scan has more pages or bytes than the server takes.
+    /// The scan has more pages, words or bytes than the server takes, or than a text may have.
     #[error("the scan is too long")]
     TooLarge,
     /// The deadline passed.
@@ -88,10 +93,17 @@ impl ScanReader {
         Ok(Some(Self {
             upstream: Upstream::new(&url)?,
             admission: Admission::new(settings.in_flight, queue),
+            cpu_pool: None,
             max_bytes: usize::try_from(settings.max_bytes.as_u64()).unwrap_or(usize::MAX),
             timeout: settings.timeout,
             limits: ReviewLimits { word: settings.review_below, heading: settings.heading_below },
         }))
+    }
+
+    /// Returns the reader set up to make long texts on these cores, outside the async workers.
+    #[must_use]
+    pub fn with_cpu_pool(self, cpu_pool: CpuPool) -> Self {
+        Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
     /// Returns the time after which a refused caller can try again.
@@ -100,7 +112,8 @@ impl ScanReader {
         self.admission.retry_after()
     }
 
-    /// Reads a scan. Takes no longer than the deadline.
+    /// Reads a scan, and returns a [`ScannedText`] in JSON. Takes no longer than the deadline. `reservation` grows by the
+    /// memory that the text occupies.
     pub async fn read(
         &self,
         bytes: bytes::Bytes,
@@ -108,15 +121,33 @@ impl ScanReader {
         request_id: &str,
         priority: &QueuePriority,
         deadline: Deadline,
-    ) -> Result<ScannedText, ScanError> {
+        reservation: &mut MemoryReservation,
+    ) -> Result<Vec<u8>, ScanError> {
         let lease = self.admission.acquire(priority, deadline).await.map_err(|error| match error {
             AdmissionError::QueueFull => ScanError::QueueFull,
             AdmissionError::DeadlineExceeded => ScanError::DeadlineExceeded,
         })?;
-        let answer = self.upstream.read(bytes, format, request_id, deadline).await;
+        let answer = self.upstream.read(bytes, format, request_id, deadline, reservation).await;
         lease.end();
         let answer = answer?;
-        let pages = tsv::parse(&answer.table).ok_or(ScanError::Failed)?;
-        reading::review(&pages, self.limits, answer.engine, request_id).ok_or(ScanError::NoText)
+        let (limits, id, size) = (self.limits, request_id.to_owned(), answer.table.len());
+        let review = move || {
+            let pages = tsv::parse(&answer.table)?;
+            let text = reading::review(&pages, limits, answer.engine, &id).ok_or(ScanError::NoText)?;
+            serde_json::to_vec(&text).map_err(|_| ScanError::Failed)
+        };
+        run_on_cpu(self.cpu_pool.as_ref(), size, priority, deadline, review).await.map_err(|error| match error {
+            EngineError::Overloaded => ScanError::QueueFull,
+            _ => ScanError::DeadlineExceeded,
+        })?
+    }
+}
+
+impl From<TableFault> for ScanError {
+    fn from(fault: TableFault) -> Self {
+        match fault {
+            TableFault::NoTable => Self::Failed,
+            TableFault::TooLong => Self::TooLarge,
+        }
     }
 }

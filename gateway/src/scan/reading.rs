@@ -102,8 +102,10 @@ pub enum ScanReviewReason {
 pub(super) fn review(read: &ReadPages, limits: ReviewLimits, ocr: Option<String>, id: &str) -> Option<ScannedText> {
     let mut text = TextWriter::default();
     let (mut lines, mut words, mut marks) = (Vec::new(), Vec::new(), Vec::new());
-    let mut page = 1;
+    let (mut page, mut last_with_text, mut pages_without_text) = (1, 0, Vec::new());
     for line in &read.lines {
+        pages_without_text.extend(last_with_text + 1..line.page);
+        last_with_text = line.page;
         text.push(match (page == line.page, text.points) {
             (true, 0) | (false, _) => "",
             (true, _) if line.is_apart => "\n\n",
@@ -133,8 +135,7 @@ pub(super) fn review(read: &ReadPages, limits: ReviewLimits, ocr: Option<String>
         text.push(PAGE_END);
         page += 1;
     }
-    let has_text = |number: &usize| lines.iter().any(|line| line.page == *number);
-    let pages_without_text = (1..=read.pages).filter(|number| !has_text(number)).collect();
+    pages_without_text.extend(last_with_text + 1..=read.pages);
     marks.sort_by_key(|(range, reason)| (range.start, range.end, *reason));
     Some(ScannedText {
         words_to_review: text.parts(marks),

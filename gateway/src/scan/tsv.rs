@@ -1,6 +1,8 @@
 //! Parses the TSV of tesseract: a row for each page, block, paragraph, line and word. Nothing in it is trusted: a
 //! confidence that is none is left out, and what is not known is for review.
 
+/// Most pages of a scan, as many as `gateway ocr --pages` allows.
+const MOST_PAGES: usize = 1_000;
 /// Most words of a scan.
 const MOST_WORDS: usize = 200_000;
 /// Most bytes of their text.
@@ -10,6 +12,15 @@ const COLUMNS: usize = 12;
 const PAGE: &str = "1";
 const LINE: &str = "4";
 const WORD: &str = "5";
+
+/// Why a table is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableFault {
+    /// It is no such table.
+    NoTable,
+    /// It has more pages, words or letters than a scan may have.
+    TooLong,
+}
 
 /// What a server read.
 #[derive(Debug, Default, PartialEq)]
@@ -45,25 +56,31 @@ struct Place {
     height: i64,
 }
 
-/// Parses a table; none if it is no such table, or longer than text is.
-pub(super) fn parse(table: &[u8]) -> Option<ReadPages> {
-    let table = std::str::from_utf8(table).ok()?;
+/// Parses a table.
+pub(super) fn parse(table: &[u8]) -> Result<ReadPages, TableFault> {
+    use TableFault::{NoTable, TooLong};
+    let table = std::str::from_utf8(table).map_err(|_| NoTable)?;
     let mut rows = table.lines();
-    if !rows.next()?.starts_with("level\tpage_num\t") {
-        return None;
+    if !rows.next().is_some_and(|head| head.starts_with("level\tpage_num\t")) {
+        return Err(NoTable);
     }
     let mut read = ReadPages::default();
     let (mut words, mut letters) = (0, 0);
     let mut current: Option<Place> = None;
     let mut last: Option<Place> = None;
     for row in rows.filter(|row| !row.is_empty()) {
-        let columns: Vec<&str> = row.splitn(COLUMNS, '\t').collect();
-        let &[level, page, _, _, _, _, _, top, _, height, confidence, text] = columns.as_slice() else { return None };
-        let page = page.parse().ok().filter(|page| (read.pages..=read.pages + 1).contains(page) && *page > 0)?;
+        let Some([level, page, _, _, _, _, _, top, _, height, confidence, text]) = columns(row) else {
+            return Err(NoTable);
+        };
+        let page: usize = number(page)?;
+        if page == 0 || !(read.pages..=read.pages + 1).contains(&page) {
+            return Err(NoTable);
+        }
         match level {
+            PAGE if page > MOST_PAGES => return Err(TooLong),
             PAGE => read.pages = page,
-            _ if page != read.pages => return None,
-            LINE => current = Some(Place { page, top: top.parse().ok()?, height: height.parse().ok()? }),
+            _ if page != read.pages => return Err(NoTable),
+            LINE => current = Some(Place { page, top: number(top)?, height: number(height)? }),
             WORD => {
                 let text = plain(text);
                 if text.is_empty() {
@@ -71,19 +88,33 @@ pub(super) fn parse(table: &[u8]) -> Option<ReadPages> {
                 }
                 (words, letters) = (words + 1, letters + text.len());
                 if words > MOST_WORDS || letters > LONGEST {
-                    return None;
+                    return Err(TooLong);
                 }
                 // The first word of a line.
                 if let Some(place) = current.take() {
                     read.lines.push(ReadLine { page, is_apart: place.is_apart_from(last), words: Vec::new() });
                     last = Some(place);
                 }
-                read.lines.last_mut()?.words.push(ReadWord { text, confidence: share(confidence) });
+                let line = read.lines.last_mut().ok_or(NoTable)?;
+                line.words.push(ReadWord { text, confidence: share(confidence) });
             }
             _ => {}
         }
     }
-    Some(read)
+    Ok(read)
+}
+
+fn columns(row: &str) -> Option<[&str; COLUMNS]> {
+    let mut columns = [""; COLUMNS];
+    let mut cells = row.splitn(COLUMNS, '\t');
+    for column in &mut columns {
+        *column = cells.next()?;
+    }
+    Some(columns)
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, TableFault> {
+    text.parse().map_err(|_| TableFault::NoTable)
 }
 
 impl Place {
@@ -148,7 +179,7 @@ mod tests {
             words,
             [("Plan:", Some(0.965)), ("xy", None), ("next", None), ("apart", Some(0.0)), ("last", Some(0.5))]
         );
-        assert_eq!(parse(HEAD.as_bytes()), Some(ReadPages::default()));
+        assert_eq!(parse(HEAD.as_bytes()), Ok(ReadPages::default()));
     }
 
     #[test]
@@ -165,10 +196,26 @@ mod tests {
             head.clone() + &row(1, 1, 0, "", "") + &row(1, 2, 0, "", "") + &row(5, 1, 0, "1", "a"),
             // A word without a line.
             head.clone() + &row(1, 1, 0, "", "") + &row(5, 1, 0, "1", "a"),
-            head + &row(1, 1, 0, "", "") + &row(4, 1, 0, "", "") + &row(5, 1, 0, "1", &"a".repeat(LONGEST + 1)),
+            // A page and a height that are no numbers.
+            head.clone() + &row(1, 1, 0, "", "").replace("1\t1\t1", "1\tx\t1"),
+            head + &row(1, 1, 0, "", "") + &row(4, 1, 0, "", "").replace("\t20\t", "\t\t"),
         ] {
-            assert_eq!(parse(table.as_bytes()), None, "{}", table.get(..table.len().min(200)).unwrap());
+            assert_eq!(parse(table.as_bytes()), Err(TableFault::NoTable), "{table}");
         }
-        assert_eq!(parse(b"level\tpage_num\t\xff"), None);
+        assert_eq!(parse(b"level\tpage_num\t\xff"), Err(TableFault::NoTable));
+    }
+
+    #[test]
+    fn more_pages_words_or_letters_than_a_scan_has_are_too_long() {
+        let pages = |count| HEAD.to_owned() + &(1..=count).map(|page| row(1, page, 0, "", "")).collect::<String>();
+        assert_eq!(parse(pages(MOST_PAGES).as_bytes()).map(|read| read.pages), Ok(MOST_PAGES));
+        assert_eq!(parse(pages(MOST_PAGES + 1).as_bytes()), Err(TableFault::TooLong));
+        let with = |words: &str| HEAD.to_owned() + &row(1, 1, 0, "", "") + &row(4, 1, 0, "", "") + words;
+        let words = |count| with(&row(5, 1, 0, "1", "a").repeat(count));
+        assert!(parse(words(MOST_WORDS).as_bytes()).is_ok());
+        assert_eq!(parse(words(MOST_WORDS + 1).as_bytes()), Err(TableFault::TooLong));
+        let letters = |count| with(&row(5, 1, 0, "1", &"a".repeat(count)));
+        assert!(parse(letters(LONGEST).as_bytes()).is_ok());
+        assert_eq!(parse(letters(LONGEST + 1).as_bytes()), Err(TableFault::TooLong));
     }
 }

@@ -7,10 +7,13 @@ use reqwest::{Client, Response, header};
 use url::Url;
 
 use super::{ScanError, format::ScanFormat};
-use crate::extraction::Deadline;
+use crate::{extraction::Deadline, memory::MemoryReservation};
 
 /// Size limit of an answer, in bytes. A server that sends without end costs no more.
 const LARGEST_ANSWER: usize = 8 << 20;
+/// Bytes of memory for each byte of an answer: the table, its words and lines, the marks, and the text in JSON. With one
+/// letter on each line it is 12, with ordinary lines 5.
+const COST: usize = 12;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const PATH: &str = "/v1/ocr";
 /// The header in which the server names its program.
@@ -54,6 +57,7 @@ impl Upstream {
         format: ScanFormat,
         request_id: &str,
         deadline: Deadline,
+        reservation: &mut MemoryReservation,
     ) -> Result<Answer, ScanError> {
         let request = self
             .client
@@ -68,7 +72,7 @@ impl Upstream {
                 tracing::warn!(request_id, upstream_status = status, "the OCR server answered an error");
             }
             match status {
-                200 => body_of(response).await.ok_or(ScanError::Failed),
+                200 => body_of(response, reservation).await,
                 413 => Err(ScanError::TooLarge),
                 422 => Err(ScanError::Unreadable),
                 429 => Err(ScanError::Overloaded),
@@ -82,16 +86,17 @@ impl Upstream {
     }
 }
 
-/// Returns the answer in a response; none if it is too large or breaks off.
-async fn body_of(mut response: Response) -> Option<Answer> {
+/// Returns the answer in a response. An answer that is too large or breaks off has failed.
+async fn body_of(mut response: Response, reservation: &mut MemoryReservation) -> Result<Answer, ScanError> {
     let engine = response.headers().get(ENGINE).and_then(|name| name.to_str().ok());
     let engine = engine.filter(|name| name.len() <= LONGEST_ENGINE).map(str::to_owned);
     let mut table = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
+    while let Some(chunk) = response.chunk().await.map_err(|_| ScanError::Failed)? {
         if table.len() + chunk.len() > LARGEST_ANSWER {
-            return None;
+            return Err(ScanError::Failed);
         }
+        reservation.grow(chunk.len() * COST).map_err(|_| ScanError::NoMemory)?;
         table.extend_from_slice(&chunk);
     }
-    Some(Answer { table, engine })
+    Ok(Answer { table, engine })
 }

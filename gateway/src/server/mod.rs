@@ -131,7 +131,7 @@ impl Gateway {
         known_models.extend(settings.ask.url.is_some().then(|| ModelName::from(settings.ask.model.as_str())));
         let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &known_models)));
         let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
-        let cpu_pool_of_asker = cpu_pool.clone();
+        let (cpu_pool_of_asker, cpu_pool_of_scans) = (cpu_pool.clone(), cpu_pool.clone());
         let mut vllm = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
@@ -210,7 +210,7 @@ impl Gateway {
             }),
             jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
             dictation,
-            scan_reader: optional::scan_reader(&settings)?,
+            scan_reader: optional::scan_reader(&settings, cpu_pool_of_scans)?,
         };
         let dictation_key = app.dictation.as_ref().and_then(|dictation| dictation.key());
         let server_keys = [vllm.as_ref().and_then(|engine| engine.key()), asker_key, dictation_key];

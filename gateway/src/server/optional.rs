@@ -49,11 +49,12 @@ pub(super) fn dictation(settings: &Settings) -> Result<Option<Arc<Dictation>>, S
 }
 
 /// Returns the reader of scans of the settings; none if they name no OCR server.
-pub(super) fn scan_reader(settings: &Settings) -> Result<Option<Arc<ScanReader>>, ServerError> {
+pub(super) fn scan_reader(settings: &Settings, cpu_pool: CpuPool) -> Result<Option<Arc<ScanReader>>, ServerError> {
     if settings.scan.is_readable_on_the_way() {
         tracing::warn!(
             "scans go to the OCR server in plain HTTP over a public network, where others can read them: use https"
         );
     }
-    Ok(ScanReader::new(&settings.scan, settings.admission.queue)?.map(Arc::new))
+    let reader = ScanReader::new(&settings.scan, settings.admission.queue)?;
+    Ok(reader.map(|reader| Arc::new(reader.with_cpu_pool(cpu_pool))))
 }

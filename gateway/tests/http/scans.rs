@@ -172,3 +172,68 @@ async fn keys_rates_metrics_and_the_audit_are_those_of_notes() {
     let (route, ward) = (json!("/api/v1/scan"), json!("ward"));
     assert_eq!(codes, [(&route, &ward, &json!("ok")), (&route, &ward, &json!("rate_limited"))]);
 }
+
+#[tokio::test]
+async fn a_text_longer_than_a_scan_has_is_refused_and_what_has_no_room_too() {
+    let page = |number: usize| format!("1\t{number}\t0\t0\t0\t0\t0\t0\t900\t900\t-1\t\n");
+    let long = table(&[("read", 96.0)]) + &(2..=1_001).map(page).collect::<String>();
+    let server = start(Reads::Table(long)).await;
+    let (status, _, answer) = scan(&router(settings(&server)), "image/png", png(1)).await;
+    assert_eq!((status.as_u16(), &answer["code"]), (422, &json!("invalid_request")));
+    assert_eq!(answer["errors"][0]["rule"], "max_length");
+    // 1 MiB of a table costs more than the budget has, and nothing of it stays reserved.
+    let lines = vec![("osimertinib", 96.0); 20_000];
+    let server = start(Reads::Table(table(&lines))).await;
+    for (budget, status, code) in [(8, 503, json!("overloaded")), (64, 200, Value::Null)] {
+        let mut settings = settings(&server);
+        settings.limits.memory = Some(ByteSize::mib(budget));
+        let gateway = Gateway::new(settings).unwrap();
+        let memory = gateway.app.state.memory.clone();
+        let (got, _, answer) = scan(&http::router(gateway.app, Vec::new()), "image/png", png(1)).await;
+        assert_eq!((got.as_u16(), &answer["code"]), (status, &code), "{budget} MiB");
+        assert_eq!(memory.reserved(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_scan_whose_caller_leaves_counts_in_the_budget_of_its_key_also_after_a_restart() {
+    let server = start(Reads::Hangs).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, audit) = (folder.path().join("keys"), folder.path().join("audit.jsonl"));
+    let key = access::new_key().unwrap();
+    let line = access::line_for("ward", &key).unwrap();
+    std::fs::write(&keys, format!("{line} scopes=extract,usage budget=5/month")).unwrap();
+    let mut settings = settings(&server);
+    settings.auth_keys_file = Some(keys);
+    settings.audit.path = Some(audit);
+    let gateway = Gateway::new(settings.clone()).unwrap();
+    let app = gateway.app.clone();
+    let router = http::router(gateway.app, Vec::new());
+    let of_key = |method: &str, path: &str, body: Body| {
+        let request = Request::builder().method(method).uri(path).header("content-type", "image/png");
+        request.header("x-api-key", &key).body(body).unwrap()
+    };
+    let used = async |router: &Router| {
+        let (_, _, body) = send(router, of_key("GET", "/api/v1/usage", Body::empty())).await;
+        let usage: Value = serde_json::from_slice(&body).unwrap();
+        ["used", "in_flight"].map(|part| usage["budgets"][0][part].as_u64().unwrap())
+    };
+    // What is no scan is given back.
+    let (status, _, _) = send(&router, of_key("POST", "/api/v1/scan", Body::from("GIF89a"))).await;
+    assert_eq!((status.as_u16(), used(&router).await), (415, [0, 0]));
+    let request = of_key("POST", "/api/v1/scan", Body::from(png(1)));
+    let leaver = tokio::spawn({
+        let router = router.clone();
+        async move { send(&router, request).await }
+    });
+    while server.requests.lock().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(used(&router).await, [0, 1]);
+    leaver.abort();
+    let _ = leaver.await;
+    assert_eq!(used(&router).await, [1, 0]);
+    assert_eq!(app.state.audit.as_ref().unwrap().close(), 0);
+    let again = http::router(Gateway::new(settings).unwrap().app, Vec::new());
+    assert_eq!(used(&again).await, [1, 0]);
+}

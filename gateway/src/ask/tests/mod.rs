@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "the figures of the document are printed here")]
 
 mod cost;
+mod courses;
 
 use std::{
     sync::{Arc, Mutex},

@@ -10,7 +10,7 @@ fn at(time: &str) -> SystemTime {
     humantime::parse_rfc3339(time).unwrap()
 }
 
-fn entry(time: SystemTime, key: &str, status: u16, note_chars: usize) -> AuditEntry {
+fn entry(time: SystemTime, key: &str, status: u16, has_note: bool) -> AuditEntry {
     AuditEntry {
         time: format_time(time),
         request_id: Arc::from("r"),
@@ -19,7 +19,8 @@ fn entry(time: SystemTime, key: &str, status: u16, note_chars: usize) -> AuditEn
         status,
         code: "ok",
         body_bytes: 20,
-        note_chars,
+        note_chars: 9,
+        has_note,
         note_hmac: None,
         engine: Some("vllm"),
         model: None,
@@ -46,14 +47,14 @@ fn used(ledger: &Ledger, key: &str) -> (u64, u64) {
 #[test]
 fn a_budget_counts_read_notes_and_gives_others_back() {
     let (ledger, now) = (Arc::new(Ledger::default()), SystemTime::now());
-    for (status, note_chars, counts) in
-        [(200, 9, true), (499, 9, true), (499, 0, false), (503, 9, false), (422, 0, false)]
+    for (status, has_note, counts) in
+        [(200, true, true), (499, true, true), (499, false, false), (503, true, false), (422, false, false)]
     {
         let before = used(&ledger, "a").0;
         let reservation = reserve(&ledger, "a", 100, now).unwrap();
         assert_eq!(used(&ledger, "a"), (before, 1));
-        ledger.add(&entry(now, "a", status, note_chars), Some(reservation));
-        assert_eq!(used(&ledger, "a"), (before + u64::from(counts), 0), "{status} {note_chars}");
+        ledger.add(&entry(now, "a", status, has_note), Some(reservation));
+        assert_eq!(used(&ledger, "a"), (before + u64::from(counts), 0), "{status} {has_note}");
     }
     drop(reserve(&ledger, "a", 100, now).unwrap());
     assert_eq!(used(&ledger, "a"), (2, 0));
@@ -76,7 +77,7 @@ fn a_race_never_exceeds_a_budget() {
                     let Some(reservation) = reserve(ledger, "a", BUDGET, now) else { continue };
                     let status = if (turn + thread) % 3 == 0 { 503 } else { 200 };
                     read.fetch_add(u64::from(status == 200), Relaxed);
-                    ledger.add(&entry(now, "a", status, 9), Some(reservation));
+                    ledger.add(&entry(now, "a", status, true), Some(reservation));
                 }
             });
         }
@@ -103,11 +104,11 @@ fn a_budget_of_tokens_counts_estimates_until_the_real_tokens_are_known() {
         (Some(Exhausted::Tokens), None)
     );
     // Each entry has 30 tokens.
-    ledger.add(&entry(now, "a", 200, 9), Some(first));
+    ledger.add(&entry(now, "a", 200, true), Some(first));
     assert_eq!(used(), (30, 40));
     drop(second);
     assert_eq!(used(), (30, 0));
-    ledger.add(&entry(now, "a", 200, 9), None);
+    ledger.add(&entry(now, "a", 200, true), None);
     assert_eq!(ledger.reserve("a", tokens(60), now).err(), Some(Exhausted::Tokens));
     let both = Budget { notes: Some(2), tokens: Some(61) };
     assert_eq!(ledger.reserve("a", both, now).err(), Some(Exhausted::Notes));
@@ -123,7 +124,7 @@ fn a_new_month_has_its_whole_budget() {
     assert!(reserve(&ledger, "a", 1, october).is_none());
     let next = reserve(&ledger, "a", 1, november).unwrap();
     // The month of a note is that of its arrival, as in its line of the audit.
-    ledger.add(&entry(october, "a", 200, 9), Some(running));
+    ledger.add(&entry(october, "a", 200, true), Some(running));
     assert!(reserve(&ledger, "a", 1, november).is_none());
     drop(next);
     assert!(reserve(&ledger, "a", 1, october).is_none() && reserve(&ledger, "a", 1, november).is_some());
@@ -148,7 +149,7 @@ fn a_restart_counts_the_lines_of_the_earlier_run() {
         assert!(audit.ledger().is_complete());
         for status in [200, 503, 200] {
             let reservation = reserve(audit.ledger(), "a", 6, now);
-            audit.record(entry(now, "a", status, 9), reservation);
+            audit.record(entry(now, "a", status, true), reservation);
         }
         assert_eq!(audit.close(), 0);
     }
@@ -163,7 +164,7 @@ fn a_restart_counts_the_lines_of_the_earlier_run() {
 fn lines_that_rotation_has_removed_are_not_passed_over_in_silence() {
     let folder = tempfile::tempdir().unwrap();
     let (path, old) = (folder.path().join("audit.jsonl"), folder.path().join("audit.jsonl.1"));
-    let line = |time: SystemTime| serde_json::to_string(&entry(time, "a", 200, 9)).unwrap() + "\n";
+    let line = |time: SystemTime| serde_json::to_string(&entry(time, "a", 200, true)).unwrap() + "\n";
     let now = SystemTime::now();
     let earlier = now.checked_sub(Duration::from_hours(24 * 40)).unwrap();
     std::fs::write(&path, line(now)).unwrap();
@@ -182,7 +183,7 @@ fn old_months_are_forgotten() {
     let ledger = Ledger::default();
     for year in 2000..2030 {
         for month in 1..=12 {
-            ledger.add(&entry(at(&format!("{year}-{month:02}-02T00:00:00Z")), "a", 200, 9), None);
+            ledger.add(&entry(at(&format!("{year}-{month:02}-02T00:00:00Z")), "a", 200, true), None);
         }
     }
     let rows = ledger.report(None, None, None).rows;
@@ -191,7 +192,7 @@ fn old_months_are_forgotten() {
     let mut usage = Usage::default();
     for key in 0..=MOST_ROWS {
         let month = if key % 2 == 0 { "2026-10-02T00:00:00Z" } else { "2026-11-02T00:00:00Z" };
-        usage.add_entry(&entry(at(month), &key.to_string(), 200, 9));
+        usage.add_entry(&entry(at(month), &key.to_string(), 200, true));
     }
     forget_old_months(&mut usage, "2026-11");
     assert_eq!((usage.first_month(), usage.rows()), (Some("2026-11"), MOST_ROWS / 2));

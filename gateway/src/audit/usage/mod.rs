@@ -32,14 +32,14 @@ const MOST_ROWS: usize = 1_000_000;
 /// What the extractions of one key in one month have used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Notes that were sent: extractions, questions and recordings.
+    /// Notes that were sent: extractions, questions, recordings and scans.
     pub notes: u64,
     /// Notes that were sent with a question.
     pub questions: u64,
-    /// Notes that were answered: with a record, an answer to the question, or a transcript.
+    /// Notes that were answered: with a record, an answer to the question, a transcript, or the text of a scan.
     pub answered: u64,
-    /// Notes that count against the budget of the key: those that were answered with a record, and those whose caller
-    /// left while they were read.
+    /// Notes that count against the budget of the key: those that were answered, and those whose caller left while they
+    /// were read.
     pub counted: u64,
     /// Answers that came from the cache.
     pub cached: u64,
@@ -104,6 +104,8 @@ struct Line {
     status: u16,
     #[serde(default)]
     note_chars: u64,
+    /// Earlier versions of the gateway did not write it.
+    has_note: Option<bool>,
     #[serde(default)]
     cached: bool,
     #[serde(default)]
@@ -161,6 +163,7 @@ impl Usage {
             route: Cow::Borrowed(entry.route),
             status: entry.status,
             note_chars: entry.note_chars as u64,
+            has_note: Some(entry.has_note),
             cached: entry.cached,
             tokens: u64::from(entry.tokens),
             engine_milliseconds: Some(entry.engine_milliseconds),
@@ -176,7 +179,7 @@ impl Usage {
         used.notes += 1;
         used.questions += u64::from(line.route.starts_with(QUESTIONS));
         used.answered += u64::from(answered);
-        used.counted += u64::from(counts(line.status, line.note_chars));
+        used.counted += u64::from(counts(line.status, line.has_note.unwrap_or(line.note_chars > 0)));
         used.cached += u64::from(line.cached);
         used.characters = used.characters.saturating_add(line.note_chars);
         used.tokens = used.tokens.saturating_add(line.tokens);
@@ -247,11 +250,11 @@ impl Usage {
     }
 }
 
-/// Returns whether a note with this status counts against the budget of its key: it was answered with a record, or its
-/// caller left while it was read.
+/// Returns whether a request with this status counts against the budget of its key: it was answered, or its caller left
+/// after a valid note, recording or scan had arrived.
 #[must_use]
-pub fn counts(status: u16, note_chars: u64) -> bool {
-    (200..300).contains(&status) || status == CALLER_LEFT && note_chars > 0
+pub fn counts(status: u16, has_note: bool) -> bool {
+    (200..300).contains(&status) || status == CALLER_LEFT && has_note
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {

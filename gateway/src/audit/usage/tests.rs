@@ -28,6 +28,7 @@ fn line(month: &str, key: Option<&str>, status: u16, engine_milliseconds: u64) -
         code: "ok",
         body_bytes: 200,
         note_chars: 100,
+        has_note: true,
         note_hmac: None,
         engine: Some("vllm"),
         model: None,
@@ -97,6 +98,26 @@ fn lines_that_are_not_whole_are_counted_and_passed_over() {
     assert_eq!((usage.lines, usage.unreadable, usage.untimed), (7, 3, 1));
     let report = usage.report(None, Some("trial"), None);
     assert_eq!(report.rows.first().map(|row| row.notes), Some(3));
+}
+
+/// A recording or scan has no characters, and lines of earlier versions do not say whether there was a note.
+#[test]
+fn what_its_caller_left_counts_if_it_had_arrived() {
+    let left = line("2026-11", Some("trial"), 499, 10);
+    let without = |text: &str, part: &str| text.replace(part, "");
+    let scan = left.replace("\"note_chars\":100", "\"note_chars\":0");
+    for (line, counted) in [
+        (left.clone(), 1),
+        (scan.clone(), 1),
+        (scan.replace("\"has_note\":true", "\"has_note\":false"), 0),
+        (without(&left, "\"has_note\":true,"), 1),
+        (without(&scan, "\"has_note\":true,"), 0),
+        (scan.replace("\"status\":499", "\"status\":503"), 0),
+    ] {
+        let usage = usage(&line).unwrap();
+        let used = usage.of(&("2026-11".to_owned(), "trial".to_owned())).unwrap();
+        assert_eq!((used.notes, used.counted), (1, counted), "{line}");
+    }
 }
 
 #[test]

@@ -11,7 +11,9 @@ use super::{
 const FAILED: &str = r#"gateway_notes_total{code=~"internal|upstream_rejected|upstream_failed|output_unusable|output_truncated|upstream_unavailable|model_loading|overloaded|deadline_exceeded"}"#;
 /// The same and the notes that were read: what a share of failures is measured against.
 const JUDGED: &str = r#"gateway_notes_total{code=~"ok|internal|upstream_rejected|upstream_failed|output_unusable|output_truncated|upstream_unavailable|model_loading|overloaded|deadline_exceeded"}"#;
-const READ: &str = r#"gateway_notes_total{code="ok"}"#;
+/// Notes that were read for a record: questions, recordings and scans have none that could be empty.
+const READ: &str =
+    r#"gateway_notes_total{code="ok",route!~"/api/v1/ask|/api/v1/ask/stream|/api/v1/transcribe|/api/v1/scan"}"#;
 const UNUSABLE: &str = r#"gateway_notes_total{code=~"output_unusable|output_truncated"}"#;
 const EMPTY: &str = r#"gateway_empty_records_total{outcome=~"answered|doubted"}"#;
 const UNSUPPORTED: &str = r#"gateway_values_total{kind="unsupported"}"#;
