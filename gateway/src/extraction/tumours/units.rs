@@ -55,13 +55,15 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
         let after = last.map_or(0, |last| last.end);
         let gap = text.get(after..sentence.start).unwrap_or_default();
         let line = text.get(sentence.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let named = names.first().map(|(range, _)| range).filter(|range| range.end <= sentence.start + line.len());
-        let of_date = gap.contains('\n') && is_dated(line) && named.is_some();
-        let nested = numbered && named.is_none() && is_dash(gap) && !gap.contains("\n\n");
+        let tumour_name =
+            names.first().map(|(range, _)| range).filter(|range| range.end <= sentence.start + line.len());
+        let of_date = gap.contains('\n') && is_dated(line) && tumour_name.is_some();
+        let nested = numbered && tumour_name.is_none() && is_dash(gap) && !gap.contains("\n\n");
         if of_date || last.is_none_or(|last| !nested && begins_block(text, &last, &sentence, of_item)) {
             block += usize::from(last.is_some());
-            of_item =
-                of_date || is_item(text, after, &sentence) || named.is_some_and(|name| is_name_alone(line, name.len()));
+            of_item = of_date
+                || is_item(text, after, &sentence)
+                || tumour_name.is_some_and(|name| is_name_alone(line, name.len()));
             numbered = is_numbered(line) || gap.trim().starts_with(|c: char| c.is_ascii_digit());
         }
         let past_section = sentence.section == Section::PastHistory;
