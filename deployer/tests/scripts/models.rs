@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt};
 
 use deployer::script::{
-    Action, ActionOutcome, ComposeEnv, Deploy, HostFile, ModelChange, ModelChangeKind, Models, Route, Script,
-    facts::ModelsFound,
+    Action, ActionOutcome, ComposeEnv, Deploy, HostFile, ModelChange, ModelChangeKind, Models, ModelsFound, Route,
+    Script,
 };
 
 use crate::{

@@ -387,14 +387,14 @@ pub const MUTANTS: &[Mutant] = &[
         BAD_IMAGE,
     ),
     mutant(
-        "back to what was left",
-        "if ((number > $1)) && [[ $(state_of \"$number\") == good ]]; then printf left",
-        "if false; then printf left",
+        "back to what was reverted",
+        "if ((number > $1)) && [[ $(state_of \"$number\") == good ]]; then printf reverted",
+        "if false; then printf reverted",
         "rollbacks::what_was_rolled_back_from_is_no_way_back",
     ),
     mutant(
         "good only once",
-        "if [[ $state == good || $(state_of \"$n\") != @(good|left) ]]; then printf",
+        "if [[ $state == good || $(state_of \"$n\") != @(good|reverted) ]]; then printf",
         "if true; then printf",
         "rollbacks::a_release_that_was_good_stays_so_when_it_fails_once",
     ),
@@ -436,13 +436,13 @@ pub const MUTANTS: &[Mutant] = &[
         "failures::a_failed_release_is_never_gone_back_to",
     ),
     mutant(
-        "a switch leaves no note",
+        "a switch leaves no marker",
         "printf '%s %s %s\\n' \"${from:-none}\" \"$to\" \"$ACTION\" | replace \"$root/switching\"",
         ":",
         "cut_off::a_rollback_and_an_unlock_see_what_was_cut_off",
     ),
     mutant(
-        "the note stays",
+        "the marker stays",
         "  rm -f \"$root/switching\"\n  phase=recorded",
         "  phase=recorded",
         "deploys::a_first_deploy_serves_what_was_asked_for",
@@ -498,7 +498,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a cut-off rollback leaves nothing",
-        "elif [[ -n $resumed ]]; then leave \"$resumed\"; fi",
+        "elif [[ -n $resumed ]]; then mark_reverted \"$resumed\"; fi",
         "fi",
         "cut_off::what_a_cut_off_rollback_left_is_left",
     ),
@@ -632,7 +632,7 @@ pub const MUTANTS: &[Mutant] = &[
         "values::files_that_are_read_again_are_no_code",
     ),
     mutant(
-        "a note is arithmetic",
+        "a marker is arithmetic",
         "if ! is_number \"$to\" || [[ $from != none ]] && ! is_number \"$from\"; then",
         "if false; then",
         "values::files_that_are_read_again_are_no_code",
@@ -640,7 +640,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("a name is a pattern", "$(literal \"$1\")", "$1", "values::a_served_name_is_no_pattern"),
     mutant(
         "a switch cuts work off",
-        "if ! keeps_model \"$2\" \"$1\"; then drain \"$1\"; fi",
+        "if ! keeps_model \"$1\" \"$2\"; then drain \"$1\"; fi",
         "",
         "switches::running_work_ends_before_the_model_server_goes",
     ),

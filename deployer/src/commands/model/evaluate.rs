@@ -17,7 +17,7 @@ use crate::{
     child,
     context::{DeployContext, Ports},
     failure::Failure,
-    script::facts::ModelsFound,
+    script::ModelsFound,
 };
 
 /// How often a running child is looked at.

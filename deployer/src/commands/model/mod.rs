@@ -15,7 +15,7 @@ use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
-    script::{Action, ExpectedRelease, ModelChange, ModelChangeKind, Models, Route, facts::ModelsFound},
+    script::{Action, ExpectedRelease, ModelChange, ModelChangeKind, Models, ModelsFound, Route},
 };
 
 #[derive(clap::Args)]
