@@ -72,6 +72,8 @@ pub struct Status {
     pub ended: Vec<String>,
     /// Whether a switch was cut off; the next `up` or `rollback` repairs it.
     pub half_done: bool,
+    /// Whether a change of models runs or was cut off; the next `up` returns to what answered before.
+    pub models_cut_off: bool,
     /// Whether the model of the current release is in the cache.
     pub model_cached: bool,
     /// The idle stop.

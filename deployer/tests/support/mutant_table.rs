@@ -129,6 +129,60 @@ pub const MUTANTS: &[Mutant] = &[
         "models::one_that_is_ended_returns_and_one_that_is_killed_is_known_and_completed",
     ),
     mutant(
+        "a gateway with other models than its file says goes on",
+        "if [[ -e $models_changing ]] || ! keeps_model",
+        "if ! keeps_model",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a deploy finds nothing to do about a change of models that was cut off",
+        "[[ $RESTART_VLLM == no && ! -e $models_changing &&",
+        "[[ $RESTART_VLLM == no &&",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a rollback finds nothing to do about a change of models that was cut off",
+        "[[ -z $cut && ! -e $models_changing && $target",
+        "[[ -z $cut && $target",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a change of models that was cut off is known for ever",
+        "rm -f \"$root/switching\" \"$models_changing\"\n  phase=recorded",
+        "rm -f \"$root/switching\"\n  phase=recorded",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a change of models that was cut off is known after the way back",
+        "rm -f \"$root/switching\" \"$models_changing\"\n  if",
+        "rm -f \"$root/switching\"\n  if",
+        "models_cut_off::the_way_back_of_a_deploy_repairs_it_too",
+    ),
+    mutant(
+        "a change of models that was cut off is forgotten before anything is verified",
+        "  serve \"$to\" \"$from\"\n  verify \"$to\"\n",
+        "  serve \"$to\" \"$from\"\n  rm -f \"$models_changing\"\n  verify \"$to\"\n",
+        "models_cut_off::it_is_known_until_something_was_verified",
+    ),
+    mutant(
+        "a gateway that refuses is thought to have the old models",
+        "if [[ -n $kept_models && -z $was_changing ]]",
+        "if [[ -n $kept_models ]]",
+        "models_cut_off::a_refused_change_after_a_killed_one_makes_the_gateway_read_what_answered_before",
+    ),
+    mutant(
+        "a refusal is remembered when the old models are read",
+        "    kept_models=''\n    if ! put_route",
+        "    if ! put_route",
+        "models_cut_off::a_refused_change_after_a_killed_one_makes_the_gateway_read_what_answered_before",
+    ),
+    mutant(
+        "keys move notes to another model without a word",
+        "  if [[ -e $models_changing ]]; then\n    warnings+=(",
+        "  if false; then\n    warnings+=(",
+        "models_cut_off::keys_that_are_read_again_say_that_models_are_too",
+    ),
+    mutant(
         "a deploy takes away what answers",
         "may_route \"$next\" \"$(route)\" ||",
         "true ||",
@@ -640,8 +694,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("a name is a pattern", "$(literal \"$1\")", "$1", "values::a_served_name_is_no_pattern"),
     mutant(
         "a switch cuts work off",
-        "if ! keeps_model \"$1\" \"$2\"; then drain \"$1\"; fi",
-        "",
+        "if [[ -e $models_changing ]] || ! keeps_model \"$1\" \"$2\"; then drain \"$1\"; fi",
+        "if [[ -e $models_changing ]]; then drain \"$1\"; fi",
         "switches::running_work_ends_before_the_model_server_goes",
     ),
     mutant(

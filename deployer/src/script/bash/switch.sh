@@ -26,7 +26,9 @@ serve() {
   local words service
   never_ready=''
   set_route "$1" "$(route_in "$1")"
-  if ! keeps_model "$1" "$2"; then drain "$1"; fi
+  # After a change of models that was cut off, the gateway may answer with other models than its file says. It reads the
+  # file when it starts.
+  if [[ -e $models_changing ]] || ! keeps_model "$1" "$2"; then drain "$1"; fi
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
   for service in $(services_of "$1"); do
     look_at "$service" || true
@@ -100,9 +102,7 @@ switch() {
   begin record "record: release $to"
   if [[ $ACTION == rollback ]]; then mark_reverted "$to"; elif [[ -n $resumed ]]; then mark_reverted "$resumed"; fi
   record "$to" good
-  # A new container follows the record; one that stays may follow a change of models that was cut off.
-  if [[ $from != "$to" ]]; then rm -f "$models_changing"; fi
-  rm -f "$root/switching"
+  rm -f "$root/switching" "$models_changing"
   phase=recorded
 }
 
@@ -160,7 +160,7 @@ go_back() {
   if ((status)); then
     finish needs_a_person "$why Going back to release $from failed too. $(cat "$own/problem" 2>/dev/null) Look at the last lines and at deployer logs."
   fi
-  rm -f "$root/switching"
+  rm -f "$root/switching" "$models_changing"
   if [[ -n $resumed && $from == "$resumed" ]]; then mark_reverted "$resumed"; fi
   rolled_back_to=$from
   finish rolled_back "$why Release $from serves again and was verified."
