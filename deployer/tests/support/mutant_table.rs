@@ -51,6 +51,12 @@ pub const MUTANTS: &[Mutant] = &[
         "keys::the_last_key_another_plan_and_odd_lines_are_refused",
     ),
     mutant(
+        "any scope",
+        "scopes=(extract|metrics|usage|admin)(,(extract|metrics|usage|admin)){0,3}",
+        "scopes=[a-z,]{1,99}",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant(
         "revoked here alone",
         "if [[ $KEYS == revoke ]]; then edit_others; fi",
         "",
@@ -497,8 +503,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "the marker stays",
-        "  rm -f \"$root/switching\"\n  phase=recorded",
-        "  phase=recorded",
+        "  rm -f \"$root/switching\" \"$models_changing\"\n  phase=recorded",
+        "  rm -f \"$models_changing\"\n  phase=recorded",
         "deploys::a_first_deploy_serves_what_was_asked_for",
     ),
     mutant(
