@@ -201,7 +201,7 @@ def test_the_stack_policy_refuses_to_replace_or_remove_the_instance():
 
 
 def test_a_newer_program_is_named_without_another_instance(aws):
-    """What the command does that the deployer prints (deployer/src/apply/document.rs), after AWS has made a newer image."""
+    """What the command does that the deployer prints (deployer/src/apply/ssm_document.rs), after AWS has made a newer image."""
     formation, before = aws("cloudformation"), outputs(aws)
     address = aws("ec2").describe_addresses()["Addresses"]
     # moto remembers what was given, and not the defaults.

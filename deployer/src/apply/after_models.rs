@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt::Interrupt,
-    script::{Action, ActionOutcome, HostReport, ModelChange, Models, Route, facts::ModelsFound},
+    script::{Action, ActionOutcome, HostReport, ModelChange, Models, ModelsFound, Route},
 };
 
 /// How much of the change is on the host.

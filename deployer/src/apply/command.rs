@@ -3,11 +3,10 @@
 pub use super::command_error::CommandError;
 use super::{
     command_end::CommandEnd,
-    document,
     follow::{self, SentCommand},
     lost_command,
     run_names::{name, run_id},
-    send,
+    send, ssm_document,
 };
 use crate::{
     context::{DeployContext, Ports},
@@ -82,7 +81,7 @@ async fn run_script<P: Ports>(
         let sent = SentCommand { what, id, run: run.clone(), limit_seconds, read_only };
         match follow::follow(context, interrupt, sent, progress).await {
             CommandEnd::Known(end) => match *end {
-                Err(CommandError::Refused) => return Err(CommandError::NeverRan(document::refusal(context).await)),
+                Err(CommandError::Refused) => return Err(CommandError::NeverRan(ssm_document::refusal(context).await)),
                 end => return end,
             },
             CommandEnd::Lost if second => {

@@ -87,7 +87,7 @@ fn serving(release: u32, images: &RunningImages, status: &Status) -> CurrentRele
         hash: status.config_hash.clone(),
         healthy: healthy(status),
         model_healthy: status.containers.iter().any(|one| one.service == "vllm" && is_healthy(one)),
-        half_done: status.half_done,
+        half_done: status.half_done || status.models_cut_off,
     }
 }
 

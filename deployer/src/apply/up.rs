@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Applied, StopOnFailure, boot, document, down, observe, script_result};
+use super::{Applied, StopOnFailure, boot, down, observe, script_result, ssm_document};
 use crate::{
     cloud::AgentState,
     console::{duration, money},
@@ -48,7 +48,7 @@ async fn roll_back<P: Ports>(
     started: &mut bool,
 ) -> Result<Applied, Failure> {
     // A box is not started for a program that its document refuses.
-    document::check(context).await?;
+    ssm_document::check(context).await?;
     boot::boot(context, started).await?;
     run_until_it_serves(context, "rollback", action, expect).await
 }
@@ -76,7 +76,7 @@ async fn deploy_release<P: Ports>(
     started: &mut bool,
 ) -> Result<Applied, Failure> {
     // A box is not started for a program that its document refuses.
-    document::check(context).await?;
+    ssm_document::check(context).await?;
     let instance = boot::boot(context, started).await?;
     context.console.step("deploying");
     let action = Action::Deploy(Box::new(deploy.clone()));

@@ -9,7 +9,7 @@ use crate::{
     cloud::InstanceState,
     config::{
         DeployPayload,
-        keys::{self, KnownKey},
+        keys::{self, KeyScope, KnownKey},
     },
     context::{DeployContext, Ports},
     failure::Failure,
@@ -34,6 +34,9 @@ enum KeysCommand {
         /// Accept the key only in a header; without this flag also in the path, as the Vercel route needs it
         #[arg(long)]
         header_only: bool,
+        /// What the key may do, with commas between (default: extract,metrics)
+        #[arg(long, value_name = "SCOPE,...", value_enum, value_delimiter = ',')]
+        scopes: Vec<KeyScope>,
         /// Do not ask for approval
         #[arg(long, short)]
         yes: bool,
@@ -67,7 +70,9 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
             list(context, &comparison);
             Ok(())
         }
-        KeysCommand::Add { name, header_only, yes } => add(context, &comparison, name, !header_only, *yes).await,
+        KeysCommand::Add { name, header_only, scopes, yes } => {
+            add(context, &comparison, name, !header_only, scopes, *yes).await
+        }
         KeysCommand::Revoke { name, yes } => revoke(context, &comparison, name, *yes).await,
     }
 }
@@ -114,6 +119,9 @@ impl KeyComparison {
         let what = if line.is_some() { "add" } else { "revoke" };
         let file = self.path.display();
         let mut lines = vec![format!("Plan for {}:", context.settings.name)];
+        if let Some(key) = line.and_then(known) {
+            lines.push(format!("  scopes   {}", key.scopes()));
+        }
         let (change, expect) = match &self.host {
             Err(why) => {
                 lines.push(format!("  keys     {what} {name} in {file}"));
@@ -211,8 +219,16 @@ async fn add<P: Ports>(
     comparison: &KeyComparison,
     name: &str,
     in_path: bool,
+    scopes: &[KeyScope],
     yes: bool,
 ) -> Result<(), Failure> {
+    if in_path && scopes.contains(&KeyScope::Admin) {
+        return Err(Failure::usage(
+            "a key in the path stands in the logs of what lies between, so it cannot have the scope admin; nothing was \
+             changed",
+            "Add --header-only, or leave the scope out.",
+        ));
+    }
     let next = "deployer keys revoke takes it away first; deployer keys list shows all.";
     match comparison.has(name) {
         (false, false) => {}
@@ -225,8 +241,11 @@ async fn add<P: Ports>(
         }
     }
     let key = keys::new_key()?;
-    context.console.result(&json!({"in_path": in_path}));
-    comparison.apply(context, name, Some(&keys::line_of(name, &key, in_path)), Some(&key), yes).await?;
+    let line = keys::line_of(name, &key, in_path, scopes);
+    let named = keys::known(&line);
+    let scopes: Vec<&str> = named.iter().flat_map(|key| key.scopes().split(',')).collect();
+    context.console.result(&json!({"in_path": in_path, "scopes": scopes}));
+    comparison.apply(context, name, Some(&line), Some(&key), yes).await?;
     context.console.next(if in_path {
         "Give it to its client: in a header, or as /t/KEY behind the address."
     } else {
@@ -284,9 +303,10 @@ fn list<P>(context: &DeployContext<'_, P>, comparison: &KeyComparison) {
         };
         let same = host_key == Some(key) && in_file;
         differ |= host_asked && !same;
-        let words = if key.words.is_empty() { "header".to_owned() } else { key.words.join(" ") };
-        context.console.data(&format!("{:<24} {words:<16} {location}", key.name));
-        shown.push(json!({"name": key.name, "words": key.words, "in_file": in_file,
+        let limits = Some(key.limits()).filter(|limits| !limits.is_empty()).unwrap_or_else(|| "header".to_owned());
+        let scopes = key.scopes();
+        context.console.data(&format!("{:<24} {limits:<16} {scopes:<16} {location}", key.name));
+        shown.push(json!({"name": key.name, "words": key.words, "scopes": scopes.split(',').collect::<Vec<_>>(), "in_file": in_file,
             "on_host": host_asked.then_some(host_key.is_some()), "same": host_asked.then_some(same)}));
     }
     let cut_off =

@@ -61,6 +61,7 @@ struct HostDocument {
     commit: String,
     config_hash: String,
     half_done: bool,
+    models_cut_off: bool,
     containers: Vec<Value>,
     gpu: Option<Value>,
     disk_free: u64,
@@ -104,6 +105,9 @@ fn next(observed: &Observed) -> &'static str {
         (_, Some((_, status))) if status.half_done => {
             "deployer up or deployer rollback repairs the switch that was cut off."
         }
+        (_, Some((_, status))) if status.models_cut_off => {
+            "deployer up returns to the model that answered before the change that was cut off; deployer model list shows it."
+        }
         (_, Some((_, status))) if healthy(status) => "deployer down stops the box when you are done.",
         (_, Some(_)) => "deployer logs shows why it does not serve; deployer up starts it.",
         (InstanceState::Running, None) => "The SSM agent does not answer: deployer doctor looks why.",
@@ -145,6 +149,7 @@ fn document<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option
                 commit: status.commit.clone(),
                 config_hash: status.config_hash.clone(),
                 half_done: status.half_done,
+                models_cut_off: status.models_cut_off,
                 containers: fact("containers").as_array().cloned().unwrap_or_default(),
                 gpu: Some(fact("gpu")).filter(|gpu| !gpu.is_null()),
                 disk_free: status.disk_free,
@@ -183,7 +188,12 @@ fn text<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option<&Lo
             let release = report
                 .release
                 .map_or_else(|| "none".to_owned(), |number| format!("{number} (commit {})", status.commit));
-            lines.push(format!("release   {release}{}", if status.half_done { "; A SWITCH WAS CUT OFF" } else { "" }));
+            let cut_off = match (status.half_done, status.models_cut_off) {
+                (true, _) => "; A SWITCH WAS CUT OFF",
+                (false, true) => "; A CHANGE OF MODELS WAS CUT OFF",
+                (false, false) => "",
+            };
+            lines.push(format!("release   {release}{cut_off}"));
             lines.extend(status.containers.iter().map(container));
             lines.push(format!("ready     {}", ready(status)));
             lines.push(format!(

@@ -41,12 +41,51 @@ pub fn new_key() -> Result<Secret, Failure> {
     Ok(Secret::new(Zeroizing::new(hex(bytes.as_slice()))))
 }
 
-/// Returns the key file's line for a key: its name, its digest, and whether requests may carry the key in their path.
+/// One thing that a key may do, by its name in the key file. The gateway has the same names (`access/scopes.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyScope {
+    /// Reads notes
+    Extract,
+    /// Reads the metrics and the verbose health
+    Metrics,
+    /// Reads what the key itself has used
+    Usage,
+    /// Reads what all keys have used
+    Admin,
+}
+
+impl KeyScope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Extract, Self::Metrics, Self::Usage, Self::Admin];
+
+    /// Returns its name in the key file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Extract => "extract",
+            Self::Metrics => "metrics",
+            Self::Usage => "usage",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The scopes of a key whose line names none.
+const DEFAULT_SCOPES: &str = "extract,metrics";
+
+/// Returns the key file's line for a key: its name, its digest, whether requests may carry the key in their path, and its
+/// scopes. Without scopes the line names none, and the key has the gateway's default: `extract` and `metrics`.
 #[must_use]
-pub fn line_of(name: &str, key: &Secret, in_path: bool) -> String {
+pub fn line_of(name: &str, key: &Secret, in_path: bool, scopes: &[KeyScope]) -> String {
     let digest = hex(&Sha256::digest(key.expose().as_bytes()));
     // Logs of other systems contain the path, so a key in the path can leak. It therefore gets a low rate limit.
-    format!("{name} {digest}{}", if in_path { " path rate=10/s" } else { "" })
+    let mut line = format!("{name} {digest}{}", if in_path { " path rate=10/s" } else { "" });
+    let names: Vec<&str> =
+        KeyScope::ALL.into_iter().filter(|scope| scopes.contains(scope)).map(KeyScope::name).collect();
+    if !names.is_empty() {
+        line += &format!(" scopes={}", names.join(","));
+    }
+    line
 }
 
 /// A key of the key file, without its digest.
@@ -58,6 +97,27 @@ pub struct KnownKey {
     pub fingerprint: String,
     /// The words after the digest, such as `path` or `rate=10/s`.
     pub words: Vec<String>,
+}
+
+impl KnownKey {
+    /// Returns what the key may do, with commas between.
+    #[must_use]
+    pub fn scopes(&self) -> &str {
+        let named = self.words.iter().find_map(|word| match word.as_str() {
+            // The short form of scopes=metrics.
+            "metrics" => Some("metrics"),
+            word => word.strip_prefix("scopes="),
+        });
+        named.unwrap_or(DEFAULT_SCOPES)
+    }
+
+    /// Returns the words that say nothing about scopes, with spaces between.
+    #[must_use]
+    pub fn limits(&self) -> String {
+        let others =
+            self.words.iter().map(String::as_str).filter(|word| *word != "metrics" && !word.starts_with("scopes="));
+        others.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// Returns the text of the key file; empty if there is no file.
@@ -154,15 +214,21 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use zeroize::Zeroizing;
 
-    use super::{add_line, changed, has_keys, known, line_of, new_key};
+    use super::{KeyScope, add_line, changed, has_keys, known, line_of, new_key};
     use crate::secret::Secret;
 
     #[test]
     fn a_line_has_the_digest_of_the_key_and_not_the_key() {
         let key = Secret::new(Zeroizing::new("abc".to_owned()));
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(line_of("vercel", &key, false), format!("vercel {digest}"));
-        assert_eq!(line_of("vercel", &key, true), format!("vercel {digest} path rate=10/s"));
+        for (in_path, scopes, words) in [
+            (false, &[][..], ""),
+            (true, &[], " path rate=10/s"),
+            (false, &[KeyScope::Usage, KeyScope::Extract, KeyScope::Usage], " scopes=extract,usage"),
+            (true, &[KeyScope::Extract], " path rate=10/s scopes=extract"),
+        ] {
+            assert_eq!(line_of("vercel", &key, in_path, scopes), format!("vercel {digest}{words}"));
+        }
     }
 
     #[test]
@@ -182,6 +248,19 @@ mod tests {
         }
         let names: Vec<String> = known(text).into_iter().map(|key| key.name).collect();
         assert_eq!(names, ["vercel", "ada", "adam"]);
+    }
+
+    #[test]
+    fn a_key_says_its_scopes_and_its_limits() {
+        for (words, scopes, limits) in [
+            ("", "extract,metrics", ""),
+            ("metrics", "metrics", ""),
+            ("path rate=10/s scopes=extract,usage", "extract,usage", "path rate=10/s"),
+            ("scopes=admin budget=5000/month", "admin", "budget=5000/month"),
+        ] {
+            let key = known(&format!("ada 00 {words}")).remove(0);
+            assert_eq!((key.scopes(), key.limits().as_str()), (scopes, limits), "{words}");
+        }
     }
 
     #[test]

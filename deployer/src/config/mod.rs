@@ -28,7 +28,7 @@ pub use attestation::{Attestation, Trust};
 pub use autostop::AutostopLimits;
 pub use file::File;
 pub use names::own_parameters;
-pub use operator::{commit, dumb_terminal, no_color, operator, wall_clock};
+pub use operator::{commit, dumb_terminal, gateway_variables, no_color, operator, wall_clock};
 pub use payload::{ConfigHash, DeployPayload};
 pub use reference::ValueOrReference;
 pub use resolve::resolve;

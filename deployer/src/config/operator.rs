@@ -1,7 +1,7 @@
 //! The operator, the machine and the commit, for locks, the ledger and the audit; also the terminal's colours and
 //! the wall clock.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{env, ffi::OsString, fs, path::Path, process::Command};
 
 use crate::script::WallClock;
 
@@ -26,6 +26,16 @@ pub fn no_color() -> bool {
 #[must_use]
 pub fn dumb_terminal() -> bool {
     env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb")
+}
+
+/// Returns the names of the variables in the environment from which the program `gateway` would take settings.
+#[must_use]
+pub fn gateway_variables() -> Vec<OsString> {
+    env::vars_os().map(|(name, _)| name).filter(|name| is_gateway_setting(&name.to_string_lossy())).collect()
+}
+
+fn is_gateway_setting(name: &str) -> bool {
+    name.starts_with("GATEWAY_") || matches!(name, "VLLM_BASE_URL" | "CORS_ORIGINS")
 }
 
 /// Returns the commit of the repository, with `-dirty` if tracked files differ from it; `unknown` without git.
@@ -58,5 +68,25 @@ pub fn wall_clock(time_zone: &str) -> Option<WallClock> {
             Some(WallClock { weekday: usize::from(day - 1), minutes: hours * 60 + minutes })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_gateway_setting;
+
+    #[test]
+    fn settings_of_the_gateway_are_known_by_their_names() {
+        for (name, expected) in [
+            ("GATEWAY_LISTEN", true),
+            ("GATEWAY_LIMITS__BODY_BYTES", true),
+            ("VLLM_BASE_URL", true),
+            ("CORS_ORIGINS", true),
+            ("PATH", false),
+            ("RUST_LOG", false),
+            ("HTTPS_PROXY", false),
+        ] {
+            assert_eq!(is_gateway_setting(name), expected, "{name}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     ConfigFile, Settings, adapters,
     file::{Gateway, Model},
     gateway_file,
+    keys::KeyScope,
     names::{GATEWAY_NAMES, ROUTE},
     settings::Revisions,
 };
@@ -155,7 +156,8 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
     let invalid_line = |line: usize| {
         Failure::usage(
             format!(
-                "{}: line {line} does not read `name sha256-hex`, with path, metrics, rate= and at_once= behind it",
+                "{}: line {line} does not read `name sha256-hex`, with scopes=, rate=, at_once=, budget=, \
+                 token_budget=, path and metrics behind it",
                 path.display()
             ),
             "gateway hash-key makes such a line; the key itself must not stand there.",
@@ -169,7 +171,12 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
         }
         let mut words = line.split_ascii_whitespace();
         let (name, digest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if !is_key_name(name) || !is_digest(digest) || !words.all(is_limit) {
+        let says_scopes = |word: &&str| *word == "metrics" || word.starts_with("scopes=");
+        if !is_key_name(name)
+            || !is_digest(digest)
+            || words.clone().filter(says_scopes).count() > 1
+            || !words.all(is_term)
+        {
             return Err(invalid_line(number));
         }
         // The error does not quote the name, which may be a key.
@@ -208,10 +215,14 @@ fn is_digest(digest: &str) -> bool {
 }
 
 /// Returns whether a word may follow the digest. Only the gateway checks the exact form of a rate.
-fn is_limit(word: &str) -> bool {
+fn is_term(word: &str) -> bool {
     let number = |text: &str| text.bytes().next().is_some_and(|first| first.is_ascii_digit());
     match word.split_once('=') {
         None => matches!(word, "path" | "metrics"),
+        Some(("scopes", names)) => {
+            names.split(',').all(|name| KeyScope::ALL.into_iter().any(|scope| scope.name() == name))
+        }
+        Some(("budget" | "token_budget", value)) => number(value) && value.ends_with("/month"),
         Some((name, value)) => matches!(name, "rate" | "at_once") && number(value),
     }
 }
@@ -340,6 +351,11 @@ mod tests {
             (format!("a/b {digest}\n"), Some("line 1 does not read")),
             (format!("a {digest} paht\n"), Some("line 1 does not read")),
             (format!("a {digest} rate=fast\n"), Some("line 1 does not read")),
+            (format!("a {digest} scopes=extract,usage budget=5000/month token_budget=9/month at_once=4\n"), None),
+            (format!("a {digest} scopes=extract,all\n"), Some("line 1 does not read")),
+            (format!("a {digest} scopes=\n"), Some("line 1 does not read")),
+            (format!("a {digest} metrics scopes=admin\n"), Some("line 1 does not read")),
+            (format!("a {digest} budget=5000\n"), Some("line 1 does not read")),
         ] {
             match (checked_keys(text.clone().into_bytes(), Path::new("keys.txt")), invalid_line) {
                 (Ok(same), None) => assert_eq!(same, text.into_bytes()),

@@ -62,7 +62,7 @@ pub struct CurrentRelease {
     pub healthy: bool,
     /// Whether the model server's container runs and is healthy.
     pub model_healthy: bool,
-    /// Whether a switch was cut off.
+    /// Whether a switch, or a change of models, was cut off.
     pub half_done: bool,
 }
 
@@ -255,7 +255,8 @@ fn gateway_part(wanted: &DesiredState, serving: &CurrentRelease, running: bool) 
         {
             ServiceChange::Again
         }
-        None if !serving.healthy => ServiceChange::Again,
+        // What was cut off is repaired with a gateway that starts anew.
+        None if !serving.healthy || serving.half_done => ServiceChange::Again,
         None => ServiceChange::Unchanged,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Diagnostic, ImageWanted, Schedule};
+use super::{Diagnostic, ImageWanted, Models, Schedule};
 
 /// A service of the compose file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,95 +206,6 @@ pub struct KeyChange {
     pub before: String,
     /// The configuration hash after the change; empty if it cannot be known.
     pub config_hash: String,
-}
-
-/// What answers for the public name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// What the release's own settings say.
-    Configured,
-    /// The rules engine: no model is asked.
-    Rules,
-    /// Models with their shares, as words `NAME@REV8=PERCENT` that sum to 100.
-    Models(String),
-}
-
-impl Route {
-    /// Parses what the host reported. Any other text counts as models that the host does not serve.
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        match text {
-            "configured" => Self::Configured,
-            "rules" => Self::Rules,
-            words => Self::Models(words.to_owned()),
-        }
-    }
-
-    /// Returns the form that the host reads.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Configured => "configured",
-            Self::Rules => "rules",
-            Self::Models(words) => words,
-        }
-    }
-}
-
-/// For the operator: a model that answers alone stands without its share.
-impl fmt::Display for Route {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configured => out.write_str("what the configuration says"),
-            Self::Rules => out.write_str("the rules"),
-            Self::Models(words) => out.write_str(&words.replace("=100", "")),
-        }
-    }
-}
-
-/// An action on the models that answer for the public name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Models {
-    /// List what is served and what answers. Changes nothing.
-    List,
-    /// Let others answer.
-    Change(ModelChange),
-}
-
-/// How a change of models came about, for the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModelChangeKind {
-    /// `model use`.
-    Use,
-    /// `model rules`.
-    Rules,
-    /// `model rollback`.
-    Rollback,
-}
-
-impl ModelChangeKind {
-    /// Returns its name on the host.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Use => "use",
-            Self::Rules => "rules",
-            Self::Rollback => "rollback",
-        }
-    }
-}
-
-/// A change of the models that answer for the public name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelChange {
-    /// How it came about.
-    pub kind: ModelChangeKind,
-    /// What answers afterwards.
-    pub route: Route,
-    /// What answered when the change was planned.
-    pub before: Route,
-    /// The scores that speak for it: `NAME=F1 NAME=F1 difference=D low=L high=H notes=N`; empty without an evaluation.
-    pub scores: String,
 }
 
 /// An action that the host runs.

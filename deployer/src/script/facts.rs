@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Autostop, Schedule,
+    Autostop, ModelsFound, Schedule,
     report::{Holder, HostReport},
 };
 
@@ -72,6 +72,8 @@ pub struct Status {
     pub ended: Vec<String>,
     /// Whether a switch was cut off; the next `up` or `rollback` repairs it.
     pub half_done: bool,
+    /// Whether a change of models runs or was cut off; the next `up` returns to what answered before.
+    pub models_cut_off: bool,
     /// Whether the model of the current release is in the cache.
     pub model_cached: bool,
     /// The idle stop.
@@ -194,78 +196,6 @@ pub struct KeysFound {
     pub lines: Vec<String>,
     /// The name of a key whose change was cut off; empty if there is none.
     pub changing: String,
-}
-
-/// The facts of `Models`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct ModelsFound {
-    /// What answers in the current release: `configured`, `rules`, or words NAME=PERCENT.
-    pub route: String,
-    /// What was chosen last. It differs from `route` if the current release lacks a chosen model.
-    pub chosen: String,
-    /// The models of that route, as words NAME=PERCENT; empty if the public name is itself the name of a model.
-    pub words: String,
-    /// What `model rollback` returns to; empty if there is nothing.
-    pub former: String,
-    /// What a change that was cut off was to; empty if there is none.
-    pub changing: String,
-    /// The public name.
-    pub served_name: String,
-    /// Whether the release's settings have the line with the weights.
-    pub movable: bool,
-    /// `NAME SOURCE yes/no/unknown`, one for each adapter of the release: whether the model server lists it.
-    pub adapters: Vec<String>,
-    /// The last lines of the record, oldest first.
-    pub history: Vec<String>,
-}
-
-/// A line of the record of models.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ModelsEntry {
-    /// When it was written, in seconds since 1970.
-    pub at: u64,
-    /// `use`, `rules`, `rollback`, or `release`: a rollback to a release that lacks the chosen model.
-    pub action: String,
-    /// What has answered since.
-    pub route: String,
-    /// What answered before.
-    pub from: String,
-    /// The scores that spoke for it; empty without an evaluation.
-    pub scores: String,
-    /// The operator.
-    pub operator: String,
-}
-
-impl ModelsFound {
-    /// Returns the record, oldest first, without lines that cannot be read.
-    #[must_use]
-    pub fn entries(&self) -> Vec<ModelsEntry> {
-        self.history.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    }
-
-    /// Returns the names of the adapters, each with its source and whether the model server lists it (`None`: it did not
-    /// answer).
-    #[must_use]
-    pub fn adapters(&self) -> Vec<(&str, &str, Option<bool>)> {
-        let parse = |line: &'_ String| -> Option<(usize, usize)> {
-            let first = line.find(' ')?;
-            Some((first, line.rfind(' ').filter(|last| *last > first)?))
-        };
-        self.adapters
-            .iter()
-            .filter_map(|line| {
-                let (first, last) = parse(line)?;
-                let served = match line.get(last + 1..)? {
-                    "yes" => Some(true),
-                    "no" => Some(false),
-                    _ => None,
-                };
-                Some((line.get(..first)?, line.get(first + 1..last)?, served))
-            })
-            .collect()
-    }
 }
 
 /// The facts of `Prune`: what takes disk space on the host and no kept release needs.

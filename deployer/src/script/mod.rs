@@ -15,6 +15,7 @@ mod assemble;
 mod diagnostic;
 pub mod facts;
 mod image;
+mod models;
 mod report;
 mod run_id;
 mod schedule;
@@ -22,11 +23,12 @@ mod word;
 
 pub use action::{
     Action, Autostop, ComposeEnv, Deploy, DiskNeed, ExpectedRelease, HostFile, HostSettings, KeyChange, Keys,
-    ModelChange, ModelChangeKind, Models, PayloadError, READY_WAIT_SECONDS, Route, Service,
+    PayloadError, READY_WAIT_SECONDS, Service,
 };
 pub use diagnostic::Diagnostic;
 pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
+pub use models::{ModelChange, ModelChangeKind, Models, ModelsEntry, ModelsFound, Route};
 pub use report::{ActionOutcome, Holder, HostReport, MARKER, RunningImages, Step, parse_report};
 pub use run_id::RunId;
 pub use schedule::{Schedule, ScheduleError, WallClock};

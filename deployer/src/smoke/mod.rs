@@ -80,9 +80,14 @@ impl Url {
     /// Returns whether requests cross a network unencrypted, so that notes and keys can be read on the way.
     #[must_use]
     pub fn in_the_clear(&self) -> bool {
-        let host = self.0.strip_prefix("http://");
-        let loopback = |host: &str| ["127.", "localhost", "[::1]"].iter().any(|prefix| host.starts_with(prefix));
-        host.is_some_and(|host| !loopback(host))
+        let Some(authority) = self.0.strip_prefix("http://") else { return false };
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        // A name that only begins like an address of this machine is another machine's.
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        !(host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback()))
     }
 }
 
@@ -126,6 +131,13 @@ mod tests {
             ("http://203.0.113.7:8080", true),
             ("https://notes.example.org", false),
             ("http://127.0.0.1:8080", false),
+            ("http://127.0.0.1", false),
+            ("http://localhost:8080", false),
+            ("http://[::1]:8080", false),
+            ("http://[::1]", false),
+            ("http://localhost.example.org", true),
+            ("http://127.0.0.1.example.org:8080", true),
+            ("http://127.example.org", true),
             ("http://[2001:db8::1]:8080", true),
         ] {
             assert_eq!(Url::parse(text).unwrap().in_the_clear(), unencrypted, "{text}");

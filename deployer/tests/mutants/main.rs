@@ -28,6 +28,8 @@ mod long_steps;
 mod looks;
 #[path = "../scripts/models.rs"]
 mod models;
+#[path = "../scripts/models_cut_off.rs"]
+mod models_cut_off;
 #[path = "../scripts/power.rs"]
 mod power;
 #[path = "../scripts/prune.rs"]

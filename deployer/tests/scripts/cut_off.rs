@@ -134,7 +134,7 @@ fn what_a_cut_off_rollback_left_is_left() {
     for (g, serves) in [(3, 3), (9, 1)] {
         let host = rolling_back();
         assert_eq!(host.run(&deploy(g, 1)).report().release, Some(serves));
-        assert_eq!(host.root("releases/2/state"), "left", "{g}");
+        assert_eq!(host.root("releases/2/state"), "reverted", "{g}");
         assert_eq!(host.root(&format!("releases/{serves}/state")), "good");
         let ledger = host.run(&act(&Action::Releases)).report().releases();
         assert!(ledger.iter().all(|entry| entry.outcome == "good"), "what was not tried has no verdict: {ledger:?}");

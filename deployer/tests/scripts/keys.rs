@@ -127,6 +127,20 @@ fn a_gateway_that_says_nothing_is_started_again() {
 }
 
 #[test]
+fn a_key_comes_with_its_scopes() {
+    let host = two();
+    let scoped = format!("{} scopes=extract,usage", line("ada", 7));
+    assert_eq!(host.run(&change(&host, "ada", Some(scoped.clone()))).code, Some(0));
+    assert!(heeded(&host).ends_with(&format!("{scoped}\n")), "{}", heeded(&host));
+    assert!(found(&host).lines.iter().any(|line| line.starts_with("ada ") && line.ends_with(" scopes=extract,usage")));
+    // The names of the host and of the gateway.
+    let gateway = include_str!("../../../gateway/src/access/scopes.rs");
+    for name in ["extract", "metrics", "usage", "admin"] {
+        assert!(gateway.contains(&format!("=> \"{name}\"")), "{name}");
+    }
+}
+
+#[test]
 fn the_last_key_another_plan_and_odd_lines_are_refused() {
     let host = two();
     let before = found(&host).sha256;
@@ -140,6 +154,8 @@ fn the_last_key_another_plan_and_odd_lines_are_refused() {
         ("ada", Some(line("eve", 7)), &before, "The line is of another key than ada"),
         ("ada", Some("ada 00ff".to_owned()), &before, "KEY_LINE does not have the shape"),
         ("ada", Some(format!("{} $(id)", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
+        ("ada", Some(format!("{} scopes=all", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
+        ("ada", Some(format!("{} scopes=", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
         ("a b", None, &before, "KEY_NAME does not have the shape"),
         ("x\\n|| system(\"id\")", None, &before, "KEY_NAME does not have the shape"),
     ] {

@@ -16,6 +16,7 @@ mod keys;
 mod long_steps;
 mod looks;
 mod models;
+mod models_cut_off;
 mod power;
 mod prune;
 mod rollbacks;

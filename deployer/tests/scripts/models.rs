@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt};
 
 use deployer::script::{
-    Action, ActionOutcome, ComposeEnv, Deploy, HostFile, ModelChange, ModelChangeKind, Models, Route, Script,
-    facts::ModelsFound,
+    Action, ActionOutcome, ComposeEnv, Deploy, HostFile, ModelChange, ModelChangeKind, Models, ModelsFound, Route,
+    Script,
 };
 
 use crate::{
@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-const OLD: &str = "medical-ie@0123abcd";
-const NEW: &str = "medical-ie@89ef4567";
+pub(crate) const OLD: &str = "medical-ie@0123abcd";
+pub(crate) const NEW: &str = "medical-ie@89ef4567";
 
 /// A deploy of gateway image `g` that serves these adapters, of which the first answers.
-fn with_adapters(g: u8, names: &[&str]) -> Deploy {
+pub(crate) fn with_adapters(g: u8, names: &[&str]) -> Deploy {
     let mut wanted = deploy_with(&gateway(g), &vllm(1), &format!("adapters {}", names.len()));
     let mut env: BTreeMap<_, _> = wanted.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let words = names.iter().map(|name| format!("{name}=owner/adapter@{}", name[name.len() - 8..].repeat(5)));
@@ -35,7 +35,7 @@ fn with_adapters(g: u8, names: &[&str]) -> Deploy {
 }
 
 /// Release 1 serves both adapters.
-fn two() -> Host {
+pub(crate) fn two() -> Host {
     let host = Host::new();
     host.push(&[&gateway(1), &vllm(1), &gateway(2), &vllm(2)]);
     let ran = host.run(&of(with_adapters(1, &[OLD, NEW])));
@@ -43,12 +43,12 @@ fn two() -> Host {
     host
 }
 
-fn found(host: &Host) -> ModelsFound {
+pub(crate) fn found(host: &Host) -> ModelsFound {
     let ran = host.run(&act(&Action::Models(Models::List)));
     ran.report().models().unwrap_or_else(|| panic!("{ran:?}"))
 }
 
-fn script(host: &Host, kind: ModelChangeKind, route: &str) -> Script {
+pub(crate) fn script(host: &Host, kind: ModelChangeKind, route: &str) -> Script {
     let before = Route::of(&found(host).chosen);
     change(kind, route, before)
 }
@@ -58,20 +58,20 @@ fn change(kind: ModelChangeKind, route: &str, before: Route) -> Script {
     act(&Action::Models(Models::Change(ModelChange { kind, route: Route::of(route), before, scores })))
 }
 
-fn make(host: &Host, kind: ModelChangeKind, route: &str) -> Ran {
+pub(crate) fn make(host: &Host, kind: ModelChangeKind, route: &str) -> Ran {
     host.run(&script(host, kind, route))
 }
 
-fn whole(name: &str) -> String {
+pub(crate) fn whole(name: &str) -> String {
     format!("{name}=100")
 }
 
 /// The models line that the gateway answers by.
-fn heeded(host: &Host) -> String {
+pub(crate) fn heeded(host: &Host) -> String {
     host.get("containers/gateway/models")
 }
 
-fn line(words: &[&str]) -> String {
+pub(crate) fn line(words: &[&str]) -> String {
     format!(
         "models = [{}] # deployer model use",
         words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")

@@ -48,7 +48,7 @@ fn what_was_rolled_back_from_is_no_way_back() {
     }
     // 3 and 2 were good to the checks, and not to the operator.
     assert_eq!(back(&host, Some(1)).report().release, Some(1));
-    assert_eq!((&*host.root("releases/2/state"), &*host.root("releases/3/state")), ("left", "left"));
+    assert_eq!((&*host.root("releases/2/state"), &*host.root("releases/3/state")), ("reverted", "reverted"));
     host.push(&[&gateway(4)]);
     assert_eq!(host.run(&deploy(4, 1)).report().release, Some(4));
     assert!(host.get("images").contains(&gateway(1)), "the image of the way back is kept");

@@ -51,6 +51,12 @@ pub const MUTANTS: &[Mutant] = &[
         "keys::the_last_key_another_plan_and_odd_lines_are_refused",
     ),
     mutant(
+        "any scope",
+        "scopes=(extract|metrics|usage|admin)(,(extract|metrics|usage|admin)){0,3}",
+        "scopes=[a-z,]{1,99}",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant(
         "revoked here alone",
         "if [[ $KEYS == revoke ]]; then edit_others; fi",
         "",
@@ -127,6 +133,60 @@ pub const MUTANTS: &[Mutant] = &[
         "if [[ $phase == models ]]; then models_back \"$status\"; fi",
         "if [[ $phase == models ]]; then phase=before; fi",
         "models::one_that_is_ended_returns_and_one_that_is_killed_is_known_and_completed",
+    ),
+    mutant(
+        "a gateway with other models than its file says goes on",
+        "if [[ -e $models_changing ]] || ! keeps_model",
+        "if ! keeps_model",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a deploy finds nothing to do about a change of models that was cut off",
+        "[[ $RESTART_VLLM == no && ! -e $models_changing &&",
+        "[[ $RESTART_VLLM == no &&",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a rollback finds nothing to do about a change of models that was cut off",
+        "[[ -z $cut && ! -e $models_changing && $target",
+        "[[ -z $cut && $target",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a change of models that was cut off is known for ever",
+        "rm -f \"$root/switching\" \"$models_changing\"\n  phase=recorded",
+        "rm -f \"$root/switching\"\n  phase=recorded",
+        "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
+    ),
+    mutant(
+        "a change of models that was cut off is known after the way back",
+        "rm -f \"$root/switching\" \"$models_changing\"\n  if",
+        "rm -f \"$root/switching\"\n  if",
+        "models_cut_off::the_way_back_of_a_deploy_repairs_it_too",
+    ),
+    mutant(
+        "a change of models that was cut off is forgotten before anything is verified",
+        "  serve \"$to\" \"$from\"\n  verify \"$to\"\n",
+        "  serve \"$to\" \"$from\"\n  rm -f \"$models_changing\"\n  verify \"$to\"\n",
+        "models_cut_off::it_is_known_until_something_was_verified",
+    ),
+    mutant(
+        "a gateway that refuses is thought to have the old models",
+        "if [[ -n $kept_models && -z $was_changing ]]",
+        "if [[ -n $kept_models ]]",
+        "models_cut_off::a_refused_change_after_a_killed_one_makes_the_gateway_read_what_answered_before",
+    ),
+    mutant(
+        "a refusal is remembered when the old models are read",
+        "    kept_models=''\n    if ! put_route",
+        "    if ! put_route",
+        "models_cut_off::a_refused_change_after_a_killed_one_makes_the_gateway_read_what_answered_before",
+    ),
+    mutant(
+        "keys move notes to another model without a word",
+        "  if [[ -e $models_changing ]]; then\n    warnings+=(",
+        "  if false; then\n    warnings+=(",
+        "models_cut_off::keys_that_are_read_again_say_that_models_are_too",
     ),
     mutant(
         "a deploy takes away what answers",
@@ -387,14 +447,14 @@ pub const MUTANTS: &[Mutant] = &[
         BAD_IMAGE,
     ),
     mutant(
-        "back to what was left",
-        "if ((number > $1)) && [[ $(state_of \"$number\") == good ]]; then printf left",
-        "if false; then printf left",
+        "back to what was reverted",
+        "if ((number > $1)) && [[ $(state_of \"$number\") == good ]]; then printf reverted",
+        "if false; then printf reverted",
         "rollbacks::what_was_rolled_back_from_is_no_way_back",
     ),
     mutant(
         "good only once",
-        "if [[ $state == good || $(state_of \"$n\") != @(good|left) ]]; then printf",
+        "if [[ $state == good || $(state_of \"$n\") != @(good|reverted) ]]; then printf",
         "if true; then printf",
         "rollbacks::a_release_that_was_good_stays_so_when_it_fails_once",
     ),
@@ -436,15 +496,15 @@ pub const MUTANTS: &[Mutant] = &[
         "failures::a_failed_release_is_never_gone_back_to",
     ),
     mutant(
-        "a switch leaves no note",
+        "a switch leaves no marker",
         "printf '%s %s %s\\n' \"${from:-none}\" \"$to\" \"$ACTION\" | replace \"$root/switching\"",
         ":",
         "cut_off::a_rollback_and_an_unlock_see_what_was_cut_off",
     ),
     mutant(
-        "the note stays",
-        "  rm -f \"$root/switching\"\n  phase=recorded",
-        "  phase=recorded",
+        "the marker stays",
+        "  rm -f \"$root/switching\" \"$models_changing\"\n  phase=recorded",
+        "  rm -f \"$models_changing\"\n  phase=recorded",
         "deploys::a_first_deploy_serves_what_was_asked_for",
     ),
     mutant(
@@ -498,7 +558,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a cut-off rollback leaves nothing",
-        "elif [[ -n $resumed ]]; then leave \"$resumed\"; fi",
+        "elif [[ -n $resumed ]]; then mark_reverted \"$resumed\"; fi",
         "fi",
         "cut_off::what_a_cut_off_rollback_left_is_left",
     ),
@@ -632,7 +692,7 @@ pub const MUTANTS: &[Mutant] = &[
         "values::files_that_are_read_again_are_no_code",
     ),
     mutant(
-        "a note is arithmetic",
+        "a marker is arithmetic",
         "if ! is_number \"$to\" || [[ $from != none ]] && ! is_number \"$from\"; then",
         "if false; then",
         "values::files_that_are_read_again_are_no_code",
@@ -640,8 +700,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("a name is a pattern", "$(literal \"$1\")", "$1", "values::a_served_name_is_no_pattern"),
     mutant(
         "a switch cuts work off",
-        "if ! keeps_model \"$2\" \"$1\"; then drain \"$1\"; fi",
-        "",
+        "if [[ -e $models_changing ]] || ! keeps_model \"$1\" \"$2\"; then drain \"$1\"; fi",
+        "if [[ -e $models_changing ]]; then drain \"$1\"; fi",
         "switches::running_work_ends_before_the_model_server_goes",
     ),
     mutant(

@@ -45,6 +45,32 @@ fn a_key_is_added_and_revoked_while_the_service_serves() {
 }
 
 #[test]
+fn a_key_has_the_scopes_that_it_is_given() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let before = file(&ada);
+    for (scopes, more, words) in [
+        ("extract,all", &["--header-only"][..], "'all'"),
+        ("", &["--header-only"], "possible values: extract, metrics, usage, admin"),
+        ("usage,admin", &[], "cannot have the scope admin; nothing was changed"),
+    ] {
+        let ran = ada.run(&[&["keys", "add", "eve", "--yes", "--scopes", scopes][..], more].concat());
+        assert!(ran.code == Some(2) && ran.err.contains(words), "{scopes}: {ran}");
+        assert_eq!((file(&ada), emulator.host.root("releases/1/keys.txt")), (before.clone(), before.clone()));
+    }
+    let added = ada.run(&["keys", "add", "eve", "--scopes", "usage,extract", "--header-only", "--yes"]);
+    added.ended(0, &["scopes   extract,usage", "The key eve opens the service"]);
+    assert!(file(&ada).ends_with(" scopes=extract,usage\n"), "{}", file(&ada));
+    assert_eq!(emulator.host.get("containers/gateway/keys"), file(&ada));
+    let listed = ada.run(&["keys", "list"]);
+    assert!(listed.out.contains("header           extract,metrics  file and host"), "{listed}");
+    assert!(listed.out.contains("header           extract,usage    file and host"), "{listed}");
+    let listed = ada.run(&["keys", "list", "--format", "json"]).json();
+    assert_eq!(listed["keys"][1]["scopes"], serde_json::json!(["extract", "usage"]), "{listed}");
+    ada.run(&["plan"]).ended(0, &["Nothing to do."]);
+}
+
+#[test]
 fn a_file_that_differs_from_the_host_is_said_and_stays_so() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");

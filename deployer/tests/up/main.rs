@@ -16,12 +16,16 @@ mod json;
 mod keys;
 mod laptop;
 mod model;
+mod model_eval;
 mod monitor;
 mod ordinary;
 mod port_forward;
 mod prune;
 mod words;
 
+#[path = "../commands/http.rs"]
+#[expect(dead_code, reason = "another suite uses more of it")]
+mod http;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -9,8 +9,8 @@ use crate::{
     support::emulator::{Emulator, until},
 };
 
-const OLD: &str = "medical-ie@0123abcd";
-const NEW: &str = "medical-ie@89ef4567";
+pub(crate) const OLD: &str = "medical-ie@0123abcd";
+pub(crate) const NEW: &str = "medical-ie@89ef4567";
 
 fn adapters(revisions: &[&str]) -> String {
     let adapter = |revision: &&str| {

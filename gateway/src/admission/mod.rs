@@ -181,7 +181,7 @@ impl Admission {
                 return Ok(self.lease(counted, Some(Instant::now())));
             }
             // A call that would wait beyond its deadline is refused at once.
-            let wait = state.wait(state.queue.ahead(priority), self.slots(&state, capacity));
+            let wait = self.wait(&state, state.queue.ahead(priority), Some(tokens), capacity);
             let too_late = state.mean.is_some() && wait > deadline.left();
             let waiter = Waiter { sender, tokens };
             let placed = if too_late { Placement::Full } else { state.queue.push(priority, waiter, self.queue_limit) };
@@ -261,7 +261,7 @@ impl Admission {
     pub fn retry_after(&self) -> Duration {
         let capacity = self.token_capacity();
         let state = self.state();
-        let wait = state.wait(state.queue.len() + 1, self.slots(&state, capacity));
+        let wait = self.wait(&state, state.queue.len() + 1, None, capacity);
         drop(state);
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Duration::from_secs(seconds).clamp(SHORTEST_WAIT, LONGEST_WAIT)
@@ -275,10 +275,32 @@ impl Admission {
         self.capacity.as_ref().and_then(|capacity| capacity.tokens())
     }
 
-    /// Returns how many calls run at once when calls wait: fewer than there are slots if they wait for tokens.
-    fn slots(&self, state: &State, capacity: Option<u64>) -> usize {
-        let running = self.in_flight_limit - state.free;
-        if capacity.is_some() && running > 0 { running } else { self.in_flight_limit }
+    /// Returns the expected time until `turns` calls have got a slot. `tokens` are those of the call that asks, if there is
+    /// one.
+    fn wait(&self, state: &State, turns: usize, tokens: Option<u64>, capacity: Option<u64>) -> Duration {
+        let Some(mean) = state.mean else { return UNKNOWN_WAIT };
+        let slots = self.slots_of_waiters(state, tokens, capacity);
+        // Long calls that run now make room for several short ones only when they end, and a long call that waits needs the
+        // room of several short ones.
+        let running = if capacity.is_some() { self.in_flight_limit - state.free } else { slots };
+        let share = |turns: usize, slots: usize| {
+            mean.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX))
+                / u32::try_from(slots.max(1)).unwrap_or(u32::MAX)
+        };
+        share(1, running.min(slots)) + share(turns.saturating_sub(1), slots)
+    }
+
+    /// Returns how many of the calls that wait will run at once: as many as there are slots, or fewer if their tokens do not
+    /// fit. What runs now says nothing about it: one long call may fill a capacity that has room for many short ones.
+    fn slots_of_waiters(&self, state: &State, tokens: Option<u64>, capacity: Option<u64>) -> usize {
+        let Some(capacity) = capacity else { return self.in_flight_limit };
+        let (mut calls, mut sum) = (0_u64, 0_u64);
+        for tokens in state.queue.iter().map(|waiter| waiter.tokens).chain(tokens) {
+            calls += 1;
+            sum = sum.saturating_add(tokens.min(capacity));
+        }
+        let fit = capacity.saturating_mul(calls).checked_div(sum).unwrap_or(u64::MAX);
+        usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, self.in_flight_limit.max(1))
     }
 
     /// Gives free slots to the calls whose turn it is, as long as there is room for their tokens.
@@ -336,13 +358,6 @@ impl State {
     fn update_mean(&mut self, time: Duration) {
         let mean = self.mean.map_or(time, |mean| mean.mul_f64(1.0 - MEAN_WEIGHT) + time.mul_f64(MEAN_WEIGHT));
         self.mean = Some(mean);
-    }
-
-    /// Returns the expected time until `turns` slots have become free.
-    fn wait(&self, turns: usize, slots: usize) -> Duration {
-        let Some(mean) = self.mean else { return UNKNOWN_WAIT };
-        let before = u32::try_from(turns).unwrap_or(u32::MAX);
-        mean.saturating_mul(before) / u32::try_from(slots).unwrap_or(u32::MAX)
     }
 }
 

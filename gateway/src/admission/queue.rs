@@ -61,6 +61,12 @@ impl<T> Queue<T> {
         self.single.waiting + self.bulk.waiting
     }
 
+    /// Returns all waiters, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        let lanes = self.single.by_caller.values().chain(self.bulk.by_caller.values());
+        lanes.flatten().map(|(_, waiter)| waiter)
+    }
+
     /// Returns how many slots are given at most until a new waiter with this priority gets one, its own included.
     /// Callers take turns, so a caller with few waiters does not wait for all those of another.
     pub(super) fn ahead(&self, priority: &QueuePriority) -> usize {

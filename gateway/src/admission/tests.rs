@@ -161,6 +161,42 @@ async fn as_many_calls_run_as_their_tokens_fit() {
     }
 }
 
+/// The wait that a call is told of, in seconds, with 32 slots, room for 3,200 tokens and 10 s a call.
+async fn expected_wait(running: &[u64], waiting: &[u64], tokens: u64) -> f64 {
+    let admission = with_tokens(32, 3_200);
+    let mut leases = Vec::new();
+    for &tokens in running {
+        leases.push(admission.acquire_for(tokens, &anonymous(), Deadline::after(LATE)).await.unwrap());
+    }
+    let _waiting: Vec<_> = waiting.iter().map(|&tokens| call(&admission, tokens, &anonymous())).collect();
+    queued(&admission, waiting.len()).await;
+    let mut state = admission.state();
+    state.mean = Some(Duration::from_secs(10));
+    let turns = state.queue.ahead(&anonymous());
+    admission.wait(&state, turns, Some(tokens), admission.token_capacity()).as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_expected_wait_counts_the_slots_that_the_waiting_calls_will_get() {
+    for (running, waiting, tokens, seconds) in [
+        // One long call fills the GPU: it ends after 10 s, and then 32 short ones run at once.
+        (&[3_200][..], &[][..], 100, 10.0),
+        (&[3_200], &[100; 8], 100, 10.0 + 80.0 / 32.0),
+        (&[1_600; 2], &[100; 8], 100, 5.0 + 80.0 / 32.0),
+        // Behind long calls that wait, fewer run at once: four of 800 tokens.
+        (&[3_200], &[800; 3], 800, 10.0 + 30.0 / 4.0),
+        // As many as there are slots, although their tokens would let more run.
+        (&[100; 32], &[50; 8], 50, 90.0 / 32.0),
+        // A long call needs the room of all short ones.
+        (&[100; 32], &[], 3_200, 10.0),
+        // One that is larger than the capacity runs alone.
+        (&[3_200], &[], 99_999, 10.0),
+    ] {
+        let wait = expected_wait(running, waiting, tokens).await;
+        assert!((wait - seconds).abs() < 0.001, "{running:?} {waiting:?} {tokens}: {wait}, not {seconds}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn short_calls_do_not_overtake_a_long_one_that_waits_for_tokens() {
     let admission = with_tokens(8, 100);

@@ -3,7 +3,7 @@
 
 use super::finding::{Findings, Level};
 use crate::{
-    apply::{document, document::Approval, lock},
+    apply::{lock, ssm_document, ssm_document::ProgramStatus},
     cloud::{Ingress, Instance, InstanceState, StatusChecks, quota_hint},
     config::{ConfigFile, DeployPayload, Settings},
     context::{DeployContext, Ports},
@@ -56,16 +56,16 @@ pub(super) async fn operators_lock<P: Ports>(context: &DeployContext<'_, P>, fin
 pub(super) async fn program<P: Ports>(context: &DeployContext<'_, P>, findings: &mut Findings) {
     let why = "The document runs only the programs that it names: it would refuse every command that needs the host.";
     let name = &context.settings.document;
-    match document::approval(context).await {
-        Approval::Any => {}
-        Approval::Named(count) => {
+    match ssm_document::program_status(context).await {
+        ProgramStatus::Any => {}
+        ProgramStatus::Named(count) => {
             findings.add("document", Level::Ok, format!("{name} names this program, and {} others", count - 1), "", "");
         }
-        Approval::Missing(named) => {
+        ProgramStatus::Missing(named) => {
             let found = format!("{name} names {} programs, and not this deployer's", named.len());
-            findings.add("document", Level::Bad, found, why, document::update_command(context, &named).await);
+            findings.add("document", Level::Bad, found, why, ssm_document::update_command(context, &named).await);
         }
-        Approval::Unread(error) => findings.add(
+        ProgramStatus::Unread(error) => findings.add(
             "document",
             Level::Note,
             format!("{name} could not be read: {error}"),

@@ -107,7 +107,7 @@ pub(super) async fn route(
         console.say("A key that may stand in the path goes behind it, as /t/KEY; it was shown when it was made.");
     } else {
         let key = keys::new_key()?;
-        keys::add_line(&path, &keys::line_of(&args.key, &key, !args.header_key))?;
+        keys::add_line(&path, &keys::line_of(&args.key, &key, !args.header_key, &[]))?;
         console.say(&format!("API keys       {shown}: the digest of a first key, for {}. Commit this file: every up carries it to the box.", args.key));
         let in_path = !args.header_key;
         console.result(&json!({"made_key": {"name": args.key, "key": key.expose(), "in_path": in_path}}));

@@ -2,8 +2,7 @@
 //! service, and `gateway eval` scores the answers. The notes and answers stay on this machine and in the service.
 
 use std::{
-    fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -11,13 +10,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::list;
+use super::{answers::AnswersFolder, list};
 use crate::{
     apply::boot,
     child,
     context::{DeployContext, Ports},
     failure::Failure,
-    script::facts::ModelsFound,
+    script::ModelsFound,
+    smoke::Url,
 };
 
 /// How often a running child is looked at.
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// The service's address (default: that of the box)
     #[arg(long, requires = "gold")]
     url: Option<String>,
+    /// Send the notes and the key over plain HTTP even where others can read them on their way
+    #[arg(long, requires = "gold")]
+    plain_http: bool,
     /// The program `gateway` of this machine, which sends the notes and scores the answers
     #[arg(long, value_name = "PROGRAM", default_value = "gateway")]
     gateway: PathBuf,
@@ -45,6 +48,7 @@ pub(super) struct Evaluation {
     gold: PathBuf,
     key_file: PathBuf,
     url: Option<String>,
+    plain_http: bool,
     gateway: PathBuf,
     /// The labelled notes, each line with an id, by which an answer is matched with its labels.
     notes: String,
@@ -67,6 +71,7 @@ impl Args {
             gold: gold.clone(),
             key_file: key_file.clone(),
             url: self.url.clone(),
+            plain_http: self.plain_http,
             gateway: self.gateway.clone(),
             notes: with_ids(&text),
         };
@@ -88,28 +93,6 @@ fn with_ids(text: &str) -> String {
         _ => format!("{line}\n"),
     };
     text.lines().enumerate().map(line).collect()
-}
-
-/// A folder for the notes and the answers. It is removed on drop.
-struct Answers(PathBuf);
-
-impl Answers {
-    fn new() -> Result<Self, Failure> {
-        let folder = std::env::temp_dir().join(format!("deployer-eval-{}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {
-            Failure::unchanged(
-                format!("{} cannot be created: {error}; nothing was changed", folder.display()),
-                "Make room.",
-            )
-        })?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Answers {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A running program, which is killed on drop.
@@ -138,31 +121,26 @@ pub(super) async fn compare<P: Ports>(
             "Leave --eval out to change their shares.",
         ));
     }
-    let own = evaluation.gold.to_string_lossy().into_owned();
-    // Bad labels are found before a note is sent.
-    evaluation.run(context, "check the labels", &["eval", "--gold", &own, "--review-harm"], None).await?;
     let url = match &evaluation.url {
         Some(url) => url.clone(),
         None => crate::commands::url::of(&context.settings, &boot::describe_instance(context).await?)?,
     };
-    if crate::smoke::Url::parse(&url).is_ok_and(|url| url.in_the_clear()) {
-        context.console.warn(
-            "plain HTTP: the notes and the key can be read on their way to the box. The profile tls adds HTTPS; deployer \
-             port-forward with --url http://127.0.0.1:PORT goes through Session Manager.",
-        );
-    }
-    let folder = Answers::new()?;
-    let gold = folder.0.join("gold.jsonl").to_string_lossy().into_owned();
+    check_encrypted(&url, evaluation.plain_http)?;
+    let folder = AnswersFolder::new()?;
+    let own = evaluation.gold.to_string_lossy().into_owned();
+    // Bad labels are found before a note is sent.
+    evaluation.run(context, &folder, "check the labels", &["eval", "--gold", &own, "--review-harm"], None).await?;
+    let gold = folder.path().join("gold.jsonl").to_string_lossy().into_owned();
     fs::write(&gold, &evaluation.notes).map_err(|error| {
         Failure::unchanged(format!("{gold} cannot be written: {error}; nothing was changed"), "Make room.")
     })?;
-    let before = evaluation.read_notes(context, &url, &folder.0, "present", &present).await?;
+    let before = evaluation.read_notes(context, &url, &folder, "present", &present).await?;
     let mut kept = String::new();
     for (index, model) in new.iter().enumerate() {
-        let after = evaluation.read_notes(context, &url, &folder.0, &format!("new-{index}"), model).await?;
-        let scored = folder.0.join(format!("scores-{index}.json"));
+        let after = evaluation.read_notes(context, &url, &folder, &format!("new-{index}"), model).await?;
+        let scored = folder.path().join(format!("scores-{index}.json"));
         let arguments = ["eval", "--gold", &gold, "--predictions", &after, "--against", &before, "--format", "json"];
-        evaluation.run(context, "score the answers", &arguments, Some(&scored)).await?;
+        evaluation.run(context, &folder, "score the answers", &arguments, Some(&scored)).await?;
         kept = judged(&fs::read_to_string(&scored).unwrap_or_default(), model, &present)?;
         context.console.say(&list::scores(&kept));
         if is_worse(&kept) {
@@ -174,6 +152,27 @@ pub(super) async fn compare<P: Ports>(
         }
     }
     Ok(kept)
+}
+
+/// Refuses an address to which the notes and the key would go unencrypted, unless the operator asks for that.
+fn check_encrypted(url: &str, plain_http: bool) -> Result<(), Failure> {
+    let parsed = Url::parse(url).map_err(|why| {
+        Failure::usage(
+            format!("the service's address is refused: {why}; nothing was changed"),
+            "Correct --url or gateway.domain.",
+        )
+    })?;
+    if parsed.in_the_clear() && !plain_http {
+        return Err(Failure::usage(
+            format!(
+                "{url} is plain HTTP: everyone on the way could read the notes and the key; nothing was sent, and nothing \
+                 was changed"
+            ),
+            "deployer port-forward opens a way through Session Manager: name it with --url http://127.0.0.1:PORT. The \
+             profile tls gives the box HTTPS. --plain-http sends them all the same.",
+        ));
+    }
+    Ok(())
 }
 
 /// Returns the model that answers most notes now.
@@ -196,12 +195,12 @@ impl Evaluation {
         &self,
         context: &DeployContext<'_, P>,
         url: &str,
-        folder: &Path,
+        folder: &AnswersFolder,
         name: &str,
         model: &str,
     ) -> Result<String, Failure> {
-        let out = folder.join(format!("{name}.jsonl")).to_string_lossy().into_owned();
-        let gold = folder.join("gold.jsonl").to_string_lossy().into_owned();
+        let out = folder.path().join(format!("{name}.jsonl")).to_string_lossy().into_owned();
+        let gold = folder.path().join("gold.jsonl").to_string_lossy().into_owned();
         let key = self.key_file.to_string_lossy().into_owned();
         let arguments = [
             "extract",
@@ -217,7 +216,7 @@ impl Evaluation {
             "--out",
             &out,
         ];
-        self.run(context, &format!("{model} reads your notes"), &arguments, None).await?;
+        self.run(context, folder, &format!("{model} reads your notes"), &arguments, None).await?;
         Ok(out)
     }
 
@@ -225,6 +224,7 @@ impl Evaluation {
     async fn run<P>(
         &self,
         context: &DeployContext<'_, P>,
+        folder: &AnswersFolder,
         what: &str,
         arguments: &[&str],
         out: Option<&Path>,
@@ -232,6 +232,7 @@ impl Evaluation {
         context.console.step(what);
         let mut command = Command::new(&self.gateway);
         command.args(arguments);
+        folder.isolate(&mut command);
         let (started, mut lines) = child::start(&mut command).map_err(|error| {
             Failure::usage(
                 format!("{} cannot be run: {error}; nothing was changed", self.gateway.display()),
@@ -310,7 +311,7 @@ fn is_worse(scores: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ModelsFound, is_worse, judged, present, with_ids};
+    use super::{ModelsFound, check_encrypted, is_worse, judged, present, with_ids};
 
     #[test]
     fn every_labelled_note_has_an_id_and_a_text() {
@@ -320,6 +321,22 @@ mod tests {
         let note = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
         assert_eq!((&note(lines[0])["id"], &note(lines[2])["id"]), (&7.into(), &"3".into()), "{written}");
         assert_eq!(note(lines[2])["text"], "b");
+    }
+
+    #[test]
+    fn notes_go_unencrypted_only_where_the_operator_says_so() {
+        for (url, plain_http, refused) in [
+            ("https://notes.example.org", false, ""),
+            ("http://127.0.0.1:8080", false, ""),
+            ("http://localhost:8080", false, ""),
+            ("http://203.0.113.7:8080", false, "is plain HTTP"),
+            ("http://127.0.0.1.example.org", false, "is plain HTTP"),
+            ("http://203.0.113.7:8080", true, ""),
+            ("notes.example.org", true, "it must begin with http:// or https://"),
+        ] {
+            let words = check_encrypted(url, plain_http).map_or_else(|failure| failure.what, |()| String::new());
+            assert!(words.contains(refused) && words.is_empty() == refused.is_empty(), "{url} {plain_http}: {words}");
+        }
     }
 
     #[test]

@@ -7,10 +7,7 @@ use crate::{
     config::Adapter,
     console::{duration, since},
     context::DeployContext,
-    script::{
-        Route,
-        facts::{ModelsEntry, ModelsFound},
-    },
+    script::{ModelsEntry, ModelsFound, Route},
 };
 
 #[derive(Serialize)]
@@ -220,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_record_names_both_and_the_scores() {
-        let entry = crate::script::facts::ModelsEntry {
+        let entry = crate::script::ModelsEntry {
             at: crate::console::since(600),
             action: "use".to_owned(),
             route: "b@89ef4567=100".to_owned(),

@@ -1,6 +1,7 @@
 //! `model`: which models answer for the public name. A change takes effect without an `up`: the host writes the weights
 //! into the gateway's settings, which the gateway reads again. The record on the host says what answered before.
 
+mod answers;
 mod evaluate;
 mod list;
 mod target;
@@ -15,7 +16,7 @@ use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
-    script::{Action, ExpectedRelease, ModelChange, ModelChangeKind, Models, Route, facts::ModelsFound},
+    script::{Action, ExpectedRelease, ModelChange, ModelChangeKind, Models, ModelsFound, Route},
 };
 
 #[derive(clap::Args)]

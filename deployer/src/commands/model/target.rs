@@ -2,7 +2,7 @@
 
 use crate::{
     failure::Failure,
-    script::{Route, facts::ModelsFound},
+    script::{ModelsFound, Route},
 };
 
 /// A model that should answer, with its share if the operator gave one.

@@ -74,8 +74,8 @@ if [[ ${1:-} == schedule ]]; then
   exit 0
 fi
 
-# note DECISION REASON SECONDS_LEFT: for `deployer status`, and for the journal.
-note() {
+# record_decision DECISION REASON SECONDS_LEFT: for `deployer status`, and for the journal.
+record_decision() {
   printf '"decision":"%s","reason":"%s","at":%s,"stops_in":%s' "$1" "$2" "$(date +%s)" "${3:-null}" >"$run/autostop.state.new"
   mv -T "$run/autostop.state.new" "$run/autostop.state"
   echo "$1: $2"
@@ -94,12 +94,12 @@ stop_itself() {
 
 stop_instance() {
   local reason=$1
-  note stopping "$reason" 0
+  record_decision stopping "$reason" 0
   if stop_itself >/dev/null; then
     printf '{"at":%s,"operator":"autostop","action":"stop","outcome":"done","release":null,"step":"stop"}\n' "$(date +%s)" >>"$root/audit.jsonl" || true
     exit 0
   fi
-  note failed "$reason, but the instance could not stop itself; trying again in a minute" 0
+  record_decision failed "$reason, but the instance could not stop itself; trying again in a minute" 0
   exit 1
 }
 
@@ -126,11 +126,11 @@ stop_by_schedule() {
   local service container seconds
   # Checked first: if the box cannot stop itself, stopping its services would only cause an outage.
   if ! may_stop_itself; then
-    note failed "it is past $stop_at, but the instance may not stop itself; trying again in a minute" 0
+    record_decision failed "it is past $stop_at, but the instance may not stop itself; trying again in a minute" 0
     exit 1
   fi
   printf '{"operator":"autostop","action":"stop","since":%s,"run":""}' "$now" >"$root/lock.holder" || true
-  note stopping "it is past $stop_at: running work ends first, at most $drain s" 0
+  record_decision stopping "it is past $stop_at: running work ends first, at most $drain s" 0
   for service in gateway caddy vllm; do
     container=$(container_of "$service") || container=''
     seconds=30
@@ -208,7 +208,7 @@ if ! flock --nonblock 9; then
   printf '%s' "$holder" >"$run/autostop.holder"
   busy=$(since autostop.busy)
   if ((busy >= busy_limit)); then stop_instance "somebody has been at work on the host for 3 hours"; fi
-  note active "somebody is at work on the host$due" "$((busy_limit - busy))"
+  record_decision active "somebody is at work on the host$due" "$((busy_limit - busy))"
   exit 0
 fi
 rm -f "$run"/autostop.{busy,holder}
@@ -218,9 +218,9 @@ if ask_gateway; then
   rm -f "$run/autostop.unknown"
   left=$((idle_minutes * 60 - idle))
   if ((left <= 0)); then stop_instance "idle for $idle_minutes minutes"; fi
-  if ((idle == 0)); then note active "work is running" "$left"; else note idle "no work for $idle s" "$left"; fi
+  if ((idle == 0)); then record_decision active "work is running" "$left"; else record_decision idle "no work for $idle s" "$left"; fi
 else
   unknown=$(since autostop.unknown)
   if ((unknown >= unknown_limit)); then stop_instance "unknown for an hour: $why"; fi
-  note unknown "$why" "$((unknown_limit - unknown))"
+  record_decision unknown "$why" "$((unknown_limit - unknown))"
 fi

@@ -42,9 +42,10 @@ resolve_both() {
   printf '{"commit":"%s","config_hash":"%s"}\n' "$COMMIT" "$CONFIG_HASH" >"$root/releases/$next/release.json"
 }
 
-# Ends the run if the current release is the wanted one and serves.
+# Ends the run if the current release is the wanted one and serves. The verification reads the files anew, so it does not
+# show what a gateway answers with after a change of models that was cut off.
 nothing_to_do() {
-  if [[ $RESTART_VLLM == no && $(state_of "$now") == good ]] && verified "$now"; then
+  if [[ $RESTART_VLLM == no && ! -e $models_changing && $(state_of "$now") == good ]] && verified "$now"; then
     rm -rf "$root/releases/${next:?}"
     finish nothing_to_do "Release $now is what is wanted; it serves and was verified. Nothing to do."
   fi

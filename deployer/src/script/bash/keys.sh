@@ -128,6 +128,9 @@ keys() {
   take_lock
   expect_release
   begin keys "keys: $KEYS $KEY_NAME"
+  if [[ -e $models_changing ]]; then
+    warnings+=("a change of models was cut off before: the gateway reads its models again with its keys, and may answer with $(shown "$(<"$models_changing")") from now on. deployer up returns to what answered before; deployer model list shows it")
+  fi
   if [[ $KEYS == add && ${KEY_LINE%% *} != "$KEY_NAME" ]]; then die "The line is of another key than $KEY_NAME; nothing was changed."; fi
   [[ $(sha_of "$key_file") == "$KEYS_BEFORE" ]] || die "The keys on the host changed since the plan was made; nothing was changed. Run this again."
   edited "$key_file" >"$own/keys.edited"

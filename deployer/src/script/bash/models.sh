@@ -12,6 +12,7 @@ readonly route_mark='# deployer model use'
 answered='' # the route before this run
 was_up='' # the gateway ran before this run
 kept_models='' # the gateway refused the changed models and said that the old ones hold
+was_changing='' # a change before this run was cut off, so it is not known what the gateway answers with
 
 # A route says what answers: NAME=WEIGHT words; `configured`, what the release's own settings say; `rules`, no model.
 is_route() { [[ $1 =~ ^(configured|rules|$route_words)$ ]]; }
@@ -162,11 +163,17 @@ models_back() {
   now=$(current)
   problem=${problem:-$(explain "$1")}
   if [[ -s $own/kept ]]; then mapfile -t lines < <(tail -n 1 "$own/kept" | cut -c 1-300); fi
-  if [[ -n $kept_models ]]; then
-    set_route "$now" "$answered" || problem+=" The old weights could not be put back into its file. Run this again."
-  elif ! put_route "$answered"; then
-    phase=stopping problem+=" What answered before ($(shown "$answered")) was put back into the files, but the gateway does not answer with it. deployer model rules answers without a model; deployer logs says why."
-    return
+  if [[ -n $kept_models && -z $was_changing ]]; then
+    if ! set_route "$now" "$answered"; then
+      phase=stopping problem+=" The gateway goes on with what answered before ($(shown "$answered")), but its file could not be put back. Run this again."
+      return
+    fi
+  else
+    kept_models=''
+    if ! put_route "$answered"; then
+      phase=stopping problem+=" What answered before ($(shown "$answered")) was put back into the files, but the gateway does not answer with it. deployer model rules answers without a model; deployer logs says why."
+      return
+    fi
   fi
   phase=before problem+=" What answered before goes on to answer: $(shown "$answered")."
   rm -f "$models_changing"
@@ -250,6 +257,7 @@ models() {
   fi
   check_route
   if look_at gateway && [[ $c_state == running ]]; then was_up=yes; fi
+  if [[ -e $models_changing ]]; then was_changing=yes; fi
   printf '%s' "$ROUTE" | replace "$models_changing"
   phase=models
   put_route "$ROUTE" || die "$(why_not_routed)"

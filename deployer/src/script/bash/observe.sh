@@ -63,6 +63,7 @@ facts_of_status() {
   mapfile -t ended < <(tail -n 10 "$run/ended" 2>/dev/null)
   fact ended "$(json_list "${ended[@]}")"
   fact half_done "$([[ -s $root/switching ]] && echo true || echo false)"
+  fact models_cut_off "$([[ -e $models_changing ]] && echo true || echo false)"
   fact autostop "$(autostop_json)"
 }
 

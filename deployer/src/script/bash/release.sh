@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Releases on disk: releases/N with all that a release runs from, `current`, the ledger of the last ten, and the
-# note `switching` from before a switch until after its end, by which the next run knows that one was cut off.
+# marker `switching` from before a switch until after its end, by which the next run knows that one was cut off.
 
 # current: the number of the current release, or nothing.
 current() {
@@ -30,8 +30,8 @@ state_of() { if [[ -e $root/releases/$1/state ]]; then printf '%s' "$(<"$root/re
 # numbers: prints the numbers of the releases on disk, newest first.
 numbers() { find "$root/releases" -mindepth 1 -maxdepth 1 -regextype posix-extended -regex '.*/[1-9][0-9]{0,8}' -printf '%f\n' | sort -rn; }
 
-# A release's state: `good` (verified), `failed` (never verified), `left` (verified, but rolled back from later); none
-# before its first verdict.
+# A release's state: `good` (verified), `failed` (never verified), `reverted` (verified, but rolled back from later);
+# none before its first verdict.
 
 # good_before [RELEASE]: prints the last good release before this one, or of all.
 good_before() {
@@ -44,11 +44,12 @@ good_before() {
   done
 }
 
-# leave RELEASE: marks the releases after it as `left`, because it was rolled back to. They stay on disk, for --to.
-leave() {
+# mark_reverted RELEASE: marks the releases after it as `reverted`, because it was rolled back to. They stay on disk, for
+# --to.
+mark_reverted() {
   local number
   for number in $(numbers); do
-    if ((number > $1)) && [[ $(state_of "$number") == good ]]; then printf left | replace "$root/releases/$number/state"; fi
+    if ((number > $1)) && [[ $(state_of "$number") == good ]]; then printf reverted | replace "$root/releases/$number/state"; fi
   done
 }
 
@@ -71,7 +72,7 @@ point_current() {
 half_done() {
   [[ -s $root/switching ]] || return 1
   read -r from to by <"$root/switching" || true
-  # A damaged note shows only that a switch was cut off: the way back is the last good release.
+  # A damaged marker shows only that a switch was cut off: the way back is the last good release.
   if ! is_number "$to" || [[ $from != none ]] && ! is_number "$from"; then
     to='' by='' from=$(good_before)
     from=${from:-none}
@@ -100,7 +101,7 @@ services_of() {
 # record RELEASE OUTCOME: adds a ledger line. A release that was good once stays good: the host may be the cause now.
 record() {
   local n=$1 state=$2
-  if [[ $state == good || $(state_of "$n") != @(good|left) ]]; then printf '%s' "$state" | replace "$root/releases/$n/state"; fi
+  if [[ $state == good || $(state_of "$n") != @(good|reverted) ]]; then printf '%s' "$state" | replace "$root/releases/$n/state"; fi
   printf '{"release":%s,"at":%s,"action":"%s","operator":%s,"commit":%s,"config_hash":%s,"gateway":%s,"vllm":%s,"outcome":"%s"}\n' \
     "$n" "$(date +%s)" "$ACTION" "$(json "$OPERATOR")" "$(json "$(release_field "$n" commit)")" \
     "$(json "$(release_field "$n" config_hash)")" "$(json "$(env_of "$n" GATEWAY_IMAGE)")" "$(json "$(env_of "$n" VLLM_IMAGE)")" "$state" |

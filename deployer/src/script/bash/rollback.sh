@@ -32,7 +32,7 @@ rollback() {
     warnings+=("release $target does not serve $(shown "$left_route"), which answered until now: what its own settings name answers")
   fi
   if [[ -n $cut ]]; then phase=switched; fi
-  if [[ -z $cut && $target == "$now" ]] && verified "$target"; then
+  if [[ -z $cut && ! -e $models_changing && $target == "$now" ]] && verified "$target"; then
     finish nothing_to_do "Release $target is current; it serves and was verified. Nothing to do."
   fi
   gateway=$(env_of "$target" GATEWAY_IMAGE) vllm=$(env_of "$target" VLLM_IMAGE)

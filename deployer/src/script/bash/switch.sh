@@ -8,10 +8,10 @@ tried='' # this run has switched: a failure from here on counts against the rele
 never_ready='' # the service that was given up, because it did not become healthy beside a model that is loaded
 declare -A old=() crashes=() seen=() # of each service: its container, how often that was started again, since when
 
-# keeps_model FROM RELEASE: succeeds if compose keeps the model server running; fails if that is not known.
+# keeps_model RELEASE FROM: succeeds if compose keeps the model server running; fails if that is not known.
 keeps_model() {
   local name
-  [[ -n $1 && -z ${cut:-} && $force_vllm != yes ]] || return 1
+  [[ -n $2 && -z ${cut:-} && $force_vllm != yes ]] || return 1
   if [[ $1 == "$2" ]]; then return 0; fi
   for name in docker-compose.yml config/compose.no-gpu.yml; do
     if [[ -e $root/releases/$1/$name || -e $root/releases/$2/$name ]]; then
@@ -26,7 +26,9 @@ serve() {
   local words service
   never_ready=''
   set_route "$1" "$(route_in "$1")"
-  if ! keeps_model "$2" "$1"; then drain "$1"; fi
+  # After a change of models that was cut off, the gateway may answer with other models than its file says. It reads the
+  # file when it starts.
+  if [[ -e $models_changing ]] || ! keeps_model "$1" "$2"; then drain "$1"; fi
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
   for service in $(services_of "$1"); do
     look_at "$service" || true
@@ -98,11 +100,9 @@ switch() {
   serve "$to" "$from"
   verify "$to"
   begin record "record: release $to"
-  if [[ $ACTION == rollback ]]; then leave "$to"; elif [[ -n $resumed ]]; then leave "$resumed"; fi
+  if [[ $ACTION == rollback ]]; then mark_reverted "$to"; elif [[ -n $resumed ]]; then mark_reverted "$resumed"; fi
   record "$to" good
-  # A new container follows the record; one that stays may follow a change of models that was cut off.
-  if [[ $from != "$to" ]]; then rm -f "$models_changing"; fi
-  rm -f "$root/switching"
+  rm -f "$root/switching" "$models_changing"
   phase=recorded
 }
 
@@ -133,7 +133,7 @@ go_back() {
     finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Fix the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."
   fi
   # A good release that was not even tried keeps its verdict.
-  if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|left)) ]]; then
+  if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|reverted)) ]]; then
     record "$to" "$([[ -n $tried ]] && echo failed || echo interrupted)" || warnings+=("the ledger could not be written")
   fi
   if [[ -z $from ]]; then
@@ -160,8 +160,8 @@ go_back() {
   if ((status)); then
     finish needs_a_person "$why Going back to release $from failed too. $(cat "$own/problem" 2>/dev/null) Look at the last lines and at deployer logs."
   fi
-  rm -f "$root/switching"
-  if [[ -n $resumed && $from == "$resumed" ]]; then leave "$resumed"; fi
+  rm -f "$root/switching" "$models_changing"
+  if [[ -n $resumed && $from == "$resumed" ]]; then mark_reverted "$resumed"; fi
   rolled_back_to=$from
   finish rolled_back "$why Release $from serves again and was verified."
 }

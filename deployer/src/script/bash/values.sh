@@ -33,7 +33,7 @@ shape_of() {
     ONE_SERVICE) shape='|gateway|vllm' ;;
     KEYS) shape='list|add|revoke' ;;
     KEY_NAME) shape='[A-Za-z0-9._-]{1,64}' ;;
-    KEY_LINE) shape='|[A-Za-z0-9._-]{1,64} [0-9a-f]{64}( path)?( rate=[0-9]{1,6}/s)?' ;;
+    KEY_LINE) shape='|[A-Za-z0-9._-]{1,64} [0-9a-f]{64}( path)?( rate=[0-9]{1,6}/s)?( scopes=(extract|metrics|usage|admin)(,(extract|metrics|usage|admin)){0,3})?' ;;
     MODELS) shape='list|use|rules|rollback' ;;
     ROUTE | ROUTE_BEFORE) shape="configured|rules|$routed( $routed){0,15}" most=1300 ;;
     SCORES) shape='|[A-Za-z0-9@._-]{1,73}=[01]\.[0-9]{1,4} [A-Za-z0-9@._-]{1,73}=[01]\.[0-9]{1,4} difference=-?[01]\.[0-9]{1,4} low=-?[01]\.[0-9]{1,4} high=-?[01]\.[0-9]{1,4} notes=[1-9][0-9]{0,8}' ;;

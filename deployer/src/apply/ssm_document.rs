@@ -8,9 +8,9 @@ use crate::{
     script::program_sha256,
 };
 
-/// Whether the document runs this deployer's program.
+/// How the document treats this deployer's program, by its SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Approval {
+pub enum ProgramStatus {
     /// It runs any program, because it is not the stack's own document.
     Any,
     /// It names this program. The number counts all programs that it names.
@@ -22,19 +22,19 @@ pub enum Approval {
 }
 
 /// Reads the document.
-pub async fn approval<P: Ports>(context: &DeployContext<'_, P>) -> Approval {
+pub async fn program_status<P: Ports>(context: &DeployContext<'_, P>) -> ProgramStatus {
     match context.ports.programs().await {
-        Ok(None) => Approval::Any,
-        Ok(Some(named)) if named.contains(&program_sha256()) => Approval::Named(named.len()),
-        Ok(Some(named)) => Approval::Missing(named),
-        Err(error) => Approval::Unread(error.to_string()),
+        Ok(None) => ProgramStatus::Any,
+        Ok(Some(named)) if named.contains(&program_sha256()) => ProgramStatus::Named(named.len()),
+        Ok(Some(named)) => ProgramStatus::Missing(named),
+        Err(error) => ProgramStatus::Unread(error.to_string()),
     }
 }
 
 /// Returns the failure that the document would cause. If it cannot be read, the host decides later.
 pub(super) async fn check<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
-    match approval(context).await {
-        Approval::Missing(named) => Err(refused(context, &named).await),
+    match program_status(context).await {
+        ProgramStatus::Missing(named) => Err(refused(context, &named).await),
         _ => Ok(()),
     }
 }
