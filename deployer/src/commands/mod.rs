@@ -3,6 +3,7 @@
 
 mod attested;
 mod autostop;
+mod boxes;
 mod cost;
 mod doctor;
 mod down;
@@ -32,6 +33,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
+use boxes::Boxes;
+
 use crate::{
     apply::{Applied, with_retries},
     aws::{Aws, SecondFactor},
@@ -58,6 +61,9 @@ pub struct Cli {
     /// The output format
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
+    /// One box of several, by its instance id, for commands that look at or change one box
+    #[arg(long = "box", global = true, value_name = "INSTANCE_ID")]
+    one_box: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -138,6 +144,9 @@ impl Cli {
 
 /// Runs a command.
 pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(), Failure> {
+    if cli.one_box.is_some() {
+        boxes::check_flag(&cli.command)?;
+    }
     let command = match cli.command {
         Command::Init(args) => return init::run(&cli.config, console, interrupt, &args).await,
         Command::Policy(args) if args.is_for_the_program() => {
@@ -162,19 +171,22 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
     let written = ConfigFile::read(&cli.config)?;
     let aws = connect(&written.file.region, console).await?;
     let command = match command {
-        Command::Doctor => return doctor::run(written, aws, console, interrupt).await,
+        Command::Doctor => return doctor::run(written, aws, console, interrupt, cli.one_box.as_deref()).await,
         command => command,
     };
     let settings = resolve(&written, &aws, console, interrupt).await?;
     let ports = aws.with_host(&settings);
-    let context = DeployContext { written, settings, ports, console, interrupt };
+    let mut context = DeployContext { written, settings, ports, console, interrupt };
+    if let Some(id) = &cli.one_box {
+        context = boxes::choose(context, id).await?;
+    }
     match command {
         // These commands have returned above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
-        Command::Plan(args) => plan::run(&context, &args).await,
-        Command::Up(args) => Box::pin(up::run(&context, &args)).await,
-        Command::Down(args) => down::run(&context, &args).await,
-        Command::Status(args) => status::run(&context, &args).await,
+        Command::Plan(args) => plan::run(&Boxes::all(context).await?, &args).await,
+        Command::Up(args) => Box::pin(up::run(&Boxes::all(context).await?, &args)).await,
+        Command::Down(args) => down::run(&Boxes::known(context).await, &args).await,
+        Command::Status(args) => status::run(&Boxes::known(context).await, &args).await,
         Command::Logs(args) => logs::run(&context, &args).await,
         Command::Monitor(args) => Box::pin(monitor::run(&context, &args)).await,
         Command::Exec(args) => exec::run(&context, &args).await,
@@ -184,8 +196,8 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         Command::Unlock(args) => unlock::run(&context, &args).await,
         Command::Autostop(args) => autostop::run(&context, &args).await,
         Command::Prune(args) => prune::run(&context, &args).await,
-        Command::Keys(args) => keys::run(&context, &args).await,
-        Command::Model(args) => Box::pin(model::run(&context, &args)).await,
+        Command::Keys(args) => keys::run(&Boxes::all(context).await?.gateway, &args).await,
+        Command::Model(args) => Box::pin(model::run(&Boxes::all(context).await?.gateway, &args)).await,
         Command::PortForward(args) => port_forward::run(&context, &args).await,
         Command::Url(args) => url::run(&context, &args).await,
         Command::Smoke(args) => smoke::run(&context, &args).await,
@@ -241,8 +253,15 @@ fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
 
 /// Adds to the JSON document what serves at the end of a command.
 fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
-    let Some(report) = &applied.report else { return };
-    context.console.result(&json!({
+    if let Some(document) = served_document(applied) {
+        context.console.result(&document);
+    }
+}
+
+/// Returns the fields that say what serves on a box; `None` if its host was not asked.
+fn served_document(applied: &Applied) -> Option<serde_json::Value> {
+    let report = applied.report.as_ref()?;
+    Some(json!({
         "outcome": report.outcome,
         "release": report.release,
         "images": {"gateway": report.images.gateway, "vllm": report.images.vllm},
@@ -250,7 +269,7 @@ fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
         "message": report.message,
         "warnings": report.warnings,
         "autostop": applied.autostop,
-    }));
+    }))
 }
 
 /// Returns the failure of a read-only command on the host.

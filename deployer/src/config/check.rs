@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 use super::{
-    File, ValueOrReference, adapters,
+    File, ValueOrReference, adapters, boxes,
     names::{ENGINE, GATEWAY_NAMES, ROUTE},
 };
 use crate::failure::Failure;
@@ -68,6 +68,9 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     }
     if let Some((key, must)) = adapters::wrong(&file.model.adapters, file.model.max_lora_rank, &file.model.served_name)
     {
+        return refuse(&key, &must);
+    }
+    if let Some((key, must)) = boxes::wrong(file) {
         return refuse(&key, &must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
@@ -150,6 +153,7 @@ fn is_reserved(name: &str) -> bool {
     let reserved_prefix = ["VLLM_", "COMPOSE_"].iter().any(|prefix| name.starts_with(prefix));
     reserved_prefix
         || GATEWAY_NAMES.contains(&name)
+        || boxes::VARIABLES.contains(&name)
         || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE" | ENGINE | ROUTE)
 }
 
