@@ -62,11 +62,10 @@ pub(in crate::commands) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args
     let left: Vec<&str> = problems.iter().map(|(id, _)| id.as_str()).collect();
     let left = left.join(", ");
     if let Some((id, failure)) = problems.into_iter().next() {
-        let what = format!(
-            "box {id}: {}. Not stopped, and each may cost {price} an hour: {left}",
-            failure.what.trim_end_matches('.')
-        );
-        return Err(Failure { what, ..failure });
+        let what = failure.what.trim_end_matches('.');
+        let what = format!("box {id}: {what}. Not stopped, and each may cost {price} an hour: {left}");
+        let next = format!("{} For this box, give deployer status and logs --box {id}.", failure.next);
+        return Err(Failure { what, next, ..failure });
     }
     console.say(&format!("All boxes are stopped; each saves {price} an hour, and its disk goes on costing."));
     console.next("deployer up starts them again.");
