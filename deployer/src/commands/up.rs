@@ -87,11 +87,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
         }
     }
     say_next_stop(context, applied.autostop.as_ref());
-    if let Some(url) = applied.url.as_deref().filter(|url| !before.is_empty() && *url != before) {
-        console.warn(&format!(
-            "the box has another address than at the last release ({before}): {url}. deployer url prints the line for Vercel."
-        ));
-    }
+    warn_of_new_address(context, &before, applied.url.as_deref());
     print_url(context, applied.url.as_deref());
     Ok(())
 }
@@ -162,6 +158,15 @@ async fn dry_run<P: Ports>(context: &DeployContext<'_, P>, plan: &Plan) -> Resul
     }
     context.console.next("Nothing was changed. deployer up does it.");
     Ok(())
+}
+
+/// Warns if the service has another URL than the last release, which had `before`; empty: none is known.
+pub(super) fn warn_of_new_address<P>(context: &DeployContext<'_, P>, before: &str, url: Option<&str>) {
+    if let Some(url) = url.filter(|url| !before.is_empty() && *url != before) {
+        context.console.warn(&format!(
+            "the box has another address than at the last release ({before}): {url}. deployer url prints the line for Vercel."
+        ));
+    }
 }
 
 /// Prints the URL of the service and the next step.

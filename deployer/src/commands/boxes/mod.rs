@@ -77,7 +77,7 @@ async fn describe(context: &DeployContext<'_, Aws>, id: &str) -> Result<Instance
             "interrupted while the boxes were looked up; nothing was changed",
             "Run it again when it fits.",
         )),
-        Err(error) if error.kind == CloudErrorKind::NotFound => Err(Failure::usage(
+        Err(error) if error.kind == CloudErrorKind::NotFound && id != context.settings.instance_id => Err(Failure::usage(
             format!("box.models: there is no instance {id} in {region}; nothing was changed"),
             "All boxes are in the region of the configuration. Correct box.models in config/deployment.toml.",
         )),

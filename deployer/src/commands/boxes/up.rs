@@ -10,7 +10,7 @@ use crate::{
     commands::{
         plan::{PreparedUp, prepare, prepare_alike},
         served, served_document,
-        up::{Args, apply_between_hooks, event, not_locked, print_url, verify},
+        up::{Args, apply_between_hooks, event, not_locked, print_url, verify, warn_of_new_address},
     },
     context::{DeployContext, Ports},
     failure::Failure,
@@ -34,6 +34,7 @@ pub(in crate::commands) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args
     }
     all.push((gateway, of_gateway));
     let lines: Vec<String> = all.iter().flat_map(|(_, prepared)| prepared.plan.lines.clone()).collect();
+    let before = all.last().and_then(|(_, prepared)| Some(prepared.observed.last.as_ref()?.url.clone()));
     let mut url = all.last().and_then(|(_, prepared)| address(gateway, prepared));
     let mut run = Run { done: Vec::new(), documents: Vec::new() };
     if all.iter().all(|(_, prepared)| !prepared.diff.changes) {
@@ -59,6 +60,7 @@ pub(in crate::commands) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args
         run.document(gateway);
     }
     check_model_servers(gateway).await;
+    warn_of_new_address(gateway, &before.unwrap_or_default(), url.as_deref());
     print_url(gateway, url.as_deref());
     Ok(())
 }
@@ -84,6 +86,11 @@ impl Run {
         args: &Args,
     ) -> Result<Applied, Failure> {
         let (console, id) = (context.console, &context.settings.instance_id);
+        if gateway.interrupt.is_requested() {
+            let failure = Failure::interrupted("interrupted before this box was changed", "Run it again when it fits.");
+            self.document(gateway);
+            return Err(self.stopped(gateway, id, failure));
+        }
         console.about_box(Some(id));
         console.step(&format!("box {id}"));
         let applied = apply_between_hooks(context, approved, event, args).await;
