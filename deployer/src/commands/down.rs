@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::boxes::{self, Boxes};
 use crate::{
     apply::{StopOnFailure, apply, boot},
     approval::approve,
@@ -24,11 +23,7 @@ pub(super) struct Args {
     pub(super) yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
-    if !boxes.further.is_empty() {
-        return boxes::down::run(boxes, args).await;
-    }
-    let context = &boxes.gateway;
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let settings = &context.settings;
     let prices = &settings.prices;
     let disk = f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month;

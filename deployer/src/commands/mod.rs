@@ -7,6 +7,7 @@ mod boxes;
 mod cost;
 mod doctor;
 mod down;
+mod down_boxes;
 mod exec;
 mod init;
 mod key_changes;
@@ -25,6 +26,7 @@ mod smoke;
 mod status;
 mod unlock;
 mod up;
+mod up_boxes;
 mod url;
 mod versions;
 
@@ -184,8 +186,23 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         // These commands have returned above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
         Command::Plan(args) => plan::run(&Boxes::all(context).await?, &args).await,
-        Command::Up(args) => Box::pin(up::run(&Boxes::all(context).await?, &args)).await,
-        Command::Down(args) => down::run(&Boxes::known(context).await, &args).await,
+        Command::Up(args) => {
+            let boxes = Boxes::all(context).await?;
+            if boxes.further.is_empty() {
+                Box::pin(up::run(&boxes.gateway, &args)).await
+            } else {
+                Box::pin(up_boxes::run(&boxes, &args)).await
+            }
+        }
+        Command::Down(args) => {
+            let boxes = Boxes::known(context).await;
+            if boxes.further.is_empty() {
+                down::run(&boxes.gateway, &args).await
+            } else {
+                down_boxes::run(&boxes, &args).await
+            }
+        }
+        Command::Status(args) if cli.one_box.is_some() => status::run(&Boxes::one(context), &args).await,
         Command::Status(args) => status::run(&Boxes::known(context).await, &args).await,
         Command::Logs(args) => logs::run(&context, &args).await,
         Command::Monitor(args) => Box::pin(monitor::run(&context, &args)).await,

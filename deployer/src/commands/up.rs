@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::{
     autostop::say_next_stop,
-    boxes::{self, Boxes},
     plan::{PreparedUp, prepare},
     versions::Versions,
 };
@@ -47,11 +46,7 @@ pub(super) struct Args {
     stop_on_failure: Option<bool>,
 }
 
-pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
-    let context = &boxes.gateway;
-    if !boxes.further.is_empty() {
-        return boxes::up::run(boxes, args).await;
-    }
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let console = context.console;
     if !args.dry_run {
         not_locked(context).await?;

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{File, ValueOrReference, check::is_instance};
+use super::ValueOrReference;
 use crate::failure::Failure;
 
 /// The most further boxes: `up` serves one after another, and each may load its model for minutes.
@@ -86,9 +86,9 @@ pub(super) fn no_keys() -> Vec<u8> {
     format!("nobody {}\n", "0".repeat(64)).into_bytes()
 }
 
-/// Returns the first key of the configuration that does not fit several boxes, and what it must be.
-pub(super) fn wrong(file: &File) -> Option<(String, String)> {
-    let models = &file.machine.models;
+/// Returns the first key of the configuration that does not fit several boxes, and what it must be. `adapters`: whether
+/// `model.adapters` names any; `hours`: whether the idle stop stops a box at a time, whatever runs.
+pub(super) fn wrong(models: &[ModelBox], adapters: bool, hours: bool) -> Option<(String, String)> {
     if models.is_empty() {
         return None;
     }
@@ -104,7 +104,7 @@ pub(super) fn wrong(file: &File) -> Option<(String, String)> {
             return Some((key, "must read i-0123456789abcdef0, or be a reference (ssm:/...)".to_owned()));
         }
     }
-    if file.model.adapters.is_empty() {
+    if !adapters {
         return refuse(
             "model.adapters",
             "must name the adapter where box.models has further boxes: only with it do the boxes serve models under names \
@@ -112,7 +112,7 @@ pub(super) fn wrong(file: &File) -> Option<(String, String)> {
              after another is changed",
         );
     }
-    if file.autostop.max_uptime_hours > 0 || !file.autostop.stop_at.is_empty() {
+    if hours {
         return refuse(
             "autostop",
             "must have no stop_at and no max_uptime_hours where box.models has further boxes: the idle stop knows one box, \
@@ -145,6 +145,11 @@ pub(super) fn check_ids(gateway: &str, models: &[String]) -> Result<(), Failure>
         }
     }
     Ok(())
+}
+
+/// Returns whether a text has the form of an instance's id.
+pub(crate) fn is_instance(text: &str) -> bool {
+    text.strip_prefix("i-").is_some_and(|hex| hex.len() >= 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 use super::{
-    File, ValueOrReference, adapters, boxes,
+    File, ValueOrReference, adapters,
+    boxes::{self, is_instance},
     names::{ENGINE, GATEWAY_NAMES, ROUTE},
 };
 use crate::failure::Failure;
@@ -70,7 +71,8 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     {
         return refuse(&key, &must);
     }
-    if let Some((key, must)) = boxes::wrong(file) {
+    let hours = file.autostop.max_uptime_hours > 0 || !file.autostop.stop_at.is_empty();
+    if let Some((key, must)) = boxes::wrong(&file.machine.models, !file.model.adapters.is_empty(), hours) {
         return refuse(&key, &must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
@@ -174,8 +176,4 @@ fn is_host(text: &str) -> bool {
         (1..=63).contains(&label.len()) && allowed && !label.starts_with('-') && !label.ends_with('-')
     };
     text.is_empty() || text.split('.').all(label)
-}
-
-pub(crate) fn is_instance(text: &str) -> bool {
-    text.strip_prefix("i-").is_some_and(|hex| hex.len() >= 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -37,7 +37,8 @@ pub use resolve::resolve;
 pub use settings::{ImageSettings, Settings};
 pub use webhook::{SECRET_VARIABLES, WEBHOOK_VARIABLE, webhook};
 
-pub(crate) use check::{IDLE_MINUTES, is_instance};
+pub(crate) use boxes::is_instance;
+pub(crate) use check::IDLE_MINUTES;
 
 use crate::failure::Failure;
 

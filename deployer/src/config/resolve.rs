@@ -1,8 +1,8 @@
 //! Resolves the references of the configuration.
 
 use super::{
-    AutostopLimits, BoxRole, ConfigFile, ValueOrReference, boxes,
-    check::is_instance,
+    AutostopLimits, BoxRole, ConfigFile, ValueOrReference,
+    boxes::{self, is_instance},
     settings::{ImageSettings, Revisions, Settings},
     values,
 };

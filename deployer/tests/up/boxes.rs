@@ -228,7 +228,8 @@ fn one_box_is_looked_at_and_rolled_back_by_its_id() {
     let refused = |arguments: &[&str], words: &[&str]| {
         ada.run(arguments).ended(2, words);
     };
-    fs::write("/tmp/D-plan.txt", format!("{}\n{}\n{}", ada.run(&["plan"]), ada.run(&["status"]), ada.run(&["doctor"]))).unwrap();
+    fs::write("/tmp/D-plan.txt", format!("{}\n{}\n{}", ada.run(&["plan"]), ada.run(&["status"]), ada.run(&["doctor"])))
+        .unwrap();
     refused(&["up", "--yes", "--box", account.id(0)], &["--box does not go with this command"]);
     refused(&["status", "--box", "i-0123456789abcdef0"], &["the configuration has no such box", account.id(1)]);
     refused(&["up", "--dry-run"], &["--dry-run prints the script of one box", "deployer plan"]);

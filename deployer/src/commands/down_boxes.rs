@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::Boxes;
+use super::boxes::Boxes;
 use crate::{
     apply::{StopOnFailure, apply, boot},
     approval::approve_all,
@@ -15,7 +15,7 @@ use crate::{
     hooks::{self, Event},
 };
 
-pub(in crate::commands) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
     let gateway = &boxes.gateway;
     let (console, id_of_gateway) = (gateway.console, &gateway.settings.instance_id);
     let (mut contexts, mut plans, mut problems) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,8 +1,5 @@
 //! Several boxes: the gateway's, and the further ones of `[[box.models]]`, whose model servers read for it. Each box has
-//! releases of its own and is changed by the same action as a single box; this module decides in which order.
-
-pub(super) mod down;
-pub(super) mod up;
+//! releases of its own and is changed by the same action as a single box; `up_boxes` and `down_boxes` decide in which order.
 
 use super::Command;
 use crate::{
@@ -29,7 +26,7 @@ impl<'a> Boxes<'a, Aws> {
     pub(super) async fn all(context: DeployContext<'a, Aws>) -> Result<Self, Failure> {
         let ids = context.settings.model_boxes.clone();
         if ids.is_empty() {
-            return Ok(Self { gateway: context, further: Vec::new() });
+            return Ok(Self::one(context));
         }
         let network = describe(&context, &context.settings.instance_id).await?.vpc;
         let mut found = Vec::new();
@@ -38,6 +35,11 @@ impl<'a> Boxes<'a, Aws> {
             found.push((id.clone(), address));
         }
         Ok(Self::with(context, found))
+    }
+
+    /// Returns one box, as if there were no others: for `--box`.
+    pub(super) const fn one(context: DeployContext<'a, Aws>) -> Self {
+        Self { gateway: context, further: Vec::new() }
     }
 
     /// Returns all boxes, also those that cannot be looked at: for commands that show or stop them.
@@ -77,10 +79,12 @@ async fn describe(context: &DeployContext<'_, Aws>, id: &str) -> Result<Instance
             "interrupted while the boxes were looked up; nothing was changed",
             "Run it again when it fits.",
         )),
-        Err(error) if error.kind == CloudErrorKind::NotFound && id != context.settings.instance_id => Err(Failure::usage(
-            format!("box.models: there is no instance {id} in {region}; nothing was changed"),
-            "All boxes are in the region of the configuration. Correct box.models in config/deployment.toml.",
-        )),
+        Err(error) if error.kind == CloudErrorKind::NotFound && id != context.settings.instance_id => {
+            Err(Failure::usage(
+                format!("box.models: there is no instance {id} in {region}; nothing was changed"),
+                "All boxes are in the region of the configuration. Correct box.models in config/deployment.toml.",
+            ))
+        }
         Err(error) => Err(error.into()),
     }
 }

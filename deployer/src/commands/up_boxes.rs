@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Boxes, model_servers};
+use super::boxes::{Boxes, model_servers};
 use crate::{
     apply::{Applied, observe},
     approval::{ApprovedPlan, approve_all},
@@ -18,7 +18,7 @@ use crate::{
     plan::Plan,
 };
 
-pub(in crate::commands) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
     let gateway = &boxes.gateway;
     if args.dry_run {
         return Err(Failure::usage(
