@@ -171,7 +171,7 @@ pub(super) fn role_line(settings: &Settings) -> Option<String> {
             others.join(", ")
         )),
         BoxRole::Model { address } => Some(format!(
-            "  role     a model server for that gateway, on {address}:8000; a gateway on its loopback checks it"
+            "  role     a model server for the gateway's box, on {address}:8000; a gateway on its loopback checks it"
         )),
     }
 }

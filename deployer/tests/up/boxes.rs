@@ -144,7 +144,6 @@ fn a_further_box_that_fails_goes_back_and_the_gateway_is_not_touched() {
     let document = failed.json();
     assert_eq!((failed.code, &document["exit"]), (Some(3), &3.into()), "{failed}");
     let what = document["what"].as_str().unwrap();
-    fs::write("/tmp/D-what.txt", what).unwrap();
     for word in [account.id(1), "Release 1 serves again", "These boxes have their new release", account.id(0)] {
         assert!(what.contains(word), "{word}: {what}");
     }
@@ -228,8 +227,6 @@ fn one_box_is_looked_at_and_rolled_back_by_its_id() {
     let refused = |arguments: &[&str], words: &[&str]| {
         ada.run(arguments).ended(2, words);
     };
-    fs::write("/tmp/D-plan.txt", format!("{}\n{}\n{}", ada.run(&["plan"]), ada.run(&["status"]), ada.run(&["doctor"])))
-        .unwrap();
     refused(&["up", "--yes", "--box", account.id(0)], &["--box does not go with this command"]);
     refused(&["status", "--box", "i-0123456789abcdef0"], &["the configuration has no such box", account.id(1)]);
     refused(&["up", "--dry-run"], &["--dry-run prints the script of one box", "deployer plan"]);
