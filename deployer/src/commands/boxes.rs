@@ -31,7 +31,7 @@ impl<'a> Boxes<'a, Aws> {
         let network = describe(&context, &context.settings.instance_id).await?.vpc;
         let mut found = Vec::new();
         for id in &ids {
-            let address = private_address(describe(&context, id).await?, &network)?;
+            let address = private_address(&describe(&context, id).await?, &network)?;
             found.push((id.clone(), address));
         }
         Ok(Self::with(context, found))
@@ -90,7 +90,7 @@ async fn describe(context: &DeployContext<'_, Aws>, id: &str) -> Result<Instance
 }
 
 /// Returns the address under which the gateway's box reaches a further box.
-fn private_address(instance: Instance, network: &str) -> Result<String, Failure> {
+fn private_address(instance: &Instance, network: &str) -> Result<String, Failure> {
     let refuse = |why: &str| {
         Err(Failure::usage(
             format!("box.models: {} {why}; nothing was changed", instance.id),

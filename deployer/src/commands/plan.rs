@@ -50,7 +50,9 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
         let alike = prepare_alike(further, &prepared, args.restart_vllm).await?;
         changes |= alike.diff.changes;
         documents.push(json!({"box": further.settings.instance_id, "plan": alike.diff}));
-        alike.plan.lines.iter().for_each(|line| context.console.data(line));
+        for line in &alike.plan.lines {
+            context.console.data(line);
+        }
     }
     if !documents.is_empty() {
         context.console.result(&json!({"boxes": documents}));

@@ -114,7 +114,9 @@ async fn show_further<P: Ports>(context: &DeployContext<'_, P>) -> Value {
     console.data(&format!("\nfurther box {id}"));
     match observe(context).await {
         Ok(observed) => {
-            text(context, &observed, None).iter().for_each(|line| console.data(line));
+            for line in &text(context, &observed, None) {
+                console.data(line);
+            }
             json!(document(context, &observed, None))
         }
         Err(failure) => {

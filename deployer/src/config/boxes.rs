@@ -161,7 +161,8 @@ mod tests {
         "[[model.adapters]]\nname = \"a\"\nrepo = \"o/a\"\nrevision = \"0123abcd0123abcd0123abcd0123abcd0123abcd\"\n";
 
     fn file(ids: &[&str], more: &str) -> String {
-        let boxes: String = ids.iter().map(|id| format!("[[box.models]]\ninstance_id = \"{id}\"\n")).collect();
+        let further = |text: String, id: &&str| text + "[[box.models]]\ninstance_id = \"" + id + "\"\n";
+        let boxes = ids.iter().fold(String::new(), further);
         format!(
             "region = \"us-east-1\"\n[box]\ninstance_id = \"{GATEWAY}\"\n{boxes}[images]\nregistry = \"r.example\"\n{more}"
         )

@@ -64,7 +64,8 @@ impl Account {
         for name in ["compose.model-port.yml", "compose.other-boxes.yml", "Caddyfile.model-port"] {
             ada.write(&format!("config/{name}"), "services: {}\n");
         }
-        let boxes: String = ids.iter().map(|id| format!("[[box.models]]\ninstance_id = \"{id}\"\n")).collect();
+        let further = |text: String, id: &&str| text + "[[box.models]]\ninstance_id = \"" + id + "\"\n";
+        let boxes = ids.iter().fold(String::new(), further);
         ada.configure(&format!("{ADAPTER}{boxes}"));
         ada
     }
