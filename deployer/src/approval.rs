@@ -7,7 +7,7 @@ use crate::{
     plan::{Operation, Plan},
 };
 
-/// A plan that was printed and approved. Only this type can be applied, and only [`approve`] creates it.
+/// A plan that was printed and approved. Only this type can be applied, and only [`approve`] and [`approve_all`] create it.
 #[derive(Clone, Debug)]
 pub struct ApprovedPlan(Operation);
 
@@ -23,8 +23,26 @@ impl ApprovedPlan {
 /// either.
 pub async fn approve(plan: Plan, yes: bool, console: &Console, interrupt: &Interrupt) -> Result<ApprovedPlan, Failure> {
     console.plan(&plan.lines);
+    approval(yes, console, interrupt).await?;
+    Ok(ApprovedPlan(plan.operation))
+}
+
+/// Prints the plans of several boxes, as `lines`, and waits for one approval of all of them.
+pub async fn approve_all(
+    plans: Vec<Plan>,
+    lines: &[String],
+    yes: bool,
+    console: &Console,
+    interrupt: &Interrupt,
+) -> Result<Vec<ApprovedPlan>, Failure> {
+    console.plan(lines);
+    approval(yes, console, interrupt).await?;
+    Ok(plans.into_iter().map(|plan| ApprovedPlan(plan.operation)).collect())
+}
+
+async fn approval(yes: bool, console: &Console, interrupt: &Interrupt) -> Result<(), Failure> {
     if yes {
-        return Ok(ApprovedPlan(plan.operation));
+        return Ok(());
     }
     if !console.can_ask() {
         return Err(Failure::usage(
@@ -34,7 +52,7 @@ pub async fn approve(plan: Plan, yes: bool, console: &Console, interrupt: &Inter
     }
     tokio::select! {
         answer = console.ask("Go ahead?") => {
-            if answer { Ok(ApprovedPlan(plan.operation)) } else { Err(Failure::unchanged("not approved; nothing was changed", "Run it again when it fits.")) }
+            if answer { Ok(()) } else { Err(Failure::unchanged("not approved; nothing was changed", "Run it again when it fits.")) }
         }
         () = interrupt.wait() => Err(Failure::interrupted("interrupted before anything was changed", "Run it again when it fits.")),
     }

@@ -126,6 +126,7 @@ mod tests {
             vpc: String::new(),
             disk: String::new(),
             address: None,
+            private_address: None,
             elastic,
             launched,
             profile: None,

@@ -39,6 +39,7 @@ pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, Clou
         disk: root_disk(&found),
         zone: found.placement().and_then(|place| place.availability_zone()).unwrap_or_default().to_owned(),
         address: found.public_ip_address().filter(|address| !address.is_empty()).map(str::to_owned),
+        private_address: found.private_ip_address().filter(|address| !address.is_empty()).map(str::to_owned),
         elastic,
         launched: found.launch_time().map(aws_sdk_ec2::primitives::DateTime::secs),
         profile: found.iam_instance_profile().and_then(|profile| profile.arn()).map(str::to_owned),

@@ -9,7 +9,7 @@ mod run_command;
 mod secrets;
 mod session;
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use error::cloud_error;
@@ -30,7 +30,7 @@ use crate::{
 pub struct Aws {
     region: String,
     /// Replaced when credentials are renewed, because the SDK keeps those that it has loaded.
-    clients: RefCell<Clients>,
+    clients: Rc<RefCell<Clients>>,
     /// The second factor that new credentials need.
     factor: Option<SecondFactor>,
     /// AWS' endpoint URL, if it is not the default.
@@ -80,11 +80,24 @@ impl Aws {
         let endpoint = plain.endpoint_url().map(str::to_owned);
         Self {
             region: region.to_owned(),
-            clients: RefCell::new(clients),
+            clients: Rc::new(RefCell::new(clients)),
             factor,
             endpoint,
             target: ScriptTarget::default(),
         }
+    }
+
+    /// Returns the same connection to the account for the host of these settings. Renewed credentials are those of both.
+    #[must_use]
+    pub fn for_host(&self, settings: &Settings) -> Self {
+        Self {
+            region: self.region.clone(),
+            clients: Rc::clone(&self.clients),
+            factor: self.factor.clone(),
+            endpoint: self.endpoint.clone(),
+            target: ScriptTarget::default(),
+        }
+        .with_host(settings)
     }
 
     /// Sets the host that runs the scripts.

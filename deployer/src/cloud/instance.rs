@@ -56,6 +56,8 @@ pub struct Instance {
     pub disk: String,
     /// Its public address, while it runs.
     pub address: Option<String>,
+    /// Its address in its network, which it keeps when it stops.
+    pub private_address: Option<String>,
     /// Whether the address is an Elastic IP, which it keeps when it stops.
     pub elastic: bool,
     /// When it was started, in seconds since 1970.

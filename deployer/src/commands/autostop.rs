@@ -48,6 +48,11 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     super::running(context).await?;
     match &args.command {
         AutostopCommand::Status => status(context).await,
+        AutostopCommand::On { .. } if !context.settings.model_boxes.is_empty() => Err(Failure::usage(
+            "the idle stop is for one box, and box.models has further ones: each looks at its own gateway alone, so it would \
+             stop a model server at work, or the gateway and leave the other boxes running; nothing was changed",
+            "deployer down stops all boxes.",
+        )),
         AutostopCommand::On { idle_minutes, max_uptime_hours, yes } => {
             let wanted = with_flags(&context.settings.autostop, *idle_minutes, *max_uptime_hours);
             set(context, wanted.clone(), lines_of(context, &wanted), *yes).await

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     apply::{StopOnFailure, apply, boot},
     approval::approve,
-    cloud::InstanceState,
+    cloud::{Instance, InstanceState},
     console::{duration, money},
     context::{DeployContext, Ports},
     failure::Failure,
@@ -17,10 +17,10 @@ use crate::{
 pub(super) struct Args {
     /// Stop at once, without waiting for running work to end
     #[arg(long)]
-    now: bool,
+    pub(super) now: bool,
     /// Do not ask for approval
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
 }
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
@@ -43,6 +43,22 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         });
         return Ok(());
     }
+    let plan = plan(context, &instance, args);
+    let approved = approve(plan, args.yes, context.console, context.interrupt).await?;
+    let applied = apply(context, &approved, StopOnFailure::No).await;
+    hooks::after(context, Event::of(context, "down", None, None), &applied).await;
+    applied?;
+    context.console.result(&json!({"instance": "stopped", "changed": true}));
+    context.console.say(&format!("The box is stopped. {costs}"));
+    context
+        .console
+        .next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");
+    Ok(())
+}
+
+/// Returns the plan that stops a box.
+pub(super) fn plan<P>(context: &DeployContext<'_, P>, instance: &Instance, args: &Args) -> Plan {
+    let settings = &context.settings;
     let drain = !args.now;
     let services = if drain {
         format!(
@@ -58,15 +74,5 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         format!("  box      {}: stop it", instance.state),
         "  outage   until the next deployer up, about 8 min with boot and model load".to_owned(),
     ];
-    let plan = Plan { operation: Operation::Down { drain }, lines };
-    let approved = approve(plan, args.yes, context.console, context.interrupt).await?;
-    let applied = apply(context, &approved, StopOnFailure::No).await;
-    hooks::after(context, Event::of(context, "down", None, None), &applied).await;
-    applied?;
-    context.console.result(&json!({"instance": "stopped", "changed": true}));
-    context.console.say(&format!("The box is stopped. {costs}"));
-    context
-        .console
-        .next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");
-    Ok(())
+    Plan { operation: Operation::Down { drain }, lines }
 }

@@ -6,7 +6,7 @@ use super::keys::known;
 use crate::{
     apply::{command, command::READ_ONLY_TIMEOUT_SECONDS, observe::Observed},
     config::{
-        ConfigHash,
+        BoxRole, ConfigHash,
         keys::{self, KnownKey},
     },
     context::{DeployContext, Ports},
@@ -31,6 +31,10 @@ impl KeyChanges {
         wanted: &ConfigHash,
     ) -> Self {
         let Some((report, status)) = &observed.host else { return Self::default() };
+        // A further box has no keys of clients.
+        if matches!(context.settings.role, BoxRole::Model { .. }) {
+            return Self::default();
+        }
         let same = ConfigHash::parse(&status.config_hash).is_some_and(|hash| hash.gateway == wanted.gateway);
         if same || report.release.is_none() {
             return Self::default();

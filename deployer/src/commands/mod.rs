@@ -3,9 +3,11 @@
 
 mod attested;
 mod autostop;
+mod boxes;
 mod cost;
 mod doctor;
 mod down;
+mod down_boxes;
 mod exec;
 mod init;
 mod key_changes;
@@ -24,6 +26,7 @@ mod smoke;
 mod status;
 mod unlock;
 mod up;
+mod up_boxes;
 mod url;
 mod versions;
 
@@ -31,6 +34,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
+
+use boxes::Boxes;
 
 use crate::{
     apply::{Applied, with_retries},
@@ -58,6 +63,9 @@ pub struct Cli {
     /// The output format
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
+    /// One box of several, by its instance id, for commands that look at or change one box
+    #[arg(long = "box", global = true, value_name = "INSTANCE_ID")]
+    one_box: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -138,6 +146,9 @@ impl Cli {
 
 /// Runs a command.
 pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(), Failure> {
+    if cli.one_box.is_some() {
+        boxes::check_flag(&cli.command)?;
+    }
     let command = match cli.command {
         Command::Init(args) => return init::run(&cli.config, console, interrupt, &args).await,
         Command::Policy(args) if args.is_for_the_program() => {
@@ -162,19 +173,37 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
     let written = ConfigFile::read(&cli.config)?;
     let aws = connect(&written.file.region, console).await?;
     let command = match command {
-        Command::Doctor => return doctor::run(written, aws, console, interrupt).await,
+        Command::Doctor => return doctor::run(written, aws, console, interrupt, cli.one_box.as_deref()).await,
         command => command,
     };
     let settings = resolve(&written, &aws, console, interrupt).await?;
     let ports = aws.with_host(&settings);
-    let context = DeployContext { written, settings, ports, console, interrupt };
+    let mut context = DeployContext { written, settings, ports, console, interrupt };
+    if let Some(id) = &cli.one_box {
+        context = boxes::choose(context, id).await?;
+    }
     match command {
         // These commands have returned above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
-        Command::Plan(args) => plan::run(&context, &args).await,
-        Command::Up(args) => Box::pin(up::run(&context, &args)).await,
-        Command::Down(args) => down::run(&context, &args).await,
-        Command::Status(args) => status::run(&context, &args).await,
+        Command::Plan(args) => plan::run(&Boxes::all(context).await?, &args).await,
+        Command::Up(args) => {
+            let boxes = Boxes::all(context).await?;
+            if boxes.further.is_empty() {
+                Box::pin(up::run(&boxes.gateway, &args)).await
+            } else {
+                Box::pin(up_boxes::run(&boxes, &args)).await
+            }
+        }
+        Command::Down(args) => {
+            let boxes = Boxes::known(context).await;
+            if boxes.further.is_empty() {
+                down::run(&boxes.gateway, &args).await
+            } else {
+                down_boxes::run(&boxes, &args).await
+            }
+        }
+        Command::Status(args) if cli.one_box.is_some() => status::run(&Boxes::one(context), &args).await,
+        Command::Status(args) => status::run(&Boxes::known(context).await, &args).await,
         Command::Logs(args) => logs::run(&context, &args).await,
         Command::Monitor(args) => Box::pin(monitor::run(&context, &args)).await,
         Command::Exec(args) => exec::run(&context, &args).await,
@@ -184,8 +213,8 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         Command::Unlock(args) => unlock::run(&context, &args).await,
         Command::Autostop(args) => autostop::run(&context, &args).await,
         Command::Prune(args) => prune::run(&context, &args).await,
-        Command::Keys(args) => keys::run(&context, &args).await,
-        Command::Model(args) => Box::pin(model::run(&context, &args)).await,
+        Command::Keys(args) => keys::run(&Boxes::all(context).await?.gateway, &args).await,
+        Command::Model(args) => Box::pin(model::run(&Boxes::all(context).await?.gateway, &args)).await,
         Command::PortForward(args) => port_forward::run(&context, &args).await,
         Command::Url(args) => url::run(&context, &args).await,
         Command::Smoke(args) => smoke::run(&context, &args).await,
@@ -241,8 +270,15 @@ fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
 
 /// Adds to the JSON document what serves at the end of a command.
 fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
-    let Some(report) = &applied.report else { return };
-    context.console.result(&json!({
+    if let Some(document) = served_document(applied) {
+        context.console.result(&document);
+    }
+}
+
+/// Returns the fields that say what serves on a box; `None` if its host was not asked.
+fn served_document(applied: &Applied) -> Option<serde_json::Value> {
+    let report = applied.report.as_ref()?;
+    Some(json!({
         "outcome": report.outcome,
         "release": report.release,
         "images": {"gateway": report.images.gateway, "vllm": report.images.vllm},
@@ -250,7 +286,7 @@ fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
         "message": report.message,
         "warnings": report.warnings,
         "autostop": applied.autostop,
-    }));
+    }))
 }
 
 /// Returns the failure of a read-only command on the host.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     attested::Attested,
+    boxes::{self, Boxes},
     key_changes::KeyChanges,
     versions::{self, Versions},
 };
@@ -16,7 +17,7 @@ use crate::{
     plan::{
         self, AutostopStep, DesiredState, Operation, Outage, Plan, ServiceChange, TimeLimits, UpDiff, plan_autostop,
     },
-    script::{AutostopState, Deploy, ExpectedRelease},
+    script::{AutostopState, Deploy, ExpectedRelease, ImageWanted},
 };
 
 #[derive(clap::Args)]
@@ -39,13 +40,27 @@ pub(super) struct PreparedUp {
     attested: Attested,
 }
 
-pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
+    let context = &boxes.gateway;
     let prepared = prepare(context, &args.versions, args.restart_vllm).await?;
     prepared.to_document(context);
+    let (mut changes, mut documents) = (prepared.diff.changes, Vec::new());
+    // In the order in which `up` changes the boxes.
+    for further in &boxes.further {
+        let alike = prepare_alike(further, &prepared, args.restart_vllm).await?;
+        changes |= alike.diff.changes;
+        documents.push(json!({"box": further.settings.instance_id, "plan": alike.diff}));
+        for line in &alike.plan.lines {
+            context.console.data(line);
+        }
+    }
+    if !documents.is_empty() {
+        context.console.result(&json!({"boxes": documents}));
+    }
     for line in &prepared.plan.lines {
         context.console.data(line);
     }
-    context.console.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
+    context.console.next(if changes { "deployer up does this." } else { "Nothing to do." });
     Ok(())
 }
 
@@ -60,7 +75,34 @@ pub(super) async fn prepare<P: Ports>(
     let observed = observe(context).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
     let attested = Attested::verify(context, &gateway, &vllm).await?;
-    let (gateway, vllm) = attested.images(gateway, vllm);
+    let images = attested.images(gateway, vllm);
+    Ok(planned(context, carried, observed, images, attested, restart_vllm).await)
+}
+
+/// Observes a further box and makes the plan that brings it to the images of the gateway's box.
+pub(super) async fn prepare_alike<P: Ports>(
+    context: &DeployContext<'_, P>,
+    of_gateway: &PreparedUp,
+    restart_vllm: bool,
+) -> Result<PreparedUp, Failure> {
+    let carried = DeployPayload::gather(&context.written, &context.settings)?;
+    let observed = observe(context).await?;
+    let Some(deploy) = of_gateway.deploy() else {
+        return Err(Failure::unchanged("the gateway's box has no plan; nothing was changed", "Report this."));
+    };
+    let images = (deploy.gateway.clone(), deploy.vllm.clone());
+    Ok(planned(context, carried, observed, images, Attested::default(), restart_vllm).await)
+}
+
+async fn planned<P: Ports>(
+    context: &DeployContext<'_, P>,
+    carried: DeployPayload,
+    observed: Observed,
+    (gateway, vllm): (ImageWanted, ImageWanted),
+    attested: Attested,
+    restart_vllm: bool,
+) -> PreparedUp {
+    let settings = &context.settings;
     let limits = TimeLimits::from(&settings.host());
     let hash = carried.hash.clone();
     let wanted = DesiredState { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
@@ -88,10 +130,18 @@ pub(super) async fn prepare<P: Ports>(
     let expect =
         observed.host.as_ref().map_or(ExpectedRelease::Anything, |(report, _)| ExpectedRelease::of(report.release));
     let operation = Operation::Up { deploy: Box::new(deploy), expect, autostop };
-    Ok(PreparedUp { plan: Plan { operation, lines }, diff, observed, same_release, keys, attested })
+    PreparedUp { plan: Plan { operation, lines }, diff, observed, same_release, keys, attested }
 }
 
 impl PreparedUp {
+    /// Returns what would be deployed.
+    pub(super) fn deploy(&self) -> Option<&Deploy> {
+        match &self.plan.operation {
+            Operation::Up { deploy, .. } => Some(deploy.as_ref()),
+            _ => None,
+        }
+    }
+
     /// Adds the plan to the JSON document.
     fn to_document<P>(&self, context: &DeployContext<'_, P>) {
         context.console.result(&self.diff);
@@ -123,6 +173,7 @@ fn lines<P>(diff: &UpDiff, context: &DeployContext<'_, P>) -> Vec<String> {
             }
         ),
     ];
+    lines.extend(boxes::role_line(settings));
     if diff.repair {
         lines.push("  repair   a switch was cut off before; this takes over".to_owned());
     }

@@ -1,9 +1,13 @@
 //! `status`: shows the state of the box, the services, the idle stop and the lock on one screen.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{autostop::clock, plan::other_autostop};
+use super::{
+    autostop::clock,
+    boxes::{Boxes, model_servers},
+    plan::other_autostop,
+};
 use crate::{
     apply::{
         lock,
@@ -74,7 +78,8 @@ struct HostDocument {
     warnings: Vec<String>,
 }
 
-pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
+    let context = &boxes.gateway;
     let observed = observe(context).await?;
     let lock = lock::holder(&context.ports, &context.settings.lock_parameter()).await?;
     for line in &text(context, &observed, lock.as_ref()) {
@@ -82,6 +87,13 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     }
     let document = document(context, &observed, lock);
     context.console.result(&document);
+    let mut further = Vec::new();
+    for one in &boxes.further {
+        further.push(show_further(one).await);
+    }
+    if !further.is_empty() {
+        context.console.result(&json!({"boxes": further}));
+    }
     if args.check && !document.serves {
         let what = match &observed.host {
             Some((_, status)) if !matches!(gateway_says(status, "ready").as_bool(), Some(true)) => {
@@ -94,6 +106,24 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     }
     context.console.next(next(&observed));
     Ok(())
+}
+
+/// Shows a further box, and returns its document. One that cannot be looked at does not hide the others.
+async fn show_further<P: Ports>(context: &DeployContext<'_, P>) -> Value {
+    let (console, id) = (context.console, &context.settings.instance_id);
+    console.data(&format!("\nfurther box {id}"));
+    match observe(context).await {
+        Ok(observed) => {
+            for line in &text(context, &observed, None) {
+                console.data(line);
+            }
+            json!(document(context, &observed, None))
+        }
+        Err(failure) => {
+            console.data(&format!("box       could not be looked at: {} {}", failure.what, failure.next));
+            json!({"instance": {"id": id}, "error": failure.what})
+        }
+    }
 }
 
 fn next(observed: &Observed) -> &'static str {
@@ -196,6 +226,7 @@ fn text<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option<&Lo
             lines.push(format!("release   {release}{cut_off}"));
             lines.extend(status.containers.iter().map(container));
             lines.push(format!("ready     {}", ready(status)));
+            lines.extend(model_servers(settings, status).map(|servers| format!("models    {}", servers.shown())));
             lines.push(format!(
                 "queue     {} running, {} waiting",
                 number(status, "in_flight"),

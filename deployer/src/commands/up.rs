@@ -14,7 +14,7 @@ use crate::{
         command::{self, READ_ONLY_TIMEOUT_SECONDS},
         lock,
     },
-    approval::approve,
+    approval::{ApprovedPlan, approve},
     context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
@@ -27,19 +27,19 @@ use crate::{
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Args {
     #[command(flatten)]
-    versions: Versions,
+    pub(super) versions: Versions,
     /// Restart vLLM even if nothing about it changed
     #[arg(long)]
-    restart_vllm: bool,
+    pub(super) restart_vllm: bool,
     /// Do not ask for approval
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Run no hooks and send no notice
     #[arg(long)]
     no_hooks: bool,
     /// Print the plan, and the script that would run on the host with secrets masked, and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Whether to stop the box again if the run fails after starting it (default: ask; without a terminal, stop it
     /// unless a release serves)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -51,8 +51,9 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     if !args.dry_run {
         not_locked(context).await?;
     }
-    let PreparedUp { diff, plan, observed, same_release, .. } =
-        prepare(context, &args.versions, args.restart_vllm).await?;
+    let prepared = prepare(context, &args.versions, args.restart_vllm).await?;
+    let event = event(context, &prepared);
+    let PreparedUp { diff, plan, observed, same_release, .. } = prepared;
     if args.dry_run {
         return dry_run(context, &plan).await;
     }
@@ -70,26 +71,9 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         print_url(context, applied.url.as_deref());
         return Ok(());
     }
-    let deploy = match &plan.operation {
-        Operation::Up { deploy, .. } => Some(deploy.as_ref()),
-        _ => None,
-    };
-    let event = Event::of(context, "up", deploy, diff.release);
     let approved = approve(plan, args.yes, console, context.interrupt).await?;
-    if !args.no_hooks {
-        hooks::before(context, &event).await?;
-    }
-    let stop = match args.stop_on_failure {
-        Some(true) => StopOnFailure::Yes,
-        Some(false) => StopOnFailure::No,
-        None => StopOnFailure::Ask,
-    };
     let before = observed.last.as_ref().map(|last| last.url.clone()).unwrap_or_default();
-    let applied = apply(context, &approved, stop).await;
-    if !args.no_hooks {
-        hooks::after(context, event, &applied).await;
-    }
-    let applied = applied?;
+    let applied = apply_between_hooks(context, &approved, event, args).await?;
     super::served(context, &applied);
     if let Some(done) = &applied.report {
         console.say(&done.message);
@@ -98,17 +82,40 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         }
     }
     say_next_stop(context, applied.autostop.as_ref());
-    if let Some(url) = applied.url.as_deref().filter(|url| !before.is_empty() && *url != before) {
-        console.warn(&format!(
-            "the box has another address than at the last release ({before}): {url}. deployer url prints the line for Vercel."
-        ));
-    }
+    warn_of_new_address(context, &before, applied.url.as_deref());
     print_url(context, applied.url.as_deref());
     Ok(())
 }
 
+/// Returns the event of a prepared `up`, for the hooks.
+pub(super) fn event<P>(context: &DeployContext<'_, P>, prepared: &PreparedUp) -> Event {
+    Event::of(context, "up", prepared.deploy(), prepared.diff.release)
+}
+
+/// Applies an approved plan, with the operator's hooks before and after it.
+pub(super) async fn apply_between_hooks<P: Ports>(
+    context: &DeployContext<'_, P>,
+    approved: &ApprovedPlan,
+    event: Event,
+    args: &Args,
+) -> Result<Applied, Failure> {
+    if !args.no_hooks {
+        hooks::before(context, &event).await?;
+    }
+    let stop = match args.stop_on_failure {
+        Some(true) => StopOnFailure::Yes,
+        Some(false) => StopOnFailure::No,
+        None => StopOnFailure::Ask,
+    };
+    let applied = apply(context, approved, stop).await;
+    if !args.no_hooks {
+        hooks::after(context, event, &applied).await;
+    }
+    applied
+}
+
 /// Returns an error early if another run holds the lock. Only the lock that `apply` takes protects the box.
-async fn not_locked<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
+pub(super) async fn not_locked<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
     match lock::holder(&context.ports, &context.settings.lock_parameter()).await? {
         None => Ok(()),
         Some(holder) => Err(lock::held(context, &holder)),
@@ -116,7 +123,7 @@ async fn not_locked<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Fail
 }
 
 /// Verifies a release that needs no change: it must answer a made-up note, as after a deploy.
-async fn verify<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostReport, Failure> {
+pub(super) async fn verify<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostReport, Failure> {
     let report = command::run(context, "verify", &Action::Verify, READ_ONLY_TIMEOUT_SECONDS).await?;
     if report.outcome == ActionOutcome::Done {
         context.console.say(&report.message);
@@ -148,8 +155,17 @@ async fn dry_run<P: Ports>(context: &DeployContext<'_, P>, plan: &Plan) -> Resul
     Ok(())
 }
 
+/// Warns if the service has another URL than the last release, which had `before`; empty: none is known.
+pub(super) fn warn_of_new_address<P>(context: &DeployContext<'_, P>, before: &str, url: Option<&str>) {
+    if let Some(url) = url.filter(|url| !before.is_empty() && *url != before) {
+        context.console.warn(&format!(
+            "the box has another address than at the last release ({before}): {url}. deployer url prints the line for Vercel."
+        ));
+    }
+}
+
 /// Prints the URL of the service and the next step.
-fn print_url<P>(context: &DeployContext<'_, P>, url: Option<&str>) {
+pub(super) fn print_url<P>(context: &DeployContext<'_, P>, url: Option<&str>) {
     match url {
         Some(url) => {
             context.console.data(url);

@@ -4,6 +4,7 @@ use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 use super::{
     File, ValueOrReference, adapters,
+    boxes::{self, is_instance},
     names::{ENGINE, GATEWAY_NAMES, ROUTE},
 };
 use crate::failure::Failure;
@@ -68,6 +69,10 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     }
     if let Some((key, must)) = adapters::wrong(&file.model.adapters, file.model.max_lora_rank, &file.model.served_name)
     {
+        return refuse(&key, &must);
+    }
+    let hours = file.autostop.max_uptime_hours > 0 || !file.autostop.stop_at.is_empty();
+    if let Some((key, must)) = boxes::wrong(&file.machine.models, !file.model.adapters.is_empty(), hours) {
         return refuse(&key, &must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
@@ -150,6 +155,7 @@ fn is_reserved(name: &str) -> bool {
     let reserved_prefix = ["VLLM_", "COMPOSE_"].iter().any(|prefix| name.starts_with(prefix));
     reserved_prefix
         || GATEWAY_NAMES.contains(&name)
+        || boxes::VARIABLES.contains(&name)
         || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE" | ENGINE | ROUTE)
 }
 
@@ -170,8 +176,4 @@ fn is_host(text: &str) -> bool {
         (1..=63).contains(&label.len()) && allowed && !label.starts_with('-') && !label.ends_with('-')
     };
     text.is_empty() || text.split('.').all(label)
-}
-
-pub(crate) fn is_instance(text: &str) -> bool {
-    text.strip_prefix("i-").is_some_and(|hex| hex.len() >= 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{adapters::Adapter, attestation::Attestation, autostop::AutostopLimits, reference::ValueOrReference};
+use super::{
+    adapters::Adapter, attestation::Attestation, autostop::AutostopLimits, boxes::ModelBox, reference::ValueOrReference,
+};
 
 /// The content of config/deployment.toml.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,6 +63,9 @@ pub struct Machine {
     /// Whether the host must have a GPU. If not, `config/compose.no-gpu.yml` removes the reservation of the GPU.
     #[serde(default = "yes")]
     pub gpu: bool,
+    /// Further boxes, whose model servers read for the gateway of this one.
+    #[serde(default)]
+    pub models: Vec<ModelBox>,
 }
 
 /// The keys of `[images]`.

@@ -4,6 +4,7 @@
 mod adapters;
 mod attestation;
 mod autostop;
+mod boxes;
 mod check;
 pub mod file;
 pub mod fill;
@@ -26,8 +27,9 @@ use std::{
 pub use adapters::Adapter;
 pub use attestation::{Attestation, Trust};
 pub use autostop::AutostopLimits;
+pub use boxes::{BoxRole, ModelBox};
 pub use file::File;
-pub use names::own_parameters;
+pub use names::{own_parameters, parameters_of_box};
 pub use operator::{commit, dumb_terminal, gateway_variables, no_color, operator, wall_clock};
 pub use payload::{ConfigHash, DeployPayload};
 pub use reference::ValueOrReference;
@@ -35,7 +37,8 @@ pub use resolve::resolve;
 pub use settings::{ImageSettings, Settings};
 pub use webhook::{SECRET_VARIABLES, WEBHOOK_VARIABLE, webhook};
 
-pub(crate) use check::{IDLE_MINUTES, is_instance};
+pub(crate) use boxes::is_instance;
+pub(crate) use check::IDLE_MINUTES;
 
 use crate::failure::Failure;
 

@@ -32,6 +32,18 @@ pub(super) fn url(name: &str) -> String {
     format!("/{name}/url")
 }
 
+/// The prefix of the parameters that record the releases of a further box.
+pub(super) fn further_box(name: &str, id: &str) -> String {
+    format!("{name}/boxes/{id}")
+}
+
+/// Returns the names of the parameters that record the releases of a further box.
+#[must_use]
+pub fn parameters_of_box(name: &str, id: &str) -> [String; 2] {
+    let prefix = further_box(name, id);
+    [last(&prefix), releases(&prefix)]
+}
+
 /// Returns the names of the deployer's own parameters for a deployment with this name.
 #[must_use]
 pub fn own_parameters(name: &str) -> [String; 4] {
@@ -57,7 +69,9 @@ impl File {
             ("model.adapter", Some(&model.adapter)),
             ("model.adapter_revision", model.adapter_revision.as_ref()),
         ];
+        let boxes = self.machine.models.iter().map(|further| ("box.models", Some(&further.instance_id)));
         keys.into_iter()
+            .chain(boxes)
             .filter_map(|(key, text)| match text {
                 Some(ValueOrReference::Parameter(name)) => Some((key, name.clone())),
                 _ => None,

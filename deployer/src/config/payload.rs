@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    ConfigFile, Settings, adapters,
+    BoxRole, ConfigFile, Settings, adapters, boxes,
     file::{Gateway, Model},
     gateway_file,
     keys::KeyScope,
@@ -71,7 +71,10 @@ impl DeployPayload {
     pub fn gather(written: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
         check_revisions(settings)?;
         let path = written.folder().join(&settings.gateway.keys_file);
-        let keys = read(&path, "Make a first API key with deployer init.")?;
+        let keys = match settings.role {
+            BoxRole::Gateway { .. } => read(&path, "Make a first API key with deployer init.")?,
+            BoxRole::Model { .. } => boxes::no_keys(),
+        };
         Self::gather_with(written, settings, keys)
     }
 
@@ -93,9 +96,14 @@ impl DeployPayload {
         }
         let path = written.folder().join(&settings.gateway.keys_file);
         gateway_files.push(("keys.txt", checked_keys(keys, &path)?));
+        // Docker Compose restarts nothing but the gateway, or the port, for these.
+        for name in boxes::files(&settings.role) {
+            gateway_files.push((*name, read(&root.join(name), "Run this in the repository.")?));
+        }
         let vllm = vllm_env(&settings.model, &settings.revisions);
         let mut gateway = gateway_env(&settings.gateway);
         gateway.extend(gateway_file.route.map(|route| (ROUTE.to_owned(), route)));
+        gateway.extend(boxes::variables(&settings.role, settings.model.max_num_seqs));
         let hash = ConfigHash {
             compose: hash(&compose.iter().map(|(_, content)| content.as_slice()).collect::<Vec<_>>()),
             vllm: hash(&[format!("{vllm:?}").as_bytes()]),

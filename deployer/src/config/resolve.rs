@@ -1,8 +1,8 @@
 //! Resolves the references of the configuration.
 
 use super::{
-    AutostopLimits, ConfigFile, ValueOrReference,
-    check::is_instance,
+    AutostopLimits, BoxRole, ConfigFile, ValueOrReference,
+    boxes::{self, is_instance},
     settings::{ImageSettings, Revisions, Settings},
     values,
 };
@@ -30,6 +30,11 @@ pub async fn resolve(
             "Put the id (i-...) into the parameter, or write it into config/deployment.toml.",
         ));
     }
+    let mut model_boxes = Vec::new();
+    for further in &file.machine.models {
+        model_boxes.push(get("box.models", &further.instance_id).await?);
+    }
+    boxes::check_ids(&instance_id, &model_boxes)?;
     let image = async |key, image: &super::file::Image| {
         let repository = format!("{registry}/{}", lookup(ask, key, image.repository.clone()).await?);
         let version = match &image.version {
@@ -45,7 +50,10 @@ pub async fn resolve(
     let settings = Settings {
         name: file.name.clone(),
         region: file.region.clone(),
+        autostop: if model_boxes.is_empty() { autostop(&file.autostop)? } else { Autostop::Off },
         instance_id,
+        role: BoxRole::Gateway { others: Vec::new() },
+        model_boxes,
         document: get("box.document", &file.machine.document).await?,
         gpu: file.machine.gpu,
         gateway_image: image("images.gateway", &images.gateway).await?,
@@ -62,7 +70,6 @@ pub async fn resolve(
         model: file.model.clone(),
         gateway: file.gateway.clone(),
         wait: file.wait.clone(),
-        autostop: autostop(&file.autostop)?,
         hooks: file.hooks.clone(),
         prices: file.cost.clone(),
         operator,

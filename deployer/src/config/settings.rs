@@ -1,7 +1,7 @@
 //! The settings: the configuration with every reference resolved.
 
 use super::{
-    Trust,
+    BoxRole, Trust, boxes,
     file::{Gateway, Hooks, Model, Prices, Wait},
     names,
 };
@@ -56,6 +56,10 @@ pub struct Settings {
     pub region: String,
     /// The id of the box.
     pub instance_id: String,
+    /// What runs on it.
+    pub role: BoxRole,
+    /// The ids of the further boxes, whose model servers read for the gateway.
+    pub model_boxes: Vec<String>,
     /// The SSM document that runs scripts.
     pub document: String,
     /// Whether the host must have a GPU.
@@ -98,13 +102,47 @@ impl Settings {
     /// Returns the name of the SSM parameter that records the last release and its address.
     #[must_use]
     pub fn last_parameter(&self) -> String {
-        names::last(&self.name)
+        names::last(&self.recorded_under())
     }
 
     /// Returns the name of the SSM parameter that records the last ten releases.
     #[must_use]
     pub fn releases_parameter(&self) -> String {
-        names::releases(&self.name)
+        names::releases(&self.recorded_under())
+    }
+
+    /// Returns the prefix of the parameters that record the releases of this box.
+    fn recorded_under(&self) -> String {
+        match self.role {
+            BoxRole::Gateway { .. } => self.name.clone(),
+            BoxRole::Model { .. } => names::further_box(&self.name, &self.instance_id),
+        }
+    }
+
+    /// Returns the settings of the gateway's box that also asks the model servers at these private addresses.
+    #[must_use]
+    pub fn with_others(&self, addresses: Vec<String>) -> Self {
+        Self { role: BoxRole::Gateway { others: addresses }, ..self.clone() }
+    }
+
+    /// Returns the settings of a further box. A gateway of its own, which only the box itself reaches, checks its model
+    /// server; nothing stops the box when it is idle, because that gateway does not see what others ask.
+    #[must_use]
+    pub fn of_further_box(&self, id: &str, address: &str) -> Self {
+        let gateway = Gateway {
+            profile: "gpu".to_owned(),
+            bind: "127.0.0.1".to_owned(),
+            domain: String::new(),
+            cors_origins: Vec::new(),
+            ..self.gateway.clone()
+        };
+        Self {
+            instance_id: id.to_owned(),
+            role: BoxRole::Model { address: address.to_owned() },
+            gateway,
+            autostop: Autostop::Off,
+            ..self.clone()
+        }
     }
 
     /// Returns the name of the SSM parameter that records the address that `url` printed last.
@@ -146,9 +184,13 @@ impl Settings {
         }
     }
 
-    /// Returns the public URL of the service for this address of the box. It does not end in `/`.
+    /// Returns the public URL of the service for this address of the box, or the URL of a further box's model server
+    /// in the private network. It does not end in `/`.
     #[must_use]
     pub fn url(&self, address: &str) -> String {
-        self.gateway.url(address)
+        match &self.role {
+            BoxRole::Gateway { .. } => self.gateway.url(address),
+            BoxRole::Model { address } => boxes::model_server(address),
+        }
     }
 }

@@ -44,6 +44,8 @@ pub struct Console {
     document: RefCell<Map<String, Value>>,
     /// The last text of [`Self::next`].
     next_step: RefCell<String>,
+    /// The box that the events are about, of several.
+    instance_id: RefCell<Option<String>>,
 }
 
 /// Writes to standard error. Errors are ignored: the lock must be given back even if the terminal is gone.
@@ -74,6 +76,7 @@ impl Console {
             last_progress: RefCell::default(),
             document: RefCell::default(),
             next_step: RefCell::default(),
+            instance_id: RefCell::default(),
         }
     }
 
@@ -108,10 +111,23 @@ impl Console {
         say_raw(&format!("{text}\n"));
     }
 
+    /// Sets the box that the following events are about, where there are several: they carry its id as `box`.
+    pub fn about_box(&self, instance_id: Option<&str>) {
+        self.instance_id.replace(instance_id.map(str::to_owned));
+    }
+
+    /// Writes an event for a program.
+    fn event(&self, event: &str, mut fields: Value) {
+        if let (Some(id), Some(fields)) = (&*self.instance_id.borrow(), fields.as_object_mut()) {
+            fields.insert("box".to_owned(), id.clone().into());
+        }
+        document::event(event, fields);
+    }
+
     /// Writes an event for a program, or a line for the operator.
     fn event_or_line(&self, event: &str, text: &str, line: impl FnOnce() -> String) {
         if self.is_json() {
-            document::event(event, json!({"text": text}));
+            self.event(event, json!({"text": text}));
         } else {
             self.line(&line());
         }
@@ -135,7 +151,7 @@ impl Console {
     /// Writes a plan, before it is approved.
     pub fn plan(&self, lines: &[String]) {
         if self.is_json() {
-            document::event("plan", json!({"lines": lines}));
+            self.event("plan", json!({"lines": lines}));
         } else {
             for line in lines {
                 self.line(line);
@@ -161,7 +177,7 @@ impl Console {
     /// Writes a line of a service's log: as data in text format, as an event in JSON.
     pub fn log(&self, text: &str) {
         if self.is_json() {
-            document::event("log", json!({"text": text}));
+            self.event("log", json!({"text": text}));
         } else {
             self.data(text);
         }
@@ -170,14 +186,14 @@ impl Console {
     /// Writes a snapshot of the monitor as an event; nothing as text, which has the notices alone.
     pub fn snapshot(&self, snapshot: &impl serde::Serialize) {
         if self.is_json() {
-            document::event("snapshot", json!({"snapshot": snapshot}));
+            self.event("snapshot", json!({"snapshot": snapshot}));
         }
     }
 
     /// Writes that a local port is open now, at this address: as data in text format, as an event in JSON.
     pub fn opened(&self, url: &str) {
         if self.is_json() {
-            document::event("opened", json!({"text": url}));
+            self.event("opened", json!({"text": url}));
         } else {
             self.data(url);
         }
@@ -192,7 +208,7 @@ impl Console {
     pub fn progress(&self, what: &str, detail: &str) {
         if self.is_json() {
             if self.progress_is_due(what) {
-                document::event("progress", json!({"text": what, "detail": detail}));
+                self.event("progress", json!({"text": what, "detail": detail}));
             }
         } else {
             self.progress_line(what, &format!("{what} {detail}"), what);
@@ -208,7 +224,7 @@ impl Console {
                 let text = transfer.shown();
                 let fields = json!({"text": text, "step": step, "done_bytes": done, "total_bytes": total,
                     "seconds_left": left});
-                document::event("progress", fields);
+                self.event("progress", fields);
             }
         } else {
             let text = transfer.shown();
@@ -249,10 +265,7 @@ impl Console {
             self.host(line);
         }
         if self.is_json() {
-            document::event(
-                "failure",
-                json!({"text": failure.what, "exit": failure.exit.code(), "code": failure.exit}),
-            );
+            self.event("failure", json!({"text": failure.what, "exit": failure.exit.code(), "code": failure.exit}));
         } else {
             self.line(&format!("{} {}", self.paint("31;1", "error:"), failure.what));
         }

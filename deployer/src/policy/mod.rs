@@ -72,9 +72,9 @@ pub fn operator(file: &File) -> Policy {
     let verified = file.attestation.trust().is_some();
     Policy::of(vec![
         allow("SeeTheBox", &see, anywhere()),
-        allow("SeeTheBoxsProtection", &["ec2:DescribeInstanceAttribute"], [arns.instance()]),
-        allow("StartAndStopTheBox", &["ec2:StartInstances", "ec2:StopInstances"], [arns.instance()]),
-        allow("RunHostPrograms", &["ssm:SendCommand"], [arns.instance(), arns.document()]),
+        allow("SeeTheBoxsProtection", &["ec2:DescribeInstanceAttribute"], arns.instances()),
+        allow("StartAndStopTheBox", &["ec2:StartInstances", "ec2:StopInstances"], arns.instances()),
+        allow("RunHostPrograms", &["ssm:SendCommand"], arns.instances().into_iter().chain([arns.document()])),
         allow("FollowCommands", &follow, anywhere()),
         allow("SeeWhichProgramsAreNamed", &["ssm:GetDocument"], [arns.document()]),
         allow("ReadReferences", &["ssm:GetParameter"], arns.references()),
@@ -97,7 +97,7 @@ pub fn operator_with_port_forward(file: &File) -> Policy {
         // Without this condition AWS checks the right to a document only if the request names one. A request that names
         // none opens a shell.
         condition: Some(json!({"BoolIfExists": {"ssm:SessionDocumentAccessCheck": "true"}})),
-        ..allow("ForwardAPort", &["ssm:StartSession"], [arns.instance(), arns.port_forwarding()])
+        ..allow("ForwardAPort", &["ssm:StartSession"], arns.instances().into_iter().chain([arns.port_forwarding()]))
     };
     let own_sessions = Statement {
         // A session's id begins with the name of the user or of the role session, and no IAM variable has that name in

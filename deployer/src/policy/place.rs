@@ -1,6 +1,6 @@
 //! The ARNs of the resources that a configuration names.
 
-use crate::config::{File, ValueOrReference, own_parameters};
+use crate::config::{File, ValueOrReference, own_parameters, parameters_of_box};
 
 /// The prefix of AWS' own SSM documents, whose ARN has no account.
 const AWS_DOCUMENTS: &str = "AWS-";
@@ -36,6 +36,13 @@ impl<'a> ArnScope<'a> {
 
     pub(super) fn instance(&self) -> String {
         self.arn("ec2", &format!("instance/{}", self.file.machine.instance_id.shown()))
+    }
+
+    /// Returns the ARNs of all boxes.
+    pub(super) fn instances(&self) -> Vec<String> {
+        let further = self.file.machine.models.iter();
+        let further = further.map(|further| self.arn("ec2", &format!("instance/{}", further.instance_id.shown())));
+        std::iter::once(self.instance()).chain(further).collect()
     }
 
     pub(super) fn document(&self) -> String {
@@ -76,7 +83,10 @@ impl<'a> ArnScope<'a> {
     }
 
     pub(super) fn own_parameters(&self) -> Vec<String> {
-        own_parameters(&self.file.name).iter().map(|name| self.parameter(name)).collect()
+        let name = &self.file.name;
+        let further = self.file.machine.models.iter();
+        let further = further.flat_map(|further| parameters_of_box(name, &further.instance_id.shown()));
+        own_parameters(name).into_iter().chain(further).map(|name| self.parameter(&name)).collect()
     }
 
     fn parameter(&self, name: &str) -> String {

@@ -51,6 +51,23 @@ fn actions_in(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_operators_policy_names_every_box() {
+    let further = "gpu = true\n[[box.models]]\ninstance_id = \"i-0aaaaaaaaaaaaaaaa\"\n[images]\n";
+    let adapter =
+        "[[model.adapters]]\nname = \"a\"\nrepo = \"o/a\"\nrevision = \"0123abcd0123abcd0123abcd0123abcd0123abcd\"\n";
+    let text = WRITTEN_OUT.replace("[images]\n", further) + adapter;
+    let policy = serde_json::to_string(&operator_with_port_forward(&parse(&text, "x").unwrap())).unwrap();
+    let count = |word: &str| policy.matches(word).count();
+    // To see its protection, start, stop, run programs, forward a port; to record its releases.
+    assert_eq!(count("instance/i-0aaaaaaaaaaaaaaaa"), count("instance/i-0123456789abcdef0"), "{policy}");
+    assert_eq!(
+        (count("instance/i-0aaaaaaaaaaaaaaaa"), count("parameter/clinic/boxes/i-0aaaaaaaaaaaaaaaa/")),
+        (4, 2),
+        "{policy}"
+    );
+}
+
+#[test]
 fn the_instances_policy_allows_what_the_templates_role_allows() {
     let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/cloudformation.yaml")).unwrap();
     let role = template.split("\n  Role:\n").nth(1).unwrap().split("\n  InstanceProfile:\n").next().unwrap();

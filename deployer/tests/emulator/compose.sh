@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # The compose plug-in for the docker shim: services start anew only where their definition or image changed.
 
-folder='' file='' env_file=''
+folder='' file='' env_file='' compose_arguments=''
 
 # env NAME: a setting from the release's .env.
 env() {
@@ -36,7 +36,16 @@ image_of() {
 }
 
 # services: those of the profile.
-services() { if [[ $(env COMPOSE_PROFILES) == tls ]]; then echo vllm gateway caddy; else echo vllm gateway; fi; }
+services() {
+  if [[ $(env COMPOSE_PROFILES) == tls ]]; then
+    echo vllm gateway caddy
+  # Of the files that are named, and not of those that lie there.
+  elif [[ $compose_arguments == *"--file $folder/config/compose.model-port.yml "* ]]; then
+    echo vllm gateway model-port
+  else
+    echo vllm gateway
+  fi
+}
 
 model_of() { echo "$(env VLLM_BASE_MODEL)@$(env VLLM_BASE_REVISION) $(env VLLM_ADAPTER)@$(env VLLM_ADAPTER_REVISION)$(env VLLM_ADAPTERS)"; }
 
@@ -83,6 +92,11 @@ started() {
     cp "$folder/keys.txt" "$state/containers/gateway/keys" 2>/dev/null || true
     put gateway models "$(routed "$folder")"
     put gateway engine "$(env GATEWAY_ENGINE)"
+    if [[ $compose_arguments == *"--file $folder/config/compose.other-boxes.yml "* ]]; then
+      put gateway others "$(env OTHER_MODEL_SERVERS)"
+    else
+      put gateway others ''
+    fi
   fi
   # A real one lists its base model, with a permission that has an id too, and then the adapters.
   if [[ $service == vllm && -n $(env VLLM_ADAPTERS) ]]; then
@@ -142,7 +156,7 @@ replaced() {
 bring_up() {
   local service=$1 force=$2 hash
   hash=$(hash_of "$service")
-  [[ $service == caddy ]] || has_image "$(image_of "$service")" || tell "Error response from daemon: No such image: $(image_of "$service")"
+  [[ $service == @(caddy|model-port) ]] || has_image "$(image_of "$service")" || tell "Error response from daemon: No such image: $(image_of "$service")"
   if [[ ! -e $state/containers/$service/hash || $(get "$service" hash) != "$hash" || $force == yes ]]; then
     # The gateway depends on it with `restart: true`: it ends first, and starts after it.
     if [[ $service == vllm ]] && runs gateway; then ends gateway; fi
@@ -237,6 +251,7 @@ compose_logs() {
 
 compose() {
   local verb=''
+  compose_arguments="$* "
   if [[ $1 == version ]]; then
     called docker.compose-version "$@"
     cat "$state/compose_version" 2>/dev/null || echo 2.40.3

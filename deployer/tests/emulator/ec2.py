@@ -13,7 +13,7 @@ from moto.ec2.responses.instances import InstanceResponse
 from timing import VALUES, later, passed
 
 ACCOUNT = "123456789012"
-HOOKS = {"booted": lambda: None, "stopping": lambda: None}
+HOOKS = {"booted": lambda instance_id: None, "stopping": lambda instance_id: None}
 
 CODES = {"pending": 0, "running": 16, "terminated": 48, "stopping": 64, "stopped": 80}
 addresses = itertools.count(10)
@@ -46,7 +46,7 @@ def start(instance):
     def up():
         new_address(instance)
         turn(instance, "running")
-        HOOKS["booted"]()
+        HOOKS["booted"](instance.id)
 
     later("boot", up)
     return before
@@ -57,7 +57,7 @@ def stop(instance):
         return copy.copy(instance._state)
     before = moto_stop(instance)
     turn(instance, "stopping")
-    HOOKS["stopping"]()
+    HOOKS["stopping"](instance.id)
     later("stop", lambda: turn(instance, "stopped"))
     return before
 

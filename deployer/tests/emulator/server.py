@@ -46,7 +46,6 @@ def environment(folder):
 
 def controls(url, folder):
     client = functools.cache(lambda service: boto3.client(service, endpoint_url=url))
-    state = folder / "state"
 
     def aws(body):
         """{service, operation, arguments}: any call, by boto3, without a line in the log."""
@@ -64,14 +63,33 @@ def controls(url, folder):
 
     def commands(_):
         return [
-            {"id": c.id, "document": c.document, "status": c.status, "lines": c.lines, "out": c.out, "err": c.err}
+            {
+                "id": c.id,
+                "instance": c.instance_id,
+                "document": c.document,
+                "status": c.status,
+                "lines": c.lines,
+                "out": c.out,
+                "err": c.err,
+            }
             for c in ssm.COMMANDS.values()
         ]
 
-    def booted():
+    def booted(instance_id):
         # What lies in memory is gone, and the clock of the kernel starts anew.
-        shutil.rmtree(folder / "run", ignore_errors=True)
-        (state / "uptime").write_text("30.00 1.00\n")
+        further = ssm.FURTHER.get(instance_id)
+        own = pathlib.Path(further["SHIM_STATE"]).parent if further else folder
+        shutil.rmtree(own / "run", ignore_errors=True)
+        (own / "state" / "uptime").write_text("30.00 1.00\n")
+
+    def further(body):
+        """{environment}: one more stopped instance, whose scripts run in this environment."""
+        before = len(front.CALLS)
+        instance_id = make_instance(client)
+        del front.CALLS[before:]
+        ssm.FURTHER[instance_id] = {**json.loads(body)["environment"], "LANG": "C", "EMULATOR_URL": url}
+        (pathlib.Path(ssm.FURTHER[instance_id]["SHIM_STATE"]) / "instance_id").write_text(instance_id)
+        return {"instance_id": instance_id}
 
     ec2.HOOKS["booted"] = booted
     ec2.HOOKS["stopping"] = ssm.lose_all
@@ -79,6 +97,7 @@ def controls(url, folder):
         aws=aws,
         stop=stop,
         commands=commands,
+        further=further,
         calls=lambda _: front.CALLS,
         fault=lambda body: front.add_fault(json.loads(body)) or {},
         release=lambda _: front.HELD.set() or {},

@@ -26,6 +26,8 @@ from timing import VALUES
 
 COMMANDS = {}
 SETTINGS = {"environment": {}, "folder": None}
+# The environment of the scripts of further instances, each of which has a host of its own.
+FURTHER = {}
 ENDED = ("Success", "Failed", "TimedOut", "Cancelled")
 
 
@@ -67,7 +69,7 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=SETTINGS["environment"],
+                env=FURTHER.get(self.instance_id, SETTINGS["environment"]),
                 start_new_session=True,
             )
             why = self.watch(process)
@@ -100,10 +102,11 @@ class Command:
         return None
 
 
-def lose_all():
+def lose_all(instance_id):
     """The instance stops: what runs on it ends with it."""
     for command in COMMANDS.values():
-        command.lost.set()
+        if command.instance_id == instance_id:
+            command.lost.set()
 
 
 def document_lines(backend, name, parameters):

@@ -10,6 +10,8 @@ mod support;
 mod autostop_hours;
 #[path = "../scripts/autostops.rs"]
 mod autostops;
+#[path = "../scripts/boxes.rs"]
+mod boxes;
 #[path = "../scripts/cut_off.rs"]
 mod cut_off;
 #[path = "../scripts/deploys.rs"]

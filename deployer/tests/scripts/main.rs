@@ -7,6 +7,7 @@ mod support;
 
 mod autostop_hours;
 mod autostops;
+mod boxes;
 mod cut_off;
 mod deploys;
 mod diagnose;

@@ -51,6 +51,15 @@ impl Emulator {
         Self { host, url: text("url"), instance_id: text("instance_id"), process }
     }
 
+    /// Adds a stopped instance with a host of its own. Returns its id.
+    pub fn add(&self, host: &Host) -> String {
+        let mut environment: serde_json::Map<String, Value> =
+            host.environment().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        environment.insert("PATH".to_owned(), host.search_path().into());
+        let made = self.post("further", &json!({"environment": environment}).to_string());
+        made["instance_id"].as_str().unwrap().to_owned()
+    }
+
     /// Returns the environment variables with which a command uses the emulator as the operator's AWS account.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -116,7 +125,12 @@ impl Emulator {
 
     /// Returns the state of the instance: `stopped`, `pending`, ...
     pub fn instance_state(&self) -> String {
-        let found = self.aws("ec2", "describe_instances", &json!({"InstanceIds": [self.instance_id]}));
+        self.state_of(&self.instance_id)
+    }
+
+    /// Returns the state of an instance.
+    pub fn state_of(&self, id: &str) -> String {
+        let found = self.aws("ec2", "describe_instances", &json!({"InstanceIds": [id]}));
         found["Reservations"][0]["Instances"][0]["State"]["Name"].as_str().unwrap().to_owned()
     }
 

@@ -717,6 +717,24 @@ pub const MUTANTS: &[Mutant] = &[
         "switches::a_release_for_a_host_without_a_gpu_leaves_the_reservation_out",
     ),
     mutant(
+        "a further box has no port",
+        "for more in model-port other-boxes; do",
+        "for more in other-boxes; do",
+        "boxes::a_further_box_is_served_with_its_port_which_is_verified_and_shown",
+    ),
+    mutant(
+        "a port is not verified",
+        "echo vllm gateway model-port",
+        "echo vllm gateway",
+        "boxes::a_further_box_is_served_with_its_port_which_is_verified_and_shown",
+    ),
+    mutant(
+        "a box without its key is changed",
+        "if [[ -n $key && ! -s $root/releases/$next/$key ]]; then",
+        "if false; then",
+        "boxes::a_host_without_the_key_is_refused_before_anything_is_changed",
+    ),
+    mutant(
         "a restart cuts work off",
         "  drain \"$now\"\n",
         "",

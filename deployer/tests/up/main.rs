@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
 mod attestation;
+mod boxes;
 mod doctor;
 mod document;
 mod exec;

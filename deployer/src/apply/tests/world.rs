@@ -180,6 +180,7 @@ impl Cloud for &SimulatedCloud {
             vpc: "vpc-1".to_owned(),
             disk: "vol-1".to_owned(),
             address: self.running.get().then(|| "203.0.113.7".to_owned()),
+            private_address: None,
             elastic: false,
             launched: None,
             profile: None,

@@ -5,7 +5,7 @@ use super::finding::{Findings, Level};
 use crate::{
     apply::{lock, ssm_document, ssm_document::ProgramStatus},
     cloud::{Ingress, Instance, InstanceState, StatusChecks, quota_hint},
-    config::{ConfigFile, DeployPayload, Settings},
+    config::{BoxRole, ConfigFile, DeployPayload, Settings},
     context::{DeployContext, Ports},
 };
 
@@ -156,7 +156,7 @@ pub(super) async fn termination<P: Ports>(
 }
 
 /// Returns the sources for which the rules open a TCP port; empty if the port is closed.
-fn sources_allowed(rules: &[Ingress], port: u16) -> Vec<String> {
+pub(super) fn sources_allowed(rules: &[Ingress], port: u16) -> Vec<String> {
     let covers = |rule: &&Ingress| {
         matches!(rule.protocol.as_str(), "tcp" | "6" | "-1")
             && rule.from.is_none_or(|from| from <= i32::from(port))
@@ -166,6 +166,10 @@ fn sources_allowed(rules: &[Ingress], port: u16) -> Vec<String> {
 }
 
 pub(super) async fn firewall<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
+    // The port of a further box is looked at from the gateway's box (boxes.rs).
+    if matches!(context.settings.role, BoxRole::Model { .. }) {
+        return;
+    }
     let port = if context.settings.gateway.profile == "tls" { 443 } else { context.settings.gateway.port };
     let rules = match context.ports.ingress(&instance.groups).await {
         Ok(rules) => rules,

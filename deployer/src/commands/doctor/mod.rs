@@ -2,10 +2,12 @@
 //! nothing.
 
 mod account;
+mod boxes;
 mod finding;
 mod host;
 
 use account::{files, firewall, machine, operators_lock, program, quota, secret, status_checks, termination};
+use boxes::further_boxes;
 use finding::{Findings, Level, print};
 use host::host;
 
@@ -24,9 +26,10 @@ pub(super) async fn run(
     aws: Aws,
     console: &Console,
     interrupt: &Interrupt,
+    one_box: Option<&str>,
 ) -> Result<(), Failure> {
     let mut findings = Findings::default();
-    run_checks(written, aws, console, interrupt, &mut findings).await?;
+    run_checks(written, aws, console, interrupt, one_box, &mut findings).await?;
     print(console, &findings.0);
     let bad = findings.bad();
     if bad > 0 {
@@ -45,6 +48,7 @@ async fn run_checks(
     aws: Aws,
     console: &Console,
     interrupt: &Interrupt,
+    one_box: Option<&str>,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
     match aws.identity().await {
@@ -60,6 +64,10 @@ async fn run_checks(
             findings.failed("configuration", "Every command needs it.", failure);
             return Ok(());
         }
+    };
+    let settings = match one_box {
+        Some(id) => super::boxes::of_box(&settings, id)?,
+        None => settings,
     };
     findings.add("configuration", Level::Ok, format!("{} in {}", settings.name, settings.region), "", "");
     files(&written, &settings, findings);
@@ -78,6 +86,7 @@ async fn run_checks(
     machine(&context, &instance, findings);
     termination(&context, &instance, findings).await;
     firewall(&context, &instance, findings).await;
+    further_boxes(&context, &instance, findings).await;
     quota(&context, &instance, findings);
     if instance.state == InstanceState::Running {
         status_checks(&context, &instance, findings).await;

@@ -76,6 +76,7 @@ impl Cloud for Account {
             vpc: String::new(),
             disk: String::new(),
             address: None,
+            private_address: None,
             elastic: false,
             launched: None,
             profile: None,

@@ -5,7 +5,7 @@ readonly next=.next
 
 # Writes the files and settings of the release into a folder that nothing uses yet.
 stage() {
-  local name mode path content target
+  local name mode path content target key
   mkdir -m 0755 "$root/releases/$next"
   # Names, modes and paths: values.sh.
   for name in "${!FILE_@}"; do
@@ -21,6 +21,11 @@ stage() {
   if grep -aEqvx "[A-Z_][A-Z0-9_]*='[^'\\[:cntrl:]]*'" "$root/releases/$next/.env" ||
     grep -aE '^(GATEWAY_IMAGE|VLLM_IMAGE|HF_TOKEN_FILE|COMPOSE_|DOCKER_)' "$root/releases/$next/.env" | grep -qv '^COMPOSE_PROFILES='; then
     die "The settings hold a line that is no setting of a release; nothing was changed. Correct the configuration, then run this again."
+  fi
+  # The key between boxes does not travel: an operator put it on each host. Compose finds it from the release's folder.
+  key=$(env_of "$next" MODEL_SERVER_KEY_FILE)
+  if [[ -n $key && ! -s $root/releases/$next/$key ]]; then
+    die "The host has no file $root/${key##*/}, which holds the key between the boxes; nothing was changed. Put it there (config/README.md, several boxes), then run this again."
   fi
 }
 

@@ -3,12 +3,16 @@
 
 # compose_words RELEASE ARGUMENT...: sets `words` to docker compose from a release's own files.
 compose_words() {
-  local folder=$root/releases/$1
+  local folder=$root/releases/$1 more
   shift
   words=(docker compose --project-name "$project" --project-directory "$folder" --file "$folder/docker-compose.yml"
     --env-file "$folder/.env")
   # A release for a host without a GPU has a file that removes the reservation.
   if [[ -e $folder/config/compose.no-gpu.yml ]]; then words+=(--file "$folder/config/compose.no-gpu.yml"); fi
+  # Several boxes: the port of a model server for the gateway of another box, or that gateway's list of such ports.
+  for more in model-port other-boxes; do
+    if [[ -e $folder/config/compose.$more.yml ]]; then words+=(--file "$folder/config/compose.$more.yml"); fi
+  done
   words+=("$@")
 }
 

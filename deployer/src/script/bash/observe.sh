@@ -10,13 +10,17 @@ container_json() {
 
 # containers_json: prints the containers of the current release, without the brackets.
 containers_json() {
+  local service
   container_json gateway
   printf ,
   container_json vllm
-  if [[ -n $now && " $(services_of "$now") " == *" caddy "* ]]; then
-    printf ,
-    container_json caddy
-  fi
+  if [[ -z $now ]]; then return; fi
+  for service in $(services_of "$now"); do
+    if [[ $service == caddy || $service == model-port ]]; then
+      printf ,
+      container_json "$service"
+    fi
+  done
 }
 
 gpu_json() {

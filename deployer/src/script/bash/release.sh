@@ -95,7 +95,13 @@ take_over() {
 
 # services_of RELEASE: prints the services of a release, the model server first.
 services_of() {
-  if [[ ,$(env_of "$1" COMPOSE_PROFILES), == *,tls,* ]]; then echo vllm gateway caddy; else echo vllm gateway; fi
+  if [[ ,$(env_of "$1" COMPOSE_PROFILES), == *,tls,* ]]; then
+    echo vllm gateway caddy
+  elif [[ -e $root/releases/$1/config/compose.model-port.yml ]]; then
+    echo vllm gateway model-port
+  else
+    echo vllm gateway
+  fi
 }
 
 # record RELEASE OUTCOME: adds a ledger line. A release that was good once stays good: the host may be the cause now.
