@@ -83,7 +83,8 @@ pub fn line_of(name: &str, key: &Secret, in_path: bool, scopes: &[KeyScope]) -> 
     let names: Vec<&str> =
         KeyScope::ALL.into_iter().filter(|scope| scopes.contains(scope)).map(KeyScope::name).collect();
     if !names.is_empty() {
-        line += &format!(" scopes={}", names.join(","));
+        line.push_str(" scopes=");
+        line.push_str(&names.join(","));
     }
     line
 }

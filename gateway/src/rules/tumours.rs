@@ -217,7 +217,8 @@ fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention>
         None if name.term.is("whole") && name.organ.is_none_or(|organ| UNSPECIFIC.contains(&organ)) => key,
         None => return None,
     };
-    let other_organ = organ.filter(|_| organ != name.organ && !name.value.contains(" of the "));
+    let other_organ =
+        organ.filter(|_| !name.term.is("haem") && organ != name.organ && !name.value.contains(" of the "));
     Some(TumourMention {
         name: other_organ.map_or_else(|| name.value.clone(), |organ| format!("{} of the {organ}", name.value)),
         kind,

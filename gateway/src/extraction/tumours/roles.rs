@@ -27,8 +27,10 @@ const PAST_BEFORE: [&str; 17] = [
 ];
 
 /// Words that tell, anywhere beside a name, that the tumour is past.
-const PAST: [&str; 9] = [
+const PAST: [&str; 11] = [
     "years ago",
+    "years earlier",
+    "years previously",
     "remission since",
     "since remained",
     "remains in",
@@ -155,7 +157,8 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
         let goes_on =
             last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
         let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
-        standing.active |= is_active;
+        // "Now a caecal mass" turns to something else.
+        standing.active |= is_active && (unit.named.is_some() || !words.trim_start().starts_with("now "));
         if let Some(named) = unit.named {
             standing.past |= has_before(&PAST_BEFORE) || unit.past_section;
             standing.over |= has(&PAST) || lower.get(unit.name.end..unit.range.end).is_some_and(is_of_year);

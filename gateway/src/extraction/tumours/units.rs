@@ -64,7 +64,7 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
             of_item = of_date
                 || is_item(text, after, &sentence)
                 || tumour_name.is_some_and(|name| is_name_alone(line, name.len()));
-            numbered = is_numbered(line) || gap.trim().starts_with(|c: char| c.is_ascii_digit());
+            numbered = begins_with_number(gap, line);
         }
         let past_section = sentence.section == Section::PastHistory;
         for row in rows(text, sentence.start..sentence.end, of_item) {
@@ -161,7 +161,16 @@ fn is_item(text: &str, after: usize, first: &Sentence) -> bool {
 fn is_marked(gap: &str, text: &str, line: &Sentence) -> bool {
     let line = text.get(line.start..line.end).unwrap_or_default();
     let bullet = gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}']);
-    bullet || gap.trim().starts_with(|c: char| c.is_ascii_digit()) || is_numbered(line) || line.contains(['|', '\t'])
+    bullet || begins_with_number(gap, line) || line.contains(['|', '\t'])
+}
+
+/// Returns whether a list item with a number begins: "2. Breast cancer", "#1 Tonsil SCC". `gap` is the text before the line.
+fn begins_with_number(gap: &str, line: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let has_sign = |text: &str| text.strip_prefix('#').is_some_and(|number| number.starts_with(is_digit));
+    let gap = gap.trim();
+    let after_sign = gap.ends_with('#') && line.starts_with(is_digit);
+    gap.starts_with(is_digit) || is_numbered(line) || has_sign(gap) || has_sign(line) || after_sign
 }
 
 /// Returns whether a line begins with a number of a list: "2. Breast cancer", "3) ", "IV. ".

@@ -21,6 +21,8 @@ fn nodes_of_a_resection_are_no_distant_metastasis() {
         "Colon adenocarcinoma. Thirteen of 41 mesenteric nodes contain metastatic adenocarcinoma.",
         "Colon adenocarcinoma. Distant metastasis (pM): cannot be assessed.",
         "Colon adenocarcinoma. Lymph nodes: 0/17 positive for metastasis.",
+        "Colon adenocarcinoma. 0 of 24 lymph nodes positive for metastasis.",
+        "Colon adenocarcinoma. Zero of 12 nodes involved.",
         "Gastric carcinoma. Number of positive lymph nodes / nodes examined: 0/10.",
         "Breast carcinoma. Axillary node, core biopsy: - metastatic carcinoma of breast origin.",
     ] {
