@@ -199,6 +199,8 @@ pub(super) fn model_servers(settings: &Settings, status: &Status) -> Option<Mode
         return None;
     }
     let replicas = crate::apply::observe::gateway_says(status, "replicas");
+    // The rules answer: no model server is asked.
+    replicas.as_array()?.first()?;
     let ready = replicas.as_array().into_iter().flatten().filter(|replica| replica["state"] == "ready").count();
     Some(ModelServers { ready, all: others.len() + 1 })
 }

@@ -31,7 +31,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
                     contexts.push(context);
                 }
             },
-            Err(failure) if id == id_of_gateway => return Err(failure),
+            // What cannot be looked at must not keep the others running.
             Err(failure) => problems.push((id, failure)),
         }
     }
@@ -41,6 +41,12 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
         let approved = approve_all(plans, &lines, args.yes, console, gateway.interrupt).await?;
         for (context, approved) in contexts.iter().zip(&approved) {
             let id = &context.settings.instance_id;
+            if gateway.interrupt.is_requested() {
+                let failure =
+                    Failure::interrupted("interrupted before this box was stopped", "Run deployer down again.");
+                problems.push((id, failure));
+                continue;
+            }
             console.about_box(Some(id));
             console.step(&format!("box {id}"));
             let applied = apply(context, approved, StopOnFailure::No).await;

@@ -213,7 +213,11 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         Command::Unlock(args) => unlock::run(&context, &args).await,
         Command::Autostop(args) => autostop::run(&context, &args).await,
         Command::Prune(args) => prune::run(&context, &args).await,
-        Command::Keys(args) => keys::run(&Boxes::all(context).await?.gateway, &args).await,
+        // A further box that is gone must not keep a key valid, or a model answering.
+        Command::Keys(args) => keys::run(&Boxes::known(context).await.gateway, &args).await,
+        Command::Model(args) if !args.carries_configuration() => {
+            Box::pin(model::run(&Boxes::known(context).await.gateway, &args)).await
+        }
         Command::Model(args) => Box::pin(model::run(&Boxes::all(context).await?.gateway, &args)).await,
         Command::PortForward(args) => port_forward::run(&context, &args).await,
         Command::Url(args) => url::run(&context, &args).await,

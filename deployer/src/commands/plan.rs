@@ -55,7 +55,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
         }
     }
     if !documents.is_empty() {
-        context.console.result(&json!({"boxes": documents}));
+        context.console.result(&json!({"boxes": documents, "changes": changes}));
     }
     for line in &prepared.plan.lines {
         context.console.data(line);

@@ -150,8 +150,16 @@ impl Run {
         let (gateway_line, next) = if id == gateway.settings.instance_id {
             (String::new(), failure.next.clone())
         } else {
-            let next = format!("{} For this box, give deployer status, logs and rollback --box {id}.", failure.next);
-            (" The gateway's box was not changed and goes on with the model servers that serve.".to_owned(), next)
+            let next = format!(
+                "{} For this box, give deployer status, logs and rollback --box {id}. Boxes that were started go on costing \
+                 (deployer status); deployer down stops all.",
+                failure.next
+            );
+            (
+                " The gateway's box was not changed, and goes on with the model servers that serve if it runs."
+                    .to_owned(),
+                next,
+            )
         };
         let what = format!("box {id}: {}. {done}.{gateway_line}", failure.what.trim_end_matches('.'));
         Failure { what, next, ..failure }

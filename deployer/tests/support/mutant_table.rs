@@ -454,7 +454,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "good only once",
-        "if [[ $state == good || $(state_of \"$n\") != @(good|reverted) ]]; then printf",
+        "if [[ $state == good || $(state_of \"$n\") != @(good|reverted|left) ]]; then printf",
         "if true; then printf",
         "rollbacks::a_release_that_was_good_stays_so_when_it_fails_once",
     ),
@@ -472,8 +472,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "the profile is not looked at",
-        "echo vllm gateway caddy; else",
-        "echo vllm gateway; else",
+        "echo vllm gateway caddy",
+        "echo vllm gateway",
         "tls::caddy_is_looked_at_like_the_others",
     ),
     mutant(

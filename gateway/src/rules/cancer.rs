@@ -140,18 +140,15 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let mut denied: Vec<&'static str> = Vec::new();
     for (index, mention) in terms.iter().enumerate() {
         let term = mention.term;
+        let is_backed = corroborated || view.is_part_of_oncology_note;
         let lone_acronym = term.is_acronym()
             && term.spelled.len() <= AMBIGUOUS
-            && !corroborated
-            && !view.is_part_of_oncology_note
-            && !term.is("telling")
+            && !is_backed
+            && !(term.is("telling") && !is_counted_or_doubted(view, mention))
             && !is_corroborated_beside(view, mention);
-        if term.is("adj")
-            || term.is("decoy")
-            || lone_acronym
-            || is_of_study(view, &mention.range)
-            || meanings::is_another(view, mention)
-        {
+        // In a note on cancer the acronym is the malignancy, whatever stands beside it.
+        let is_another = meanings::is_another(view, mention) && !(term.is("telling") && is_backed);
+        if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) || is_another {
             continue;
         }
         let assertion = view.assertion(&mention.range, Field::CancerType);
@@ -170,6 +167,20 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
 /// Maximum length of acronyms that are ambiguous: MCL is also a ligament, NEC a disease of the gut, CCA an artery, MM a
 /// unit. Those with the tag `telling` mostly mean the malignancy; `lexicons/meanings.txt` has their other meanings.
 const AMBIGUOUS: usize = 3;
+
+/// Returns whether an acronym without other signs of a malignancy is a code, a dose or a result ("HCC 18", "AML 5 mg"), or
+/// only a question ("HCC?", "query CLL", "RCC vs oncocytoma", "5 % risk of AML").
+fn is_counted_or_doubted(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const DOUBTS_BEFORE: [&str; 6] = ["?", "query ", "vs ", "versus ", "risk ", "risk of "];
+    const DOUBTS_AFTER: [&str; 6] = ["?", " vs", " versus", " risk", " query", " or "];
+    let (before, after) = (view.folded.before(mention.range.start, 12), view.folded.after(mention.range.end, 12));
+    let number =
+        after.trim_start_matches([' ', ':', '=']).split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let is_year = number.len() == 4;
+    (!number.is_empty() && !is_year)
+        || DOUBTS_BEFORE.iter().any(|doubt| before.ends_with(doubt))
+        || DOUBTS_AFTER.iter().any(|doubt| after.starts_with(doubt))
+}
 
 /// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of
 /// disease, or words that introduce a diagnosis.

@@ -161,7 +161,9 @@ fn involved_nodes(view: &NoteView<'_>) -> Vec<FoundSite> {
         let after = after.strip_prefix("biopsy ").unwrap_or(after);
         let involved =
             BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
-        let none = before.contains("0/") || is_counted_as_none(view.folded.after(site.range.end, 64));
+        let none = is_none_of(view.folded.before(site.range.start, 32))
+            || before.contains("0/")
+            || is_counted_as_none(view.folded.after(site.range.end, 64));
         if involved && !none && view.enters_record(&site.range, Field::MetastasisSite) {
             let sentinel = site.term.name == "sentinel lymph node";
             found.push((site.range.start, if sentinel { "regional lymph nodes" } else { site.term.name }, true));
@@ -285,9 +287,27 @@ fn is_open_label(view: &NoteView<'_>, word: &Mention) -> bool {
     !affirmed && sites_of(view, word, true).next().is_none()
 }
 
+/// Returns whether words end in a count of none and at most three words of what is counted: "0 of 24 ", "zero out of 12
+/// axillary lymph ".
+fn is_none_of(words: &str) -> bool {
+    const COUNTS: [&str; 6] = ["0 of ", "0 out of ", "zero of ", "zero out of ", "none of ", "none out of "];
+    let Some((at, count)) = COUNTS.iter().filter_map(|count| Some((words.rfind(count)?, count))).max() else {
+        return false;
+    };
+    let before = words.get(..at).unwrap_or_default();
+    let rest = words.get(at + count.len()..).unwrap_or_default();
+    let of_number = rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("the ");
+    let is_whole = !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+    is_whole && of_number && !rest.contains([',', ';', '.', '\n']) && rest.split_ascii_whitespace().count() <= 4
+}
+
 /// Returns whether a count of none stands before a spread term: "0/17 positive for metastasis".
 fn is_of_none(view: &NoteView<'_>, word: &Mention) -> bool {
     let before = view.folded.before(word.range.start, 48);
+    // "0 of 24 lymph nodes with metastatic carcinoma"
+    if before.rfind("node").and_then(|at| before.get(..at)).is_some_and(is_none_of) {
+        return true;
+    }
     before.match_indices(['0']).any(|(at, _)| {
         let digit_before = at.checked_sub(1).and_then(|at| before.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
         let rest = before.get(at + 1..).unwrap_or_default();

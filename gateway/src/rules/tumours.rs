@@ -123,7 +123,15 @@ fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
     let organ = |site: &Mention| Some((view.folded.origin(&site.range), first_alike(site.term.tag("primary")?)));
     let mut labels: Vec<_> = sites.filter_map(organ).collect();
     for (examination, organ) in EXAMINATIONS {
-        let starts = view.folded.as_str().match_indices(examination).map(|(at, _)| at).filter(|at| begins(*at, &[""]));
+        // "Cystoscopy 08/2024: no recurrence", not "Colonoscopy for colitis".
+        let has_result = |at: &usize| {
+            let after =
+                view.folded.after(at + examination.len(), 20).trim_start_matches(|c: char| c.is_ascii_lowercase());
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '/' | '.' | '-'));
+            after.starts_with(':') || after.starts_with("showed") || after.starts_with("shows")
+        };
+        let starts = view.folded.as_str().match_indices(examination).map(|(at, _)| at);
+        let starts = starts.filter(|at| begins(*at, &[""]) && has_result(at));
         labels.extend(starts.map(|at| (view.folded.origin(&(at..at + examination.len())), first_alike(organ))));
     }
     labels.sort_by_key(|(range, _)| range.start);

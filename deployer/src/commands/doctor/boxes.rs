@@ -76,9 +76,10 @@ fn port(id: &str, rules: &[Ingress], groups_of_gateway: &[String], findings: &mu
     } else if others.is_empty() {
         findings.add(check, Level::Ok, format!("{id}: port {PORT} is open to the gateway's box"), "", "");
     } else {
+        let to_the_world = others.iter().any(|source| matches!(*source, "0.0.0.0/0" | "::/0"));
         findings.add(
             check,
-            Level::Note,
+            if to_the_world { Level::Bad } else { Level::Note },
             format!("{id}: port {PORT} is open to {}", others.join(", ")),
             "Notes come through it unencrypted. It asks for a key, but only the gateway's box has to reach it.",
             "Allow the security group of the gateway's box alone.",
@@ -102,7 +103,7 @@ mod tests {
             (vec![], "bad"),
             (vec![rule(443, "sg-gateway")], "bad"),
             (vec![rule(8000, "sg-gateway")], "ok"),
-            (vec![rule(8000, "sg-gateway"), rule(8000, "0.0.0.0/0")], "note"),
+            (vec![rule(8000, "sg-gateway"), rule(8000, "0.0.0.0/0")], "bad"),
             (vec![rule(8000, "sg-other")], "note"),
         ] {
             let mut findings = Findings::default();

@@ -44,7 +44,13 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
         Ok(report) => {
             let differs = report.autostop().and_then(|state| other_autostop(&state, &context.settings));
             for found in report.findings() {
-                let (why, fix) = advice(&found.check);
+                let (why, fix) = match found.check.as_str() {
+                    // `autostop on` is refused for several boxes.
+                    "autostop" if !context.settings.model_boxes.is_empty() => {
+                        ("Nothing stops several boxes when they are idle.", "deployer down, when they are not needed")
+                    }
+                    check => advice(check),
+                };
                 let harmless = matches!(found.check.as_str(), "autostop" | "clock");
                 let level = if found.ok {
                     Level::Ok

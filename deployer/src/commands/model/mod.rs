@@ -25,6 +25,13 @@ pub(super) struct Args {
     command: ModelCommand,
 }
 
+impl Args {
+    /// Whether the command brings the configuration to the host, and so must know the addresses of all boxes.
+    pub(super) const fn carries_configuration(&self) -> bool {
+        matches!(self.command, ModelCommand::Download { .. })
+    }
+}
+
 #[derive(clap::Subcommand)]
 enum ModelCommand {
     /// List the models that are served, what answers for the public name since when, and the scores that spoke for it

@@ -107,7 +107,7 @@ services_of() {
 # record RELEASE OUTCOME: adds a ledger line. A release that was good once stays good: the host may be the cause now.
 record() {
   local n=$1 state=$2
-  if [[ $state == good || $(state_of "$n") != @(good|reverted) ]]; then printf '%s' "$state" | replace "$root/releases/$n/state"; fi
+  if [[ $state == good || $(state_of "$n") != @(good|reverted|left) ]]; then printf '%s' "$state" | replace "$root/releases/$n/state"; fi
   printf '{"release":%s,"at":%s,"action":"%s","operator":%s,"commit":%s,"config_hash":%s,"gateway":%s,"vllm":%s,"outcome":"%s"}\n' \
     "$n" "$(date +%s)" "$ACTION" "$(json "$OPERATOR")" "$(json "$(release_field "$n" commit)")" \
     "$(json "$(release_field "$n" config_hash)")" "$(json "$(env_of "$n" GATEWAY_IMAGE)")" "$(json "$(env_of "$n" VLLM_IMAGE)")" "$state" |

@@ -133,7 +133,7 @@ go_back() {
     finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Fix the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."
   fi
   # A good release that was not even tried keeps its verdict.
-  if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|reverted)) ]]; then
+  if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|reverted|left)) ]]; then
     record "$to" "$([[ -n $tried ]] && echo failed || echo interrupted)" || warnings+=("the ledger could not be written")
   fi
   if [[ -z $from ]]; then

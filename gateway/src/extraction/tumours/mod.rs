@@ -141,15 +141,7 @@ impl Tumours {
         let labels =
             signs.organ_labels.iter().filter_map(|(range, kind)| Some((range.clone(), only_of(&named, kind)?)));
         let labels: Vec<units::Name> = labels.collect();
-        let units = if labels.is_empty() {
-            units
-        } else {
-            // A label says what its sentence speaks of; it names no tumour, so roles are decided without it.
-            places.extend(labels);
-            places.sort_by_key(|(range, _)| range.start);
-            units::cut(text, &places)
-        };
-        let segments = segments::assign(&lower, &units, &bound, index);
+        let segments = segments::assign(&lower, &units, &bound, &labels, index);
         Self { named, segments }
     }
 

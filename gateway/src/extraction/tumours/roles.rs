@@ -69,6 +69,9 @@ const ACTIVE: [&str; 24] = [
     "radiation-induced",
 ];
 
+/// The word of [`ACTIVE`] that a tumour of the past may have too: hormone therapy goes on for years.
+const ONGOING: &str = "ongoing";
+
 /// Words shortly before the name of a tumour that is not what the note is about, though it is present.
 const SECONDARY_BEFORE: [&str; 12] = [
     "incidental",
@@ -134,6 +137,8 @@ struct Standing {
     year: Option<u16>,
     /// The patient's age, for a tumour that the note dates by it.
     age: Option<u16>,
+    /// What follows its name is about an active tumour, also beside other names.
+    goes_on: bool,
     /// Whether a year comes with a month or a diagnosis, as that of a tumour under treatment does.
     exact: bool,
 }
@@ -152,16 +157,24 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
         let before = lower.get(from..unit.name.start).unwrap_or_default();
         let has = |list: &[&str]| list.iter().any(|word| affirms(words, word));
         let has_before = |list: &[&str]| list.iter().any(|word| affirms(before, word));
-        let is_active = !unit.past_section && ACTIVE.iter().any(|word| affirms(words, word));
+        let of_year = lower.get(unit.name.end..unit.range.end).is_some_and(is_of_year);
+        // "The breast cancer of 2018, anastrozole ongoing" is past all the same.
+        let tells = |word: &str| affirms(words, word) && !(of_year && word == ONGOING);
+        let is_active = !unit.past_section && ACTIVE.iter().any(|word| tells(word));
         // What follows in the block of a name tells whether its tumour is active, and nothing else.
         let goes_on =
             last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
+        if let Some(standing) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| standings.get_mut(at))
+        {
+            standing.goes_on |= is_active && unit.named.is_none();
+        }
         let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
         // "Now a caecal mass" turns to something else.
         standing.active |= is_active && (unit.named.is_some() || !words.trim_start().starts_with("now "));
         if let Some(named) = unit.named {
             standing.past |= has_before(&PAST_BEFORE) || unit.past_section;
-            standing.over |= has(&PAST) || lower.get(unit.name.end..unit.range.end).is_some_and(is_of_year);
+            standing.over |= has(&PAST);
+            standing.past |= of_year && !is_active;
             standing.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
             let (year, exact) = year(words);
             standing.year = standing.year.max(year);
@@ -181,10 +194,11 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
             };
             others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
         });
-        let younger = standing.age.is_some_and(|age| {
-            let is_later = |other: &Standing| other.age.is_some_and(|later| later >= age + CLEARLY_LATER);
-            others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
-        });
+        let younger = !standing.goes_on
+            && standing.age.is_some_and(|age| {
+                let is_later = |other: &Standing| other.age.is_some_and(|later| later >= age + CLEARLY_LATER);
+                others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
+            });
         *all_past || standing.over || ((standing.past || earlier || younger) && !standing.active)
     };
     let previous: Vec<bool> = (0..past.len()).map(of_the_past).collect();

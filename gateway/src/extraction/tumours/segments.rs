@@ -51,15 +51,17 @@ const RETURNING: [&str; 16] = [
 /// Bytes of a value that a bound word is read with: "ER 95 %".
 const REACH_OF_BOUND_WORD: usize = 24;
 
-/// Returns the stretches in order, each with its tumour.
+/// Returns the stretches in order, each with its tumour. `bound`: words that belong to tumours of one organ; `labels`: what
+/// a unit begins with that says which tumour it speaks of. Both are in order.
 pub(super) fn assign(
     lower: &str,
     units: &[Unit],
     bound: &[(Range<usize>, usize)],
+    labels: &[(Range<usize>, usize)],
     index: Option<usize>,
 ) -> Vec<(Range<usize>, Option<usize>)> {
     let mut segments: Vec<(Range<usize>, Option<usize>)> = Vec::with_capacity(units.len());
-    let mut bound = bound.iter().peekable();
+    let (mut bound, mut labels) = (bound.iter().peekable(), labels.iter().peekable());
     let (mut start, mut block) = (0, usize::MAX);
     let mixed = units::mixed_blocks(units);
     // The tumour that the block named last.
@@ -86,6 +88,20 @@ pub(super) fn assign(
         }
         // The gap before a unit belongs to it.
         let end = unit.range.end.max(start);
+        let mut label = None;
+        while let Some((_, of)) = labels.next_if(|(range, _)| range.start < end) {
+            label = label.or(Some(*of));
+        }
+        // A label holds for the words behind it up to a semicolon. Metastases beside the organ of an earlier tumour are
+        // more often the index tumour's.
+        let label =
+            label.filter(|of| unit.named.is_none() && (index == Some(*of) || index.is_none() || !has(&["metasta"])));
+        if label.is_some() && start < end {
+            let labelled =
+                lower.get(unit.range.clone()).and_then(|words| words.find(';')).map_or(end, |at| unit.range.start + at);
+            segments.push((start..labelled.max(start), label));
+            start = labelled.max(start);
+        }
         while let Some((range, of)) = bound.next_if(|(range, _)| range.start < end) {
             // A unit that names a tumour says itself what it speaks of.
             if range.start < start || unit.named.is_some() || tumour == Some(*of) {
