@@ -144,7 +144,7 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
         let lone_acronym = term.is_acronym()
             && term.spelled.len() <= AMBIGUOUS
             && !is_backed
-            && !(term.is("telling") && !is_counted_or_doubted(view, mention))
+            && (!term.is("telling") || is_counted_or_doubted(view, mention))
             && !is_corroborated_beside(view, mention);
         // In a note on cancer the acronym is the malignancy, whatever stands beside it.
         let is_another = meanings::is_another(view, mention) && !(term.is("telling") && is_backed);

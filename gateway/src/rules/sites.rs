@@ -305,13 +305,21 @@ fn is_none_of(words: &str) -> bool {
 fn is_of_none(view: &NoteView<'_>, word: &Mention) -> bool {
     let before = view.folded.before(word.range.start, 48);
     // "0 of 24 lymph nodes with metastatic carcinoma"
-    if before.rfind("node").and_then(|at| before.get(..at)).is_some_and(is_none_of) {
+    if view.folded.slice(word.range.clone()).contains("node") && is_none_of(before) {
+        return true;
+    }
+    let nodes = before.rfind("node").and_then(|at| before.split_at_checked(at));
+    let goes_on = |rest: &str| [" and ", " but ", ",", ";"].iter().any(|end| rest.contains(end));
+    if nodes.is_some_and(|(counted, rest)| is_none_of(counted) && !goes_on(rest)) {
         return true;
     }
     before.match_indices(['0']).any(|(at, _)| {
         let digit_before = at.checked_sub(1).and_then(|at| before.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
         let rest = before.get(at + 1..).unwrap_or_default();
-        !digit_before && (rest.starts_with('/') || rest.starts_with(" of ")) && rest.contains("positive")
+        !digit_before
+            && (rest.starts_with('/') || rest.starts_with(" of "))
+            && rest.contains("positive")
+            && !goes_on(rest)
     })
 }
 
