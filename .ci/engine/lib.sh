@@ -62,7 +62,7 @@ make_slim_debian() { "$ci/engine/engine.sh" base "$1"; }
 
 # Debian with nothing but apt, in the place of Docker Hub's `debian:12-slim`: what an image misses is not there by chance.
 slim_debian_image() {
-  image extraction-ci/debian-slim "$(. /etc/os-release && echo "$VERSION_CODENAME")" make_slim_debian
+  image extraction-ci/debian-slim "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" make_slim_debian
 }
 
 # ocr_image NAME GATEWAY_IMAGE: the real gateway/Dockerfile.ocr. The layer with Debian's packages stays from build to build.
