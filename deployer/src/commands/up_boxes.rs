@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::boxes::{Boxes, model_servers};
 use crate::{
-    apply::{Applied, observe},
+    apply::{Applied, command, command::READ_ONLY_TIMEOUT_SECONDS, observe},
     approval::{ApprovedPlan, approve_all},
     commands::{
         plan::{PreparedUp, prepare, prepare_alike},
@@ -16,6 +16,7 @@ use crate::{
     failure::Failure,
     hooks::Event,
     plan::Plan,
+    script::{Action, Models, Route},
 };
 
 pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
@@ -28,6 +29,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     }
     not_locked(gateway).await?;
     let of_gateway = prepare(gateway, &args.versions, args.restart_vllm).await?;
+    what_answers_stays(gateway, &of_gateway).await?;
     let mut all = Vec::new();
     for context in &boxes.further {
         all.push((context, prepare_alike(context, &of_gateway, args.restart_vllm).await?));
@@ -63,6 +65,30 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     warn_of_new_address(gateway, &before.unwrap_or_default(), url.as_deref());
     print_url(gateway, url.as_deref());
     Ok(())
+}
+
+/// Refuses a configuration without a model that answers for the public name. The gateway's box would refuse it too, but
+/// only after the further boxes have lost the model.
+async fn what_answers_stays<P: Ports>(gateway: &DeployContext<'_, P>, prepared: &PreparedUp) -> Result<(), Failure> {
+    if prepared.observed.host.is_none() {
+        return Ok(());
+    }
+    let list = Action::Models(Models::List);
+    let report = command::run(gateway, "model", &list, READ_ONLY_TIMEOUT_SECONDS).await?;
+    // Without a release nothing answers yet.
+    let Some(found) = report.models() else { return Ok(()) };
+    let Route::Models(words) = Route::of(&found.chosen) else { return Ok(()) };
+    let names = words.split(' ').map(|word| word.split('=').next().unwrap_or(word));
+    let is_kept =
+        |name: &&str| gateway.written.file.model.adapters.iter().any(|adapter| adapter.served_name() == **name);
+    let missing: Vec<&str> = names.filter(|name| !name.is_empty() && !is_kept(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::unchanged(
+        format!("{} answers for the public name and is not in model.adapters; nothing was changed", missing.join(" ")),
+        "Keep it in config/deployment.toml, or let another one answer first: deployer model use, or deployer model rollback.",
+    ))
 }
 
 fn address<P>(context: &DeployContext<'_, P>, prepared: &PreparedUp) -> Option<String> {

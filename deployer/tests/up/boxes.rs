@@ -60,13 +60,17 @@ impl Account {
     }
 
     fn ada_with(&self, ids: &[&str]) -> Laptop<'_> {
+        self.ada_serving(ids, ADAPTER)
+    }
+
+    fn ada_serving(&self, ids: &[&str], adapters: &str) -> Laptop<'_> {
         let ada = Laptop::new(&self.emulator, "ada@laptop");
         for name in ["compose.model-port.yml", "compose.other-boxes.yml", "Caddyfile.model-port"] {
             ada.write(&format!("config/{name}"), "services: {}\n");
         }
         let further = |text: String, id: &&str| text + "[[box.models]]\ninstance_id = \"" + id + "\"\n";
         let boxes = ids.iter().fold(String::new(), further);
-        ada.configure(&format!("{ADAPTER}{boxes}"));
+        ada.configure(&format!("{adapters}{boxes}"));
         ada
     }
 
@@ -167,6 +171,30 @@ fn a_further_box_that_fails_goes_back_and_the_gateway_is_not_touched() {
     account.host(1).behave(&vllm(2), "");
     ada.up(1, 2).ended(0, &["3 of 3 model servers are ready."]);
     assert_eq!(account.sent("deploy")[5..], [account.id(1), &emulator.instance_id]);
+}
+
+#[test]
+fn a_model_that_answers_is_taken_from_no_box() {
+    let account = Account::new();
+    let ids = [account.id(0), account.id(1)];
+    let other = ADAPTER.replace("0123abcd", "89ef4567");
+    let ada = account.ada_serving(&ids, &format!("{ADAPTER}{other}"));
+    ada.up(1, 1).ended(0, &["3 of 3 model servers are ready."]);
+    ada.run(&["model", "use", "medical-ie@89ef4567", "--yes"]).ended(0, &["Now answers: medical-ie@89ef4567."]);
+    let deploys = account.sent("deploy").len();
+    let refused = account.ada_serving(&ids, ADAPTER).up(1, 1);
+    refused.ended(1, &["medical-ie@89ef4567 answers for the public name", "nothing was changed", "deployer model use"]);
+    assert_eq!(account.sent("deploy").len(), deploys);
+}
+
+#[test]
+fn a_further_box_that_is_gone_keeps_no_model_answering_and_no_box_running() {
+    let account = Account::served();
+    let ada = account.ada_with(&[account.id(0), "i-0aaaaaaaaaaaaaaaa"]);
+    ada.run(&["model", "rules", "--yes"]).ended(0, &["Now answers: the rules."]);
+    let down = ada.run(&["down", "--yes"]);
+    down.ended(2, &["i-0aaaaaaaaaaaaaaaa"]);
+    assert_eq!(account.states()[..2], ["stopped", "stopped"], "{down}");
 }
 
 #[test]

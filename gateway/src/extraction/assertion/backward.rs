@@ -9,6 +9,11 @@ use super::{
     words::ScopeMark,
 };
 
+/// Whether the cue says that its whole subject is planned: "pembrolizumab with carboplatin is planned".
+fn is_plan_of_subject(position: &CuePosition) -> bool {
+    position.cue.predicate && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Planned)
+}
+
 /// The state of a scan from the cue towards the start of its sentence. A `usize` is the index of a word.
 struct BackwardScan {
     /// Whether the scan may still pass over one offer: "was recommended, but she declined".
@@ -55,6 +60,10 @@ impl ScopeWords<'_> {
         let after = at + 1;
         let adjacent = after == position.first;
         match self.mark(at) {
+            ScopeMark::With | ScopeMark::End
+                if is_plan_of_subject(position)
+                    && matches!(self.spelled(at), b"with" | b"followed" | b"plus")
+                    && self.begins_sentence_before(at) => {}
             // An end that is a word limits a single plan to its subject. A semicolon, of one byte, only ends the scope.
             ScopeMark::End
                 if scan.is_single_plan && self.words.get(at).is_some_and(|word| word.end - word.start > 1) =>
@@ -88,6 +97,25 @@ impl ScopeWords<'_> {
             _ => {}
         }
         None
+    }
+
+    /// Returns whether only nouns and the words that join them stand between the start of the sentence and a word: what is
+    /// "recommended" or "planned" at its end is then all of them.
+    fn begins_sentence_before(&self, at: usize) -> bool {
+        const LONGEST_SUBJECT: usize = 10;
+        let joins = |mark| {
+            matches!(
+                mark,
+                ScopeMark::Plain
+                    | ScopeMark::Head
+                    | ScopeMark::And
+                    | ScopeMark::Or
+                    | ScopeMark::With
+                    | ScopeMark::Preposition
+            )
+        };
+        let first = (at.saturating_sub(LONGEST_SUBJECT)..=at).rev().find(|&word| self.opens(word));
+        first.is_some_and(|first| (first..at).all(|word| joins(self.mark(word))))
     }
 
     /// Returns whether this word is a protein change such as V600E, which ends a finding and is no item of a list.

@@ -48,6 +48,20 @@ const RETURNING: [&str; 16] = [
     "started ",
 ];
 
+/// Words that speak of today, and so of the index tumour where the block named another one last.
+const PRESENT: [&str; 10] = [
+    "now ",
+    "today",
+    "currently",
+    "current ",
+    "at present",
+    "this admission",
+    "is on ",
+    "is receiving",
+    "we have started",
+    "we started",
+];
+
 /// Bytes of a value that a bound word is read with: "ER 95 %".
 const REACH_OF_BOUND_WORD: usize = 24;
 
@@ -81,6 +95,7 @@ pub(super) fn assign(
             {
                 Some(last)
             }
+            (None, Some(_)) if has(&PRESENT) => index,
             (None, Some(_)) => None,
         };
         if !unit.bracket {

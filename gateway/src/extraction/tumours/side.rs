@@ -133,6 +133,9 @@ fn behind_name(text: &str, organ: &[&str], place: &Range<usize>) -> Option<&'sta
         (next.trim_start().is_empty() || next.starts_with([',', ')']), next.trim_start_matches([' ', '-']));
     let is_organ = organ.iter().any(|organ| next.starts_with(organ))
         || ["upper", "lower", "middle", "side"].iter().any(|part| next.starts_with(part));
+    // As the note writes it: "RT" is radiotherapy.
+    let at = place.end + line.len() - rest.len();
+    let word = text.get(at..at + word.len()).unwrap_or_default();
     side(word).filter(|_| is_organ || (closed && (linked.is_some() || start.contains([',', '(', '-']))))
 }
 
@@ -152,7 +155,9 @@ fn of_organ(text: &str, words: &[&str]) -> Side {
         let ahead = before(text, at, SIDE_BEFORE).trim_end_matches([' ', ',', '-']);
         let ahead = ahead.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
         let next = finding.trim_start_matches([' ', ',', '-', '(', ':']);
+        let at = end + finding.len() - next.len();
         let next = next.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        let next = text.get(at..at + next.len()).unwrap_or_default();
         found = found.and(side(ahead)).and(side(next).filter(|_| side(ahead).is_none()));
     }
     found
@@ -175,8 +180,9 @@ fn of_lobes(text: &str) -> Side {
 /// Returns the side that a word names: "left", "Lt", "L".
 fn side(word: &str) -> Option<&'static str> {
     const SHORT: [(&str, &str); 4] = [("L", "left"), ("R", "right"), ("lt", "left"), ("rt", "right")];
-    let short =
-        SHORT.into_iter().find(|(short, _)| *short == word || (short.len() > 1 && short.eq_ignore_ascii_case(word)));
+    let is_word = |short: &str| short == word || (short.len() > 1 && short.eq_ignore_ascii_case(word));
+    // "RT" in capitals is radiotherapy.
+    let short = SHORT.into_iter().find(|(short, _)| word != "RT" && is_word(short));
     SIDES.into_iter().find(|side| side.eq_ignore_ascii_case(word)).or(short.map(|(_, side)| side))
 }
 
@@ -224,6 +230,7 @@ mod tests {
             ("RUL and LLL lung carcinoma.", "lung", None),
             ("Lt breast carcinoma, ER+.", "breast", Some("left")),
             ("L breast carcinoma.", "breast", Some("left")),
+            ("Breast carcinoma 2003 (lumpectomy, RT, tamoxifen).", "breast", None),
             (
                 "Left breast, lumpectomy: ER negative. Right breast, prophylactic mastectomy. Invasive carcinoma.",
                 "breast",
