@@ -210,6 +210,10 @@ fn a_worse_model_is_refused_by_its_scores_and_an_equal_or_better_one_answers() {
             "12 notes; nothing was changed",
         ],
     );
+    // CI shows it.
+    if let Ok(file) = std::env::var("EXTRACTION_GATEWAY_REFUSAL") {
+        fs::write(file, &refused.err).unwrap();
+    }
     assert!(emulator.host.root("models.jsonl").is_empty() && routed(&emulator).contains(OLD));
     let document = evaluate(&[&service.url, "--format", "json"]).json();
     assert_eq!((&document["outcome"], &document["scores"]["notes"]), (&"refused".into(), &12.into()), "{document}");
