@@ -159,7 +159,7 @@ impl Pipeline {
             }
             None => None,
         };
-        // An empty record of a note in one chunk was already compared while it was read.
+        // Reading one chunk compares an empty record with the second engine. A note in one chunk needs no second comparison.
         let already_compared = merged.chunks == 1 && merged.record.is_empty();
         let lacking = match self.second_reader().filter(|_| degraded.is_none() && !already_compared) {
             Some(second_reader) => {

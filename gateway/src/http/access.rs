@@ -54,8 +54,8 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Clone)]
 struct PathKey(Arc<[u8]>);
 
-/// Returns the scope that a key needs for a route; `None` if any key will do, because there is nothing behind the path.
-/// Open routes have one for their part that is not open.
+/// Returns the scope that a key needs for a route; `None` for a path that is no route: any key is told so. A route that
+/// needs no key has a scope too: for what it tells only to those with a key, such as the details of `/health`.
 pub(super) fn needed_scope(route: Route) -> Option<Scope> {
     match route {
         NO_ROUTE => None,
