@@ -133,7 +133,7 @@ fn the_further_boxes_are_served_before_the_gateway_and_a_second_up_does_nothing(
     // A key of a client, and its limits, are no matter of the further boxes.
     ada.write("config/keys.txt", &format!("vercel {}\nnew {}\n", "0".repeat(64), "1".repeat(64)));
     ada.up(1, 1).ended(0, &["new comes"]);
-    assert_eq!(account.sent("deploy")[3..], [emulator.instance_id.clone()]);
+    assert_eq!(account.sent("deploy")[3..], [&*emulator.instance_id]);
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn answer(asked: &Asked, wrong_every: usize) -> Answer {
                 json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}),
                 json!({"choices": [], "usage": {"total_tokens": 100}}),
             ];
-            let events: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+            let events = events.map(|event| format!("data: {event}\n\n")).concat();
             Answer::new(200, "text/event-stream", events + "data: [DONE]\n\n")
         }
         _ => Answer::new(404, "text/plain", ""),
@@ -124,7 +124,9 @@ impl Service {
         let (stderr, written) = (BufReader::new(process.stderr.take().unwrap()), Arc::clone(&log));
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                *written.lock().unwrap() += &format!("{line}\n");
+                let mut written = written.lock().unwrap();
+                written.push_str(&line);
+                written.push('\n');
             }
         });
         let mut service = Self { process, url: String::new(), log };
