@@ -144,7 +144,7 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
         let lone_acronym = term.is_acronym()
             && term.spelled.len() <= AMBIGUOUS
             && !is_backed
-            && (!term.is("telling") || is_counted_or_doubted(view, mention))
+            && (!term.is("telling") || meanings::is_counted_or_doubted(view, mention))
             && !is_corroborated_beside(view, mention);
         // In a note on cancer the acronym is the malignancy, whatever stands beside it.
         let is_another = meanings::is_another(view, mention) && !(term.is("telling") && is_backed);
@@ -167,20 +167,6 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
 /// Maximum length of acronyms that are ambiguous: MCL is also a ligament, NEC a disease of the gut, CCA an artery, MM a
 /// unit. Those with the tag `telling` mostly mean the malignancy; `lexicons/meanings.txt` has their other meanings.
 const AMBIGUOUS: usize = 3;
-
-/// Returns whether an acronym without other signs of a malignancy is a code, a dose or a result ("HCC 18", "AML 5 mg"), or
-/// only a question ("HCC?", "query CLL", "RCC vs oncocytoma", "5 % risk of AML").
-fn is_counted_or_doubted(view: &NoteView<'_>, mention: &Mention) -> bool {
-    const DOUBTS_BEFORE: [&str; 6] = ["?", "query ", "vs ", "versus ", "risk ", "risk of "];
-    const DOUBTS_AFTER: [&str; 6] = ["?", " vs", " versus", " risk", " query", " or "];
-    let (before, after) = (view.folded.before(mention.range.start, 12), view.folded.after(mention.range.end, 12));
-    let number =
-        after.trim_start_matches([' ', ':', '=']).split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    let is_year = number.len() == 4;
-    (!number.is_empty() && !is_year)
-        || DOUBTS_BEFORE.iter().any(|doubt| before.ends_with(doubt))
-        || DOUBTS_AFTER.iter().any(|doubt| after.starts_with(doubt))
-}
 
 /// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of
 /// disease, or words that introduce a diagnosis.

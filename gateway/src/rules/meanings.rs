@@ -98,6 +98,20 @@ pub(crate) fn shows_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     MEANINGS.get(&(list, mention.term.spelled)).is_some_and(|meaning| is_beside_other(view, mention, meaning))
 }
 
+/// Returns whether an acronym without other signs of a malignancy is a code, a dose or a result ("HCC 18", "AML 5 mg"), or
+/// only a question ("HCC?", "query CLL", "RCC vs oncocytoma", "5 % risk of AML").
+pub(super) fn is_counted_or_doubted(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const DOUBTS_BEFORE: [&str; 6] = ["?", "query ", "vs ", "versus ", "risk ", "risk of "];
+    const DOUBTS_AFTER: [&str; 6] = ["?", " vs", " versus", " risk", " query", " or "];
+    let (before, after) = (view.folded.before(mention.range.start, 12), view.folded.after(mention.range.end, 12));
+    let number =
+        after.trim_start_matches([' ', ':', '=']).split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let is_year = number.len() == 4;
+    (!number.is_empty() && !is_year)
+        || DOUBTS_BEFORE.iter().any(|doubt| before.ends_with(doubt))
+        || DOUBTS_AFTER.iter().any(|doubt| after.starts_with(doubt))
+}
+
 /// Returns the list of `lexicons/meanings.txt` that a term belongs to.
 fn list_of(mention: &Mention) -> Option<&'static str> {
     match mention.term.kind {

@@ -54,7 +54,7 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
         let mut names = names.get(first..end.max(first)).unwrap_or_default();
         let after = last.map_or(0, |last| last.end);
         let gap = text.get(after..sentence.start).unwrap_or_default();
-        let line = text.get(sentence.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let line = line_at(text, sentence.start);
         let tumour_name =
             names.first().map(|(range, _)| range).filter(|range| range.end <= sentence.start + line.len());
         let of_date = gap.contains('\n') && is_dated(line) && tumour_name.is_some();
@@ -84,6 +84,13 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
         last = Some(sentence);
     }
     units
+}
+
+/// Returns what follows up to the end of the line. Of a long line it is the beginning, so that the work stays linear.
+fn line_at(text: &str, start: usize) -> &str {
+    const LONGEST: usize = 256;
+    let end = (start..=text.len().min(start + LONGEST)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(start);
+    text.get(start..end).and_then(|rest| rest.lines().next()).unwrap_or_default()
 }
 
 /// Returns the blocks that name more than one tumour.
