@@ -70,6 +70,6 @@ pub use streaming_parser::{FieldSink, FieldUpdate, StreamingParser};
 pub(crate) use superseded::Comparable;
 pub use tnm::TnmFormula;
 pub use tumours::{Tumour, TumourPlace, TumourRole, Tumours};
-pub(crate) use tumours::{TumourMention, TumourReader, TumourSigns, first_alike, histology};
+pub(crate) use tumours::{TumourMention, TumourReader, TumourReference, TumourSigns, first_alike, histology};
 pub use warnings::{Warning, WarningCode};
 pub(crate) use word_runs::ascii_letters;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     in_situ,
     lexicon::{Mention, Term, TermKind},
-    meanings,
+    masses, meanings,
     specimen::{specimen_organ, stated_origin},
     standing::{Standing, is_of_study, standing},
     view::NoteView,
@@ -256,7 +256,7 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
         if let Some(site) = following_site(view, &head_range) {
             organ = site.term.tag("primary");
             value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
-        } else if let Some(primary) = nearby_primary(view, &head_range).filter(|_| !head.term.is("weak")) {
+        } else if let Some(primary) = masses::nearby_primary(view, &head_range).filter(|_| !head.term.is("weak")) {
             organ = Some(primary);
             value = format!("{value} of the {primary}");
         }
@@ -358,36 +358,4 @@ pub(super) fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -
     let metastatic = view.folded.before(range.start, 12).trim_end().ends_with("metastatic");
     let linked = LINKS.contains(&gap) && (!metastatic || gap.starts_with("of"));
     (linked && site.term.tag("primary").is_some()).then_some(site)
-}
-
-/// Words for a tumour that an organ precedes ("pancreatic head mass").
-const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
-/// Words for a tumour that an organ follows ("mass in the cecum").
-const BEFORE_ORGAN: &str = "mass at the|mass in the|mass of the|mass involving the|tumor of the|tumor in the|\
-                            tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
-                            lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
-
-/// Returns the organ of a mass or tumour that the same sentence mentions, or else the previous sentence. Without a
-/// mass, returns the organ of a procedure that the same sentence mentions.
-fn nearby_primary(view: &NoteView<'_>, range: &Range<usize>) -> Option<&'static str> {
-    const WIDEST: usize = 300;
-    let sentence = view.sentence(range.start);
-    let earlier = view.sentence(sentence.start.saturating_sub(2));
-    let near = |stretch: Range<usize>| {
-        stretch.start.max(range.start.saturating_sub(WIDEST))..stretch.end.min(range.end + WIDEST)
-    };
-    let of_mass = |site: &Mention| {
-        let after = view.folded.after(site.range.end, 24).trim_start();
-        let before = view.folded.before(site.range.start, 22).trim_end();
-        let tied = MASSES.split('|').any(|mass| after.starts_with(mass))
-            || BEFORE_ORGAN.split('|').any(|words| before.ends_with(words));
-        (tied && !before.contains("metasta") && !site.term.is("node")).then(|| site.term.tag("primary")).flatten()
-    };
-    [near(sentence.clone()), near(earlier)]
-        .iter()
-        .find_map(|stretch| view.terms_in(TermKind::Site, stretch).iter().find_map(of_mass))
-        .or_else(|| {
-            let surgery = view.terms_in(TermKind::Treatment, &near(sentence));
-            surgery.iter().find_map(|procedure| procedure.term.tag("organ"))
-        })
 }

@@ -14,59 +14,55 @@ use super::{
     lexicon::{Mention, TermKind},
     meanings, record,
     standing::Standing,
+    tumour_organs::{AMBIGUOUS, own_organ},
+    tumour_references::{self, UNSPECIFIC},
     view::NoteView,
 };
 use crate::extraction::{
     Assertion, Context, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours, first_alike,
 };
 
-/// The organ of the terms that belong to tumours of one organ, by the names of the terms in lower case.
-static BOUND_WORDS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+/// The organs of the terms that belong to tumours of one organ, or of one of a few, by the names of the terms in lower case.
+static BOUND_WORDS: LazyLock<HashMap<String, Vec<&'static str>>> = LazyLock::new(|| {
     let lines = include_str!("lexicons/bound_words.txt").lines().filter(|line| !line.starts_with('#'));
-    let rows = lines.filter_map(|line| line.split_once('|'));
-    rows.flat_map(|(organ, names)| names.split(',').map(move |name| (name.trim().to_lowercase(), organ.trim())))
-        .collect()
+    let mut organs: HashMap<String, Vec<&'static str>> = HashMap::new();
+    for (row, names) in lines.filter_map(|line| line.split_once('|')) {
+        for name in names.split(',') {
+            organs
+                .entry(name.trim().to_lowercase())
+                .or_default()
+                .extend(row.split('+').map(|organ| first_alike(organ.trim())));
+        }
+    }
+    organs
 });
 
 /// Where a sarcoma arises unless its name says otherwise.
 const SOFT_TISSUE: &str = "soft tissue";
 
-/// Organs to which tumours of others spread.
-const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleura", "peritoneum", "adrenal gland"];
-
 const MELANOMA: &str = "melanoma";
 const HEPATOCELLULAR: &str = "hepatocellular carcinoma";
-
-/// Organs whose operations also treat tumours of others: castration, debulking, the lobe of a thyroid.
-const AMBIGUOUS: [&str; 4] = ["testis", "uterus", "ovary", "lung"];
 
 /// The most names that a sarcoma is compared with, so that the work stays linear.
 const MOST_COMPARED: usize = 32;
 
-/// Organs that do not tell one tumour from another.
-const UNSPECIFIC: [&str; 3] = ["unknown primary", "gastrointestinal tract", "mucosa"];
-
-/// Examinations that look at one organ: a sentence that begins with one speaks of the tumour there.
-const EXAMINATIONS: [(&str, &str); 6] = [
-    ("cystoscopy", "bladder"),
-    ("colonoscopy", "colon"),
-    ("mammogra", "breast"),
-    ("gastroscopy", "stomach"),
-    ("laryngoscopy", "larynx"),
-    ("hysteroscopy", "uterus"),
-];
-
 /// The kind of a tumour whose organ the note does not name.
 const UNNAMED_ORGAN: &str = "unnamed organ";
-
-/// Bytes before a name within which the heading of a specimen may name its organ.
-const ORGAN_BEFORE: usize = 90;
 
 /// Returns what the rules see of tumours in the text of a view.
 pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
     let names = cancer::names(view);
     let mut mentions: Vec<TumourMention> = Vec::new();
-    let seen: Vec<_> = names.iter().filter_map(|name| Some((name, mention(view, name)?))).collect();
+    let mut seen: Vec<(&NamedMalignancy, TumourMention)> = Vec::new();
+    let mut unnamed: Vec<&NamedMalignancy> = Vec::new();
+    for name in &names {
+        match mention(view, name) {
+            Some(mention) => seen.push((name, mention)),
+            None if name.standing != Standing::First && !is_of_no_patient(view, &name.range) => unnamed.push(name),
+            None => {}
+        }
+    }
+    let references = tumour_references::references(view, &unnamed);
     let elsewhere: Vec<(String, &'static str)> = seen
         .iter()
         .filter(|(_, mention)| mention.kind != SOFT_TISSUE)
@@ -83,10 +79,15 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
             let same = elsewhere.iter().take(MOST_COMPARED).find(|(other, _)| other.contains(name.term.name));
             mention.kind = same.map_or(SOFT_TISSUE, |(_, kind)| kind);
         }
+        mentions.extend(of_second_organ(view, name, &mention));
         mentions.push(mention);
     }
     if mentions.is_empty() {
         mentions = of_diagnosis(view, &names);
+    } else {
+        let kinds: HashSet<&str> = mentions.iter().map(|mention| mention.kind).collect();
+        let others = primaries(view).into_iter().filter(|mention| !kinds.contains(mention.kind));
+        mentions.extend(others);
     }
     mentions.sort_by_key(|mention| mention.range.start);
     let mut bound_words = Vec::new();
@@ -94,48 +95,19 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
         for mention in view.terms(kind) {
             let organ =
                 mention.term.tag("organ").filter(|organ| mention.term.is("surgery") && !AMBIGUOUS.contains(organ));
-            let organ = organ.or_else(|| BOUND_WORDS.get(mention.term.name.to_lowercase().as_str()).copied());
-            bound_words.extend(organ.map(|organ| (view.folded.origin(&mention.range), first_alike(organ))));
+            let listed = || BOUND_WORDS.get(mention.term.name.to_lowercase().as_str()).cloned();
+            let kinds = organ.map(|organ| vec![first_alike(organ)]).or_else(listed);
+            bound_words.extend(kinds.map(|kinds| (view.folded.origin(&mention.range), kinds)));
         }
     }
     bound_words.sort_by_key(|(range, _)| range.start);
-    TumourSigns { mentions, bound_words, organ_labels: organ_labels(view), homonyms: homonyms(view) }
-}
-
-/// Returns the organs that stand alone before a colon at the start of a sentence, and examinations of one organ there.
-fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
-    // "Rectal:", "Rectal tumour:", "The larynx showed".
-    const NOUNS: [&str; 6] = [" tumor", " tumour", " lesion", " mass", " primary", ""];
-    const SHOWS: [&str; 3] = [" showed ", " shows ", " responded "];
-    let begins = |at: usize, articles: &[&str]| {
-        let ahead = view.folded.slice(view.sentence(at).start..at);
-        let ahead = ahead.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-        articles.contains(&ahead)
-    };
-    let is_label = |site: &&Mention| {
-        let after = view.folded.after(site.range.end, 12);
-        let heads = NOUNS.iter().any(|noun| after.strip_prefix(noun).is_some_and(|after| after.starts_with(':')));
-        (heads && begins(site.range.start, &[""]))
-            || (SHOWS.iter().any(|verb| after.starts_with(verb))
-                && begins(site.range.start, &["", "the ", "her ", "his "]))
-    };
-    let sites = view.terms(TermKind::Site).iter().filter(is_label);
-    let organ = |site: &Mention| Some((view.folded.origin(&site.range), first_alike(site.term.tag("primary")?)));
-    let mut labels: Vec<_> = sites.filter_map(organ).collect();
-    for (examination, organ) in EXAMINATIONS {
-        // "Cystoscopy 08/2024: no recurrence", not "Colonoscopy for colitis".
-        let has_result = |at: &usize| {
-            let after =
-                view.folded.after(at + examination.len(), 20).trim_start_matches(|c: char| c.is_ascii_lowercase());
-            let after = after.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '/' | '.' | '-'));
-            after.starts_with(':') || after.starts_with("showed") || after.starts_with("shows")
-        };
-        let starts = view.folded.as_str().match_indices(examination).map(|(at, _)| at);
-        let starts = starts.filter(|at| begins(*at, &[""]) && has_result(at));
-        labels.extend(starts.map(|at| (view.folded.origin(&(at..at + examination.len())), first_alike(organ))));
+    TumourSigns {
+        mentions,
+        references,
+        bound_words,
+        organ_labels: tumour_references::organ_labels(view),
+        homonyms: homonyms(view),
     }
-    labels.sort_by_key(|(range, _)| range.start);
-    labels
 }
 
 /// Returns the acronyms of treatments, markers, genes and metastases that mean something else.
@@ -238,6 +210,29 @@ fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention>
     })
 }
 
+/// Returns the tumours that only "primary" names: "a gastric primary".
+fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
+    const NOUN: &str = " primary";
+    let primary = |site: &Mention| {
+        let organ = site.term.tag("primary").filter(|organ| !site.term.is("node") && !UNSPECIFIC.contains(organ))?;
+        let after = view.folded.after(site.range.end, NOUN.len() + 5).strip_prefix(NOUN)?;
+        let ends = after.is_empty() || after.starts_with([',', '.', ';', ':', ')', '\n']) || after.starts_with(" and ");
+        let range = site.range.start..site.range.end + NOUN.len();
+        let assertion = view.assertion(&range, Field::CancerType);
+        let stated = matches!(assertion, Assertion::Present | Assertion::Historical) && ends;
+        stated.then(|| TumourMention {
+            name: format!("{organ} cancer"),
+            kind: first_alike(organ),
+            organ: Some(organ),
+            histology: false,
+            past: assertion == Assertion::Historical,
+            certain: true,
+            range: view.folded.origin(&range),
+        })
+    };
+    view.terms(TermKind::Site).iter().filter_map(primary).collect()
+}
+
 /// Returns the names as one tumour of the organ of the diagnosis, for a note that names the organ elsewhere or not at all.
 fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMention> {
     let counts = |name: &&NamedMalignancy| {
@@ -260,6 +255,34 @@ fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMen
     heads.into_iter().map(mention).collect()
 }
 
+/// Returns the tumour of the second organ of a plural: "cancers of the rectum and of the prostate".
+fn of_second_organ(view: &NoteView<'_>, name: &NamedMalignancy, first: &TumourMention) -> Option<TumourMention> {
+    const REACH: usize = 60;
+    let words = view.folded.slice(name.range.clone());
+    let after = view.folded.after(name.range.end, 1);
+    if !["cancers", "carcinomas", "tumors", "tumours"]
+        .iter()
+        .any(|plural| words.contains(plural) || format!("{words}{after}").ends_with(plural))
+    {
+        return None;
+    }
+    let near = view.around(&(name.range.start..name.range.end), 0, REACH);
+    let mut sites = view.terms_in(TermKind::Site, &near).iter();
+    let site = sites.find(|site| site.term.tag("primary").is_some_and(|organ| first_alike(organ) == first.kind))?;
+    let second = sites.next()?;
+    let between = view.folded.slice(site.range.end..second.range.start);
+    let joined = [" and ", " and the ", " and of the ", " and of "].contains(&between);
+    let organ = second.term.tag("primary").filter(|_| joined && !second.term.is("node"))?;
+    Some(TumourMention {
+        name: format!("{organ} cancer"),
+        kind: first_alike(organ),
+        organ: Some(organ),
+        histology: false,
+        range: view.folded.origin(&second.range),
+        ..first.clone()
+    })
+}
+
 /// Returns whether words are about a trial, a drug's use or a leaflet and not about the patient.
 fn is_of_no_patient(view: &NoteView<'_>, name: &Range<usize>) -> bool {
     const BEFORE: [&str; 8] =
@@ -268,70 +291,6 @@ fn is_of_no_patient(view: &NoteView<'_>, name: &Range<usize>) -> bool {
     let before = view.near(&(name.start..name.start), 70, 0);
     let after = view.folded.after(name.end, 18).trim_start();
     BEFORE.iter().any(|words| before.contains(words)) || AFTER.iter().any(|words| after.starts_with(words))
-}
-
-/// Returns the organ that the name itself, the words directly after it or the heading before it name.
-fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
-    let range = &name.range;
-    let specific = name.organ.filter(|organ| !UNSPECIFIC.contains(organ));
-    let beside = organ_beside(view, range, specific.is_some());
-    let is_metastatic = view.folded.before(range.start, 12).contains("metasta");
-    if is_metastatic && specific.is_some_and(|organ| OFTEN_METASTATIC.contains(&organ)) {
-        return None;
-    }
-    if beside.is_some() || name.term.tag("site").is_some() {
-        return beside.or(specific);
-    }
-    if is_metastatic {
-        return None;
-    }
-    let heading = heading_organ(view, range);
-    let is_named = |site: &Mention| site.term.tag("primary") == specific;
-    if specific.is_some() {
-        let named = view.terms_in(TermKind::Site, range).iter().any(is_named)
-            || cancer::following_site(view, range).is_some_and(is_named)
-            || heading == specific;
-        return specific.filter(|_| named);
-    }
-    heading.or_else(|| name.value.starts_with("cutaneous ").then_some("skin")).filter(|_| !name.term.is("weak"))
-}
-
-/// Returns the organ directly after a name: "carcinoma of the left ureter", "SCC left tonsil", "NET at the appendix". It
-/// replaces the usual organ of a name only after "of".
-fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Option<&'static str> {
-    const MODIFIERS: [&str; 14] =
-        ["the", "a", "his", "her", "left", "right", "l", "r", "lower", "upper", "mid", "middle", "distal", "proximal"];
-    const PLACES: [&str; 8] = ["metast", "mets", "lesion", "deposit", "involve", "biops", "invas", "bx"];
-    const WIDEST: usize = 30;
-    let sites = view.terms(TermKind::Site);
-    let site = sites.get(sites.partition_point(|site| site.range.start < name.end))?;
-    if site.range.start > name.end + WIDEST {
-        return None;
-    }
-    let gap = view.folded.slice(name.end..site.range.start);
-    let mut words = gap.split_ascii_whitespace().peekable();
-    let of = words.next_if_eq(&"of").is_some();
-    words.next_if_eq(&"at");
-    let modified = words.all(|word| MODIFIERS.contains(&word));
-    let linked = gap.starts_with(' ') && modified && (of || !has_organ);
-    let after = view.folded.after(site.range.end, 10).trim_start();
-    let is_place = site.term.is("node") || PLACES.iter().any(|place| after.starts_with(place));
-    site.term.tag("primary").filter(|_| linked && !is_place)
-}
-
-/// Returns the organ of the heading before a name: "Lung, right upper lobe: adenocarcinoma".
-fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static str> {
-    let before = name.start - view.folded.before(name.start, ORGAN_BEFORE).len()..name.start;
-    view.terms_in(TermKind::Site, &before).iter().find_map(|site| {
-        let gap = view.folded.slice(site.range.end..name.start);
-        let heads = gap.contains(':') && !gap.contains(". ") && !site.term.is("node");
-        // What is taken from an organ to which tumours spread may be a metastasis.
-        let organ = site.term.tag("primary").filter(|_| heads)?;
-        let before = view.folded.before(site.range.start, 24);
-        let taken =
-            ["biops", "bx", "aspirat", "fna", "metasta"].iter().any(|word| before.contains(word) || gap.contains(word));
-        Some(organ).filter(|organ| !taken || !OFTEN_METASTATIC.contains(organ))
-    })
 }
 
 impl TumourReader for RulesEngine {

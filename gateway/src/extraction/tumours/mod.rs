@@ -5,7 +5,10 @@
 //! which tumour it is about, no role is `index` and the values of all stay in the fields.
 
 mod answer;
+mod blocks;
+mod item_labels;
 mod organs;
+mod references;
 mod roles;
 mod same_organ;
 mod segments;
@@ -27,7 +30,7 @@ pub use answer::{Tumour, TumourPlace};
 pub(super) use answer::{id, shown};
 pub(crate) use organs::first_alike;
 pub(crate) use same_organ::histology;
-pub(crate) use signs::{TumourMention, TumourReader, TumourSigns};
+pub(crate) use signs::{TumourMention, TumourReader, TumourReference, TumourSigns};
 
 /// The most tumours that are told apart. A text with more of them is a list of diseases and not a note on a patient.
 const MOST_TUMOURS: usize = 8;
@@ -36,6 +39,9 @@ const MOST_TUMOURS: usize = 8;
 const BREAST: &str = "breast";
 /// Antihormones of the breast also treat tumours of these organs.
 const GYNAECOLOGIC: [&str; 2] = ["ovary", "uterus"];
+
+/// The kinds of tumours after which hormones are taken for years.
+const OF_HORMONES: [&str; 3] = [BREAST, "prostate", "thyroid"];
 
 /// What a note says of one of its tumours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -124,20 +130,27 @@ impl Tumours {
             let whole = (!named.is_empty()).then_some((0..text.len(), Some(0)));
             return Self { named, segments: whole.into_iter().collect() };
         }
+        let places = references::with_references(&lower, &named, places, signs);
         let units = units::cut(text, &places);
         steps::count(text.len());
+        let bound: Vec<units::Name> = signs
+            .bound_words
+            .iter()
+            .filter(|(_, kinds)| {
+                !kinds.contains(&BREAST) || !named.iter().any(|tumour| GYNAECOLOGIC.contains(&tumour.kind))
+            })
+            .filter_map(|(range, kinds)| Some((range.clone(), only_of_any(&named, kinds)?)))
+            .collect();
+        // Hormones are taken for years after a tumour, so their use does not make it active.
+        let telling =
+            |(_, tumour): &&units::Name| named.get(*tumour).is_some_and(|tumour| !OF_HORMONES.contains(&tumour.kind));
+        let telling: Vec<units::Name> = bound.iter().filter(telling).cloned().collect();
         let past: Vec<bool> = named.iter().map(|tumour| tumour.past).collect();
         let certain: Vec<bool> = named.iter().map(|tumour| tumour.certain).collect();
-        for (tumour, role) in named.iter_mut().zip(roles::decide(&lower, &units, &past, &certain)) {
+        for (tumour, role) in named.iter_mut().zip(roles::decide(&lower, &units, &telling, &past, &certain)) {
             tumour.role = role;
         }
         let index = named.iter().position(|tumour| tumour.role == TumourRole::Index);
-        let bound: Vec<(Range<usize>, usize)> = signs
-            .bound_words
-            .iter()
-            .filter(|(_, kind)| *kind != BREAST || !named.iter().any(|tumour| GYNAECOLOGIC.contains(&tumour.kind)))
-            .filter_map(|(range, kind)| Some((range.clone(), only_of(&named, kind)?)))
-            .collect();
         let labels =
             signs.organ_labels.iter().filter_map(|(range, kind)| Some((range.clone(), only_of(&named, kind)?)));
         let labels: Vec<units::Name> = labels.collect();
@@ -251,7 +264,12 @@ impl Tumours {
 
 /// Returns the only tumour of a kind.
 fn only_of(named: &[NamedTumour], kind: &str) -> Option<usize> {
-    let mut of_kind = named.iter().enumerate().filter(|(_, tumour)| tumour.kind == kind);
+    only_of_any(named, &[kind])
+}
+
+/// Returns the only tumour of some kinds.
+fn only_of_any(named: &[NamedTumour], kinds: &[&str]) -> Option<usize> {
+    let mut of_kind = named.iter().enumerate().filter(|(_, tumour)| kinds.contains(&tumour.kind));
     let (at, _) = of_kind.next()?;
     of_kind.next().is_none().then_some(at)
 }

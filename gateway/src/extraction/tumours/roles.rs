@@ -69,14 +69,36 @@ const ACTIVE: [&str; 24] = [
     "radiation-induced",
 ];
 
+/// Words of a treatment that is over.
+const ENDED: [&str; 5] = ["until", "previous", "prior", "completed", "stopped"];
+
+/// Words of [`ACTIVE`] that tell how far a disease went, which a tumour that a label calls past may have had too.
+const COURSE: [&str; 8] = [
+    "metasta",
+    "progress",
+    "recurrent",
+    "relapsed",
+    "stage iv",
+    "partial response",
+    "stable disease",
+    "complete response",
+];
+
+/// Labels of a tumour that the patient had before: "Prior malignancy:".
+const PAST_LABELS: [&str; 5] = ["prior", "previous", "past", "pmh", "former"];
+
+/// Most bytes of such a label.
+const LONGEST_LABEL: usize = 34;
+
 /// The word of [`ACTIVE`] that a tumour of the past may have too: hormone therapy goes on for years.
 const ONGOING: &str = "ongoing";
 
 /// Words shortly before the name of a tumour that is not what the note is about, though it is present.
-const SECONDARY_BEFORE: [&str; 12] = [
+const SECONDARY_BEFORE: [&str; 13] = [
     "incidental",
     "also found",
     "also has",
+    "also had",
     "had also",
     "also showed",
     "also revealed",
@@ -89,8 +111,10 @@ const SECONDARY_BEFORE: [&str; 12] = [
 ];
 
 /// Words that tell, anywhere beside a name, that the tumour is present but left alone.
-const SECONDARY: [&str; 7] = [
+const SECONDARY: [&str; 9] = [
     "under observation",
+    "obs only",
+    "observation only",
     "active surveillance",
     "watchful",
     "watch and wait",
@@ -121,6 +145,9 @@ const BESIDE: usize = 60;
 /// Years between two tumours of which the earlier one is past. Treatment and follow-up of one take as long.
 const CLEARLY_LATER: u16 = 3;
 
+/// The ages that a note may name.
+const AGES: std::ops::RangeInclusive<u16> = 15..=110;
+
 /// The years that a note may name.
 const YEARS: std::ops::RangeInclusive<u16> = 1930..=2100;
 
@@ -130,9 +157,13 @@ const YEARS: std::ops::RangeInclusive<u16> = 1930..=2100;
 struct Standing {
     /// Words before its name call it past.
     past: bool,
+    /// A label calls it past.
+    labelled_past: bool,
     /// Words tell that it is long over.
     over: bool,
     active: bool,
+    /// Words tell that it is treated or worked up today, and not only how far it went.
+    now: bool,
     secondary: bool,
     year: Option<u16>,
     /// The patient's age, for a tumour that the note dates by it.
@@ -146,7 +177,14 @@ struct Standing {
 /// Returns the role of each tumour. Exactly one is `index` if the note tells which one it is about, else none.
 /// `lower` is the text in lower case; `past` says of each tumour whether every mention of it is past, `certain` whether
 /// one is no mere suspicion.
-pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool]) -> Vec<TumourRole> {
+/// `bound`: words that belong to tumours of one organ.
+pub(super) fn decide(
+    lower: &str,
+    units: &[Unit],
+    bound: &[units::Name],
+    past: &[bool],
+    certain: &[bool],
+) -> Vec<TumourRole> {
     let mut standings = vec![Standing::default(); past.len()];
     let mixed = units::mixed_blocks(units);
     let mut last: Option<(usize, usize)> = None;
@@ -161,17 +199,27 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
         // "The breast cancer of 2018, anastrozole ongoing" is past all the same.
         let tells = |word: &str| affirms(words, word) && !(of_year && word == ONGOING);
         let is_active = !unit.past_section && ACTIVE.iter().any(|word| tells(word));
+        let is_now = is_active && ACTIVE.iter().any(|word| !COURSE.contains(word) && tells(word));
         // What follows in the block of a name tells whether its tumour is active, and nothing else.
         let goes_on =
             last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
         if let Some(standing) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| standings.get_mut(at))
         {
             standing.goes_on |= is_active && unit.named.is_none();
+            standing.secondary |= unit.named.is_none() && SECONDARY.iter().any(|known| words.contains(known));
+        }
+        // A drug that only this tumour gets, far from the names of others.
+        let alone = unit.named.is_none() && last.is_none_or(|(block, _)| block != unit.block);
+        if alone && !unit.past_section && !unit.of_item && !ENDED.iter().any(|word| words.contains(word)) {
+            let treated = units::only_bound(bound, unit).and_then(|tumour| standings.get_mut(tumour));
+            treated.into_iter().for_each(|standing| standing.active = true);
         }
         let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
         // "Now a caecal mass" turns to something else.
         standing.active |= is_active && (unit.named.is_some() || !words.trim_start().starts_with("now "));
+        standing.now |= is_now && (unit.named.is_some() || !words.trim_start().starts_with("now "));
         if let Some(named) = unit.named {
+            standing.labelled_past |= is_labelled_past(before);
             standing.past |= has_before(&PAST_BEFORE) || unit.past_section;
             standing.over |= has(&PAST);
             standing.past |= of_year && !is_active;
@@ -183,6 +231,7 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
             last = Some((unit.block, named)).filter(|_| !unit.bracket).or(last);
         }
     }
+    let of_today = patient_age(lower);
     let of_the_past = |at: usize| {
         let (Some(standing), Some(all_past)) = (standings.get(at), past.get(at)) else { return false };
         let others = standings.iter().enumerate().filter(|(other, _)| *other != at);
@@ -196,10 +245,13 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
         });
         let younger = !standing.goes_on
             && standing.age.is_some_and(|age| {
-                let is_later = |other: &Standing| other.age.is_some_and(|later| later >= age + CLEARLY_LATER);
+                // A tumour without an age is that of the patient's age today.
+                let is_later =
+                    |other: &Standing| other.age.or(of_today).is_some_and(|later| later >= age + CLEARLY_LATER);
                 others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
             });
-        *all_past || standing.over || ((standing.past || earlier || younger) && !standing.active)
+        let labelled = standing.labelled_past && standing.year.is_some() && !standing.now;
+        *all_past || standing.over || labelled || ((standing.past || earlier || younger) && !standing.active)
     };
     let previous: Vec<bool> = (0..past.len()).map(of_the_past).collect();
     let present: Vec<usize> = (0..past.len()).filter(|at| previous.get(*at) == Some(&false)).collect();
@@ -222,15 +274,23 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
     (0..past.len()).map(role).collect()
 }
 
-/// Returns whether words hold a word that no negation stands shortly before.
+/// Returns whether words hold a word that no negation stands before in its clause: "no evidence of a metastasis".
 fn affirms(words: &str, word: &str) -> bool {
     const NEGATIONS: [&str; 4] = ["no ", "not ", "without ", "never "];
-    const REACH: usize = 16;
+    const REACH: usize = 40;
     words.match_indices(word).any(|(at, _)| {
         let from = (at.saturating_sub(REACH)..=at).find(|from| words.is_char_boundary(*from)).unwrap_or(at);
         let before = words.get(from..at).unwrap_or_default();
-        !NEGATIONS.iter().any(|negation| before.contains(negation))
+        let clause = before.rsplit([',', ';', '.', ':', '(', '\n']).next().unwrap_or_default();
+        !NEGATIONS.iter().any(|negation| clause.contains(negation))
     })
+}
+
+/// Returns whether the words before a name are a label that calls its tumour past: "Prior malignancy: ".
+fn is_labelled_past(before: &str) -> bool {
+    let line = before.rsplit(['\n', '.', ';']).next().unwrap_or_default().trim_start();
+    let label = line.rsplit_once(':').map(|(label, _)| label);
+    label.is_some_and(|label| label.len() <= LONGEST_LABEL && PAST_LABELS.iter().any(|known| label.starts_with(known)))
 }
 
 /// Returns whether words behind a name call its tumour that of a year: "the breast cancer of 2018".
@@ -243,7 +303,6 @@ fn is_of_year(behind: &str) -> bool {
 /// Returns the age that dates the tumour of a unit: "at 52 she presented with", "breast cancer at 41 (", "at the age of 60".
 fn age(lower: &str, unit: &Unit) -> Option<u16> {
     const AGE: [&str; 6] = ["at the age of ", "at age ", "aged ", "at an age of ", "age at diagnosis ", "at "];
-    const AGES: std::ops::RangeInclusive<u16> = 15..=110;
     // After a bare "at 52" these tell that it is an age.
     const SUBJECTS: [&str; 10] = [" she ", " he ", " the ", " with ", " years", " yrs", " y", ",", " (", ")"];
     let (before, after) = (
@@ -259,6 +318,25 @@ fn age(lower: &str, unit: &Unit) -> Option<u16> {
     };
     let start = before.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     read(start).or_else(|| read(after.trim_start_matches([' ', ','])))
+}
+
+/// Returns the patient's age that the beginning of a note tells: "57-year-old", "58 y/o", "woman of 69 years".
+fn patient_age(lower: &str) -> Option<u16> {
+    const MARKS: [&str; 8] = ["year-old", "year old", "years old", "y/o", "yo ", "y.o.", "yr-old", "yr old"];
+    const WITHIN: usize = 600;
+    let end = (0..=lower.len().min(WITHIN)).rev().find(|at| lower.is_char_boundary(*at))?;
+    let start = lower.get(..end)?;
+    let before = |mark: &str| {
+        let ahead = start.get(..start.find(mark)?)?.trim_end_matches([' ', '-']);
+        let digits = ahead.bytes().rev().take_while(u8::is_ascii_digit).count();
+        ahead.get(ahead.len() - digits..)?.parse().ok()
+    };
+    let after_of = || {
+        let mut of = start.match_indices(" of ").filter_map(|(at, of)| start.get(at + of.len()..));
+        of.find_map(|rest| rest.split_once(" years").and_then(|(age, _)| age.parse().ok()))
+    };
+    let age: Option<u16> = MARKS.iter().find_map(|mark| before(mark)).or_else(after_of);
+    age.filter(|age| AGES.contains(age))
 }
 
 /// Returns the latest year that words name, and whether one comes with a month. A number with a unit, and a year of birth,

@@ -23,16 +23,27 @@ pub(crate) struct TumourMention {
     pub(crate) range: Range<usize>,
 }
 
+/// What words tell of the tumour that they refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TumourReference {
+    /// Its kind: "the bladder tumour".
+    Kind(&'static str),
+    /// A word of its name: "the sarcoma".
+    Histology(&'static str),
+}
+
 /// What an engine sees of tumours in a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TumourSigns {
     /// The names, in the order of the text.
     pub(crate) mentions: Vec<TumourMention>,
-    /// Treatments and markers that count for the only tumour of their kind, in a unit that names no tumour, such as a
-    /// prostatectomy: the byte range and the kind, in the order of the text.
-    pub(crate) bound_words: Vec<(Range<usize>, &'static str)>,
-    /// Organs at the start of a sentence with a colon behind them, which say what it speaks of ("Rectal: CAPOX."): the
-    /// byte range and the kind, in the order of the text.
+    /// Words that refer to a tumour without its name: the byte range, in the order of the text.
+    pub(crate) references: Vec<(Range<usize>, TumourReference)>,
+    /// Treatments and markers that count for the only tumour of their kinds, in a unit that names no tumour, such as a
+    /// prostatectomy: the byte range and the kinds, in the order of the text.
+    pub(crate) bound_words: Vec<(Range<usize>, Vec<&'static str>)>,
+    /// Organs that say what a sentence speaks of ("Rectal: CAPOX.", "histology of the sigmoid"): the byte range and the
+    /// kind, in the order of the text.
     pub(crate) organ_labels: Vec<(Range<usize>, &'static str)>,
     /// Acronyms that mean something else, such as the ER of "went to the ER" and the AC of "AC joint": byte ranges, in the
     /// order of the text. They support no value.

@@ -8,7 +8,13 @@ use std::{
     ops::Range,
 };
 
-use super::super::assertion::{Section, Sentence, sentences};
+use super::{
+    super::assertion::{Section, Sentence, sentences},
+    blocks::{
+        begins_block, begins_with_number, cells, has_past_label, is_dash, is_dated, is_item, is_name_alone,
+        leaves_item, line_at, rows,
+    },
+};
 
 /// A stretch of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +23,7 @@ pub(super) struct Unit {
     pub(super) range: Range<usize>,
     /// The number of its paragraph, list item, table row or section.
     pub(super) block: usize,
-    /// Whether that block is a list item, a table row or a section of past illnesses, which speaks of one thing.
+    /// Whether that block is a list item, a table row or one of past illnesses, which speaks of one thing.
     pub(super) of_item: bool,
     /// Whether it stands in a section of past illnesses.
     pub(super) past_section: bool,
@@ -32,13 +38,6 @@ pub(super) struct Unit {
 /// A name of a tumour in the text: its range and the number of the tumour.
 pub(super) type Name = (Range<usize>, usize);
 
-/// Words of headings that tell what follows of the same tumour.
-const LABELS: [&str; 9] =
-    ["treatment", "therapy", "stage", "staging", "response", "marker", "molecular", "surgery", "status"];
-
-/// Most bytes of such a heading.
-const LONGEST_LABEL: usize = 30;
-
 /// Most bytes of a bracket after the name in it.
 const LONGEST_BRACKET: usize = 400;
 
@@ -46,8 +45,10 @@ const LONGEST_BRACKET: usize = 400;
 pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
     let mut units = Vec::new();
     let (mut block, mut of_item, mut last): (usize, bool, Option<Sentence>) = (0, false, None);
-    // Whether a numbered line began the block, so that dashes below it are about the same.
-    let mut numbered = false;
+    // Whether a numbered line began the block, so that dashes below it are about the same; whether a label calls it past.
+    let (mut numbered, mut of_past) = (false, false);
+    // The tumour of each column of a table whose first row names several.
+    let mut columns: Vec<Option<usize>> = Vec::new();
     for sentence in sentences(text) {
         let first = names.partition_point(|(range, _)| range.start < sentence.start);
         let end = names.partition_point(|(range, _)| range.start < sentence.end);
@@ -59,26 +60,45 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
             names.first().map(|(range, _)| range).filter(|range| range.end <= sentence.start + line.len());
         let of_date = gap.contains('\n') && is_dated(line) && tumour_name.is_some();
         let nested = numbered && tumour_name.is_none() && is_dash(gap) && !gap.contains("\n\n");
-        if of_date || last.is_none_or(|last| !nested && begins_block(text, &last, &sentence, of_item)) {
+        if of_date || last.is_none_or(|last| !nested && begins_block(text, &last, &sentence, of_item, of_past)) {
             block += usize::from(last.is_some());
             of_item = of_date
                 || is_item(text, after, &sentence)
                 || tumour_name.is_some_and(|name| is_name_alone(line, name.len()));
             numbered = begins_with_number(gap, line);
+            of_past = has_past_label(line);
         }
         let past_section = sentence.section == Section::PastHistory;
         for row in rows(text, sentence.start..sentence.end, of_item) {
             if row.start > sentence.start {
                 block += 1;
-                of_item &= !is_title(text.get(row.clone()).unwrap_or_default());
+                of_item &= !leaves_item(text.get(row.clone()).unwrap_or_default());
             }
             let (of_row, rest) = names.split_at(names.partition_point(|(range, _)| range.start < row.end));
             names = rest;
+            let cells = cells(text, &row);
+            if cells.len() == columns.len() && !cells.is_empty() && fit(&cells, &columns, of_row) {
+                let own = cells.into_iter().zip(&columns).map(|(range, named)| {
+                    let name = name_in(&range, of_row).map_or(range.start..range.start, |(name, _)| name.clone());
+                    Unit {
+                        range,
+                        block,
+                        of_item: of_item || of_past,
+                        past_section,
+                        named: *named,
+                        name,
+                        bracket: false,
+                    }
+                });
+                units.extend(own);
+                continue;
+            }
+            columns = columns_of(&cells, of_row);
             pieces(text, row, of_row, &mut |range, named, bracket| {
                 let from = of_row.partition_point(|(place, _)| place.start < range.start);
                 let own = of_row.get(from..).into_iter().flatten().find(|(_, tumour)| Some(*tumour) == named);
                 let name = own.map_or(range.start..range.start, |(place, _)| place.clone());
-                units.push(Unit { range, block, of_item, past_section, named, name, bracket });
+                units.push(Unit { range, block, of_item: of_item || of_past, past_section, named, name, bracket });
             });
         }
         last = Some(sentence);
@@ -86,11 +106,36 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
     units
 }
 
-/// Returns what follows up to the end of the line. Of a long line it is the beginning, so that the work stays linear.
-fn line_at(text: &str, start: usize) -> &str {
-    const LONGEST: usize = 256;
-    let end = (start..=text.len().min(start + LONGEST)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(start);
-    text.get(start..end).and_then(|rest| rest.lines().next()).unwrap_or_default()
+/// Returns the tumour of each cell of a row whose cells name several tumours; empty for any other row.
+fn columns_of(cells: &[Range<usize>], names: &[Name]) -> Vec<Option<usize>> {
+    let columns: Vec<Option<usize>> =
+        cells.iter().map(|cell| name_in(cell, names).map(|(_, tumour)| *tumour)).collect();
+    let mut named = columns.iter().flatten();
+    let first = named.next();
+    if named.any(|tumour| Some(tumour) != first) { columns } else { Vec::new() }
+}
+
+/// Returns the first name in a cell.
+fn name_in<'n>(cell: &Range<usize>, names: &'n [Name]) -> Option<&'n Name> {
+    let from = names.partition_point(|(range, _)| range.start < cell.start);
+    names.get(from).filter(|(range, _)| range.start < cell.end)
+}
+
+/// Returns whether the names in a row are those of its columns.
+fn fit(cells: &[Range<usize>], columns: &[Option<usize>], names: &[Name]) -> bool {
+    cells
+        .iter()
+        .zip(columns)
+        .all(|(cell, column)| name_in(cell, names).is_none_or(|(_, named)| *column == Some(*named)))
+}
+
+/// Returns the tumour to which every word of a unit belongs that belongs to tumours of one organ.
+pub(super) fn only_bound(bound: &[Name], unit: &Unit) -> Option<usize> {
+    let from = bound.partition_point(|(range, _)| range.start < unit.range.start);
+    let to = bound.partition_point(|(range, _)| range.start < unit.range.end);
+    let mut own = bound.get(from..to.max(from)).unwrap_or_default().iter().map(|(_, of)| *of);
+    let first = own.next()?;
+    own.all(|of| of == first).then_some(first)
 }
 
 /// Returns the blocks that name more than one tumour.
@@ -102,110 +147,6 @@ pub(super) fn mixed_blocks(units: &[Unit]) -> HashSet<usize> {
         }
     }
     mixed
-}
-
-/// Returns the lines of a table that was read as one sentence; of a list item what stands below a label that ends the list
-/// apart; otherwise the sentence.
-fn rows(text: &str, sentence: Range<usize>, of_item: bool) -> Vec<Range<usize>> {
-    let words = text.get(sentence.clone()).unwrap_or_default();
-    if !words.contains(['|', '\t']) {
-        let breaks = words.match_indices('\n').map(|(at, _)| at + 1);
-        let mut titles = breaks.filter(|at| of_item && is_title(words.get(*at..).unwrap_or_default()));
-        let Some(title) = titles.next().map(|at| sentence.start + at) else { return vec![sentence] };
-        return vec![sentence.start..title, title..sentence.end];
-    }
-    let mut start = sentence.start;
-    let lines = words.split_inclusive('\n').map(|line| {
-        let row = start..start + line.len();
-        start = row.end;
-        row
-    });
-    lines.collect()
-}
-
-/// Returns whether a sentence begins a paragraph, a list item, a table row or a section. `of_item`: whether the block
-/// before it is an item or a row.
-fn begins_block(text: &str, last: &Sentence, next: &Sentence, of_item: bool) -> bool {
-    let gap = text.get(last.end..next.start).unwrap_or_default();
-    let line_ends = gap.bytes().filter(|byte| *byte == b'\n').count();
-    // Below a list, a label on a line of its own is about all of its items.
-    if of_item && gap.ends_with('\n') && is_title(text.get(next.start..).unwrap_or_default()) {
-        return true;
-    }
-    // "Treatment:" goes on about the tumour above it.
-    let words = text.get(next.start..next.end).unwrap_or_default();
-    let label = if next.heading { Some(words) } else { words.split_once(':').map(|(label, _)| label) };
-    let label = label.filter(|label| label.len() <= LONGEST_LABEL).unwrap_or_default().to_ascii_lowercase();
-    if line_ends < 2 && LABELS.iter().any(|word| label.contains(word)) {
-        return false;
-    }
-    let new_line = line_ends == 1 && (is_marked(gap, text, next) || next.heading);
-    last.section != next.section || line_ends > 1 || new_line
-}
-
-/// Returns whether the first line of a text is only a label: "TREATMENT", "Therapy and response:".
-fn is_title(text: &str) -> bool {
-    let line = text.lines().next().unwrap_or_default().trim_end().trim_end_matches(':');
-    let lower = line.to_ascii_lowercase();
-    line.len() <= LONGEST_LABEL
-        && line.starts_with(|c: char| c.is_ascii_uppercase())
-        && !line.contains([':', '.', ',', ';'])
-        && LABELS.iter().any(|word| lower.contains(word))
-}
-
-/// Returns whether the block that begins with a sentence is a list item, a table row or a section of past illnesses.
-fn is_item(text: &str, after: usize, first: &Sentence) -> bool {
-    let line = text.get(first.start..first.end).unwrap_or_default();
-    let is_title = first.heading || (line.len() <= LONGEST_LABEL && !line.ends_with('.'));
-    let heading = if is_title { line.to_ascii_lowercase() } else { String::new() };
-    let of_past = ["previous", "prior", "past", "history"].iter().any(|word| heading.contains(word));
-    of_past
-        || first.section == Section::PastHistory
-        || is_marked(text.get(after..first.start).unwrap_or_default(), text, first)
-}
-
-/// Returns whether a line is a list item or the row of a table. `gap` is the text before it.
-fn is_marked(gap: &str, text: &str, line: &Sentence) -> bool {
-    let line = text.get(line.start..line.end).unwrap_or_default();
-    let bullet = gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}']);
-    bullet || begins_with_number(gap, line) || line.contains(['|', '\t'])
-}
-
-/// Returns whether a list item with a number begins: "2. Breast cancer", "#1 Tonsil SCC". `gap` is the text before the line.
-fn begins_with_number(gap: &str, line: &str) -> bool {
-    let is_digit = |c: char| c.is_ascii_digit();
-    let has_sign = |text: &str| text.strip_prefix('#').is_some_and(|number| number.starts_with(is_digit));
-    let gap = gap.trim();
-    let after_sign = gap.ends_with('#') && line.starts_with(is_digit);
-    gap.starts_with(is_digit) || is_numbered(line) || has_sign(gap) || has_sign(line) || after_sign
-}
-
-/// Returns whether a line begins with a number of a list: "2. Breast cancer", "3) ", "IV. ".
-fn is_numbered(line: &str) -> bool {
-    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-    let romans = line.bytes().take_while(|byte| matches!(byte, b'I' | b'V' | b'X')).count();
-    let rest = |length: usize| line.get(length..).is_some_and(|rest| rest.starts_with([')', '.']));
-    ((1..=2).contains(&digits) && rest(digits)) || ((1..=4).contains(&romans) && rest(romans))
-}
-
-/// Returns whether a list item with a dash or a dot begins behind a gap.
-fn is_dash(gap: &str) -> bool {
-    gap.contains('\n') && gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}'])
-}
-
-/// Returns whether a line begins with a date of a list of events: "2011: papillary carcinoma", "03/2019 - ".
-fn is_dated(line: &str) -> bool {
-    let date = line.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'/' | b'.' | b'-')).count();
-    let is_date = line.get(..date).is_some_and(|date| (4..=10).contains(&date.len()) && date.contains(['1', '2']));
-    let rest = line.get(date..).unwrap_or_default();
-    is_date && (rest.starts_with(':') || [" - ", " \u{2013} ", " : "].iter().any(|dash| rest.starts_with(dash)))
-}
-
-/// Returns whether a line is hardly more than the name of a tumour, `name` bytes long, as a heading is.
-fn is_name_alone(line: &str, name: usize) -> bool {
-    const MORE: usize = 24;
-    let line = line.trim_end();
-    !line.ends_with('.') && line.len() <= name + MORE && !line.contains([',', ';', '|', '\t'])
 }
 
 /// Cuts one sentence at its names.

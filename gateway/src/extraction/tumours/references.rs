@@ -1,0 +1,95 @@
+//! Finds the tumour that words refer to without its name: "the sarcoma", "the bladder tumour", "the latter".
+
+use super::{
+    NamedTumour, only_of, only_of_any,
+    signs::{TumourReference, TumourSigns},
+    units::Name,
+};
+
+/// The first and the second of the two tumours that a text named last.
+const FORMER: &str = "the former";
+const LATTER: &str = "the latter";
+
+/// The kinds of tumours of the skin: a melanoma is a kind of its own.
+const SKIN: &str = "skin";
+const SKIN_KINDS: [&str; 2] = [SKIN, "melanoma"];
+
+/// The most names before "the former" among which the two tumours are looked for.
+const MOST_NAMES: usize = 32;
+
+/// Words after "the former" that show that no noun follows it, as one does in "the former smoker".
+const NO_NOUN: [&str; 22] = [
+    "was",
+    "is",
+    "has",
+    "had",
+    "were",
+    "remains",
+    "remained",
+    "being",
+    "resected",
+    "treated",
+    "responded",
+    "progressed",
+    "shows",
+    "showed",
+    "under",
+    "on",
+    "in",
+    "with",
+    "after",
+    "for",
+    "by",
+    "diagnosed",
+];
+
+/// Returns the names with the words that refer to one of the tumours, in order. `lower` is the text in lower case.
+pub(super) fn with_references(lower: &str, named: &[NamedTumour], names: Vec<Name>, signs: &TumourSigns) -> Vec<Name> {
+    let mut all = names;
+    let mut found = former_and_latter(lower, &all);
+    let resolved = signs.references.iter().filter_map(|(range, reference)| {
+        let tumour = match reference {
+            TumourReference::Kind(SKIN) => only_of_any(named, &SKIN_KINDS),
+            TumourReference::Kind(kind) => only_of(named, kind),
+            TumourReference::Histology(word) => only_called(named, word),
+        };
+        Some((range.clone(), tumour?))
+    });
+    found.extend(resolved);
+    found.retain(|(range, _)| {
+        let next = all.partition_point(|(name, _)| name.end <= range.start);
+        all.get(next).is_none_or(|(name, _)| name.start >= range.end)
+    });
+    all.extend(found);
+    all.sort_by_key(|(range, _)| range.start);
+    all
+}
+
+/// Returns the only tumour that is called by a word of histology.
+fn only_called(named: &[NamedTumour], word: &str) -> Option<usize> {
+    let called = |tumour: &NamedTumour| tumour.name.to_lowercase().replace("tumour", "tumor").contains(word);
+    let mut all = named.iter().enumerate().filter(|(_, tumour)| called(tumour));
+    let (at, _) = all.next()?;
+    all.next().is_none().then_some(at)
+}
+
+/// Returns where a text speaks of the former and the latter of the two tumours that it named last.
+fn former_and_latter(lower: &str, names: &[Name]) -> Vec<Name> {
+    let place = |word: &'static str| lower.match_indices(word).map(move |(at, _)| (at, word));
+    let mut found = Vec::new();
+    for (at, word) in place(FORMER).chain(place(LATTER)) {
+        let end = at + word.len();
+        let rest = lower.get(end..).unwrap_or_default();
+        let stands_alone = match rest.strip_prefix(' ') {
+            Some(next) => NO_NOUN.contains(&next.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default()),
+            None => rest.starts_with([',', ';', '.', ':', ')']),
+        };
+        let before = names.partition_point(|(range, _)| range.end <= at);
+        let mut earlier =
+            names.get(..before).unwrap_or_default().iter().rev().take(MOST_NAMES).map(|(_, tumour)| *tumour);
+        let Some(last) = earlier.next().filter(|_| stands_alone) else { continue };
+        let Some(other) = earlier.find(|tumour| *tumour != last) else { continue };
+        found.push((at..end, if word == FORMER { other } else { last }));
+    }
+    found
+}

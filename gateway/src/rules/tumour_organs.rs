@@ -1,0 +1,106 @@
+//! Finds the organ in which a named malignancy began.
+
+use std::ops::Range;
+
+use super::{
+    cancer::{self, NamedMalignancy},
+    lexicon::{Mention, TermKind},
+    masses,
+    tumour_references::{OFTEN_METASTATIC, UNSPECIFIC},
+    view::NoteView,
+};
+
+/// Organs whose operations also treat tumours of others: castration, debulking, the lobe of a thyroid.
+pub(super) const AMBIGUOUS: [&str; 4] = ["testis", "uterus", "ovary", "lung"];
+
+/// Bytes before a name within which the heading of a specimen may name its organ.
+const ORGAN_BEFORE: usize = 90;
+
+/// Returns the organ that the name itself, the words directly after it or the heading before it name.
+pub(super) fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
+    let range = &name.range;
+    let specific = name.organ.filter(|organ| !UNSPECIFIC.contains(organ));
+    let beside = organ_beside(view, range, specific.is_some());
+    let is_metastatic = view.folded.before(range.start, 12).contains("metasta");
+    if is_metastatic && specific.is_some_and(|organ| OFTEN_METASTATIC.contains(&organ)) {
+        return None;
+    }
+    if beside.is_some() || name.term.tag("site").is_some() {
+        return beside.or(specific);
+    }
+    if is_metastatic {
+        return None;
+    }
+    let heading = heading_organ(view, range);
+    let is_named = |site: &Mention| site.term.tag("primary") == specific;
+    if specific.is_some() {
+        let named = view.terms_in(TermKind::Site, range).iter().any(is_named)
+            || cancer::following_site(view, range).is_some_and(is_named)
+            || heading == specific
+            || operated_organ(view, range) == specific
+            || organ_of_presentation(view, name) == specific;
+        return specific.filter(|_| named);
+    }
+    let other = || name.value.starts_with("cutaneous ").then_some("skin").or_else(|| operated_organ(view, range));
+    heading.or_else(other).filter(|_| !name.term.is("weak"))
+}
+
+/// Returns the organ directly after a name: "carcinoma of the left ureter", "SCC left tonsil", "NET at the appendix". It
+/// replaces the usual organ of a name only after "of".
+fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Option<&'static str> {
+    const MODIFIERS: [&str; 14] =
+        ["the", "a", "his", "her", "left", "right", "l", "r", "lower", "upper", "mid", "middle", "distal", "proximal"];
+    const PLACES: [&str; 8] = ["metast", "mets", "lesion", "deposit", "involve", "biops", "invas", "bx"];
+    const WIDEST: usize = 30;
+    let sites = view.terms(TermKind::Site);
+    let site = sites.get(sites.partition_point(|site| site.range.start < name.end))?;
+    if site.range.start > name.end + WIDEST {
+        return None;
+    }
+    let gap = view.folded.slice(name.end..site.range.start);
+    let mut words = gap.split_ascii_whitespace().peekable();
+    let of = words.next_if_eq(&"of").is_some();
+    words.next_if_eq(&"at");
+    let modified = words.all(|word| MODIFIERS.contains(&word));
+    let linked = gap.starts_with(' ') && modified && (of || !has_organ);
+    let after = view.folded.after(site.range.end, 10).trim_start();
+    let is_place = site.term.is("node") || PLACES.iter().any(|place| after.starts_with(place));
+    site.term.tag("primary").filter(|_| linked && !is_place)
+}
+
+/// Returns the organ of the mass of which a histology is told: "a mass in the sigmoid; biopsy: adenocarcinoma". Where
+/// tumours of other organs spread to, it may be one of these; in the lung it is not if the note calls it a primary.
+fn organ_of_presentation(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
+    const SPREAD_TO: [&str; 5] = ["skin", "soft tissue", "ovary", "retroperitoneum", "mediastinum"];
+    const AFTER: usize = 80;
+    let organ = masses::organ_of_mass(view, &name.range).filter(|_| name.term.is("head") && !name.term.is("weak"))?;
+    let is_primary = || view.near(&name.range, 0, AFTER).contains("primary");
+    let is_own = !OFTEN_METASTATIC.contains(&organ) && !SPREAD_TO.contains(&organ) && (organ != "lung" || is_primary());
+    Some(organ).filter(|_| is_own)
+}
+
+/// Returns the organ of the operation by which a tumour was removed: "a papillary carcinoma, removed by thyroidectomy".
+fn operated_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static str> {
+    const REACH: usize = 56;
+    const BY: [&str; 4] = [" by ", " with ", " underwent ", " had "];
+    let near = view.around(&(name.end..name.end), 0, REACH);
+    let operation = view.terms_in(TermKind::Treatment, &near).iter().find(|mention| mention.term.is("surgery"))?;
+    let between = view.folded.slice(name.end..operation.range.start);
+    let linked = BY.iter().any(|word| between.contains(word)) && !between.contains([';', ':', '\n']);
+    operation.term.tag("organ").filter(|organ| linked && !AMBIGUOUS.contains(organ))
+}
+
+/// Returns the organ of the heading before a name: "Lung, right upper lobe: adenocarcinoma".
+fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static str> {
+    let before = name.start - view.folded.before(name.start, ORGAN_BEFORE).len()..name.start;
+    view.terms_in(TermKind::Site, &before).iter().find_map(|site| {
+        let gap = view.folded.slice(site.range.end..name.start);
+        let heads = gap.contains(':') && !gap.contains(". ") && !site.term.is("node");
+        // What is taken from an organ to which tumours spread may be a metastasis.
+        let organ = site.term.tag("primary").filter(|_| heads)?;
+        let before = view.folded.before(site.range.start, 24);
+        let taken =
+            ["biops", "bx", "aspirat", "fna", "metasta"].iter().any(|word| before.contains(word) || gap.contains(word));
+        Some(organ).filter(|organ| !taken || !OFTEN_METASTATIC.contains(organ))
+    })
+}

@@ -1,0 +1,140 @@
+//! Sees words that speak of a tumour without naming it whole: "the bladder tumour", "the sarcoma", "Rectal: CAPOX.".
+
+use std::ops::Range;
+
+use super::{
+    cancer::NamedMalignancy,
+    lexicon::{Mention, TermKind},
+    view::NoteView,
+};
+use crate::extraction::{TumourReference, first_alike};
+
+/// Organs to which tumours of others spread.
+pub(super) const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleura", "peritoneum", "adrenal gland"];
+
+/// Organs that do not tell one tumour from another.
+pub(super) const UNSPECIFIC: [&str; 3] = ["unknown primary", "gastrointestinal tract", "mucosa"];
+
+/// Examinations that look at one organ: a sentence that begins with one speaks of the tumour there.
+const EXAMINATIONS: [(&str, &str); 6] = [
+    ("cystoscopy", "bladder"),
+    ("colonoscopy", "colon"),
+    ("mammogra", "breast"),
+    ("gastroscopy", "stomach"),
+    ("laryngoscopy", "larynx"),
+    ("hysteroscopy", "uterus"),
+];
+
+/// Returns the words that refer to a tumour by its organ or its histology alone, in the order of the text. `unnamed`: the
+/// malignancies that name no tumour by themselves.
+pub(super) fn references(view: &NoteView<'_>, unnamed: &[&NamedMalignancy]) -> Vec<(Range<usize>, TumourReference)> {
+    // "The bladder tumour", "the breast primary". What lies in the lung or the liver may have come from elsewhere.
+    const NOUNS: [&str; 4] = [" tumor", " tumour", " mass", " primary"];
+    let of_organ = |site: &Mention| {
+        let organ = own_organ(site)?;
+        let after = view.folded.after(site.range.end, 9);
+        let noun = NOUNS.iter().find(|noun| {
+            after.strip_prefix(**noun).is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        })?;
+        let range = site.range.start..site.range.end + noun.len();
+        Some((view.folded.origin(&range), TumourReference::Kind(first_alike(organ))))
+    };
+    let by_histology = |name: &&NamedMalignancy| {
+        let tells = name.term.is("head") && !name.term.is("weak") && name.term.name != "carcinoma";
+        tells.then(|| (view.folded.origin(&name.range), TumourReference::Histology(name.term.name)))
+    };
+    let mut found: Vec<_> = view.terms(TermKind::Site).iter().filter_map(of_organ).collect();
+    found.extend(unnamed.iter().filter_map(by_histology));
+    found.sort_by_key(|(range, _)| range.start);
+    found
+}
+
+/// Returns the organ of a place in which a tumour is mostly one that began there.
+fn own_organ(site: &Mention) -> Option<&'static str> {
+    let organ = site.term.tag("primary").filter(|_| !site.term.is("node"))?;
+    Some(organ).filter(|organ| *organ != "lung" && !OFTEN_METASTATIC.contains(organ) && !UNSPECIFIC.contains(organ))
+}
+
+/// Returns the organs of which a sentence tells what was found or done there: "histology of the sigmoid", "a complete
+/// response at the cervix", "chemoradiotherapy to the tonsil".
+fn organs_examined(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
+    const REACH: usize = 48;
+    const DONE: [&str; 13] = [
+        "histolog",
+        "patholog",
+        "biops",
+        "specimen",
+        "resection of",
+        "uptake",
+        "response",
+        "radiotherap",
+        "irradiat",
+        "chemoradi",
+        "surgery",
+        "excision of",
+        "imaging",
+    ];
+    const SPREADS: [&str; 9] = ["metasta", "mets", "spread", "invad", "invas", "adher", "infiltrat", "exten", "involv"];
+    const ARTICLES: [&str; 7] = [" the", " his", " her", " left", " right", " distal", " proximal"];
+    const PREPOSITIONS: [&str; 5] = [" of", " to", " at", " in", " from"];
+    let examined = |site: &Mention| {
+        let organ = own_organ(site)?;
+        let before = view.near(&(site.range.start..site.range.start), REACH, 0);
+        let mut ahead = before.trim_end();
+        while let Some(rest) = ARTICLES.iter().find_map(|article| ahead.strip_suffix(article)) {
+            ahead = rest;
+        }
+        let place = PREPOSITIONS.iter().any(|preposition| ahead.ends_with(preposition));
+        let done = DONE.iter().any(|word| ahead.contains(word)) && !SPREADS.iter().any(|word| ahead.contains(word));
+        (place && done).then(|| (view.folded.origin(&site.range), first_alike(organ)))
+    };
+    view.terms(TermKind::Site).iter().filter_map(examined).collect()
+}
+
+/// Returns the organs that say which tumour a sentence speaks of: those before a colon at its start, examinations of one
+/// organ there, and what was examined or treated ("histology of the sigmoid"). They are in the order of the text.
+pub(super) fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
+    // "Rectal:", "Rectal tumour:", "The larynx showed".
+    const NOUNS: [&str; 6] = [" tumor", " tumour", " lesion", " mass", " primary", ""];
+    const SHOWS: [&str; 9] = [
+        " showed ",
+        " shows ",
+        " responded ",
+        " has been treated",
+        " was treated",
+        " has received",
+        " received ",
+        " was irradiated",
+        " is responding",
+    ];
+    let begins = |at: usize, articles: &[&str]| {
+        let ahead = view.folded.slice(view.sentence(at).start..at);
+        let ahead = ahead.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        articles.contains(&ahead)
+    };
+    let is_label = |site: &&Mention| {
+        let after = view.folded.after(site.range.end, 18);
+        let heads = NOUNS.iter().any(|noun| after.strip_prefix(noun).is_some_and(|after| after.starts_with(':')));
+        (heads && begins(site.range.start, &[""]))
+            || (SHOWS.iter().any(|verb| after.starts_with(verb))
+                && begins(site.range.start, &["", "the ", "her ", "his "]))
+    };
+    let sites = view.terms(TermKind::Site).iter().filter(is_label);
+    let organ = |site: &Mention| Some((view.folded.origin(&site.range), first_alike(site.term.tag("primary")?)));
+    let mut labels: Vec<_> = sites.filter_map(organ).collect();
+    for (examination, organ) in EXAMINATIONS {
+        // "Cystoscopy 08/2024: no recurrence", not "Colonoscopy for colitis".
+        let has_result = |at: &usize| {
+            let after =
+                view.folded.after(at + examination.len(), 20).trim_start_matches(|c: char| c.is_ascii_lowercase());
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '/' | '.' | '-'));
+            after.starts_with(':') || after.starts_with("showed") || after.starts_with("shows")
+        };
+        let starts = view.folded.as_str().match_indices(examination).map(|(at, _)| at);
+        let starts = starts.filter(|at| begins(*at, &[""]) && has_result(at));
+        labels.extend(starts.map(|at| (view.folded.origin(&(at..at + examination.len())), first_alike(organ))));
+    }
+    labels.extend(organs_examined(view));
+    labels.sort_by_key(|(range, _)| range.start);
+    labels
+}
