@@ -68,8 +68,7 @@ impl LocalEngine {
     /// `vllm.startup_minutes` for a model server that may still load. Returns an error if it is not.
     pub(super) async fn ready(settings: &Settings, options: RunOptions) -> Result<Self, BulkError> {
         let time = settings.admission.deadline;
-        let loading = Duration::from_secs(settings.vllm.startup_minutes.saturating_mul(60));
-        let wait = if options.model_may_load { time.max(loading) } else { time };
+        let wait = longest_wait(settings, options.model_may_load);
         let generation = settings.generation;
         let calls = settings.admission.in_flight;
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
@@ -194,6 +193,13 @@ impl LocalEngine {
     }
 }
 
+/// Returns how long the engine may take to get ready.
+fn longest_wait(settings: &Settings, model_may_load: bool) -> Duration {
+    let loading = Duration::from_secs(settings.vllm.startup_minutes.saturating_mul(60));
+    let deadline = settings.admission.deadline;
+    if model_may_load { deadline.max(loading) } else { deadline }
+}
+
 /// How the reading of the notes ended.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RunEnd {
@@ -201,4 +207,19 @@ pub(super) struct RunEnd {
     pub(super) unreachable_reason: Option<String>,
     /// Why no note of the run can be read; `None` if notes can be read.
     pub(super) fatal_reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_run_whose_model_may_load_waits_for_its_start() {
+        let mut settings = Settings::default();
+        (settings.admission.deadline, settings.vllm.startup_minutes) = (Duration::from_secs(30), 20);
+        assert_eq!(longest_wait(&settings, false), Duration::from_secs(30));
+        assert_eq!(longest_wait(&settings, true), Duration::from_secs(1200));
+        settings.vllm.startup_minutes = 0;
+        assert_eq!(longest_wait(&settings, true), Duration::from_secs(30));
+    }
 }

@@ -13,7 +13,8 @@ const GENERAL_LABELS: [&str; 9] =
     ["symptom", "decision", "discussion", "question", "conclusion", "comment", "so far", "present illness", "history"];
 
 /// Words with which a label of past illnesses begins.
-const PAST_LABELS: [&str; 8] = ["previous", "prior", "past", "history", "pmh", "hx", "background", "former"];
+const PAST_LABELS: [&str; 9] =
+    ["previous", "prior", "past", "antecedent", "history", "pmh", "hx", "background", "former"];
 
 /// Most bytes of such a heading.
 const LONGEST_LABEL: usize = 30;

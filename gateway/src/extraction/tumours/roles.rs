@@ -85,7 +85,7 @@ const COURSE: [&str; 8] = [
 ];
 
 /// Labels of a tumour that the patient had before: "Prior malignancy:".
-const PAST_LABELS: [&str; 5] = ["prior", "previous", "past", "pmh", "former"];
+const PAST_LABELS: [&str; 6] = ["prior", "previous", "past", "antecedent", "pmh", "former"];
 
 /// Most bytes of such a label.
 const LONGEST_LABEL: usize = 34;
