@@ -25,7 +25,8 @@ pub(super) fn nearby_primary(view: &NoteView<'_>, range: &Range<usize>) -> Optio
     organ_of_mass(view, range).or_else(of_procedure)
 }
 
-/// Returns the organ of a mass or tumour that the same sentence mentions, or else the previous sentence.
+/// Returns the organ of a mass or tumour, or the primary site, that the same sentence mentions, or else the previous
+/// sentence.
 pub(super) fn organ_of_mass(view: &NoteView<'_>, range: &Range<usize>) -> Option<&'static str> {
     let sentence = view.sentence(range.start);
     let earlier = view.sentence(sentence.start.saturating_sub(2));
@@ -34,12 +35,22 @@ pub(super) fn organ_of_mass(view: &NoteView<'_>, range: &Range<usize>) -> Option
         let before = view.folded.before(site.range.start, 22).trim_end();
         let tied = MASSES.split('|').any(|mass| after.starts_with(mass))
             || BEFORE_ORGAN.split('|').any(|words| before.ends_with(words))
-            || view.folded.before(site.range.start, 40).contains("primary site");
+            || is_primary_site(view.folded.before(site.range.start, 40));
         (tied && !before.contains("metasta") && !site.term.is("node")).then(|| site.term.tag("primary")).flatten()
     };
     [near(range, sentence), near(range, earlier)]
         .iter()
         .find_map(|stretch| view.terms_in(TermKind::Site, stretch).iter().find_map(of_mass))
+}
+
+/// Returns whether the words before an organ call it the primary site: "primary site: ", "primary site C25.0 head of ".
+fn is_primary_site(before: &str) -> bool {
+    const BETWEEN: [&str; 8] = [":", "is", "was", "the", "in", "head", "of", "code"];
+    let between = before.rsplit_once("primary site").map(|(_, between)| between);
+    between.is_some_and(|between| {
+        let mut words = between.split_ascii_whitespace();
+        words.all(|word| word.contains(|c: char| c.is_ascii_digit()) || BETWEEN.contains(&word))
+    })
 }
 
 /// Returns what of a stretch is not too far from a name.

@@ -37,11 +37,11 @@ pub(super) fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&
         let named = view.terms_in(TermKind::Site, range).iter().any(is_named)
             || cancer::following_site(view, range).is_some_and(is_named)
             || heading == specific
-            || operated_organ(view, range) == specific
+            || organ_of_operation(view, range) == specific
             || organ_of_presentation(view, name) == specific;
         return specific.filter(|_| named);
     }
-    let other = || name.value.starts_with("cutaneous ").then_some("skin").or_else(|| operated_organ(view, range));
+    let other = || name.value.starts_with("cutaneous ").then_some("skin").or_else(|| organ_of_operation(view, range));
     heading.or_else(other).filter(|_| !name.term.is("weak"))
 }
 
@@ -74,13 +74,18 @@ fn organ_of_presentation(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<
     const SPREAD_TO: [&str; 5] = ["skin", "soft tissue", "ovary", "retroperitoneum", "mediastinum"];
     const AFTER: usize = 80;
     let organ = masses::organ_of_mass(view, &name.range).filter(|_| name.term.is("head") && !name.term.is("weak"))?;
-    let is_primary = || view.near(&name.range, 0, AFTER).contains("primary");
+    const METASTASIS: [&str; 4] = ["metasta", "secondary", "spread from", "mets"];
+    let behind = view.near(&name.range, 0, AFTER);
+    let is_primary = || behind.contains("primary");
+    if METASTASIS.iter().any(|word| behind.contains(word)) {
+        return None;
+    }
     let is_own = !OFTEN_METASTATIC.contains(&organ) && !SPREAD_TO.contains(&organ) && (organ != "lung" || is_primary());
     Some(organ).filter(|_| is_own)
 }
 
 /// Returns the organ of the operation by which a tumour was removed: "a papillary carcinoma, removed by thyroidectomy".
-fn operated_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static str> {
+fn organ_of_operation(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static str> {
     const REACH: usize = 56;
     const BY: [&str; 4] = [" by ", " with ", " underwent ", " had "];
     let near = view.around(&(name.end..name.end), 0, REACH);
@@ -95,7 +100,8 @@ fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static st
     let before = name.start - view.folded.before(name.start, ORGAN_BEFORE).len()..name.start;
     view.terms_in(TermKind::Site, &before).iter().find_map(|site| {
         let gap = view.folded.slice(site.range.end..name.start);
-        let heads = gap.contains(':') && !gap.contains(". ") && !site.term.is("node");
+        let ends = [". ", ".\n", "\n\n"].iter().any(|end| gap.contains(end));
+        let heads = gap.contains(':') && !ends && !site.term.is("node");
         // What is taken from an organ to which tumours spread may be a metastasis.
         let organ = site.term.tag("primary").filter(|_| heads)?;
         let before = view.folded.before(site.range.start, 24);

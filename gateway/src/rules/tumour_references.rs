@@ -7,7 +7,7 @@ use super::{
     lexicon::{Mention, TermKind},
     view::NoteView,
 };
-use crate::extraction::{TumourReference, first_alike};
+use crate::extraction::{Assertion, Field, TumourReference, first_alike};
 
 /// Organs to which tumours of others spread.
 pub(super) const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleura", "peritoneum", "adrenal gland"];
@@ -31,13 +31,15 @@ pub(super) fn references(view: &NoteView<'_>, unnamed: &[&NamedMalignancy]) -> V
     // "The bladder tumour", "the breast primary". What lies in the lung or the liver may have come from elsewhere.
     const NOUNS: [&str; 4] = [" tumor", " tumour", " mass", " primary"];
     let of_organ = |site: &Mention| {
-        let organ = own_organ(site)?;
+        let organ = organ_of_origin(site)?;
         let after = view.folded.after(site.range.end, 9);
         let noun = NOUNS.iter().find(|noun| {
             after.strip_prefix(**noun).is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
         })?;
         let range = site.range.start..site.range.end + noun.len();
-        Some((view.folded.origin(&range), TumourReference::Kind(first_alike(organ))))
+        // "No breast mass" is no word on the tumour of the breast.
+        let stated = matches!(view.assertion(&range, Field::CancerType), Assertion::Present | Assertion::Historical);
+        stated.then(|| (view.folded.origin(&range), TumourReference::Kind(first_alike(organ))))
     };
     let by_histology = |name: &&NamedMalignancy| {
         let tells = name.term.is("head") && !name.term.is("weak") && name.term.name != "carcinoma";
@@ -50,7 +52,7 @@ pub(super) fn references(view: &NoteView<'_>, unnamed: &[&NamedMalignancy]) -> V
 }
 
 /// Returns the organ of a place in which a tumour is mostly one that began there.
-fn own_organ(site: &Mention) -> Option<&'static str> {
+fn organ_of_origin(site: &Mention) -> Option<&'static str> {
     let organ = site.term.tag("primary").filter(|_| !site.term.is("node"))?;
     Some(organ).filter(|organ| *organ != "lung" && !OFTEN_METASTATIC.contains(organ) && !UNSPECIFIC.contains(organ))
 }
@@ -78,7 +80,7 @@ fn organs_examined(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
     const ARTICLES: [&str; 7] = [" the", " his", " her", " left", " right", " distal", " proximal"];
     const PREPOSITIONS: [&str; 5] = [" of", " to", " at", " in", " from"];
     let examined = |site: &Mention| {
-        let organ = own_organ(site)?;
+        let organ = organ_of_origin(site)?;
         let before = view.near(&(site.range.start..site.range.start), REACH, 0);
         let mut ahead = before.trim_end();
         while let Some(rest) = ARTICLES.iter().find_map(|article| ahead.strip_suffix(article)) {
@@ -107,8 +109,14 @@ pub(super) fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static s
         " was irradiated",
         " is responding",
     ];
+    // The longest article with marks of a list before it.
+    const MOST_AHEAD: usize = 24;
     let begins = |at: usize, articles: &[&str]| {
-        let ahead = view.folded.slice(view.sentence(at).start..at);
+        let sentence = view.sentence(at);
+        if at.saturating_sub(sentence.start) > MOST_AHEAD {
+            return false;
+        }
+        let ahead = view.folded.slice(sentence.start..at);
         let ahead = ahead.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
         articles.contains(&ahead)
     };

@@ -40,6 +40,9 @@ static BOUND_WORDS: LazyLock<HashMap<String, Vec<&'static str>>> = LazyLock::new
 /// Where a sarcoma arises unless its name says otherwise.
 const SOFT_TISSUE: &str = "soft tissue";
 
+/// The kind of all tumours of blood and lymph.
+const BLOOD_AND_LYMPH: &str = "blood and lymph";
+
 const MELANOMA: &str = "melanoma";
 const HEPATOCELLULAR: &str = "hepatocellular carcinoma";
 
@@ -86,8 +89,12 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
         mentions = of_diagnosis(view, &names);
     } else {
         let kinds: HashSet<&str> = mentions.iter().map(|mention| mention.kind).collect();
-        let others = primaries(view).into_iter().filter(|mention| !kinds.contains(mention.kind));
-        mentions.extend(others);
+        // Of a tumour whose name tells no organ, "uterine primary" tells its own.
+        let is_placed = |mention: &TumourMention| mention.organ.is_some() && mention.kind != SOFT_TISSUE;
+        if mentions.iter().all(|mention| is_placed(mention) || mention.kind == BLOOD_AND_LYMPH) {
+            let others = primaries(view).into_iter().filter(|mention| !kinds.contains(mention.kind));
+            mentions.extend(others.collect::<Vec<_>>());
+        }
     }
     mentions.sort_by_key(|mention| mention.range.start);
     let mut bound_words = Vec::new();
@@ -213,13 +220,29 @@ fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention>
 /// Returns the tumours that only "primary" names: "a gastric primary".
 fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
     const NOUN: &str = " primary";
+    const REJECTIONS: [&str; 12] = [
+        "rather than",
+        "against",
+        "versus",
+        " vs",
+        "over ",
+        "exclud",
+        "unlikely",
+        "rule out",
+        "not ",
+        "possibl",
+        " or ",
+        "instead",
+    ];
     let primary = |site: &Mention| {
         let organ = site.term.tag("primary").filter(|organ| !site.term.is("node") && !UNSPECIFIC.contains(organ))?;
         let after = view.folded.after(site.range.end, NOUN.len() + 5).strip_prefix(NOUN)?;
         let ends = after.is_empty() || after.starts_with([',', '.', ';', ':', ')', '\n']) || after.starts_with(" and ");
         let range = site.range.start..site.range.end + NOUN.len();
         let assertion = view.assertion(&range, Field::CancerType);
-        let stated = matches!(assertion, Assertion::Present | Assertion::Historical) && ends;
+        let before = view.near(&(site.range.start..site.range.start), 48, 0);
+        let rejected = REJECTIONS.iter().any(|word| before.contains(word));
+        let stated = matches!(assertion, Assertion::Present | Assertion::Historical) && ends && !rejected;
         stated.then(|| TumourMention {
             name: format!("{organ} cancer"),
             kind: first_alike(organ),

@@ -5,16 +5,46 @@ use std::ops::Range;
 use super::super::assertion::{Section, Sentence};
 
 /// Words of headings that tell what follows of the same tumour.
-const LABELS: [&str; 9] =
-    ["treatment", "therapy", "stage", "staging", "response", "marker", "molecular", "surgery", "status"];
+const LABELS: [&str; 12] = [
+    "treatment",
+    "therapy",
+    "stage",
+    "staging",
+    "response",
+    "marker",
+    "molecular",
+    "surgery",
+    "status",
+    "receptor",
+    "tnm",
+    "grade",
+];
 
 /// Words with which a label begins that speaks of the patient, and not only of the tumour above it.
 const GENERAL_LABELS: [&str; 9] =
     ["symptom", "decision", "discussion", "question", "conclusion", "comment", "so far", "present illness", "history"];
 
 /// Words with which a label of past illnesses begins.
-const PAST_LABELS: [&str; 9] =
-    ["previous", "prior", "past", "antecedent", "history", "pmh", "hx", "background", "former"];
+pub(super) const PAST_LABELS: [&str; 6] = ["previous", "prior", "past", "antecedent", "pmh", "former"];
+
+/// Words with which a label of past illnesses, or of the whole history, begins.
+const HISTORY_LABELS: [&str; 3] = ["history", "hx", "background"];
+
+/// Words with which a label begins that ends a block of past illnesses.
+const AFTER_PAST: [&str; 12] = [
+    "illness",
+    "reason",
+    "course",
+    "current",
+    "present",
+    "finding",
+    "indication",
+    "admission",
+    "hospital",
+    "interval",
+    "today",
+    "examination",
+];
 
 /// Most bytes of such a heading.
 const LONGEST_LABEL: usize = 30;
@@ -61,7 +91,8 @@ pub(super) fn begins_block(text: &str, last: &Sentence, next: &Sentence, of_item
         return false;
     }
     let leaves_list = gap.ends_with('\n') && ((of_item && is_of_patient(words)) || words.starts_with("Both "));
-    let turns = GENERAL_LABELS.iter().any(|word| label.starts_with(word)) || (of_past && !label.is_empty());
+    let turns = GENERAL_LABELS.iter().any(|word| label.starts_with(word))
+        || (of_past && AFTER_PAST.iter().any(|word| label.starts_with(word)));
     let new_line = line_ends == 1 && (is_marked(gap, text, next) || next.heading || leaves_list || turns);
     last.section != next.section || line_ends > 1 || new_line
 }
@@ -76,7 +107,7 @@ fn label(words: &str, heading: bool) -> String {
 /// Returns whether the label of a sentence calls what follows past.
 pub(super) fn has_past_label(words: &str) -> bool {
     let label = label(words, false);
-    PAST_LABELS.iter().any(|word| label.starts_with(word)) && !label.contains("present")
+    PAST_LABELS.iter().chain(&HISTORY_LABELS).any(|word| label.starts_with(word)) && !label.contains("present")
 }
 
 /// Returns whether the first line of a text is only a label: "TREATMENT", "Therapy and response:".

@@ -17,10 +17,12 @@ pub(super) struct ItemLabels {
 }
 
 impl ItemLabels {
-    /// Takes in the next unit, whose words are in lower case, and returns the tumour of the item that it refers to.
+    /// Takes in the next unit of a text in lower case, and returns the tumour of the item that it refers to.
     /// `begins_block`: whether it is the first of its block.
-    pub(super) fn next(&mut self, words: &str, unit: &Unit, begins_block: bool) -> Option<usize> {
-        let mark = mark(words);
+    pub(super) fn next(&mut self, lower: &str, unit: &Unit, begins_block: bool) -> Option<usize> {
+        let words = lower.get(unit.range.clone()).unwrap_or_default();
+        // The number of a list item stands before its words.
+        let mark = mark(number_before(lower, unit.range.start)).or_else(|| mark(words));
         if begins_block {
             self.current = mark.map(|(item, _)| item);
         }
@@ -38,6 +40,15 @@ impl ItemLabels {
     }
 }
 
+/// Returns what stands before a unit in its line, if it is short.
+fn number_before(lower: &str, at: usize) -> &str {
+    const LONGEST: usize = 6;
+    let from = (at.saturating_sub(LONGEST)..=at).find(|from| lower.is_char_boundary(*from)).unwrap_or(at);
+    let before = lower.get(from..at).unwrap_or_default();
+    let line = before.rsplit_once('\n').map(|(_, line)| line);
+    line.or((from == 0).then_some(before)).unwrap_or_default()
+}
+
 /// Returns the letter or the digit with which words begin, and whether they refer to an item and do not begin one: "A. ",
 /// "(2) ", "tumour 1: ", "b5: ".
 fn mark(words: &str) -> Option<(char, bool)> {
@@ -50,7 +61,9 @@ fn mark(words: &str) -> Option<(char, bool)> {
     let rest = chars.as_str();
     let block = if item.is_ascii_digit() { "" } else { rest.get(..digits(rest)).unwrap_or_default() };
     let after = rest.get(block.len()..).unwrap_or_default();
-    let closes = after.starts_with([':', ')']) || after.starts_with(". ") || (noun.is_some() && after.starts_with(' '));
+    let measured = [" cm", " mm", " x ", " of "].iter().any(|unit| after.starts_with(unit));
+    let named = noun.is_some() && after.starts_with(' ') && !measured;
+    let closes = after.starts_with([':', ')']) || after.starts_with(". ") || named;
     closes.then_some((item, noun.is_some() || !block.is_empty() || after.starts_with(':')))
 }
 
@@ -71,6 +84,7 @@ mod tests {
             ("block a3: er 95%", Some(('a', true))),
             ("tumour 1: colon", Some(('1', true))),
             ("tumor 2 is stable", Some(('2', true))),
+            ("tumor 2 cm in size", None),
             ("a lesion", None),
             ("12.3 cm", None),
             ("er: negative", None),

@@ -1,7 +1,7 @@
 //! Finds the tumour that words refer to without its name: "the sarcoma", "the bladder tumour", "the latter".
 
 use super::{
-    NamedTumour, only_of, only_of_any,
+    NamedTumour, histology, only_of, only_of_any,
     signs::{TumourReference, TumourSigns},
     units::Name,
 };
@@ -65,8 +65,16 @@ pub(super) fn with_references(lower: &str, named: &[NamedTumour], names: Vec<Nam
     all
 }
 
-/// Returns the only tumour that is called by a word of histology.
+/// Returns the only tumour that is called by a word of histology. A carcinoma may be any tumour whose name tells no
+/// histology.
 fn only_called(named: &[NamedTumour], word: &str) -> Option<usize> {
+    let is_general = |tumour: &NamedTumour| {
+        let name = tumour.name.to_lowercase();
+        histology(&name).is_none() && ["cancer", "carcinoma", " ca", "nsclc"].iter().any(|word| name.contains(word))
+    };
+    if word.contains("carcinoma") && named.iter().any(is_general) {
+        return None;
+    }
     let called = |tumour: &NamedTumour| tumour.name.to_lowercase().replace("tumour", "tumor").contains(word);
     let mut all = named.iter().enumerate().filter(|(_, tumour)| called(tumour));
     let (at, _) = all.next()?;

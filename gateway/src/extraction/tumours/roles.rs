@@ -2,6 +2,7 @@
 
 use super::{
     TumourRole,
+    blocks::PAST_LABELS,
     units::{self, Unit},
 };
 
@@ -70,7 +71,20 @@ const ACTIVE: [&str; 24] = [
 ];
 
 /// Words of a treatment that is over.
-const ENDED: [&str; 5] = ["until", "previous", "prior", "completed", "stopped"];
+const ENDED: [&str; 12] = [
+    "until",
+    "previous",
+    "prior",
+    "completed",
+    "stopped",
+    "received",
+    "status post",
+    "s/p",
+    "scar",
+    "arthritis",
+    "ectomy",
+    "history",
+];
 
 /// Words of [`ACTIVE`] that tell how far a disease went, which a tumour that a label calls past may have had too.
 const COURSE: [&str; 8] = [
@@ -83,9 +97,6 @@ const COURSE: [&str; 8] = [
     "stable disease",
     "complete response",
 ];
-
-/// Labels of a tumour that the patient had before: "Prior malignancy:".
-const PAST_LABELS: [&str; 6] = ["prior", "previous", "past", "antecedent", "pmh", "former"];
 
 /// Most bytes of such a label.
 const LONGEST_LABEL: usize = 34;
@@ -162,6 +173,8 @@ struct Standing {
     /// Words tell that it is long over.
     over: bool,
     active: bool,
+    /// A drug for it is told of far from the names of tumours, without a word that the treatment is over.
+    treated: bool,
     /// Words tell that it is treated or worked up today, and not only how far it went.
     now: bool,
     secondary: bool,
@@ -206,13 +219,13 @@ pub(super) fn decide(
         if let Some(standing) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| standings.get_mut(at))
         {
             standing.goes_on |= is_active && unit.named.is_none();
-            standing.secondary |= unit.named.is_none() && SECONDARY.iter().any(|known| words.contains(known));
         }
-        // A drug that only this tumour gets, far from the names of others.
+        // A drug that only this tumour gets, in a block without a name.
         let alone = unit.named.is_none() && last.is_none_or(|(block, _)| block != unit.block);
-        if alone && !unit.past_section && !unit.of_item && !ENDED.iter().any(|word| words.contains(word)) {
+        let of_past = unit.past_section || unit.of_item || year(words).0.is_some();
+        if alone && !of_past && !ENDED.iter().any(|word| words.contains(word)) {
             let treated = units::only_bound(bound, unit).and_then(|tumour| standings.get_mut(tumour));
-            treated.into_iter().for_each(|standing| standing.active = true);
+            treated.into_iter().for_each(|standing| standing.treated = true);
         }
         let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
         // "Now a caecal mass" turns to something else.
@@ -232,7 +245,7 @@ pub(super) fn decide(
         }
     }
     let of_today = patient_age(lower);
-    let of_the_past = |at: usize| {
+    let of_the_past = |at: usize, by_label: bool| {
         let (Some(standing), Some(all_past)) = (standings.get(at), past.get(at)) else { return false };
         let others = standings.iter().enumerate().filter(|(other, _)| *other != at);
         let earlier = standing.year.is_some_and(|year| {
@@ -246,14 +259,21 @@ pub(super) fn decide(
         let younger = !standing.goes_on
             && standing.age.is_some_and(|age| {
                 // A tumour without an age is that of the patient's age today.
-                let is_later =
-                    |other: &Standing| other.age.or(of_today).is_some_and(|later| later >= age + CLEARLY_LATER);
+                let is_later = |other: &Standing| {
+                    let today = of_today.filter(|_| !other.secondary);
+                    other.age.or(today).is_some_and(|later| later >= age + CLEARLY_LATER)
+                };
                 others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
             });
-        let labelled = standing.labelled_past && standing.year.is_some() && !standing.now;
-        *all_past || standing.over || labelled || ((standing.past || earlier || younger) && !standing.active)
+        let labelled = standing.labelled_past && standing.year.is_some() && !standing.now && by_label;
+        let before = standing.past || younger || (earlier && !standing.treated);
+        *all_past || standing.over || labelled || (before && !standing.active)
     };
-    let previous: Vec<bool> = (0..past.len()).map(of_the_past).collect();
+    let mut previous: Vec<bool> = (0..past.len()).map(|at| of_the_past(at, true)).collect();
+    if !previous.contains(&false) {
+        // "Past oncologic history" may hold the tumour that the note is about.
+        previous = (0..past.len()).map(|at| of_the_past(at, false)).collect();
+    }
     let present: Vec<usize> = (0..past.len()).filter(|at| previous.get(*at) == Some(&false)).collect();
     let is_main =
         |at: &usize| standings.get(*at).is_some_and(|standing| !standing.secondary) && certain.get(*at) == Some(&true);
@@ -290,7 +310,11 @@ fn affirms(words: &str, word: &str) -> bool {
 fn is_labelled_past(before: &str) -> bool {
     let line = before.rsplit(['\n', '.', ';']).next().unwrap_or_default().trim_start();
     let label = line.rsplit_once(':').map(|(label, _)| label);
-    label.is_some_and(|label| label.len() <= LONGEST_LABEL && PAST_LABELS.iter().any(|known| label.starts_with(known)))
+    label.is_some_and(|label| {
+        label.len() <= LONGEST_LABEL
+            && PAST_LABELS.iter().any(|known| label.starts_with(known))
+            && !["oncolog", "treatment", "therap"].iter().any(|word| label.contains(word))
+    })
 }
 
 /// Returns whether words behind a name call its tumour that of a year: "the breast cancer of 2018".

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::{
     item_labels::ItemLabels,
-    units::{self, Unit},
+    units::{self, Name, Unit},
 };
 
 /// Words that tell that a tumour of the past is over.
@@ -29,7 +29,8 @@ const OVER: [&str; 9] = [
 const LOOKING_BACK: [&str; 7] =
     ["at that time", "thereafter", "treated with", "was treated", "had been", "for that", "for which"];
 
-/// Words that return to the present. At the start of a line they speak of the index tumour.
+/// Words that return to the present. At the start of a line they speak of the index tumour; in a list item they tell that
+/// it is no more about its tumour alone.
 const RETURNING: [&str; 16] = [
     "now ",
     "today",
@@ -83,16 +84,13 @@ const PRESENT: [&str; 27] = [
 /// Bytes of a value that a bound word is read with: "ER 95 %".
 const REACH_OF_BOUND_WORD: usize = 24;
 
-/// Returns the stretches in order, each with its tumour. `bound`: words that belong to tumours of one organ; `labels`: what
-/// a unit begins with that says which tumour it speaks of. Both are in order.
-pub(super) fn assign(
-    lower: &str,
-    units: &[Unit],
-    bound: &[units::Name],
-    labels: &[units::Name],
-    index: Option<usize>,
-) -> Vec<(Range<usize>, Option<usize>)> {
-    let mut segments: Vec<(Range<usize>, Option<usize>)> = Vec::with_capacity(units.len());
+/// Stretches of a text, each with the tumour that it speaks of.
+type Segments = Vec<(Range<usize>, Option<usize>)>;
+
+/// Returns the stretches in order, each with its tumour. `bound`: words that belong to tumours of one organ; `labels`:
+/// organs that say which tumour a unit, or a clause of it, speaks of. Both are in order.
+pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name], index: Option<usize>) -> Segments {
+    let mut segments = Segments::with_capacity(units.len());
     let (mut next_bound, mut labels) = (bound.iter().peekable(), labels.iter().peekable());
     let (mut start, mut block) = (0, usize::MAX);
     let mixed = units::mixed_blocks(units);
@@ -106,7 +104,7 @@ pub(super) fn assign(
         }
         let words = lower.get(unit.range.clone()).unwrap_or_default();
         let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
-        let item = items.next(words, unit, begins_block);
+        let item = items.next(lower, unit, begins_block);
         let named = unit.named.or(item);
         let returns = || has(&PRESENT) || (begins_line(lower, unit.range.start) && has(&RETURNING));
         let tumour = match (named, last) {
@@ -130,33 +128,38 @@ pub(super) fn assign(
         }
         // The gap before a unit belongs to it.
         let end = unit.range.end.max(start);
-        let mut label = None;
-        while let Some((_, of)) = labels.next_if(|(range, _)| range.start < end) {
-            label = label.or(Some(*of));
+        let mut label: Option<Name> = None;
+        while let Some(next) = labels.next_if(|(range, _)| range.start < end) {
+            label = label.or_else(|| Some(next.clone()));
         }
-        // A label holds for the words behind it up to a semicolon. Metastases beside the organ of an earlier tumour are
-        // more often the index tumour's.
-        let label =
-            label.filter(|of| unit.named.is_none() && (index == Some(*of) || index.is_none() || !has(&["metasta"])));
-        if label.is_some() && start < end {
-            let labelled = label_end(words).map_or(end, |at| unit.range.start + at);
-            segments.push((start..labelled.max(start), label));
-            start = labelled.max(start);
-        }
-        while let Some((range, of)) = next_bound.next_if(|(range, _)| range.start < end) {
-            // A unit that names a tumour says itself what it speaks of.
-            if range.start < start || unit.named.is_some() || tumour == Some(*of) {
-                continue;
+        // Metastases beside the organ of an earlier tumour are more often the index tumour's.
+        let counts = |of: usize| index == Some(of) || index.is_none() || !has(&["metasta"]);
+        let label = label.filter(|(_, of)| unit.named.is_none() && counts(*of));
+        let stretch = label.and_then(|(at, of)| Some((labelled(lower, unit, &at, start, end)?, of)));
+        let mut bind = |until: usize, start: &mut usize, segments: &mut Segments| {
+            while let Some((range, of)) = next_bound.next_if(|(range, _)| range.start < until) {
+                // A unit that names a tumour says itself what it speaks of.
+                if range.start < *start || unit.named.is_some() || tumour == Some(*of) {
+                    continue;
+                }
+                let close = reach_of_bound_word(lower, range, end);
+                segments.push((*start..range.start, tumour));
+                segments.push((range.start..close, Some(*of)));
+                *start = close;
             }
-            let far = end.min(range.end + REACH_OF_BOUND_WORD);
-            let far =
-                (range.end..=far.max(range.end)).rev().find(|at| lower.is_char_boundary(*at)).unwrap_or(range.end);
-            let reach = lower.get(range.end..far).unwrap_or_default();
-            let close = range.end + reach.find([',', ';', '.', '(', ')', '\n', '|']).unwrap_or(reach.len());
-            segments.push((start..range.start, tumour));
-            segments.push((range.start..close, Some(*of)));
-            start = close;
+        };
+        if let Some((stretch, of)) = stretch {
+            bind(stretch.start, &mut start, &mut segments);
+            let from = stretch.start.max(start);
+            if start < from {
+                segments.push((start..from, tumour));
+            }
+            if from < stretch.end {
+                segments.push((from..stretch.end, Some(of)));
+            }
+            start = stretch.end.max(from);
         }
+        bind(end, &mut start, &mut segments);
         if start < end {
             segments.push((start..end, tumour));
             start = end;
@@ -171,11 +174,30 @@ fn begins_line(lower: &str, at: usize) -> bool {
     before.is_empty() || before.ends_with('\n')
 }
 
-/// Returns where the words end of which a label says what they speak: at the first semicolon, unless the words behind it
-/// go on about the same.
-fn label_end(words: &str) -> Option<usize> {
+/// Returns where a bound word ends with the value behind it: "ER 95 %".
+fn reach_of_bound_word(lower: &str, word: &Range<usize>, end: usize) -> usize {
+    let far = end.min(word.end + REACH_OF_BOUND_WORD).max(word.end);
+    let far = (word.end..=far).rev().find(|at| lower.is_char_boundary(*at)).unwrap_or(word.end);
+    let reach = lower.get(word.end..far).unwrap_or_default();
+    word.end + reach.find([',', ';', '.', '(', ')', '\n', '|']).unwrap_or(reach.len())
+}
+
+/// Returns what of a unit a label speaks of: all of it from `start` where the unit begins with the label, else the clause
+/// of the label, unless that denies; up to a semicolon behind it that does not go on about the same.
+fn labelled(lower: &str, unit: &Unit, label: &Range<usize>, start: usize, end: usize) -> Option<Range<usize>> {
+    const CLAUSES: [&str; 6] = [", ", "; ", " and ", " but ", "\n", ". "];
+    const DENIALS: [&str; 4] = ["no ", "not ", "without ", "never "];
     const GOING_ON: [&str; 5] = ["; the tumo", "; it ", "; this ", "; there ", "; no "];
-    let at = words.find(';')?;
-    let rest = words.get(at..)?;
-    (!GOING_ON.iter().any(|words| rest.starts_with(words))).then_some(at)
+    let before = lower.get(unit.range.start..label.start)?;
+    let begins = before.split_ascii_whitespace().count() <= 1;
+    let clause = CLAUSES.iter().filter_map(|words| before.rfind(words)).max().filter(|_| !begins).unwrap_or(0);
+    if before.get(clause..).is_some_and(|clause| DENIALS.iter().any(|denial| clause.contains(denial))) {
+        return None;
+    }
+    let from = if clause == 0 { start } else { unit.range.start + clause };
+    let behind = lower.get(label.end..end).unwrap_or_default();
+    let goes_on =
+        |at: &usize| behind.get(*at..).is_some_and(|rest| GOING_ON.iter().any(|words| rest.starts_with(words)));
+    let until = behind.find(';').filter(|at| !goes_on(at)).map_or(end, |at| label.end + at);
+    Some(from..until.max(from))
 }

@@ -336,6 +336,30 @@ fn tumours_have_their_roles() {
         ("Lung cancer. Seen for a trial for breast cancer.", "lung cancer Index"),
         ("Submitted as lymphoma. It is not lymphoma; gastric adenocarcinoma.", "gastric adenocarcinoma Index"),
         ("Lung cancer. Her mother had breast cancer.", "lung cancer Index"),
+        // Nor what a primary is told apart from, a mass that is a metastasis, and the organ of a sarcoma.
+        ("Endometrial carcinoma, stage II, endometrial rather than ovarian primary.", "endometrial carcinoma Index"),
+        ("Leiomyosarcoma, uterine primary, stage IV.", "leiomyosarcoma Index"),
+        (
+            "Renal cell carcinoma. A pancreatic mass. FNA: clear cell carcinoma, consistent with metastasis.",
+            "renal cell carcinoma Index",
+        ),
+        // What is denied, over or left alone makes no other tumour the index.
+        (
+            "Lung cancer, stage IV. Breast cancer 2010, mastectomy.\n\nCT: stable disease in the chest, no breast mass.",
+            "lung cancer Index, breast cancer Previous",
+        ),
+        (
+            "Lung cancer stage IV. Renal cell carcinoma 2010.\n\nScar of nephrectomy. Pembrolizumab.",
+            "lung cancer Index, renal cell carcinoma Previous",
+        ),
+        (
+            "Prostate cancer, Gleason 6, PSA 5. He is on active surveillance. Melanoma 2005, excised.",
+            "prostate cancer Index, melanoma Previous",
+        ),
+        (
+            "68-year-old man. Lung cancer at age 64, stage III, osimertinib.\n\nIncidental prostate cancer.",
+            "lung cancer Index, prostate cancer Synchronous",
+        ),
     ] {
         let tumours = by_rules(&note(text)).tumours;
         let shown: Vec<String> = tumours.iter().map(|one| format!("{} {:?}", one.cancer_type, one.role)).collect();

@@ -96,7 +96,9 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
             columns = columns_of(&cells, of_row);
             pieces(text, row, of_row, &mut |range, named, bracket| {
                 let from = of_row.partition_point(|(place, _)| place.start < range.start);
-                let own = of_row.get(from..).into_iter().flatten().find(|(_, tumour)| Some(*tumour) == named);
+                let mut inside =
+                    of_row.get(from..).into_iter().flatten().take_while(|(place, _)| place.start < range.end);
+                let own = inside.find(|(_, tumour)| Some(*tumour) == named);
                 let name = own.map_or(range.start..range.start, |(place, _)| place.clone());
                 units.push(Unit { range, block, of_item: of_item || of_past, past_section, named, name, bracket });
             });
