@@ -19,6 +19,9 @@ use crate::{
 /// Lines whose answers are more than the system buffers.
 const LINES: usize = 12_000;
 
+/// Longer than a busy machine needs: the client hangs.
+const HANGS: Duration = Duration::from_mins(10);
+
 /// Returns lines that are answered without an engine: their texts are empty. All together have 30 MB, and their answers 10.
 fn refused_lines() -> String {
     let padding = " ".repeat(1_700);
@@ -42,14 +45,14 @@ async fn send_all(served: &Served, body: &str) -> TcpStream {
         }
         stream.write_all(b"0\r\n\r\n").await.unwrap();
     };
-    tokio::time::timeout(Duration::from_mins(1), sending).await.unwrap();
+    tokio::time::timeout(HANGS, sending).await.unwrap();
     stream
 }
 
 /// Reads the whole answer and returns its outcomes.
 async fn read_all(mut stream: TcpStream) -> Vec<Value> {
     let mut answer = String::new();
-    tokio::time::timeout(Duration::from_mins(3), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    tokio::time::timeout(HANGS, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.ends_with("0\r\n\r\n"), "the answer broke off");
     let lines = answer.lines().filter(|line| line.starts_with('{'));
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -70,13 +73,17 @@ async fn every_note_is_answered_or_the_last_line_says_why_not() {
         settings.limits.batch_bytes = most;
         let served = Served::ready(settings).await;
         let stream = send_all(&served, &body).await;
-        let (reserved, used) = (served.app.state.memory.reserved(), served.app.batch.spool.used());
-        if spool.as_u64() > 0 {
-            // 1 MiB and what has arrived since, and the buffer of the current lines.
-            assert!(reserved < 8 << 20 && used > 8 << 20, "{reserved} {used}");
-        } else {
-            assert!(reserved > 8 << 20 && used == 0, "{reserved} {used}");
-        }
+        // What was sent may still be in the system's buffers.
+        until("the batch is kept where it belongs", async || {
+            let (reserved, used) = (served.app.state.memory.reserved(), served.app.batch.spool.used());
+            if spool.as_u64() > 0 {
+                // 1 MiB and what has arrived since, and the buffer of the current lines.
+                reserved < 8 << 20 && used > 8 << 20
+            } else {
+                reserved > 8 << 20 && used == 0
+            }
+        })
+        .await;
         let outcomes = read_all(stream).await;
         let mut indices: Vec<u64> = outcomes.iter().map(|outcome| outcome["index"].as_u64().unwrap()).collect();
         indices.sort_unstable();
@@ -104,7 +111,7 @@ async fn a_slow_engine_does_not_keep_a_client_from_sending() {
     let served = Served::ready(with_model(&[fake.address])).await;
     let note = json!({"text": "Stage IV lung adenocarcinoma."}).to_string() + "\n";
     let stream = send_all(&served, &(note.repeat(60) + &refused_lines())).await;
-    assert!(served.app.batch.spool.used() > 8 << 20);
+    until("most of the batch waits", async || served.app.batch.spool.used() > 8 << 20).await;
     // The client disconnects: its notes are cancelled although the engine holds them.
     drop(stream);
     until("all is returned", async || {
