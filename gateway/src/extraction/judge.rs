@@ -294,7 +294,7 @@ const fn is_given(assertion: Assertion) -> bool {
 fn courses(
     note: &Note,
     read: &Readable<'_>,
-    grounder: &Grounder<'_>,
+    note_grounder: &Grounder<'_>,
     grounded: &[Grounded<'_>],
     dates: &NoteDates<'_>,
     unit: OffsetUnit,
@@ -306,7 +306,7 @@ fn courses(
     let treatments: Vec<_> = places(Field::Treatment).map(|(range, _)| range).collect();
     let input = CourseInput {
         text: read.note().as_str(),
-        sentences: if treatments.is_empty() { &[] } else { grounder.context().sentences() },
+        sentences: if treatments.is_empty() { &[] } else { note_grounder.context().sentences() },
         treatments,
         responses: places(Field::Response).collect(),
     };

@@ -69,7 +69,7 @@ impl Term {
 
     /// Returns whether the entry has a tag.
     pub(crate) fn is(&self, tag: &str) -> bool {
-        self.tags.iter().any(|own| *own == tag)
+        self.tags.contains(&tag)
     }
 
     /// Returns the value of a tag `key=value`.

@@ -43,9 +43,12 @@ static BLURRED: LazyLock<Table<Vec<u8>, Section>> = LazyLock::new(|| {
     long.filter_map(|(name, section)| Some((blurred(name)?.to_vec(), *section))).collect()
 });
 
+/// A heading as [`blurred`] writes it, with its section.
+type BlurredHeading = (&'static [u8], Section);
+
 /// Those of them below which nothing becomes true, by their first letter.
-static WITHHOLDING: LazyLock<Table<u8, Vec<(&'static [u8], Section)>>> = LazyLock::new(|| {
-    let mut by_letter: Table<u8, Vec<(&'static [u8], Section)>> = Table::default();
+static WITHHOLDING: LazyLock<Table<u8, Vec<BlurredHeading>>> = LazyLock::new(|| {
+    let mut by_letter: Table<u8, Vec<BlurredHeading>> = Table::default();
     for (name, &section) in BLURRED.iter().filter(|(_, section)| withholds(**section)) {
         by_letter.entry(name.first().copied().unwrap_or_default()).or_default().push((name.as_slice(), section));
     }

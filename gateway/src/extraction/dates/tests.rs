@@ -154,8 +154,8 @@ fn at_most_five_hundred_dates_are_read() {
     let lines = (0..600).map(line).collect::<Vec<_>>().concat();
     let note = Note::new(lines.clone(), usize::MAX).unwrap();
     let context = Context::of(note.as_str());
-    let dates = NoteDates::of(&note, &Readable::of(&note), OffsetUnit::Byte, None, || context.sentences());
-    let dates = dates.mentions.len();
+    let read = Readable::of(&note);
+    let dates = NoteDates::of(&note, &read, OffsetUnit::Byte, None, || context.sentences()).mentions.len();
     assert_eq!(dates, expressions::MOST_DATES);
     let found = dates_of(&lines, "osimertinib", None);
     assert_eq!(found.first().map(String::as_str), Some("1960-01 <01/1960>"));
