@@ -55,6 +55,7 @@ impl Engine for Echo {
             withheld: Vec::new(),
             of_other_tumours: Vec::new(),
             tumours: None,
+            note_context: None,
             recognised_terms: true,
             unreadable: UnreadableText::default(),
             suspect: false,

@@ -47,7 +47,7 @@ def need(*commands: str) -> None:
     """Exits with status 2 if a tool is missing."""
     missing = [command for command in commands if shutil.which(command) is None]
     if missing:
-        fail(f"missing: {', '.join(missing)}; apt-get install -y wrk nginx-light", 2)
+        fail(f"missing: {', '.join(missing)}; apt-get install -y wrk nginx-light valgrind", 2)
 
 
 def until(condition: Callable[[], T], seconds: float, what: str) -> T:
@@ -77,13 +77,13 @@ class Tools:
 
 
 @contextmanager
-def tools(program: Path | None = None) -> Iterator[Tools]:
+def tools(program: Path | None = None, profile: str = "release") -> Iterator[Tools]:
     """Builds the programs and copies them into a temporary folder. `program`, if given, replaces the built gateway.
 
     The scripts measure the copies: another build into the same target folder cannot replace them, and no other
     process maps their pages, which would lower the proportional set size (PSS).
     """
-    command = ["cargo", "build", "--release", "-p", "gateway", "--bin", "gateway"]
+    command = ["cargo", "build", "--profile", profile, "-p", "gateway", "--bin", "gateway"]
     command += [word for example in EXAMPLES for word in ("--example", example)]
     command += ["--message-format", "json-render-diagnostics"]
     built = subprocess.run(

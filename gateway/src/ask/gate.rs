@@ -18,7 +18,7 @@ use super::{
     words::words,
 };
 use crate::{
-    extraction::{Assertion, Context, Field, Note, OffsetUnit, Section, language},
+    extraction::{Assertion, Context, Field, Note, OffsetUnit, Section, language::ForeignWords},
     rules::{Entity, TermKind, entities},
 };
 
@@ -64,8 +64,8 @@ impl Gate {
     /// Returns the gate of a note and a question.
     pub(crate) fn of(note: Note, question: Arc<Question>) -> Self {
         let text = note.as_str();
-        let folded = text.to_lowercase();
-        let foreign = language::is_foreign(&folded) || language::has_foreign_part(&folded);
+        let foreign = ForeignWords::of(&text.to_lowercase());
+        let foreign = foreign.are_of_whole || !foreign.parts.is_empty();
         let (squeezed, context) = (Squeezed::of(text), Context::of_owned(text.to_owned()));
         Self { note, question, squeezed, context, foreign }
     }

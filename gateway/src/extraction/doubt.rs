@@ -4,7 +4,8 @@
 //! record, and the response that contained them. None of them adds a value.
 
 use super::{
-    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, Record,
+    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, NoteContext, Record, Tumours,
+    affirmed::affirmed_fields,
     cpu_pool::{self, CpuPool},
     judge, parse,
 };
@@ -21,6 +22,17 @@ const MOST_WORD_BYTES: usize = 32 << 10;
 pub(super) struct SecondReader<'a> {
     pub(super) engine: &'a dyn Engine,
     pub(super) cpu_pool: Option<&'a CpuPool>,
+}
+
+/// What the second reader found in a note whose record has few values.
+#[derive(Debug, Default)]
+pub(super) struct SecondReading {
+    /// Fields that the record lacks.
+    pub(super) lacking: Vec<Field>,
+    /// The tumours of the note, if it was read.
+    pub(super) tumours: Option<Tumours>,
+    /// What else it found, if the note was read.
+    pub(super) note_context: Option<NoteContext>,
 }
 
 /// The doubt about an empty record.
@@ -46,26 +58,28 @@ pub(super) async fn of_empty_record(
         return Ok(Doubt::SuspectOutput);
     }
     let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
-    if !second_reader.reads(&outside_record, request, deadline).await?.is_empty() {
+    if !second_reader.fields(&outside_record, request, deadline).await?.0.is_empty() {
         return Ok(Doubt::SuspectOutput);
     }
-    let fields = fields_of(&second_reader.reads(text, request, deadline).await?);
+    let (fields, _) = second_reader.fields(text, request, deadline).await?;
     Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
 }
 
-/// Returns the fields that the second reader finds in a note and that a record with few values lacks.
+/// Returns what the second reader finds in a note whose record has few values; nothing for another record.
 pub(super) async fn of_thin_record(
     second_reader: SecondReader<'_>,
     note: &Note,
     record: &Record,
     request: &EngineRequest,
     deadline: Deadline,
-) -> Result<Vec<Field>, EngineError> {
-    if fields_of(record).len() > MOST_FIELDS_OF_THIN_RECORD {
-        return Ok(Vec::new());
+) -> Result<SecondReading, EngineError> {
+    let filled = Field::ALL.into_iter().filter(|&field| record.get(field).is_some()).count();
+    if filled > MOST_FIELDS_OF_THIN_RECORD {
+        return Ok(SecondReading::default());
     }
-    let read = second_reader.reads(note, request, deadline).await?;
-    Ok(fields_of(&read).into_iter().filter(|&field| record.get(field).is_none()).collect())
+    let (fields, Draft { tumours, note_context, .. }) = second_reader.fields(note, request, deadline).await?;
+    let lacking = fields.into_iter().filter(|&field| record.get(field).is_none()).collect();
+    Ok(SecondReading { lacking, tumours, note_context })
 }
 
 impl SecondReader<'_> {
@@ -77,14 +91,37 @@ impl SecondReader<'_> {
         request: &EngineRequest,
         deadline: Deadline,
     ) -> Result<Record, EngineError> {
-        let draft = self.engine.draft(text, request, deadline).await?;
-        let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
+        let (record, _) = self.draft(text, request, deadline).await?;
         let (note, size) = (text.clone(), text.as_str().len());
         let judging = move || judge::judge(&note, record, judge::JudgeInput::default(), |_, _| None).record;
         cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, judging).await
     }
-}
 
-fn fields_of(record: &Record) -> Vec<Field> {
-    Field::ALL.into_iter().filter(|&field| record.get(field).is_some()).collect()
+    /// Returns the fields of the record that [`Self::reads`] returns, with the second reader's draft. This costs less,
+    /// because the values are only looked up.
+    async fn fields(
+        self,
+        text: &Note,
+        request: &EngineRequest,
+        deadline: Deadline,
+    ) -> Result<(Vec<Field>, Draft), EngineError> {
+        let (record, draft) = self.draft(text, request, deadline).await?;
+        let (note, size) = (text.clone(), text.as_str().len());
+        let judging = move || {
+            let context = draft.note_context.as_ref().map(|known| &known.context);
+            (affirmed_fields(&note, record, context), draft)
+        };
+        cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, judging).await
+    }
+
+    async fn draft(
+        self,
+        text: &Note,
+        request: &EngineRequest,
+        deadline: Deadline,
+    ) -> Result<(Record, Draft), EngineError> {
+        let draft = self.engine.draft(text, request, deadline).await?;
+        let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
+        Ok((record, draft))
+    }
 }

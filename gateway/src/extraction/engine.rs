@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     pin::Pin,
     sync::{
         Arc,
@@ -13,7 +14,7 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Deadline, Field, FieldSink, Likelihoods, ModelText, Note, Tumours};
+use super::{Context, Deadline, Field, FieldSink, Likelihoods, ModelText, Note, Tumours};
 use crate::admission::QueuePriority;
 
 /// The engine that answered.
@@ -163,6 +164,15 @@ pub struct UnreadableText {
     pub markup: bool,
 }
 
+/// What an engine found in a note and whoever judges a record of that note needs again.
+#[derive(Clone, Debug)]
+pub struct NoteContext {
+    /// What the readable text of the note says of its parts.
+    pub(crate) context: Context<'static>,
+    /// Acronyms that mean something else, in bytes of the readable text. They support no value.
+    pub(crate) homonyms: Vec<Range<usize>>,
+}
+
 /// The answer of an engine to a note, before it is parsed.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -184,6 +194,8 @@ pub struct Draft {
     pub of_other_tumours: Vec<(Field, String)>,
     /// The tumours of the note, if the engine reads them itself.
     pub tumours: Option<Tumours>,
+    /// What else the engine found in the note, if it reads the note itself.
+    pub note_context: Option<NoteContext>,
     /// False only if the engine knows that it recognised no oncology term at all, or too little of the language.
     pub recognised_terms: bool,
     /// The kinds of text in the note that the engine cannot read.

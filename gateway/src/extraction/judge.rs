@@ -4,8 +4,8 @@
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
-    Assertion, Basis, CalendarDate, CodeTable, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning,
-    WarningCode, bounds, codes,
+    Assertion, Basis, CalendarDate, CodeTable, Confidence, Context, Evidence, Field, Finding, Note, OffsetUnit, Record,
+    Warning, WarningCode, bounds, codes,
     course::{CourseInput, CourseReason, Courses},
     dates::NoteDates,
     ground::{self, Grounded, Grounder},
@@ -48,6 +48,10 @@ pub(super) struct JudgeInput<'a> {
     pub(super) chunk_records: &'a [Record],
     /// The tumours that the engine read.
     pub(super) tumours: Option<&'a Tumours>,
+    /// Acronyms that mean something else, if the tumours are another reader's.
+    pub(super) homonyms: &'a [Range<usize>],
+    /// The context of the readable text, if it is known.
+    pub(super) context: Option<&'a Context<'a>>,
     /// What reads the tumours if the engine read none.
     pub(super) tumour_reader: Option<&'a dyn TumourReader>,
     /// The codes of the operator's files.
@@ -89,8 +93,8 @@ pub(super) fn judge(
     let mut evidence = Evidence::default();
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
-    let dates = NoteDates::of(note, &read, unit, input.note_date);
-    let note_grounder = Grounder::of(read.note());
+    let note_grounder = Grounder::with_context(read.note(), input.context);
+    let dates = NoteDates::of(note, &read, unit, input.note_date, || note_grounder.context().sentences());
     let (mut tumours, homonyms) = tumours_of(&input, read.note(), &note_grounder);
     let of_index = |tumour: Option<usize>| tumour.is_none_or(|tumour| tumours.index() == Some(tumour));
     let without_others = (tumours.are_several() && tumours.index().is_some())
@@ -107,7 +111,7 @@ pub(super) fn judge(
         let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));
         found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
     });
-    let courses = courses(note, &read, &grounded, &dates, unit);
+    let courses = courses(note, &read, &note_grounder, &grounded, &dates, unit);
     let places = Places {
         note,
         read: Some(&read),
@@ -118,19 +122,7 @@ pub(super) fn judge(
         code_table,
         unit,
     };
-    // A model may copy a value with its markup, so values that are not found are searched in the original note.
-    let grounded_in_original: Vec<_> = if read.is_made() {
-        let not_found =
-            grounded.extract_if(.., |one| one.basis == Basis::Unsupported).map(|one| (one.field, one.value));
-        let unticked = unticked(note.as_str());
-        let mut grounded = ground::ground_parts(note, not_found);
-        for one in &mut grounded {
-            one.exclude(&unticked);
-        }
-        grounded
-    } else {
-        Vec::new()
-    };
+    let grounded_in_original = in_original(note, &read, &mut grounded);
     for one in &grounded {
         add(&mut evidence, &places, one, confidence(one.field, one.value));
     }
@@ -173,9 +165,8 @@ pub(super) fn judge(
     if unassessed > 0 {
         warnings.push(warnings::unassessed_language(unassessed));
     }
-    let tnm = tnm::stated(note, &read, unit, |range| {
-        (tumours.at(range.start).map(tumours::id), dates.near(range, Field::Stage))
-    });
+    let of_formula = |range: &Range<usize>| (tumours.at(range.start).map(tumours::id), dates.near(range, Field::Stage));
+    let tnm = tnm::stated(note, &read, unit, || note_grounder.context(), of_formula);
     warnings.extend(conflicts.iter().map(warnings::conflict));
     if tumours.are_several() {
         let names: Vec<&str> = tumours.named().iter().map(|tumour| tumour.name.as_str()).collect();
@@ -185,11 +176,30 @@ pub(super) fn judge(
     JudgedRecord { record, evidence, warnings, tnm, tumours }
 }
 
+/// Takes out the values that are not found in the readable text, and returns them as they are found in the note itself: a
+/// model may copy a value with its markup.
+pub(super) fn in_original<'a>(
+    note: &'a Note,
+    read: &Readable<'_>,
+    grounded: &mut Vec<Grounded<'a>>,
+) -> Vec<Grounded<'a>> {
+    if !read.is_made() {
+        return Vec::new();
+    }
+    let not_found = grounded.extract_if(.., |one| one.basis == Basis::Unsupported).map(|one| (one.field, one.value));
+    let unticked = unticked(note.as_str());
+    let mut found = ground::ground_parts(note, not_found);
+    for one in &mut found {
+        one.exclude(&unticked);
+    }
+    found
+}
+
 /// Returns the tumours of a text, and the acronyms in it that mean something else. The engine that read the tumours has left
 /// those out by itself.
 fn tumours_of(input: &JudgeInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (Tumours, Vec<Range<usize>>) {
     match (input.tumours, input.tumour_reader) {
-        (Some(tumours), _) => (tumours.clone(), Vec::new()),
+        (Some(tumours), _) => (tumours.clone(), input.homonyms.to_vec()),
         (None, Some(reader)) => {
             let signs = reader.signs(text, grounder.context());
             (Tumours::of(text.as_str(), &signs), signs.homonyms)
@@ -284,6 +294,7 @@ const fn is_given(assertion: Assertion) -> bool {
 fn courses(
     note: &Note,
     read: &Readable<'_>,
+    note_grounder: &Grounder<'_>,
     grounded: &[Grounded<'_>],
     dates: &NoteDates<'_>,
     unit: OffsetUnit,
@@ -292,9 +303,11 @@ fn courses(
         let of_field = grounded.iter().filter(move |one| one.field == field && one.assertion.is_some_and(is_given));
         of_field.flat_map(|one| one.spans.iter().map(|span| (span.start()..span.end(), one.value)))
     };
+    let treatments: Vec<_> = places(Field::Treatment).map(|(range, _)| range).collect();
     let input = CourseInput {
         text: read.note().as_str(),
-        treatments: places(Field::Treatment).map(|(range, _)| range).collect(),
+        sentences: if treatments.is_empty() { &[] } else { note_grounder.context().sentences() },
+        treatments,
         responses: places(Field::Response).collect(),
     };
     let quoted = |range: Range<usize>| {

@@ -11,6 +11,8 @@ const FOREIGN: &str = "el los las una con por sin para del paciente que se fue c
                        ohne bei eine einer wurde nach zeigt unter vom zum het een met voor niet werd bij y de";
 /// Function words of English.
 const ENGLISH: &str = "the of and with to was is for no on has in were she he her his an are by from without that";
+/// The first words of a text, by which it is judged as a whole.
+const JUDGED_WORDS: usize = 400;
 /// Minimum number of foreign words: a single phrase does not show the language. Notes without function words count as
 /// English.
 const MIN_FOREIGN: usize = 3;
@@ -36,66 +38,97 @@ const GERMAN_STEMS: [&str; 3] = ["karzinom", "metastasen", "metastasiert"];
 /// Number of words in a part of a note, about one short sentence.
 const PART_WORDS: usize = 12;
 
-/// Returns whether a part of the folded text is in another language. Among [`PART_WORDS`] consecutive words, at least
-/// [`MIN_FOREIGN`] must be clearly foreign, two of these must differ, and they must outnumber the function words of
-/// English.
-pub(crate) fn has_foreign_part(text: &str) -> bool {
-    crate::steps::count(text.len());
-    foreign_windows(text).next().is_some()
+/// What the function words of a text say of its language.
+#[derive(Debug, Default)]
+pub(crate) struct ForeignWords {
+    /// Whether the text as a whole is in another language: among its first 400 words are at least [`MIN_FOREIGN`]
+    /// function words of other languages, and more of them than of English.
+    pub(crate) are_of_whole: bool,
+    /// The parts in another language. Among [`PART_WORDS`] consecutive words, at least [`MIN_FOREIGN`] must be clearly
+    /// foreign, two of these must differ, and they must outnumber the function words of English.
+    pub(crate) parts: Vec<Range<usize>>,
+}
+
+impl ForeignWords {
+    /// Looks up each word of a text in lower case once.
+    pub(crate) fn of(text: &str) -> Self {
+        crate::steps::count(text.len());
+        let mut found = Self::default();
+        let mut window = Window::default();
+        let (mut foreign, mut english) = (0, 0);
+        // Hardly any note has a stem, and one search of the note costs less than one of each word.
+        let has_stem = GERMAN_STEMS.iter().any(|stem| memchr::memmem::find(text.as_bytes(), stem.as_bytes()).is_some());
+        for (number, (start, word)) in words_of(text).enumerate() {
+            let known = WORDS.get(word).copied().unwrap_or_default();
+            if number < JUDGED_WORDS {
+                foreign += usize::from(known.is_foreign);
+                english += usize::from(known.is_english);
+            }
+            let stem = || GERMAN_STEMS.iter().position(|stem| has_stem && word.contains(stem)).map(Kind::German);
+            let Some(first) = window.first_if_foreign(start, known.kind.or_else(stem)) else { continue };
+            let part = first..start + word.len();
+            match found.parts.last_mut() {
+                Some(last) if part.start <= last.end => last.end = part.end,
+                _ => found.parts.push(part),
+            }
+        }
+        found.are_of_whole = foreign >= MIN_FOREIGN && foreign > english;
+        found
+    }
 }
 
 /// Returns the ranges of a text in lower case that are in another language; one range for all of a note that is in another language
 /// as a whole.
 pub(super) fn foreign_ranges(text: &str) -> Vec<Range<usize>> {
-    crate::steps::count(text.len());
-    if is_foreign(text) || is_in_other_script(text) {
+    let found = ForeignWords::of(text);
+    if found.are_of_whole || is_in_other_script(text) {
         return std::iter::once(0..text.len()).collect();
     }
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    for window in foreign_windows(text) {
-        match ranges.last_mut() {
-            Some(last) if window.start <= last.end => last.end = window.end,
-            _ => ranges.push(window),
-        }
-    }
-    ranges
+    found.parts
 }
 
 /// Returns whether more than a fifth of the letters belong to a script other than Latin. Single Greek letters stand in English notes.
 fn is_in_other_script(text: &str) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
     let letters = || text.chars().filter(|c| c.is_alphabetic());
     // Latin with its extensions ends at U+024F; U+1E00 to U+1EFF are Latin letters with diacritics.
     let other = letters().filter(|&c| c > '\u{24f}' && !('\u{1e00}'..='\u{1eff}').contains(&c)).count();
     other * 5 > letters().count()
 }
 
-/// Returns the ranges of all windows of [`PART_WORDS`] words that are in another language.
-fn foreign_windows(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut part: VecDeque<(usize, Option<Kind>)> = VecDeque::with_capacity(PART_WORDS + 1);
-    let (mut foreign, mut english): (Vec<Kind>, usize) = (Vec::with_capacity(PART_WORDS + 1), 0);
-    // Hardly any note has a stem, and one search of the note costs less than one of each word.
-    let has_stem = GERMAN_STEMS.iter().any(|stem| memchr::memmem::find(text.as_bytes(), stem.as_bytes()).is_some());
-    words_of(text).filter_map(move |(start, word)| {
-        let stem = || GERMAN_STEMS.iter().position(|stem| has_stem && word.contains(stem)).map(Kind::German);
-        let kind = KINDS.get(word).copied().or_else(stem);
+/// The last [`PART_WORDS`] words of a text, as far as they indicate a language.
+#[derive(Default)]
+struct Window {
+    words: VecDeque<(usize, Option<Kind>)>,
+    /// The foreign words, in the order of the text.
+    foreign: Vec<Kind>,
+    english: usize,
+}
+
+impl Window {
+    /// Adds the word that starts at an offset. Returns the start of the window if it is in another language now.
+    fn first_if_foreign(&mut self, start: usize, kind: Option<Kind>) -> Option<usize> {
         match kind {
-            Some(Kind::English) => english += 1,
-            Some(kind) => foreign.push(kind),
+            Some(Kind::English) => self.english += 1,
+            Some(kind) => self.foreign.push(kind),
             None => {}
         }
-        part.push_back((start, kind));
-        if part.len() > PART_WORDS {
-            match part.pop_front().and_then(|(_, kind)| kind) {
-                Some(Kind::English) => english = english.saturating_sub(1),
-                // The foreign words are in the order of the text, so the oldest is the first.
-                Some(_) => drop(foreign.remove(0)),
+        self.words.push_back((start, kind));
+        if self.words.len() > PART_WORDS {
+            match self.words.pop_front().and_then(|(_, kind)| kind) {
+                Some(Kind::English) => self.english = self.english.saturating_sub(1),
+                // The oldest foreign word is the first.
+                Some(_) => drop(self.foreign.remove(0)),
                 None => {}
             }
         }
-        let several = foreign.first().is_some_and(|first| foreign.iter().any(|other| other != first));
-        let is_foreign = foreign.len() >= MIN_FOREIGN && foreign.len() > english && several;
-        is_foreign.then(|| part.front().map_or(start, |(first, _)| *first)..start + word.len())
-    })
+        let are_foreign = self.foreign.len() >= MIN_FOREIGN
+            && self.foreign.len() > self.english
+            && self.foreign.first().is_some_and(|first| self.foreign.iter().any(|other| other != first));
+        are_foreign.then(|| self.words.front().map_or(start, |(first, _)| *first))
+    }
 }
 
 /// Returns the words of a text with their offsets.
@@ -113,32 +146,28 @@ enum Kind {
     German(usize),
 }
 
-static KINDS: LazyLock<Table<&'static str, Kind>> = LazyLock::new(|| {
-    let foreign = PLAINLY_FOREIGN.split_ascii_whitespace().chain(FOREIGN_TERMS.split_ascii_whitespace());
-    let foreign = foreign.enumerate().map(|(at, word)| (word, Kind::Foreign(at)));
-    foreign.chain(ENGLISH.split_ascii_whitespace().map(|word| (word, Kind::English))).collect()
-});
+/// What a word says of the language of a text.
+#[derive(Clone, Copy, Debug, Default)]
+struct Indication {
+    /// What it says of the words around it.
+    kind: Option<Kind>,
+    /// Whether it is a function word of another language.
+    is_foreign: bool,
+    /// Whether it is a function word of English.
+    is_english: bool,
+}
 
-/// The function words, each with whether it is of another language and whether it is of English.
-static FUNCTION_WORDS: LazyLock<Table<&'static str, (bool, bool)>> = LazyLock::new(|| {
-    let mut table: Table<&'static str, (bool, bool)> = Table::default();
-    FOREIGN.split_ascii_whitespace().for_each(|word| table.entry(word).or_default().0 = true);
-    ENGLISH.split_ascii_whitespace().for_each(|word| table.entry(word).or_default().1 = true);
+static WORDS: LazyLock<Table<&'static str, Indication>> = LazyLock::new(|| {
+    let mut table: Table<&'static str, Indication> = Table::default();
+    let plain = PLAINLY_FOREIGN.split_ascii_whitespace().chain(FOREIGN_TERMS.split_ascii_whitespace());
+    plain.enumerate().for_each(|(at, word)| table.entry(word).or_default().kind = Some(Kind::Foreign(at)));
+    FOREIGN.split_ascii_whitespace().for_each(|word| table.entry(word).or_default().is_foreign = true);
+    for word in ENGLISH.split_ascii_whitespace() {
+        let indication = table.entry(word).or_default();
+        (indication.kind, indication.is_english) = (Some(Kind::English), true);
+    }
     table
 });
-
-/// Returns whether the folded text has at least [`MIN_FOREIGN`] function words of other languages, and more of them
-/// than of English. Checks only the first 400 words.
-pub(crate) fn is_foreign(text: &str) -> bool {
-    let (mut foreign, mut english) = (0, 0);
-    for (_, word) in words_of(text).take(400) {
-        if let Some((is_foreign, is_english)) = FUNCTION_WORDS.get(word) {
-            foreign += usize::from(*is_foreign);
-            english += usize::from(*is_english);
-        }
-    }
-    foreign >= MIN_FOREIGN && foreign > english
-}
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +188,7 @@ mod tests {
             ("die", false),
             ("", false),
         ] {
-            assert_eq!(is_foreign(text), expected, "{text}");
+            assert_eq!(ForeignWords::of(text).are_of_whole, expected, "{text}");
         }
     }
 
@@ -197,7 +226,7 @@ mod tests {
             for text in
                 [part.to_owned(), format!("{}{part}", english.repeat(30)), format!("{part}. {}", english.repeat(30))]
             {
-                assert_eq!(has_foreign_part(&text), expected, "{part}");
+                assert_eq!(!ForeignWords::of(&text).parts.is_empty(), expected, "{part}");
             }
         }
     }

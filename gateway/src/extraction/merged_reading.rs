@@ -6,6 +6,7 @@ use super::{
     Answer, CalendarDate, Confidence, Draft, EngineName, Evidence, Field, ModelText, Note, OffsetUnit, Record, Unread,
     Warning, WarningCode,
     chunk::{self, Conflict},
+    doubt::SecondReading,
     judge::{self, JudgeAids, JudgeInput, JudgedRecord},
     parse::Repair,
     reading::EngineReading,
@@ -85,11 +86,11 @@ impl MergedReading {
         self.readings.iter().filter(|reading| reading.record.is_empty()).count()
     }
 
-    /// Returns the answer. `lacking`: fields that the second reader found in the note and that the record lacks.
+    /// Returns the answer. `second_reading`: what the second reader found in the note, if it read it.
     pub(super) fn into_answer(
         mut self,
         note: &Note,
-        lacking: &[Field],
+        second_reading: &SecondReading,
         options: AnswerOptions,
         engine: EngineName,
         request_id: &str,
@@ -97,7 +98,8 @@ impl MergedReading {
     ) -> Answer {
         let chunks_empty = (self.chunks > 1).then(|| self.empty_chunks());
         let doubted = Field::ALL.into_iter().filter(|field| {
-            lacking.contains(field) || self.readings.iter().any(|reading| reading.doubted.contains(field))
+            second_reading.lacking.contains(field)
+                || self.readings.iter().any(|reading| reading.doubted.contains(field))
         });
         let doubted: Vec<&str> = doubted.map(Field::name).collect();
         let record = std::mem::take(&mut self.record);
@@ -106,14 +108,22 @@ impl MergedReading {
         let withheld: Vec<_> = drafts().flat_map(|draft| draft.withheld.iter().cloned()).collect();
         let of_other_tumours: Vec<_> = drafts().flat_map(|draft| draft.of_other_tumours.iter().cloned()).collect();
         let chunk_records: Vec<Record> = self.readings.iter().map(|reading| reading.record.clone()).collect();
-        // An engine that reads the tumours reads the note whole.
-        let tumours = drafts().next().and_then(|draft| draft.tumours.as_ref());
+        // An engine that reads the tumours reads the note whole. The second reader's replace those of another reader.
+        let own = drafts().next().filter(|draft| draft.tumours.is_some());
+        let second = second_reading.note_context.as_ref().filter(|_| own.is_none());
+        let tumours = match own {
+            Some(draft) => draft.tumours.as_ref(),
+            None => second_reading.tumours.as_ref().filter(|_| second.is_some() && aids.tumour_reader.is_some()),
+        };
+        let note_context = own.map_or(second, |draft| draft.note_context.as_ref());
         let confidence = |field, part: &str| self.confidence(field, part);
         let input = JudgeInput {
             withheld: &withheld,
             of_other_tumours: &of_other_tumours,
             chunk_records: &chunk_records,
             tumours,
+            homonyms: second.filter(|_| tumours.is_some()).map_or(&[], |second| &second.homonyms),
+            context: note_context.map(|known| &known.context),
             tumour_reader: aids.tumour_reader.as_deref(),
             code_table: aids.code_table.as_deref(),
             unit: options.offsets,

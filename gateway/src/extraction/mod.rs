@@ -3,6 +3,7 @@
 //! This module does no I/O and depends on no HTTP status, no upstream and no environment. Other modules implement
 //! the engines, and this module calls them only through [`Engine`].
 
+mod affirmed;
 mod alike;
 mod answer;
 mod assertion;
@@ -54,8 +55,8 @@ pub use cross_check::{Agreement, CrossCheck};
 pub use dates::{CalendarDate, DatePrecision, StatedDate};
 pub(crate) use engine::micros;
 pub use engine::{
-    CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
-    TokenBudget, UnreadableText,
+    CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, NoteContext,
+    PromptVersion, TokenBudget, UnreadableText,
 };
 pub use fields::{Field, Record};
 pub use finding::{Basis, Evidence, Finding};
@@ -73,3 +74,10 @@ pub use tumours::{Tumour, TumourPlace, TumourRole, Tumours};
 pub(crate) use tumours::{TumourMention, TumourReader, TumourReference, TumourSigns, first_alike, histology};
 pub use warnings::{Warning, WarningCode};
 pub(crate) use word_runs::ascii_letters;
+
+/// Builds the patterns and tables that judging an answer needs, so that the first caller does not wait for them.
+pub(crate) fn compile() {
+    course::compile();
+    dates::compile();
+    codes::compile();
+}

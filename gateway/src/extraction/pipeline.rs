@@ -12,7 +12,7 @@ use super::{
     chunk::{self, Chunk},
     cpu_pool::{self, CpuPool},
     cross_check,
-    doubt::{self, SecondReader},
+    doubt::{self, SecondReader, SecondReading},
     judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
     reading::{self, EngineReading, ExtractError, StageTimings},
@@ -161,11 +161,11 @@ impl Pipeline {
         };
         // Reading one chunk compares an empty record with the second engine. A note in one chunk needs no second comparison.
         let already_compared = merged.chunks == 1 && merged.record.is_empty();
-        let lacking = match self.second_reader().filter(|_| degraded.is_none() && !already_compared) {
+        let second_reading = match self.second_reader().filter(|_| degraded.is_none() && !already_compared) {
             Some(second_reader) => {
                 doubt::of_thin_record(second_reader, note, &merged.record, request, deadline).await?
             }
-            None => Vec::new(),
+            None => SecondReading::default(),
         };
         let mut stages = StageTimings::default();
         merged.readings.iter().for_each(|reading| stages.add(reading.stages));
@@ -173,7 +173,8 @@ impl Pipeline {
         let engine = degraded.unwrap_or(self.engine.name());
         let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
         let aids = self.aids.clone();
-        let finish = move || merged.into_answer(&owned_note, &lacking, answer_options, engine, &request_id, &aids);
+        let finish =
+            move || merged.into_answer(&owned_note, &second_reading, answer_options, engine, &request_id, &aids);
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, finish).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = checker_record.map(|record| cross_check::compare(&answer.record, &record));

@@ -59,9 +59,13 @@ const FIRST: usize = 12;
 
 /// Reads the diagnosis of a note.
 pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
-    let names = names(view);
+    among(view, &names(view))
+}
+
+/// Returns the diagnosis of a note that names these malignancies.
+pub(super) fn among(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Diagnosis {
     let unnamed = names.iter().any(|name| name.term.is("weak") && name.assertion != Assertion::Historical);
-    let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
+    let Some(organ_key) = leading(names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
     // The thickness of a melanoma is that of an invasive one; without it the word may be said of one in situ.
     let measured = view.folded.contains("breslow");

@@ -4,7 +4,10 @@
 //! with `=` counts only in exactly that letter case, because in another case it is an ordinary word (`=MET`, `=KIT`). A
 //! name in parentheses is a heading and is not searched for.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -52,8 +55,8 @@ pub(crate) struct Term {
     pub(crate) name: &'static str,
     /// This spelling, in its letter case.
     pub(crate) spelled: &'static str,
-    /// The entry's tags, separated by commas.
-    tags: &'static str,
+    /// The entry's tags, which all its spellings share.
+    tags: Arc<[&'static str]>,
     /// Whether the spelling counts only in exactly its letter case.
     exact: bool,
 }
@@ -66,12 +69,12 @@ impl Term {
 
     /// Returns whether the entry has a tag.
     pub(crate) fn is(&self, tag: &str) -> bool {
-        self.tags.split(',').any(|entry_tag| entry_tag.trim() == tag)
+        self.tags.contains(&tag)
     }
 
     /// Returns the value of a tag `key=value`.
     pub(crate) fn tag(&self, key: &str) -> Option<&'static str> {
-        self.tags.split(',').find_map(|entry_tag| entry_tag.trim().strip_prefix(key)?.strip_prefix('='))
+        self.tags.iter().find_map(|own| own.strip_prefix(key)?.strip_prefix('='))
     }
 }
 
@@ -99,7 +102,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
             let mut columns = line.split('|').map(str::trim);
             let name = columns.next().unwrap_or_default();
             let aliases = columns.next().unwrap_or_default();
-            let tags = columns.next().unwrap_or_default();
+            let tags: Arc<[&'static str]> = columns.next().unwrap_or_default().split(',').map(str::trim).collect();
             let heading = name.strip_prefix('(').and_then(|name| name.strip_suffix(')'));
             let searched_name = heading.is_none().then_some(name);
             let name = heading.unwrap_or(name).trim_start_matches('=');
@@ -107,7 +110,13 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
                 searched_name.into_iter().chain(aliases.split(',').map(str::trim)).filter(|term| !term.is_empty())
             {
                 let exact = spelled.starts_with('=');
-                terms.push(Term { kind, name, spelled: spelled.trim_start_matches('='), tags, exact });
+                terms.push(Term {
+                    kind,
+                    name,
+                    spelled: spelled.trim_start_matches('='),
+                    tags: Arc::clone(&tags),
+                    exact,
+                });
             }
         }
     }

@@ -50,8 +50,8 @@ pub use self::{
     vocabulary::{VocabularyKind, numbered_name, terms_in},
 };
 use crate::extraction::{
-    Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
-    ModelText, Note, Readable, Record, Tumours, UnreadableText, ground, language,
+    self, Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
+    ModelText, Note, NoteContext, Readable, Record, Tumours, UnreadableText, ground, language::ForeignWords,
 };
 
 /// The result of reading a note with the rules.
@@ -75,18 +75,26 @@ pub struct RulesReading {
 /// Reads a note with the rules.
 #[must_use]
 pub fn read(note: &Note) -> RulesReading {
+    read_with_context(note).0
+}
+
+/// Reads a note with the rules. Also returns what is needed again to judge a record of the note.
+fn read_with_context(note: &Note) -> (RulesReading, NoteContext) {
     let readable = Readable::of(note);
     let text = readable.note().as_str();
     let view = NoteView::of(text);
-    let diagnosis = cancer::read(&view);
-    let tumours = Tumours::of(text, &tumours::signs(&view));
+    let names = cancer::names(&view);
+    let (diagnosis, signs) = (cancer::among(&view, &names), tumours::signs(&view, &names));
+    let tumours = Tumours::of(text, &signs);
     let (record, of_other_tumours) =
         if tumours.are_several() { tumours::records(text, &tumours) } else { (record(&view, &diagnosis), Vec::new()) };
     let withheld = withheld::read(&view, &diagnosis, &record);
-    let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
-    let language = language::has_foreign_part(view.folded.as_str());
-    let unreadable = UnreadableText { language, markup: readable.is_doubtful() || markup::is_in(text) };
-    RulesReading { record, withheld, of_other_tumours, tumours, recognised_terms, unreadable }
+    let foreign = ForeignWords::of(view.folded.as_str());
+    let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !foreign.are_of_whole;
+    let markup = readable.is_doubtful() || markup::is_in(text);
+    let unreadable = UnreadableText { language: !foreign.parts.is_empty(), markup };
+    let context = NoteContext { context: view.into_context(), homonyms: signs.homonyms };
+    (RulesReading { record, withheld, of_other_tumours, tumours, recognised_terms, unreadable }, context)
 }
 
 /// Returns the record of a note; an empty one if the note is not about a malignancy.
@@ -136,6 +144,7 @@ impl RulesEngine {
     pub fn ready() -> Self {
         std::thread::scope(|scope| {
             scope.spawn(|| Context::of("No metastases."));
+            scope.spawn(extraction::compile);
             scope.spawn(|| {
                 stage::compile();
                 response::compile();
@@ -158,7 +167,7 @@ impl RulesEngine {
         Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
-    fn draft_of(&self, reading: RulesReading) -> Draft {
+    fn draft_of(&self, (reading, context): (RulesReading, NoteContext)) -> Draft {
         Draft {
             text: ModelText::new(reading.record.to_training_json()),
             finish: Finish::Complete,
@@ -169,6 +178,7 @@ impl RulesEngine {
             withheld: reading.withheld,
             of_other_tumours: reading.of_other_tumours,
             tumours: Some(reading.tumours),
+            note_context: Some(context),
             recognised_terms: reading.recognised_terms,
             unreadable: reading.unreadable,
             suspect: false,
@@ -195,9 +205,10 @@ impl Engine for RulesEngine {
         match self.cpu_pool.as_ref().filter(|_| CpuPool::takes(note.as_str().len())) {
             Some(cpu_pool) => Box::pin(async move {
                 let note = note.clone();
-                Ok(self.draft_of(cpu_pool.run(&request.priority, deadline, move || read(&note)).await?))
+                let reading = cpu_pool.run(&request.priority, deadline, move || read_with_context(&note)).await?;
+                Ok(self.draft_of(reading))
             }),
-            None => Box::pin(std::future::ready(Ok(self.draft_of(read(note))))),
+            None => Box::pin(std::future::ready(Ok(self.draft_of(read_with_context(note))))),
         }
     }
 }

@@ -26,7 +26,11 @@ pub(crate) fn unknown_variants(view: &NoteView<'_>) -> Vec<Range<usize>> {
 
 /// Returns the lists of therapies that a molecular report proposes. A letter that only says "treatment options" has no
 /// such lists: the note must also be, or quote, a report of a sequencing test.
-pub(crate) fn proposals(view: &NoteView<'_>) -> Vec<Range<usize>> {
+pub(crate) fn proposals<'v>(view: &'v NoteView<'_>) -> &'v [Range<usize>] {
+    view.proposals.get_or_init(|| find_proposals(view))
+}
+
+fn find_proposals(view: &NoteView<'_>) -> Vec<Range<usize>> {
     const SIGNS: [&str; 15] = [
         "foundation",
         "profil",
@@ -144,8 +148,8 @@ mod tests {
         let found = proposals(&view);
         assert_eq!(found.len(), 1);
         let at = |word: &str| view.folded.as_str().find(word).unwrap();
-        assert!(covers(&found, at("afatinib")));
-        assert!(!covers(&found, at("erlotinib")));
+        assert!(covers(found, at("afatinib")));
+        assert!(!covers(found, at("erlotinib")));
         for text in
             ["NGS: BRAF V600E. He began targeted therapy with dabrafenib.", "a variant; she joined clinical trials"]
         {

@@ -65,7 +65,7 @@ fn stated(view: &NoteView<'_>) -> Vec<Step> {
     let mut course: Vec<Step> = view
         .terms(TermKind::Response)
         .iter()
-        .filter(|mention| !report::covers(&proposals, mention.range.start))
+        .filter(|mention| !report::covers(proposals, mention.range.start))
         .filter(|mention| {
             mention.term.is("alone") && is_stated(view, mention)
                 || mention.term.is("abbr") && is_abbreviation(view, mention)

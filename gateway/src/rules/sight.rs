@@ -14,7 +14,7 @@ use super::{
     view::NoteView,
 };
 use crate::{
-    extraction::{Note, Readable, language},
+    extraction::{Note, Readable, language::ForeignWords},
     statics::{checked, pattern},
 };
 
@@ -57,7 +57,7 @@ pub fn may_concern_oncology(note: &Note) -> bool {
     has_term(&view)
         || SIGNS.are_in(view.folded.as_str())
         || CODE.is_match(text)
-        || language::is_foreign(view.folded.as_str())
+        || ForeignWords::of(view.folded.as_str()).are_of_whole
         || stage::names_formula(&view)
         || stage::stated(&view).is_some()
         || is_read(&read(note))

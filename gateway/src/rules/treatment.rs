@@ -46,7 +46,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
                 || is_of_other_cancer(view, mention, diagnosis);
             let otherwise = meanings::is_another(view, mention)
                 || meanings::is_for_other_disease(view, mention)
-                || is_proposed(&proposals, mention)
+                || is_proposed(proposals, mention)
                 || !is_specimen(view, mention)
                 || is_of_nodes(view, mention);
             !otherwise && !is_left_out(mention, diagnosis) && assertion.in_record(Field::Treatment) && !elsewhere

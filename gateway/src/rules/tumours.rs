@@ -52,13 +52,12 @@ const MOST_COMPARED: usize = 32;
 /// The kind of a tumour whose organ the note does not name.
 const UNNAMED_ORGAN: &str = "unnamed organ";
 
-/// Returns what the rules see of tumours in the text of a view.
-pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
-    let names = cancer::names(view);
+/// Returns what the rules see of tumours in the text of a view that names these malignancies.
+pub(super) fn signs(view: &NoteView<'_>, names: &[NamedMalignancy]) -> TumourSigns {
     let mut mentions: Vec<TumourMention> = Vec::new();
     let mut seen: Vec<(&NamedMalignancy, TumourMention)> = Vec::new();
     let mut unnamed: Vec<&NamedMalignancy> = Vec::new();
-    for name in &names {
+    for name in names {
         match mention(view, name) {
             Some(mention) => seen.push((name, mention)),
             None if name.standing != Standing::First && !is_of_no_patient(view, &name.range) => unnamed.push(name),
@@ -86,7 +85,7 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
         mentions.push(mention);
     }
     if mentions.is_empty() {
-        mentions = of_diagnosis(view, &names);
+        mentions = of_diagnosis(view, names);
     } else {
         let kinds: HashSet<&str> = mentions.iter().map(|mention| mention.kind).collect();
         // Of a tumour whose name tells no organ, "uterine primary" tells its own.
@@ -265,7 +264,7 @@ fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMen
             && !is_of_no_patient(view, &name.range)
     };
     let heads: Vec<&NamedMalignancy> = names.iter().filter(counts).collect();
-    let organ = if heads.is_empty() { None } else { cancer::read(view).organ };
+    let organ = if heads.is_empty() { None } else { cancer::among(view, names).organ };
     let mention = |name: &NamedMalignancy| TumourMention {
         name: name.value.clone(),
         kind: organ.map_or(UNNAMED_ORGAN, first_alike),
@@ -318,7 +317,8 @@ fn is_of_no_patient(view: &NoteView<'_>, name: &Range<usize>) -> bool {
 
 impl TumourReader for RulesEngine {
     fn signs(&self, text: &Note, context: &Context<'_>) -> TumourSigns {
-        signs(&NoteView::with_context(text.as_str(), Cow::Borrowed(context)))
+        let view = NoteView::with_context(text.as_str(), Cow::Borrowed(context));
+        signs(&view, &cancer::names(&view))
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct NoteView<'note> {
     pub(super) is_part_of_oncology_note: bool,
     /// What [`super::formula::of`] found, which several rules ask for.
     pub(super) formula: OnceCell<Option<Formula>>,
+    /// What [`super::report::proposals`] found, which several rules ask for.
+    pub(super) proposals: OnceCell<Vec<Range<usize>>>,
 }
 
 impl<'note> NoteView<'note> {
@@ -59,7 +61,13 @@ impl<'note> NoteView<'note> {
             has_other_pd,
             is_part_of_oncology_note: false,
             formula: OnceCell::new(),
+            proposals: OnceCell::new(),
         }
+    }
+
+    /// Returns the context of the text, which others need again.
+    pub(super) fn into_context(self) -> Context<'static> {
+        self.context.into_owned().with_own_text()
     }
 
     /// Returns the terms of one list.

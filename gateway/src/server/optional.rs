@@ -23,7 +23,8 @@ pub(super) fn asker(
     metrics: &Arc<Metrics>,
     cpu_pool: CpuPool,
 ) -> Result<(Asker, Option<Arc<ServerKey>>), ServerError> {
-    let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
+    // The gateway's own engine has compiled what the rules need.
+    let rules = Arc::new(RulesEngine::default().with_cpu_pool(cpu_pool.clone()));
     // The rules need no slot, so this admission never gives one.
     let pipeline = Pipeline::new(rules, Admission::new(1, 0), settings.chunk.max_chars).with_cpu_pool(cpu_pool.clone());
     let asker = Asker::new(pipeline, RedFlags::of(&settings.ask.red_flags)).with_cpu_pool(cpu_pool);

@@ -209,6 +209,7 @@ impl VllmEngine {
             withheld: Vec::new(),
             of_other_tumours: Vec::new(),
             tumours: None,
+            note_context: None,
             recognised_terms: true,
             unreadable: UnreadableText::default(),
             suspect,

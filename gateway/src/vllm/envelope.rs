@@ -70,7 +70,12 @@ impl Envelope {
 
     /// Returns whether the answer to a note shows a fault.
     pub(super) fn is_suspect(&self, note: &str) -> bool {
-        let is_too_few = |tokens: u64| tokens.saturating_mul(WORDS_PER_TOKEN) < word_count(note);
+        // Each word has at least one character and a blank after it, so most prompts need no count.
+        let most_words = u64::try_from(note.len() / 2 + 1).unwrap_or(u64::MAX);
+        let is_too_few = |tokens: u64| {
+            let most_covered = tokens.saturating_mul(WORDS_PER_TOKEN);
+            most_covered < most_words && most_covered < word_count(note)
+        };
         self.faulty || !self.finished || self.prompt_tokens.is_some_and(is_too_few) || self.completion_tokens == Some(0)
     }
 }

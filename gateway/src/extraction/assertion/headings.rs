@@ -43,6 +43,18 @@ static BLURRED: LazyLock<Table<Vec<u8>, Section>> = LazyLock::new(|| {
     long.filter_map(|(name, section)| Some((blurred(name)?.to_vec(), *section))).collect()
 });
 
+/// A heading as [`blurred`] writes it, with its section.
+type BlurredHeading = (&'static [u8], Section);
+
+/// Those of them below which nothing becomes true, by their first letter.
+static WITHHOLDING: LazyLock<Table<u8, Vec<BlurredHeading>>> = LazyLock::new(|| {
+    let mut by_letter: Table<u8, Vec<BlurredHeading>> = Table::default();
+    for (name, &section) in BLURRED.iter().filter(|(_, section)| withholds(**section)) {
+        by_letter.entry(name.first().copied().unwrap_or_default()).or_default().push((name.as_slice(), section));
+    }
+    by_letter
+});
+
 /// A known heading at the start of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineHeading {
@@ -135,10 +147,8 @@ fn misread(name: &[u8]) -> Option<Section> {
 /// nothing becomes true, because another label may look like this too. The first letter must be right.
 fn nearly(name: &[u8]) -> Option<Section> {
     let name = blurred(name.trim_ascii())?;
-    let is_near = |(known, section): &(&Vec<u8>, &Section)| {
-        known.first() == name.first() && withholds(**section) && is_one_edit_apart(known, &name)
-    };
-    BLURRED.iter().find(is_near).map(|(_, section)| *section)
+    let alike = WITHHOLDING.get(name.first()?)?;
+    alike.iter().find(|(known, _)| is_one_edit_apart(known, &name)).map(|(_, section)| *section)
 }
 
 fn is_one_edit_apart(one: &[u8], other: &[u8]) -> bool {

@@ -104,7 +104,7 @@ pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| checked(read(&FI
 pub(super) const REACH: usize = 40;
 
 fn bit(field: Field) -> u8 {
-    Field::ALL.iter().position(|&each| each == field).map_or(0, |at| 1 << at)
+    1 << field as u8
 }
 
 /// What the lines below a group line mean.

@@ -105,6 +105,17 @@ impl<'note> Context<'note> {
         Self { text, sentences, words: folded.words, scopes, denied }
     }
 
+    /// Returns the context with a text of its own.
+    pub(crate) fn with_own_text(self) -> Context<'static> {
+        let Self { text, sentences, words, scopes, denied } = self;
+        Context { text: Cow::Owned(text.into_owned()), sentences, words, scopes, denied }
+    }
+
+    /// Returns the sentences of the note, in order.
+    pub(super) fn sentences(&self) -> &[Sentence] {
+        &self.sentences
+    }
+
     /// Returns what the note says of the value in `range` (bytes) of `field`.
     ///
     /// The field matters: "HER2 negative" is a biomarker with a result, so it is present; "negative for brain

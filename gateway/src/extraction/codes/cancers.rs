@@ -7,13 +7,14 @@
 //! - the value is a name with a bracket that only says more of the same type: "melanoma (cutaneous)", "breast cancer
 //!   (invasive ductal carcinoma)". Both must lie on one path of the tree; the code is that of the narrower type.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::{
     code::{Code, CodeBasis, CodeSystem},
     fold::fold,
     list::{code, names, rows, same_basis},
 };
+use crate::extraction::table::Table;
 
 pub(super) const LIST: &str = include_str!("cancers.txt");
 
@@ -30,8 +31,8 @@ struct CancerType {
 /// A type with the basis of its code for one value.
 type Match = (CancerType, CodeBasis);
 
-static NAMES: LazyLock<HashMap<String, Match>> = LazyLock::new(|| {
-    let mut map = HashMap::new();
+static NAMES: LazyLock<Table<String, Match>> = LazyLock::new(|| {
+    let mut map = Table::default();
     for [path, display, ncit, same, broader] in rows(LIST) {
         let cancer_type = CancerType { path, display, ncit };
         map.extend(names(same).map(|name| (fold(name), (cancer_type, same_basis(name, display)))));
@@ -114,6 +115,11 @@ const STATE: [&str; 46] = [
     "hpv positive",
     "p16 positive",
 ];
+
+/// Builds the table, so that the first value does not wait for it.
+pub(super) fn compile() {
+    LazyLock::force(&NAMES);
+}
 
 /// Returns the codes of a cancer type.
 pub(super) fn codes(value: &str) -> Vec<Code> {

@@ -4,10 +4,7 @@
 //! "and", with plain words of setting, dose and time. Regimens, operations and radiotherapy have no code; a drug beside them
 //! keeps its own. A value with a negation or any other word gets none.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::LazyLock,
-};
+use std::{collections::HashSet, sync::LazyLock};
 
 use regex::Regex;
 
@@ -16,15 +13,15 @@ use super::{
     fold::fold,
     list::{code, names, rows, same_basis},
 };
-use crate::statics::pattern;
+use crate::{extraction::table::Table, statics::pattern};
 
 pub(super) const LIST: &str = include_str!("drugs.txt");
 
 /// A drug with the basis of its code for one name.
 type Match = (&'static str, &'static str, CodeBasis);
 
-static NAMES: LazyLock<HashMap<String, Match>> = LazyLock::new(|| {
-    let mut map = HashMap::new();
+static NAMES: LazyLock<Table<String, Match>> = LazyLock::new(|| {
+    let mut map = Table::default();
     for [id, display, same, broader] in rows(LIST) {
         map.extend(names(same).map(|name| (fold(name), (id, display, same_basis(name, display)))));
         map.extend(names(broader).map(|name| (fold(name), (id, display, CodeBasis::Broader))));
@@ -55,6 +52,14 @@ const PLAIN: &str = "\
     treatment week weekly weeks";
 
 static PLAIN_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| PLAIN.split(' ').collect());
+
+/// Builds the table, so that the first value does not wait for it.
+pub(super) fn compile() {
+    LazyLock::force(&NAMES);
+    LazyLock::force(&JOINER);
+    LazyLock::force(&BRACKET);
+    LazyLock::force(&NUMBER);
+}
 
 /// Returns the codes of the drugs in a value.
 pub(super) fn codes(value: &str) -> Vec<Code> {

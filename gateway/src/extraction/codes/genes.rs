@@ -3,7 +3,7 @@
 //! Every gene of the list that the value names gets its code, in the order of the value. A name of several genes
 //! ("BRCA1/2", "RAS") gets none.
 
-use std::{collections::HashMap, ops::Range, sync::LazyLock};
+use std::{ops::Range, sync::LazyLock};
 
 use super::{
     code::{Code, CodeBasis, CodeSystem},
@@ -11,6 +11,7 @@ use super::{
     hgvs,
     list::{code, names, rows, same_basis},
 };
+use crate::extraction::table::Table;
 
 pub(super) const LIST: &str = include_str!("genes.txt");
 
@@ -28,8 +29,8 @@ struct Name {
     basis: CodeBasis,
 }
 
-static NAMES: LazyLock<HashMap<String, Name>> = LazyLock::new(|| {
-    let mut map = HashMap::new();
+static NAMES: LazyLock<Table<String, Name>> = LazyLock::new(|| {
+    let mut map = Table::default();
     for [id, symbol, column] in rows(LIST) {
         for name in names(column) {
             let exact = name.strip_prefix('=');
@@ -39,6 +40,11 @@ static NAMES: LazyLock<HashMap<String, Name>> = LazyLock::new(|| {
     }
     map
 });
+
+/// Builds the table, so that the first value does not wait for it.
+pub(super) fn compile() {
+    LazyLock::force(&NAMES);
+}
 
 /// Returns the codes of the genes in a value, each followed by those of its changes.
 pub(super) fn codes(value: &str) -> Vec<Code> {

@@ -27,6 +27,13 @@ pub(crate) use table::CodeTable;
 
 use super::{Field, bounds::LONGEST_VALUE};
 
+/// Builds the tables of the lists, so that the first note does not wait for them.
+pub(super) fn compile() {
+    cancers::compile();
+    drugs::compile();
+    genes::compile();
+}
+
 /// Returns the codes of one value of a field, in the order of the names in the value. Returns none for a field without a
 /// terminology, and for a value that has no name in the lists.
 pub(crate) fn of(field: Field, value: &str) -> Vec<Code> {

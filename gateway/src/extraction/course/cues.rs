@@ -1,4 +1,5 @@
-//! The words that tell the course of a treatment.
+//! The words that tell the course of a treatment. They are ASCII, which keeps the patterns small; only what stands between
+//! them may be any text.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -32,7 +33,7 @@ pub(super) struct Cue {
 
 static CUE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)(?-u:\\b)(?:(?<since>since)\
+        "(?i-u)(?-u:\\b)(?:(?<since>since)\
          |(?<from>(?:switched|changed|transitioned|rotated)(?: over)? from)\
          |(?<to>(?:switched|changed|transitioned|rotated)(?: over)? to)\
          |(?<done>underwent|s/p|status[- ]post)\
@@ -46,39 +47,40 @@ static CUE: LazyLock<Regex> = LazyLock::new(|| {
 /// Words shortly before a cue that make it none: it did not happen, or not yet.
 static NOT_YET: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)(?-u:\\b)(?:not|never|no|without|unable to|failed to|will|would|should|(?-i:may)|might|can|could|if|once|until|till|to \
+        "(?i-u)(?-u:\\b)(?:not|never|no|without|unable to|failed to|will|would|should|(?-i:may)|might|can|could|if|once|until|till|to \
          be|before|plan|plans|planned|scheduled|consider|considered|when|hasn't|wasn't|didn't)(?: [a-z]+){0,2} ?$",
     )
 });
 
 /// Words before a participle that make it passive.
 static PASSIVE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern("(?i)(?-u:\\b)(?:was|were|is|are|been|being)(?: (?:then|subsequently|later|also|recently))? $")
+    pattern("(?i-u)(?-u:\\b)(?:was|were|is|are|been|being)(?: (?:then|subsequently|later|also|recently))? $")
 });
 
 /// The words behind a passive cue that lead to a treatment: "was started on".
-static LEADS_ON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)^ (?:on|with|to|from)(?-u:\\b)"));
+static LEADS_ON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)^ (?:on|with|to|from)(?-u:\\b)"));
 
 /// What may stand behind a verb that has no object: "stopped in May", "completed.".
 static NO_OBJECT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)^(?:\\s*(?:$|[.,;:()\\d-])|\\s+(?:in|on|at|after|due|because|for|by|since|from|until|before|during|when|as|owing\
+        "(?i-u)^(?:\\s*(?:$|[.,;:()\\d-])|\\s+(?:in|on|at|after|due|because|for|by|since|from|until|before|during|when|as|owing\
          |secondary|early|prematurely|permanently|temporarily|upon|with|and|but|again|today|yesterday|recently|last|this\
          |jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|of|to)(?-u:\\b|[a-z]))",
     )
 });
 
 /// A range of dates behind a treatment: "11/2016 to 3/2017".
-static PERIOD: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i)\\d{4}\\s?(?:-|\u{2013}|to|until|till|through|thru)\\s?(?:\\d|[a-z]{3,9}\\.? \\d)"));
+static PERIOD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern("(?i-u)\\d{4}\\s?(?:-|\u{2013}|to|until|till|through|thru)\\s?(?:\\d|[a-z]{3,9}\\.? \\d)")
+});
 
 /// The words behind "continued" that tell its end.
-static UNTIL: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)^(?: [a-z]+)? (?:until|till|through)(?-u:\\b)"));
+static UNTIL: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)^(?: [a-z]+)? (?:until|till|through)(?-u:\\b)"));
 
 /// The words between a treatment and a cue behind it that speaks of it: auxiliaries, doses, cycles and dates.
 static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)^(?:[\\s,/+-]|\\([^()]*\\)|\\d[\\d./-]*(?:mg|g|gy|mcg|auc|x|st|nd|rd|th|yrs?|mos?|wks?)?(?:/m2|/kg)?|x\\d+\
+        "(?i-u)^(?:[\\s,/+-]|\\((?u:[^()]*)\\)|\\d[\\d./-]*(?:mg|g|gy|mcg|auc|x|st|nd|rd|th|yrs?|mos?|wks?)?(?:/m2|/kg)?|x\\d+\
          |(?:was|were|is|are|has|have|had|been|being|then|later|also|subsequently|both|all|which|that|it|they|and|but\
          |therapy|treatment|chemotherapy|in|on|from|since|until|to|by|for|at|after|early|late|mid|of|the|a|every|weekly|daily\
          |biweekly|monthly|q\\d?w?|qd|bid|po|iv|mg|gy|auc|weeks?|months?|days?|years?|cycles?|courses?|doses?|fractions?\
@@ -92,28 +94,48 @@ static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
 /// The words behind "stopped" that begin a reason.
 static REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)(?-u:\\b)(?:due to|because of|owing to|secondary to|on account of|in view of)\\s+(?<reason>[^.,;:()\\n]{3,100})",
+        "(?i-u)(?-u:\\b)(?:due to|because of|owing to|secondary to|on account of|in view of)\\s+(?<reason>(?u:[^.,;:()\\n]{3,100}))",
     )
 });
 
 /// Other words that may begin a reason, if what follows is one.
 static PLAIN_REASON: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i)(?-u:\\b)(?:for|on|at|upon|after)\\s+(?<reason>[^.,;:()\\n]{3,100})"));
+    LazyLock::new(|| pattern("(?i-u)(?-u:\\b)(?:for|on|at|upon|after)\\s+(?<reason>(?u:[^.,;:()\\n]{3,100}))"));
 
 /// Where a reason ends: at a date, and where another event begins.
 static REASON_END: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)\\s(?:and|then|so|while|in (?:(?:early|mid|late)[ -])?(?:\\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|on \\d)",
+        "(?i-u)\\s(?:and|then|so|while|in (?:(?:early|mid|late)[ -])?(?:\\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|on \\d)",
     )
 });
 
 /// What may stand behind "for", "after" and "on" as a reason; a time or a number of cycles is none.
 static IS_REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)progress|toxic|intoleran|adverse|reaction|side effect|relapse|recurrence|refus|request|choice|preference|rash\
+        "(?i-u)progress|toxic|intoleran|adverse|reaction|side effect|relapse|recurrence|refus|request|choice|preference|rash\
          |hypersensitiv|allerg|fatigue|infection|pregnan|decline|impairment|insufficien|syndrome|[a-z](?:itis|emia|aemia|penia|pathy|algia)(?-u:\\b)",
     )
 });
+
+/// Compiles the patterns, so that the first note does not wait for them.
+pub(in crate::extraction) fn compile() {
+    for pattern in [
+        &CUE,
+        &NOT_YET,
+        &PASSIVE,
+        &LEADS_ON,
+        &NO_OBJECT,
+        &PERIOD,
+        &UNTIL,
+        &BETWEEN,
+        &REASON,
+        &PLAIN_REASON,
+        &REASON_END,
+        &IS_REASON,
+    ] {
+        LazyLock::force(pattern);
+    }
+}
 
 /// Bytes before a cue that may say that it did not happen.
 const BEFORE: usize = 40;

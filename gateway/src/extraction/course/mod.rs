@@ -10,11 +10,9 @@ use std::ops::Range;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use self::cues::compile;
 use self::cues::{Cue, CueKind, cues};
-use super::{
-    StatedDate,
-    assertion::{Sentence, sentences},
-};
+use super::{StatedDate, assertion::Sentence};
 use crate::steps;
 
 /// Most bytes between a treatment and a cue of its sentence.
@@ -87,6 +85,8 @@ pub(super) struct Courses {
 /// What the courses are read from. Ranges are of the readable text.
 pub(super) struct CourseInput<'a> {
     pub(super) text: &'a str,
+    /// Its sentences, in order; needed only if there are treatments.
+    pub(super) sentences: &'a [Sentence],
     /// The places of treatments.
     pub(super) treatments: Vec<Range<usize>>,
     /// The places of responses with their values.
@@ -103,18 +103,17 @@ impl Courses {
         if input.treatments.is_empty() {
             return Self::default();
         }
-        let text = input.text;
+        let (text, sentences) = (input.text, input.sentences);
         steps::count(text.len());
         input.responses.sort_by_key(|(range, _)| range.start);
         let cues = cues(text);
         if cues.is_empty() && input.responses.is_empty() {
             return Self::default();
         }
-        let sentences = sentences(text);
-        let lists = lists(text, &sentences, input.treatments);
+        let lists = lists(text, sentences, input.treatments);
         let mut courses: Vec<(Range<usize>, TreatmentCourse)> = Vec::with_capacity(lists.len());
         for (at, list) in lists.iter().enumerate() {
-            let sentence = sentence_at(&sentences, list.start);
+            let sentence = sentence_at(sentences, list.start);
             let (mut status, mut start, mut stop, mut reason) = (None, None, None, None);
             let behind = lists.get(at + 1).map_or(sentence.end, |next| next.start.min(sentence.end));
             // Of a range of dates only the first is read: it is the start, and not the end.
@@ -156,7 +155,7 @@ impl Courses {
             courses.push((list.clone(), TreatmentCourse { status, start, stop, reason, response: None }));
         }
         for (range, value) in &input.responses {
-            if let Some(at) = treatment_of(text, &sentences, &lists, range)
+            if let Some(at) = treatment_of(text, sentences, &lists, range)
                 && let Some((_, course)) = courses.get_mut(at)
                 && (course.status == Some(CourseStatus::Stopped) || !is_cause(text, range))
             {

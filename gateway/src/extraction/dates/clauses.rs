@@ -5,23 +5,24 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::resolve::Mention;
-use crate::{
-    extraction::assertion::{Sentence, sentences},
-    statics::pattern,
-    steps,
-};
+use crate::{extraction::assertion::Sentence, statics::pattern, steps};
 
 /// Most bytes of a bracket whose clauses are read by themselves.
 const LONGEST_BRACKET: usize = 400;
 
 static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)(?<comma>,)|(?<semicolon>;)|(?<cell>[|\\t])|(?<colon>:)\
+        "(?i-u)(?<comma>,)|(?<semicolon>;)|(?<cell>[|\\t])|(?<colon>:)\
          |(?-u:\\b)(?:(?<strong>and then|then|followed by|but|while|when|after which|after|before|prior to|until|till\
          |because|so|now|currently|subsequently|thereafter|later|despite|however|although|whereas|with subsequent)\
          |(?<and>and|plus)|(?<clause>she|he|the patient|patient|pt|which|who))(?-u:\\b)|(?<and_sign>&)",
     )
 });
+
+/// Compiles the pattern, so that the first note does not wait for it.
+pub(super) fn compile() {
+    LazyLock::force(&SEPARATOR);
+}
 
 /// What separates a clause from the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +65,13 @@ pub(super) struct DatedSentences {
 }
 
 impl DatedSentences {
-    /// Reads a text with its dates.
-    pub(super) fn of(text: &str, mentions: &[Mention]) -> Self {
+    /// Reads a text with its dates. `sentences` returns the sentences of the text.
+    pub(super) fn of<'s>(text: &str, mentions: &[Mention], sentences: impl FnOnce() -> &'s [Sentence]) -> Self {
         let mut all = Self::default();
         if mentions.is_empty() {
             return all;
         }
-        for range in units(text, &sentences(text), mentions) {
+        for range in units(text, sentences(), mentions) {
             if within(mentions, &range).is_empty() {
                 continue;
             }

@@ -24,10 +24,10 @@ const FORMS: [&str; 14] = [
     "(?<ym_year>[0-9]{4})[-/](?<ym_month>[0-9]{2})",
     "(?<my_month>[0-9]{1,2}) ?[-/.] ?(?<my_year>[0-9]{4})",
     "(?<dmy_day>[0-9]{1,2})(?:st|nd|rd|th)?[ -]{0,2}(?:of )?(?<dmy_name>MONTH)\
-        (?:\\.?,?[ -]{0,2}(?:of )?(?<dmy_year>[0-9]{4})|(?:-| ?['’])?(?<dmy_short>[0-9]{2}))?",
+        (?:\\.?,?[ -]{0,2}(?:of )?(?<dmy_year>[0-9]{4})|(?:-| ?(?:'|’))?(?<dmy_short>[0-9]{2}))?",
     "(?<mdy_name>MONTH)\\.? (?:the )?(?<mdy_day>[0-9]{1,2})(?<ordinal>st|nd|rd|th)?(?:,? ?(?<mdy_year>[0-9]{4}))?",
     "(?<name>MONTH)(?:\\.?(?:,|,? of|-|/)?\\s?(?<name_year>[0-9]{4})|-(?<hyphen_short>[0-9]{2})\
-        |\\.? ?['’](?<name_short>[0-9]{2}))?",
+        |\\.? ?(?:'|’)(?<name_short>[0-9]{2}))?",
     "(?<only_year>(?:19|20)[0-9]{2})",
     "(?:at|when)(?: the)? aged?(?: of)? (?<age>[0-9]{1,3})|at (?<age_years>[0-9]{1,3}) years (?:of age|old)\
         |diagnosed aged (?<age_diagnosed>[0-9]{1,3})",
@@ -48,8 +48,13 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     let forms = FORMS.map(|form| {
         form.replace("MONTH", MONTH).replace("NUMBER", NUMBER).replace("VAGUE", &format!("(?:{VAGUE_NUMBER})"))
     });
-    pattern(&format!("(?i)(?-u:\\b)(?:{})(?-u:\\b)", forms.join("|")))
+    pattern(&format!("(?i-u)\\b(?:{})\\b", forms.join("|")))
 });
+
+/// Compiles the pattern, so that the first note does not wait for it.
+pub(super) fn compile() {
+    LazyLock::force(&PATTERN);
+}
 
 /// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

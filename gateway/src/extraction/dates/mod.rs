@@ -23,7 +23,7 @@ use self::{
     near::{Nearest, Scene},
     resolve::Mention,
 };
-use super::{Field, Note, OffsetUnit, Readable};
+use super::{Field, Note, OffsetUnit, Readable, assertion::Sentence};
 use crate::steps;
 pub use calendar::CalendarDate;
 pub use stated_date::{DatePrecision, StatedDate};
@@ -40,12 +40,14 @@ pub(super) struct NoteDates<'read> {
 }
 
 impl<'read> NoteDates<'read> {
-    /// Reads the dates of a note. `note_date` is the day on which it was written, if that is known.
-    pub(super) fn of(
+    /// Reads the dates of a note. `note_date` is the day on which it was written, if that is known. `sentences` returns
+    /// the sentences of the readable text.
+    pub(super) fn of<'s>(
         note: &Note,
         read: &'read Readable<'_>,
         unit: OffsetUnit,
         note_date: Option<CalendarDate>,
+        sentences: impl FnOnce() -> &'s [Sentence],
     ) -> Self {
         let text = read.note().as_str();
         steps::count(text.len());
@@ -63,7 +65,7 @@ impl<'read> NoteDates<'read> {
             })
         };
         let shown = mentions.iter().map(&mut show).collect();
-        let (sentences, lines) = (DatedSentences::of(text, &mentions), lines::dated_lines(text, &mentions));
+        let (sentences, lines) = (DatedSentences::of(text, &mentions, sentences), lines::dated_lines(text, &mentions));
         Self { text, mentions, shown, sentences, lines }
     }
 
@@ -107,6 +109,12 @@ impl<'read> NoteDates<'read> {
             Scene { text: self.text, mentions: &self.mentions, sentence, value: value.clone(), field, leads_line };
         scene.nearest()
     }
+}
+
+/// Compiles the patterns, so that the first note does not wait for them.
+pub(super) fn compile() {
+    expressions::compile();
+    clauses::compile();
 }
 
 /// Returns the sentence in which a value starts.

@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "shows which dates are wrong")]
 
 use super::*;
-use crate::extraction::{Finding, Record, judge};
+use crate::extraction::{Context, Finding, Record, judge};
 
 /// A value of a case with the date that is expected of it.
 struct Expected<'a> {
@@ -153,7 +153,9 @@ fn at_most_five_hundred_dates_are_read() {
     let line = |at: usize| format!("{:02}/{} osimertinib\n", at % 12 + 1, 1960 + at / 12);
     let lines = (0..600).map(line).collect::<Vec<_>>().concat();
     let note = Note::new(lines.clone(), usize::MAX).unwrap();
-    let dates = NoteDates::of(&note, &Readable::of(&note), OffsetUnit::Byte, None).mentions.len();
+    let context = Context::of(note.as_str());
+    let read = Readable::of(&note);
+    let dates = NoteDates::of(&note, &read, OffsetUnit::Byte, None, || context.sentences()).mentions.len();
     assert_eq!(dates, expressions::MOST_DATES);
     let found = dates_of(&lines, "osimertinib", None);
     assert_eq!(found.first().map(String::as_str), Some("1960-01 <01/1960>"));
@@ -174,7 +176,8 @@ fn dates_cost_linear_time() {
             let note = Note::new(text, usize::MAX).unwrap();
             let read = Readable::of(&note);
             steps::steps_of(|| {
-                let dates = NoteDates::of(&note, &read, OffsetUnit::Byte, None);
+                let context = Context::of(note.as_str());
+                let dates = NoteDates::of(&note, &read, OffsetUnit::Byte, None, || context.sentences());
                 let places = (0..chars).step_by(7);
                 places.filter_map(|at| dates.near(&(at..at + 3), Field::Treatment)).count()
             })

@@ -2,6 +2,7 @@
 //! it. Affirmed matches are preferred; a denial is reported only if no match is affirmed.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, LazyCell},
     ops::Range,
 };
@@ -35,17 +36,20 @@ pub(super) struct Occurrences {
 pub(super) struct Finder<'note> {
     index: LazyCell<IndexedNote, Box<dyn FnOnce() -> IndexedNote + 'note>>,
     text: &'note str,
-    context: LazyCell<Context<'note>, Box<dyn FnOnce() -> Context<'note> + 'note>>,
+    context: LazyCell<Cow<'note, Context<'note>>, Box<dyn FnOnce() -> Cow<'note, Context<'note>> + 'note>>,
     /// Whether the name of an examination may count as the organ: "brain MRI: two metastases".
     examination_counts: Cell<bool>,
 }
 
 impl<'note> Finder<'note> {
-    pub(super) fn of(note: &'note Note) -> Self {
+    /// Returns a finder for a note whose context may be known.
+    pub(super) fn of(note: &'note Note, context: Option<&'note Context<'note>>) -> Self {
         Self {
             text: note.as_str(),
             index: LazyCell::new(Box::new(|| IndexedNote::of(note.as_str()))),
-            context: LazyCell::new(Box::new(|| Context::of(note.as_str()))),
+            context: LazyCell::new(Box::new(move || {
+                context.map_or_else(|| Cow::Owned(Context::of(note.as_str())), Cow::Borrowed)
+            })),
             examination_counts: Cell::new(false),
         }
     }
@@ -151,10 +155,11 @@ impl<'note> Finder<'note> {
     }
 
     fn by_group(&self, group: &staging::Group) -> Option<Occurrences> {
+        let groups = stage::groups(&self.index);
         let matches = |same: bool| {
-            let groups = stage::groups(&self.index).into_iter();
-            let matching = groups.filter(|(named, _)| if same { named == group } else { named.is_of(group) });
-            matching.map(|(_, range)| Match { width: range.len(), range, rule: None }).collect::<Vec<_>>()
+            let matching = groups.iter().filter(|(named, _)| if same { named == group } else { named.is_of(group) });
+            let matching = matching.map(|(_, range)| Match { width: range.len(), range: range.clone(), rule: None });
+            matching.collect::<Vec<_>>()
         };
         let stated = self.choose(Field::Stage, matches(true), Basis::Stated, None);
         let substage = || self.choose(Field::Stage, matches(false), Basis::Normalized, Some("substage"));

@@ -98,7 +98,12 @@ pub(super) struct Grounder<'note> {
 
 impl<'note> Grounder<'note> {
     pub(super) fn of(note: &'note Note) -> Self {
-        Self { note, finder: Finder::of(note) }
+        Self::with_context(note, None)
+    }
+
+    /// Returns a grounder for a note whose context may be known.
+    pub(super) fn with_context(note: &'note Note, context: Option<&'note Context<'note>>) -> Self {
+        Self { note, finder: Finder::of(note, context) }
     }
 
     /// Returns the context of the note's words.

@@ -53,12 +53,13 @@ pub struct TnmFormula {
 }
 
 /// Returns the formulas of a note in their order, each once. Formulas that the note plans, doubts, or states of a
-/// relative are left out. `context_of` returns the id of the tumour and the date that belong to a range of the readable
-/// text.
-pub(in crate::extraction) fn stated(
+/// relative are left out. `context` returns the context of the readable text, `context_of` the id of the tumour and the
+/// date that belong to a range of it.
+pub(in crate::extraction) fn stated<'c>(
     note: &Note,
     read: &Readable<'_>,
     unit: OffsetUnit,
+    context: impl FnOnce() -> &'c Context<'c>,
     context_of: impl Fn(&Range<usize>) -> (Option<String>, Option<StatedDate>),
 ) -> Vec<TnmFormula> {
     let text = read.note().as_str();
@@ -66,7 +67,7 @@ pub(in crate::extraction) fn stated(
     if formulas.is_empty() {
         return Vec::new();
     }
-    let context = Context::of(text);
+    let context = context();
     let (mut shown, mut seen, mut offsets) = (Vec::new(), Vec::new(), note.offsets(unit));
     for formula in &formulas {
         // Reports deny an M: "no M1" for M0.
@@ -115,7 +116,8 @@ mod tests {
     /// Returns the formulas as `prefix t n m [suffixes] edition`.
     fn shown(text: &str) -> Vec<String> {
         let note = Note::new(text.to_owned(), 10_000).unwrap();
-        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte, |_| (None, None));
+        let context = Context::of(text);
+        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte, || &context, |_| (None, None));
         let dash = |part: &Option<String>| part.clone().unwrap_or_else(|| "-".to_owned());
         let one = |formula: &TnmFormula| {
             assert_eq!(text.get(formula.start..formula.end), Some(&*formula.quote));

@@ -23,15 +23,14 @@ pub(crate) fn read(
     spread: &MetastaticSpread,
     stated: Option<String>,
 ) -> Option<String> {
-    let named = systems::read(view);
     if diagnosis.haematologic {
-        return named.or(stated);
+        return systems::read(view).or(stated);
     }
     if diagnosis.organ == Some("brain") {
         return stated.or_else(|| brain_grade(view));
     }
     stated
-        .or(named)
+        .or_else(|| systems::read(view))
         .or_else(|| extent(view).map(str::to_owned))
         .or_else(|| of_formula(view, diagnosis, spread))
         .or_else(|| inferred(view, diagnosis, spread).map(str::to_owned))
