@@ -61,8 +61,8 @@ async fn answer(
 ) -> Result<Response, Rejection> {
     let (request, admitted) = accept(app, context, request, exchange).await?;
     let Admitted { priority, deadline, reservation, grant: _grant } = admitted;
-    let job = NoteCall { request, priority, deadline, sink: None };
-    respond(&note::read(app, context, &job, &mut exchange.audit_guard).await?, reservation)
+    let call = NoteCall { request, priority, deadline, sink: None };
+    respond(&note::read(app, context, &call, &mut exchange.audit_guard).await?, reservation)
 }
 
 /// Checks the one note of a request: media type, deadline, rate limits, body.

@@ -86,12 +86,12 @@ fn events(
     let (request_id, arrived, app_of_task) = (Arc::clone(&context.id), context.arrived, app.clone());
     let Admitted { priority, deadline, reservation: of_note, grant } = admitted;
     let reservation = of_note.reserve_also(body::REQUEST_OVERHEAD);
-    let job = NoteCall { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
+    let call = NoteCall { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
     let reading = async move {
         // The memory and the place of the note are held as long as the task.
         let _held = (of_note, grant);
-        let answer = note::read(&app_of_task, &context, &job, &mut audit_guard);
-        let caller = job.priority.principal.as_ref();
+        let answer = note::read(&app_of_task, &context, &call, &mut audit_guard);
+        let caller = call.priority.principal.as_ref();
         let outcome = access::until_must_end(&app_of_task, caller, &context.id, answer).await;
         event_stream::end(audit_guard, &context, ROUTE, &outcome);
         outcome

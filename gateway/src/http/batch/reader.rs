@@ -184,8 +184,8 @@ impl Reader {
                 })?;
                 audit_guard.record_note(&note);
                 let options = ExtractOptions { note_date, ..options };
-                let job = NoteCall { request: ValidRequest { note, options }, priority, deadline, sink: None };
-                answer(&app, &context, &job, &mut audit_guard).await
+                let call = NoteCall { request: ValidRequest { note, options }, priority, deadline, sink: None };
+                answer(&app, &context, &call, &mut audit_guard).await
             };
             let reading = async {
                 tokio::select! {
@@ -212,17 +212,17 @@ impl Reader {
 async fn answer(
     app: &App,
     context: &RequestContext,
-    job: &NoteCall,
+    call: &NoteCall,
     audit_guard: &mut AuditGuard,
 ) -> Result<Answer, Rejection> {
-    let _core = core(app, job.deadline).await.map_err(|code| code.problem(&context.id))?;
+    let _core = core(app, call.deadline).await.map_err(|code| code.problem(&context.id))?;
     loop {
-        let problem = match note::read(app, context, job, audit_guard).await {
+        let problem = match note::read(app, context, call, audit_guard).await {
             Ok(extraction) => return Ok(extraction.answer),
             Err(problem) => problem,
         };
         let pause = problem.retry_after().unwrap_or(MAX_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0);
-        if problem.code != ErrorCode::Overloaded || pause >= job.deadline.left() {
+        if problem.code != ErrorCode::Overloaded || pause >= call.deadline.left() {
             return Err(problem);
         }
         tokio::time::sleep(pause).await;
