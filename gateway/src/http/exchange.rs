@@ -116,7 +116,7 @@ impl Exchange {
         self.audit_guard.record.body_bytes = body.len();
         let valid = parse(&body).map_err(|bad| bad.problem(id))?;
         reservation.shrink_to(body::REQUEST_OVERHEAD);
-        reservation.grow_anyway(note::memory(note(&valid)));
+        reservation.grow_over_budget(note::memory(note(&valid)));
         self.audit_guard.record_note(note(&valid));
         Ok((valid, admitted))
     }

@@ -52,7 +52,7 @@ impl ShadowReading {
         let permit = Arc::clone(&app.extractor.shadow.running).try_acquire_owned().ok()?;
         // A reservation that is refused would count as one of a caller.
         let mut reservation = app.state.memory.reserve(None, Purpose::Batch, 0).ok().filter(|own| own.fits(bytes))?;
-        reservation.grow_anyway(bytes);
+        reservation.grow_over_budget(bytes);
         let options = &valid.options;
         let request = EngineRequest {
             model: Some(Arc::clone(model)),

@@ -145,7 +145,7 @@ impl EventStream {
         }
         match outcome {
             Ok(Extraction { answer, .. }) => {
-                self.reservation.grow_anyway(answer.json_bytes());
+                self.reservation.grow_over_budget(answer.json_bytes());
                 self.send_missing_fields(&answer);
                 self.send("result", &answer);
             }

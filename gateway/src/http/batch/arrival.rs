@@ -111,7 +111,7 @@ impl ArrivingBody {
         let more = self.spool.memory_with(data.len()) - self.spool.memory_with(0);
         if self.spool.has_file() {
             // The next call moves it into the file.
-            self.reservation.grow_anyway(more);
+            self.reservation.grow_over_budget(more);
         } else if self.reservation.grow(more).is_err() {
             self.end = Some(Err(ErrorCode::Overloaded));
             return data.len();
