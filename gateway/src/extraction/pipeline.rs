@@ -143,7 +143,7 @@ impl Pipeline {
         let request = routed.as_ref().unwrap_or(request);
         let (merged, degraded) = match self.read(note, request, answer_options, deadline).await {
             Ok(merged) => (merged, None),
-            Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {
+            Err(error) => match self.fallback.as_ref().filter(|_| error.is_unavailable()) {
                 Some(fallback) => {
                     let request = request.without_sink();
                     let reading = reading::read(&**fallback, None, &self.admission, note, request, deadline).await?;

@@ -42,7 +42,7 @@ pub enum ExtractError {
 impl ExtractError {
     /// Returns whether the engine was unavailable. False for a refusal, a failure on this note or an unusable answer,
     /// because an answer of another engine would hide such a fault.
-    pub(super) fn is_absence(&self) -> bool {
+    pub(super) fn is_unavailable(&self) -> bool {
         matches!(self, Self::Engine(EngineError::Unavailable | EngineError::Loading))
     }
 }
