@@ -15,10 +15,10 @@ const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 /// Most bytes of the model's words outside its record that are searched for values.
 const MOST_WORD_BYTES: usize = 32 << 10;
 
-/// A second engine that reads the same texts, for a doubt and for the cross-check, and the threads that judge its
-/// records.
+/// An engine that reads a record for comparison with the model's, as the second reader or as the checker, and the
+/// threads that judge what it read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SecondReader<'a> {
+pub(super) struct RecordReader<'a> {
     pub(super) engine: &'a dyn Engine,
     pub(super) cpu_pool: Option<&'a CpuPool>,
 }
@@ -36,7 +36,7 @@ pub(super) enum Doubt {
 
 /// Returns the doubt about the empty record of a draft.
 pub(super) async fn of_empty_record(
-    second_reader: SecondReader<'_>,
+    second_reader: RecordReader<'_>,
     text: &Note,
     draft: &Draft,
     request: &EngineRequest,
@@ -46,16 +46,16 @@ pub(super) async fn of_empty_record(
         return Ok(Doubt::SuspectOutput);
     }
     let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
-    if !second_reader.reads(&outside_record, request, deadline).await?.is_empty() {
+    if !second_reader.read_record(&outside_record, request, deadline).await?.is_empty() {
         return Ok(Doubt::SuspectOutput);
     }
-    let fields = fields_of(&second_reader.reads(text, request, deadline).await?);
+    let fields = fields_of(&second_reader.read_record(text, request, deadline).await?);
     Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
 }
 
 /// Returns the fields that the second reader finds in a note and that a record with few values lacks.
 pub(super) async fn of_thin_record(
-    second_reader: SecondReader<'_>,
+    second_reader: RecordReader<'_>,
     note: &Note,
     record: &Record,
     request: &EngineRequest,
@@ -64,14 +64,14 @@ pub(super) async fn of_thin_record(
     if fields_of(record).len() > MOST_FIELDS_OF_THIN_RECORD {
         return Ok(Vec::new());
     }
-    let read = second_reader.reads(note, request, deadline).await?;
+    let read = second_reader.read_record(note, request, deadline).await?;
     Ok(fields_of(&read).into_iter().filter(|&field| record.get(field).is_none()).collect())
 }
 
-impl SecondReader<'_> {
-    /// Returns the second reader's record of a text, without values that the text contradicts. Fails if the second
-    /// reader fails, because the doubt is then unknown.
-    pub(super) async fn reads(
+impl RecordReader<'_> {
+    /// Returns the engine's record of a text, without values that the text contradicts. Fails if the engine fails,
+    /// because nothing can be compared then.
+    pub(super) async fn read_record(
         self,
         text: &Note,
         request: &EngineRequest,

@@ -12,7 +12,7 @@ use super::{
     chunk::{self, Chunk},
     cpu_pool::{self, CpuPool},
     cross_check,
-    doubt::{self, SecondReader},
+    doubt::{self, RecordReader},
     judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
     reading::{self, EngineReading, ExtractError, StageTimings},
@@ -155,7 +155,8 @@ impl Pipeline {
         let checker_record = match self.checker.as_deref() {
             // A failed comparison does not change the answer.
             Some(engine) => {
-                SecondReader { engine, cpu_pool: self.cpu_pool.as_ref() }.reads(note, request, deadline).await.ok()
+                let reader = RecordReader { engine, cpu_pool: self.cpu_pool.as_ref() };
+                reader.read_record(note, request, deadline).await.ok()
             }
             None => None,
         };
@@ -177,12 +178,12 @@ impl Pipeline {
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, finish).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = checker_record.map(|record| cross_check::compare(&answer.record, &record));
-        stages.ground += started.elapsed();
+        stages.judge += started.elapsed();
         Ok((answer, stages))
     }
 
-    fn second_reader(&self) -> Option<SecondReader<'_>> {
-        self.second_reader.as_deref().map(|engine| SecondReader { engine, cpu_pool: self.cpu_pool.as_ref() })
+    fn second_reader(&self) -> Option<RecordReader<'_>> {
+        self.second_reader.as_deref().map(|engine| RecordReader { engine, cpu_pool: self.cpu_pool.as_ref() })
     }
 
     async fn read(

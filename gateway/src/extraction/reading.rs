@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cpu_pool,
-    doubt::{self, Doubt, SecondReader},
+    doubt::{self, Doubt, RecordReader},
     parse::{self, Parsed, Repair, Unusable},
 };
 use crate::admission::{Admission, AdmissionError, Lease};
@@ -69,8 +69,8 @@ pub struct StageTimings {
     pub engine: Duration,
     /// Time for parsing the drafts.
     pub parse: Duration,
-    /// Time for grounding the values in the note and finding their assertions.
-    pub ground: Duration,
+    /// Time for judging the values: grounding them in the note and finding their assertions. `ground` in headers, metrics and logs.
+    pub judge: Duration,
 }
 
 impl StageTimings {
@@ -78,7 +78,7 @@ impl StageTimings {
         self.queue += other.queue;
         self.engine += other.engine;
         self.parse += other.parse;
-        self.ground += other.ground;
+        self.judge += other.judge;
     }
 
     /// Returns the `Server-Timing` header: milliseconds of each stage.
@@ -90,7 +90,7 @@ impl StageTimings {
             millis(self.queue),
             millis(self.engine),
             millis(self.parse),
-            millis(self.ground)
+            millis(self.judge)
         )
     }
 }
@@ -100,7 +100,7 @@ impl StageTimings {
 /// doubted. If the second attempt fails too, returns an error, or the empty record, marked as doubtful.
 pub(super) async fn read(
     engine: &dyn Engine,
-    second_reader: Option<SecondReader<'_>>,
+    second_reader: Option<RecordReader<'_>>,
     admission: &Arc<Admission>,
     text: &Note,
     mut request: EngineRequest,

@@ -111,7 +111,7 @@ impl RequestRecord {
             ("gateway.queue_us", micros(stages.queue)),
             ("gateway.engine_us", micros(stages.engine)),
             ("gateway.parse_us", micros(stages.parse)),
-            ("gateway.ground_us", micros(stages.ground)),
+            ("gateway.ground_us", micros(stages.judge)),
         ] {
             context.span.set_attribute(name, i64::try_from(value).unwrap_or(i64::MAX));
         }
@@ -131,7 +131,7 @@ impl RequestRecord {
             queue_us = micros(stages.queue),
             engine_us = micros(stages.engine),
             parse_us = micros(stages.parse),
-            ground_us = micros(stages.ground),
+            ground_us = micros(stages.judge),
             "request"
         );
     }
