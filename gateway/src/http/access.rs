@@ -225,7 +225,7 @@ pub(super) fn key_revoked(id: &str) -> Problem {
 pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
-        () = app.state.in_flight.cut_off_requested() => ErrorCode::Draining.problem(id),
+        () = app.state.in_flight.until_cut_off() => ErrorCode::Draining.problem(id),
         () = access::revoked(caller) => key_revoked(id),
     }
 }
@@ -249,7 +249,7 @@ pub(super) async fn until_must_end<T>(
 pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
     tokio::select! {
         biased;
-        () = app.state.in_flight.closed() => ErrorCode::Draining,
+        () = app.state.in_flight.until_closed() => ErrorCode::Draining,
         () = access::revoked(caller) => ErrorCode::Unauthorized,
     }
 }

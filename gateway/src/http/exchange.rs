@@ -106,7 +106,7 @@ impl Exchange {
         let body = tokio::select! {
             biased;
             body = body::read(body, limit, admitted.deadline, reservation) => body,
-            () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
+            () = app.state.in_flight.until_closed() => Err(ErrorCode::Draining),
         };
         let body = body.map_err(|code| match code {
             ErrorCode::DeadlineExceeded => code.problem(id).with_detail(BODY_TOO_LATE),

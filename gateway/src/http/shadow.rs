@@ -80,7 +80,7 @@ impl ShadowReading {
         let reading = pipeline.extract(&self.note, &self.request, AnswerOptions::default(), deadline);
         let result = tokio::select! {
             biased;
-            () = self.app.state.in_flight.closed() => None,
+            () = self.app.state.in_flight.until_closed() => None,
             () = crowded => None,
             result = deadline.bound(reading) => result.ok(),
         };

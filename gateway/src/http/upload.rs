@@ -128,7 +128,7 @@ async fn receive<U: Upload>(
     let body = tokio::select! {
         biased;
         body = body::read(request.into_body(), most + FORM_OVERHEAD, deadline, reservation) => body,
-        () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
+        () = app.state.in_flight.until_closed() => Err(ErrorCode::Draining),
     };
     let body = body.map_err(|code| match code {
         ErrorCode::BodyTooLarge => too_large(),

@@ -296,7 +296,7 @@ impl BatchRun {
         };
         let app = self.reader.app.clone();
         let mut sending = std::pin::pin!(out.send(bytes));
-        let mut cut_off = std::pin::pin!(app.state.in_flight.cut_off_requested());
+        let mut cut_off = std::pin::pin!(app.state.in_flight.until_cut_off());
         let accepts_until = self.reader.accepts_until();
         // A caller that sends a byte now and then must not occupy a slot.
         let mut minimum_rate = MinimumRate::begin();

@@ -52,7 +52,7 @@ pub(in crate::http) fn resume(app: &App) {
                 tracing::error!(%error, "jobs whose time is over cannot be deleted");
             }
             tokio::select! {
-                () = app.state.in_flight.closed() => return,
+                () = app.state.in_flight.until_closed() => return,
                 () = tokio::time::sleep(EXPIRY_INTERVAL) => {}
             }
         }
@@ -258,7 +258,7 @@ async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Optio
     let position = usize::try_from(index).unwrap_or(usize::MAX);
     let note = note.into();
     let read = || reader.read(reader.check(position, &note));
-    again(read, NoteOutcome::code, || app.state.in_flight.closed()).await
+    again(read, NoteOutcome::code, || app.state.in_flight.until_closed()).await
 }
 
 /// Does something until it works, or until its error will not pass. `code` returns the error of an outcome. Returns `None` if
