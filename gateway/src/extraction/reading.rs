@@ -69,7 +69,8 @@ pub struct StageTimings {
     pub engine: Duration,
     /// Time for parsing the drafts.
     pub parse: Duration,
-    /// Time for judging the values: grounding them in the note and finding their assertions. `ground` in headers, metrics and logs.
+    /// Time for judging the values: grounding them in the note and finding their assertions. Its name in headers, metrics
+    /// and logs is `ground`.
     pub judge: Duration,
 }
 
