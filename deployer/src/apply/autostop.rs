@@ -20,7 +20,7 @@ async fn run<P: Ports>(context: &DeployContext<'_, P>, autostop: &Autostop) -> R
 }
 
 /// Sets the idle stop after `up`. A failure here is only a warning, because the release serves in any case.
-pub(super) async fn follow<P: Ports>(
+pub(super) async fn set_after_up<P: Ports>(
     context: &DeployContext<'_, P>,
     step: &AutostopStep,
     done: Applied,

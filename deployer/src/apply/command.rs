@@ -72,11 +72,12 @@ async fn run_script<P: Ports>(
         let named = script.clone().named(&run);
         let changes = (!read_only).then_some(&run);
         // A script that changes nothing may run twice, so it is sent again without a question to the host.
-        let is_absent = async || match changes {
+        let wait_until_gone = async || match changes {
             Some(run) => lost_command::wait_until_ended(context, interrupt, what, run, limit_seconds).await,
             None => Ok(()),
         };
-        let id = send::send(context, interrupt, what, &named, &name(context, what), limit_seconds, is_absent).await?;
+        let id =
+            send::send(context, interrupt, what, &named, &name(context, what), limit_seconds, wait_until_gone).await?;
         let progress = async || progress(context).await;
         let sent = SentCommand { what, id, run: run.clone(), limit_seconds, read_only };
         match follow::follow(context, interrupt, sent, progress).await {

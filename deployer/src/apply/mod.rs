@@ -105,7 +105,7 @@ enum LockedOperation<'a> {
 async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOperation<'_>) -> Result<Applied, Failure> {
     match operation {
         LockedOperation::Up(deploy, expect, autostop, on_failure) => {
-            autostop::follow(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
+            autostop::set_after_up(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
         }
         LockedOperation::Rollback(action, expect, stop) => up::rollback(context, &action, expect, stop).await,
         LockedOperation::Serve(what, action, expect) => up::run_until_it_serves(context, what, &action, expect).await,

@@ -38,7 +38,7 @@ enum CommandLookup {
     Hidden,
 }
 
-/// Sends a script. `name` is unique. `is_absent` is asked before the script is sent again where AWS does not say whether it took it: it
+/// Sends a script. `name` is unique. `wait_until_gone` is asked before the script is sent again where AWS does not say whether it took it: it
 /// returns `Ok` if the host never received the script or may run it twice.
 pub(super) async fn send<P: Ports>(
     context: &DeployContext<'_, P>,
@@ -47,7 +47,7 @@ pub(super) async fn send<P: Ports>(
     script: &Script,
     name: &str,
     limit_seconds: u32,
-    is_absent: impl AsyncFn() -> Result<(), CommandError>,
+    wait_until_gone: impl AsyncFn() -> Result<(), CommandError>,
 ) -> Result<CommandId, CommandError> {
     let mut schedule = PollSchedule::new(SEND_SECONDS);
     let mut recovery = CallRecovery::default();
@@ -64,7 +64,7 @@ pub(super) async fn send<P: Ports>(
             match find(context, interrupt, name).await? {
                 CommandLookup::Yes(id) => return Ok(id),
                 CommandLookup::No => {}
-                CommandLookup::Hidden => is_absent().await?,
+                CommandLookup::Hidden => wait_until_gone().await?,
             }
         } else if error.kind == CloudErrorKind::Credentials {
             if !recovery.recover(context, &error, "Nothing was sent yet").await {

@@ -30,8 +30,8 @@ const CONFIG: &str =
 
 async fn settings() -> Settings {
     let world = SimulatedCloud::default();
-    let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-    resolve(&written, &async |name| (&world).parameter(name).await, "ada@laptop".to_owned()).await.unwrap()
+    let config_file = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+    resolve(&config_file, &async |name| (&world).parameter(name).await, "ada@laptop".to_owned()).await.unwrap()
 }
 
 fn up(config_hash: &str, expect: ExpectedRelease) -> Operation {
@@ -72,9 +72,14 @@ async fn run_stopping(world: &SimulatedCloud, operation: Operation, stop: StopOn
     let console = Console::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
-    let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-    let context =
-        DeployContext { written, settings: settings().await, ports: world, console: &console, interrupt: &interrupt };
+    let config_file = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+    let context = DeployContext {
+        config_file,
+        settings: settings().await,
+        ports: world,
+        console: &console,
+        interrupt: &interrupt,
+    };
     apply(&context, &ApprovedPlan::in_a_test(operation), stop).await
 }
 
@@ -183,9 +188,9 @@ macro_rules! context {
     ($world:expr, $context:ident) => {
         let console = Console::new(true, Format::Text);
         let (_end, interrupt) = interrupt::channel();
-        let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+        let config_file = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
         let $context = DeployContext {
-            written,
+            config_file,
             settings: settings().await,
             ports: $world,
             console: &console,

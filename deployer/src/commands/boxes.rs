@@ -62,7 +62,7 @@ impl<'a> Boxes<'a, Aws> {
 fn further<'a>(context: &DeployContext<'a, Aws>, id: &str, address: &str) -> DeployContext<'a, Aws> {
     let settings = context.settings.of_further_box(id, address);
     DeployContext {
-        written: context.written.clone(),
+        config_file: context.config_file.clone(),
         ports: context.ports.for_host(&settings),
         settings,
         console: context.console,

@@ -39,7 +39,7 @@ impl KeyChanges {
         if same || report.release.is_none() {
             return Self::default();
         }
-        let path = context.written.folder().join(&context.settings.gateway.keys_file);
+        let path = context.config_file.folder().join(&context.settings.gateway.keys_file);
         let Ok(text) = keys::read(&path) else { return Self::default() };
         let answer = command::run(context, "keys", &Action::Keys(Keys::List), READ_ONLY_TIMEOUT_SECONDS).await;
         let Some(found) = answer.ok().and_then(|report| report.keys()) else {

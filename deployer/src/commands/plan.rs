@@ -47,10 +47,10 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     let (mut changes, mut documents) = (prepared.diff.changes, Vec::new());
     // In the order in which `up` changes the boxes.
     for further in &boxes.further {
-        let alike = prepare_alike(further, &prepared, args.restart_vllm).await?;
-        changes |= alike.diff.changes;
-        documents.push(json!({"box": further.settings.instance_id, "plan": alike.diff}));
-        for line in &alike.plan.lines {
+        let prepared_further = prepare_further_box(further, &prepared, args.restart_vllm).await?;
+        changes |= prepared_further.diff.changes;
+        documents.push(json!({"box": further.settings.instance_id, "plan": prepared_further.diff}));
+        for line in &prepared_further.plan.lines {
             context.console.data(line);
         }
     }
@@ -71,32 +71,32 @@ pub(super) async fn prepare<P: Ports>(
     restart_vllm: bool,
 ) -> Result<PreparedUp, Failure> {
     let settings = &context.settings;
-    let carried = DeployPayload::gather(&context.written, settings)?;
+    let payload = DeployPayload::gather(&context.config_file, settings)?;
     let observed = observe(context).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
     let attested = Attested::verify(context, &gateway, &vllm).await?;
     let images = attested.images(gateway, vllm);
-    Ok(planned(context, carried, observed, images, attested, restart_vllm).await)
+    Ok(make_plan(context, payload, observed, images, attested, restart_vllm).await)
 }
 
 /// Observes a further box and makes the plan that brings it to the images of the gateway's box.
-pub(super) async fn prepare_alike<P: Ports>(
+pub(super) async fn prepare_further_box<P: Ports>(
     context: &DeployContext<'_, P>,
     of_gateway: &PreparedUp,
     restart_vllm: bool,
 ) -> Result<PreparedUp, Failure> {
-    let carried = DeployPayload::gather(&context.written, &context.settings)?;
+    let payload = DeployPayload::gather(&context.config_file, &context.settings)?;
     let observed = observe(context).await?;
     let Some(deploy) = of_gateway.deploy() else {
         return Err(Failure::unchanged("the gateway's box has no plan; nothing was changed", "Report this."));
     };
     let images = (deploy.gateway.clone(), deploy.vllm.clone());
-    Ok(planned(context, carried, observed, images, Attested::default(), restart_vllm).await)
+    Ok(make_plan(context, payload, observed, images, Attested::default(), restart_vllm).await)
 }
 
-async fn planned<P: Ports>(
+async fn make_plan<P: Ports>(
     context: &DeployContext<'_, P>,
-    carried: DeployPayload,
+    payload: DeployPayload,
     observed: Observed,
     (gateway, vllm): (ImageWanted, ImageWanted),
     attested: Attested,
@@ -104,7 +104,7 @@ async fn planned<P: Ports>(
 ) -> PreparedUp {
     let settings = &context.settings;
     let limits = TimeLimits::from(&settings.host());
-    let hash = carried.hash.clone();
+    let hash = payload.hash.clone();
     let wanted = DesiredState { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
     let mut diff = plan::up_diff(&wanted, &observed.now());
     let on_host = observed.host.as_ref().map(|(_, status)| &status.autostop);
@@ -113,10 +113,10 @@ async fn planned<P: Ports>(
     let deploy = Deploy {
         gateway,
         vllm,
-        files: carried.files,
-        env: carried.env,
-        commit: commit(&context.written.root()),
-        config_hash: carried.hash.to_string(),
+        files: payload.files,
+        env: payload.env,
+        commit: commit(&context.config_file.root()),
+        config_hash: payload.hash.to_string(),
         restart_vllm,
         download_only: false,
     };

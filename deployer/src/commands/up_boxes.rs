@@ -8,7 +8,7 @@ use crate::{
     apply::{Applied, command, command::READ_ONLY_TIMEOUT_SECONDS, observe},
     approval::{ApprovedPlan, approve_all},
     commands::{
-        plan::{PreparedUp, prepare, prepare_alike},
+        plan::{PreparedUp, prepare, prepare_further_box},
         served, served_document,
         up::{Args, apply_between_hooks, event, not_locked, print_url, verify, warn_of_new_address},
     },
@@ -32,7 +32,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     what_answers_stays(gateway, &of_gateway).await?;
     let mut all = Vec::new();
     for context in &boxes.further {
-        all.push((context, prepare_alike(context, &of_gateway, args.restart_vllm).await?));
+        all.push((context, prepare_further_box(context, &of_gateway, args.restart_vllm).await?));
     }
     all.push((gateway, of_gateway));
     let lines: Vec<String> = all.iter().flat_map(|(_, prepared)| prepared.plan.lines.clone()).collect();
@@ -80,7 +80,7 @@ async fn what_answers_stays<P: Ports>(gateway: &DeployContext<'_, P>, prepared: 
     let Route::Models(words) = Route::of(&found.chosen) else { return Ok(()) };
     let names = words.split(' ').map(|word| word.split('=').next().unwrap_or(word));
     let is_kept =
-        |name: &&str| gateway.written.file.model.adapters.iter().any(|adapter| adapter.served_name() == **name);
+        |name: &&str| gateway.config_file.file.model.adapters.iter().any(|adapter| adapter.served_name() == **name);
     let missing: Vec<&str> = names.filter(|name| !name.is_empty() && !is_kept(name)).collect();
     if missing.is_empty() {
         return Ok(());
