@@ -72,7 +72,7 @@ pub async fn apply<P: Ports>(
         Operation::Up { deploy, expect, autostop } => LockedOperation::Up(deploy, *expect, autostop, stop),
         Operation::Rollback { to, expect } => LockedOperation::Rollback(Action::Rollback { to: *to }, *expect, stop),
         Operation::Restart { service, expect } => {
-            LockedOperation::Serve("restart", Action::Restart { service: *service }, *expect)
+            LockedOperation::Restart(Action::Restart { service: *service }, *expect)
         }
         Operation::Down { drain } => LockedOperation::Down { drain: *drain },
         Operation::Autostop(autostop) => LockedOperation::Autostop(autostop),
@@ -93,7 +93,7 @@ pub async fn apply<P: Ports>(
 enum LockedOperation<'a> {
     Up(&'a Deploy, ExpectedRelease, &'a AutostopStep, StopOnFailure),
     Rollback(Action, ExpectedRelease, StopOnFailure),
-    Serve(&'static str, Action, ExpectedRelease),
+    Restart(Action, ExpectedRelease),
     Down { drain: bool },
     Autostop(&'a Autostop),
     Keys(Option<&'a KeyChange>, ExpectedRelease),
@@ -108,7 +108,7 @@ async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOpera
             autostop::set_after_up(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
         }
         LockedOperation::Rollback(action, expect, stop) => up::rollback(context, &action, expect, stop).await,
-        LockedOperation::Serve(what, action, expect) => up::run_until_it_serves(context, what, &action, expect).await,
+        LockedOperation::Restart(action, expect) => up::run_until_it_serves(context, "restart", &action, expect).await,
         LockedOperation::Down { drain } => down::down(context, drain).await,
         LockedOperation::Autostop(autostop) => autostop::set(context, autostop).await,
         LockedOperation::Keys(Some(change), expect) => keys_change(context, change, expect).await,

@@ -124,7 +124,7 @@ async fn outcome_on_host<P: Ports>(
     }
     if status.half_done {
         let serves = if healthy {
-            verify(context, &no_interrupt).await.map_or_else(
+            verify_running(context, &no_interrupt).await.map_or_else(
                 |why| format!("says that it is ready, but that could not be verified: {why}"),
                 |_| "serves for now, and was verified".to_owned(),
             )
@@ -146,7 +146,7 @@ async fn outcome_on_host<P: Ports>(
     if !healthy {
         return Err(unreported.into_failure(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
     }
-    let verified = match verify(context, &no_interrupt).await {
+    let verified = match verify_running(context, &no_interrupt).await {
         Ok(report) => report,
         Err(why) => {
             return Err(unreported.into_failure(
@@ -197,7 +197,10 @@ async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrup
 }
 
 /// Sends a made-up note to the service that runs now. Returns the report, or why the note was not answered.
-async fn verify<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) -> Result<HostReport, String> {
+async fn verify_running<P: Ports>(
+    context: &DeployContext<'_, P>,
+    no_interrupt: &Interrupt,
+) -> Result<HostReport, String> {
     match command::run_with(context, no_interrupt, "verify", &Action::Verify, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) if report.outcome == ActionOutcome::Done => Ok(report),
         Ok(report) => Err(report.message),

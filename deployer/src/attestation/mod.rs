@@ -32,7 +32,7 @@ pub struct Verified {
 
 /// Verifies that the trusted workflow built an image. A tag is replaced by the digest that was verified, so that the
 /// host cannot get another image under the same tag.
-pub async fn verify<P>(
+pub async fn verify_attestation<P>(
     context: &DeployContext<'_, P>,
     trust: &Trust,
     image: &ImageWanted,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    attestation::{Verified, verify},
+    attestation::{Verified, verify_attestation},
     context::DeployContext,
     failure::Failure,
     script::ImageWanted,
@@ -18,14 +18,14 @@ pub(super) struct Attested {
 
 impl Attested {
     /// Verifies both attestations, if the configuration requires them.
-    pub(super) async fn verify<P>(
+    pub(super) async fn verify_images<P>(
         context: &DeployContext<'_, P>,
         gateway: &ImageWanted,
         vllm: &ImageWanted,
     ) -> Result<Self, Failure> {
         let Some(trust) = &context.settings.trust else { return Ok(Self::default()) };
-        let gateway = verify(context, trust, gateway).await?;
-        Ok(Self { gateway: Some(gateway), vllm: Some(verify(context, trust, vllm).await?) })
+        let gateway = verify_attestation(context, trust, gateway).await?;
+        Ok(Self { gateway: Some(gateway), vllm: Some(verify_attestation(context, trust, vllm).await?) })
     }
 
     /// Returns the images for the host: the verified digests, or the given images if nothing was verified.

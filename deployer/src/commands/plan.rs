@@ -74,7 +74,7 @@ pub(super) async fn prepare<P: Ports>(
     let payload = DeployPayload::gather(&context.config_file, settings)?;
     let observed = observe(context).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
-    let attested = Attested::verify(context, &gateway, &vllm).await?;
+    let attested = Attested::verify_images(context, &gateway, &vllm).await?;
     let images = attested.images(gateway, vllm);
     Ok(make_plan(context, payload, observed, images, attested, restart_vllm).await)
 }

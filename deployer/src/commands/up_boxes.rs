@@ -10,7 +10,7 @@ use crate::{
     commands::{
         plan::{PreparedUp, prepare, prepare_further_box},
         served, served_document,
-        up::{Args, apply_between_hooks, event, not_locked, print_url, verify, warn_of_new_address},
+        up::{Args, apply_between_hooks, event, not_locked, print_url, verify_unchanged, warn_of_new_address},
     },
     context::{DeployContext, Ports},
     failure::Failure,
@@ -42,7 +42,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     if all.iter().all(|(_, prepared)| !prepared.diff.changes) {
         gateway.console.plan(&lines);
         for (context, prepared) in &all {
-            run.unchanged(context, prepared, verify(context).await)?;
+            run.unchanged(context, prepared, verify_unchanged(context).await)?;
         }
         run.document(gateway);
         gateway.console.say("Nothing to do.");
