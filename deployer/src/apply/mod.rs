@@ -12,6 +12,7 @@ mod down;
 mod follow;
 mod host_output;
 pub mod lock;
+mod lost_change;
 mod lost_command;
 pub mod observe;
 mod other_zone;

@@ -51,7 +51,7 @@ pub(super) async fn run<P: Ports>(
         }
     };
     context.console.say("checking what runs on the host now");
-    outcome_on_host(context, action, expect, unreported).await
+    ask_what_serves(context, action, expect, unreported).await
 }
 
 pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
@@ -77,7 +77,7 @@ pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport
 }
 
 /// Asks the host for its state and returns the report or the failure that follows from it.
-async fn outcome_on_host<P: Ports>(
+async fn ask_what_serves<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
     expect: ExpectedRelease,
@@ -113,10 +113,10 @@ async fn outcome_on_host<P: Ports>(
         ));
     }
     if let Action::Keys(Keys::Change(change)) = action {
-        return after_keys::outcome_on_host(context, &no_interrupt, change, unreported).await;
+        return after_keys::ask_for_key(context, &no_interrupt, change, unreported).await;
     }
     if let Action::Models(Models::Change(change)) = action {
-        return after_models::outcome_on_host(context, &no_interrupt, change, unreported).await;
+        return after_models::ask_which_models_answer(context, &no_interrupt, change, unreported).await;
     }
     if matches!(action, Action::Deploy(deploy) if deploy.download_only) {
         let kept = "What served before was not touched; what was downloaded is kept.";
