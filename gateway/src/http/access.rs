@@ -222,7 +222,7 @@ pub(super) fn key_revoked(id: &str) -> Problem {
 
 /// Waits until unfinished work for a caller must end, and returns the reason: the drain time is over, or the key is no
 /// longer in the key file.
-pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
+pub(super) async fn until_cut_off(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
         () = app.state.in_flight.until_cut_off() => ErrorCode::Draining.problem(id),
@@ -231,7 +231,7 @@ pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) ->
 }
 
 /// Waits for an answer. Returns a problem instead if the caller's work must end before the answer is there.
-pub(super) async fn until_must_end<T>(
+pub(super) async fn answer_unless_cut_off<T>(
     app: &App,
     caller: Option<&Principal>,
     id: &str,
@@ -240,13 +240,13 @@ pub(super) async fn until_must_end<T>(
     tokio::select! {
         biased;
         outcome = answer => outcome,
-        problem = must_end(app, caller, id) => Err(Box::new(problem)),
+        problem = until_cut_off(app, caller, id) => Err(Box::new(problem)),
     }
 }
 
 /// Waits until no more input is accepted from a caller, and returns the reason: the service shuts down, or the key is
 /// no longer in the key file.
-pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
+pub(super) async fn until_closed(app: &App, caller: Option<&Principal>) -> ErrorCode {
     tokio::select! {
         biased;
         () = app.state.in_flight.until_closed() => ErrorCode::Draining,

@@ -49,7 +49,7 @@ pub(super) async fn extract(
     let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
     let principal = exchange.principal.clone();
     let answer = answer(&app, &context, request, &mut exchange);
-    let outcome = access::until_must_end(&app, principal.as_ref(), &context.id, answer).await;
+    let outcome = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, answer).await;
     exchange.finish(outcome)
 }
 

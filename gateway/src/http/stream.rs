@@ -57,7 +57,7 @@ pub(super) async fn stream(
     let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
     let principal = exchange.principal.clone();
     let accepted = extract::accept(&app, &context, request, &mut exchange);
-    let accepted = access::until_must_end(&app, principal.as_ref(), &context.id, accepted).await;
+    let accepted = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, accepted).await;
     event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 
@@ -92,7 +92,7 @@ fn events(
         let _held = (of_note, grant);
         let answer = note::read(&app_of_task, &context, &call, &mut audit_guard);
         let caller = call.priority.principal.as_ref();
-        let outcome = access::until_must_end(&app_of_task, caller, &context.id, answer).await;
+        let outcome = access::answer_unless_cut_off(&app_of_task, caller, &context.id, answer).await;
         event_stream::end(audit_guard, &context, ROUTE, &outcome);
         outcome
     };

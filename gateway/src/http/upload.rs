@@ -85,7 +85,7 @@ pub(super) async fn answer<U: Upload>(app: &App, context: &RequestContext, uploa
     let mut exchange = Exchange::begin(app, context, U::KIND.route, &request);
     let principal = exchange.principal.clone();
     let answer = read(app, upload, context, request, &mut exchange);
-    let outcome = access::until_must_end(app, principal.as_ref(), &context.id, answer).await;
+    let outcome = access::answer_unless_cut_off(app, principal.as_ref(), &context.id, answer).await;
     exchange.finish(outcome)
 }
 

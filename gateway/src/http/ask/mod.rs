@@ -49,7 +49,7 @@ pub(super) async fn ask(
     let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
     let principal = exchange.principal.clone();
     let outcome = respond(&app, &context, request, &mut exchange);
-    let outcome = access::until_must_end(&app, principal.as_ref(), &context.id, outcome).await;
+    let outcome = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, outcome).await;
     exchange.finish(outcome)
 }
 

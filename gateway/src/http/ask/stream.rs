@@ -72,7 +72,7 @@ pub(in crate::http) async fn stream(
     let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
     let principal = exchange.principal.clone();
     let accepted = super::accept(&app, &context, request, &mut exchange);
-    let accepted = access::until_must_end(&app, principal.as_ref(), &context.id, accepted).await;
+    let accepted = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, accepted).await;
     event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 
@@ -98,7 +98,7 @@ fn events(
         let sink = UpdateSink(sender);
         let answer = super::answer(&app, &context, &asked, &admitted, &mut audit_guard, &sink);
         let caller = admitted.priority.principal.as_ref();
-        let outcome = access::until_must_end(&app, caller, &context.id, answer).await;
+        let outcome = access::answer_unless_cut_off(&app, caller, &context.id, answer).await;
         event_stream::end(audit_guard, &context, ROUTE, &outcome);
         outcome
     };

@@ -149,7 +149,7 @@ async fn start(
     };
     let mut reservation = body::reserve(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let closing = async {
-        match access::must_stop(app, principal.as_ref()).await {
+        match access::until_closed(app, principal.as_ref()).await {
             ErrorCode::Unauthorized => access::key_revoked(id),
             code => code.problem(id),
         }

@@ -95,12 +95,12 @@ impl Reader {
     }
 
     /// Waits until no more notes of the batch are accepted, and returns the reason.
-    pub(in crate::http) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
+    pub(in crate::http) fn until_closed(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
         let (app, principal, end) = (self.app.clone(), self.principal.clone(), self.accepts_until());
         async move {
             tokio::select! {
                 biased;
-                code = access::must_stop(&app, principal.as_ref()) => code,
+                code = access::until_closed(&app, principal.as_ref()) => code,
                 () = tokio::time::sleep_until(end) => ErrorCode::DeadlineExceeded,
             }
         }
@@ -110,7 +110,7 @@ impl Reader {
     pub(in crate::http) async fn wait_for_slot(&self) -> Result<BatchSlot, ErrorCode> {
         tokio::select! {
             biased;
-            code = self.must_stop() => Err(code),
+            code = self.until_closed() => Err(code),
             slot = BatchSlot::wait(&self.app.batch.running, self.principal.as_ref()) => slot,
             () = tokio::time::sleep(self.time) => Err(ErrorCode::Overloaded),
         }
@@ -191,7 +191,7 @@ impl Reader {
                 tokio::select! {
                     biased;
                     outcome = reading => outcome,
-                    problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(problem.into()),
+                    problem = access::until_cut_off(&app, principal.as_ref(), &context.id) => Err(problem.into()),
                 }
             };
             // A panic fails only its own note.

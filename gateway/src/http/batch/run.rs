@@ -141,7 +141,7 @@ impl BatchRun {
     async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerVanished> {
         let width = self.reader.width();
         let mut running = JoinSet::new();
-        let mut must_stop = std::pin::pin!(self.reader.must_stop());
+        let mut until_closed = std::pin::pin!(self.reader.until_closed());
         let mut open = true;
         let mut end_reason = None;
         match self.form {
@@ -166,7 +166,7 @@ impl BatchRun {
                     // The task catches panics of the note. If the task fails in any other way, the answer breaks off.
                     self.write_outcome(out, outcome.map_err(|_| CallerVanished)?).await?;
                 }
-                code = &mut must_stop, if open => {
+                code = &mut until_closed, if open => {
                     open = false;
                     end_reason = self.refuse_remaining(out, code).await?;
                 }

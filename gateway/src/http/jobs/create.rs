@@ -118,7 +118,7 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
         hasher: RandomState::new(),
     };
     intake.digest.update(query.as_bytes());
-    let closing = access::must_stop(app, caller.principal());
+    let closing = access::until_closed(app, caller.principal());
     let receiving = async {
         if format == BodyFormat::Lines {
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;

@@ -149,10 +149,10 @@ impl JobRun {
     async fn run(self) -> Result<Option<WaitReason>, JobsError> {
         let Self { app, jobs, principal, job } = &self;
         let id = job.id;
-        let mut must_stop = std::pin::pin!(access::must_stop(app, principal.as_ref()));
+        let mut until_closed = std::pin::pin!(access::until_closed(app, principal.as_ref()));
         let _slot = tokio::select! {
             biased;
-            _ = &mut must_stop => return Ok(None),
+            _ = &mut until_closed => return Ok(None),
             slot = Arc::clone(&app.batch.jobs).acquire_owned() => slot.map_err(|_| JobsError::NotReadable)?,
         };
         let memory = app.state.memory.reserve(principal.as_ref().map(Principal::memory), Purpose::Batch, 0);
@@ -202,7 +202,7 @@ impl JobRun {
             }
             tokio::select! {
                 biased;
-                _ = &mut must_stop, if open => {
+                _ = &mut until_closed, if open => {
                     open = false;
                     page.clear();
                 }
