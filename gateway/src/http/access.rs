@@ -222,7 +222,7 @@ pub(super) fn key_revoked(id: &str) -> Problem {
 
 /// Waits until unfinished work for a caller must end, and returns the reason: the drain time is over, or the key is no
 /// longer in the key file.
-pub(super) async fn until_cut_off(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
+async fn until_cut_off(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
         () = app.state.in_flight.until_cut_off() => ErrorCode::Draining.problem(id),

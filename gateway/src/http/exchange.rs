@@ -36,7 +36,7 @@ const BODY_TOO_LATE: &str =
 /// One request and its answer.
 pub(super) struct Exchange {
     /// The key of the caller; none where the request needed no key.
-    pub(super) principal: Option<Principal>,
+    principal: Option<Principal>,
     pub(super) audit_guard: AuditGuard,
     /// The rate limit with the fewest notes left, as soon as it is known.
     rate_limit: Option<RateLimitState>,
@@ -53,8 +53,24 @@ pub(super) struct Admitted {
 }
 
 impl Exchange {
+    /// Begins an exchange and does `work` on its request: accepts or answers it. The work ends early if everything for its
+    /// caller must end. The result is for [`Self::finish`] or [`Self::hand_over`].
+    pub(super) async fn run<T>(
+        app: &App,
+        context: &RequestContext,
+        route: Route,
+        request: Request,
+        work: impl AsyncFnOnce(Request, &mut Self) -> Result<T, Rejection>,
+    ) -> (Self, Result<T, Rejection>) {
+        let mut exchange = Self::begin(app, context, route, &request);
+        let principal = exchange.principal.clone();
+        let work = work(request, &mut exchange);
+        let result = access::answer_unless_cut_off(app, principal.as_ref(), &context.id, work).await;
+        (exchange, result)
+    }
+
     /// Begins with a request that has arrived.
-    pub(super) fn begin(app: &App, context: &RequestContext, route: Route, request: &Request) -> Self {
+    fn begin(app: &App, context: &RequestContext, route: Route, request: &Request) -> Self {
         let principal = access::principal(request);
         let audit_guard = AuditGuard::new(app, context, route, principal.clone());
         Self { principal, audit_guard, rate_limit: None }

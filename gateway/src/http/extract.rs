@@ -8,7 +8,7 @@ use axum::{
 };
 
 use super::{
-    App, access,
+    App,
     context::RequestContext,
     error::ErrorCode,
     exchange::{Admitted, Exchange},
@@ -46,10 +46,8 @@ pub(super) async fn extract(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let answer = answer(&app, &context, request, &mut exchange);
-    let outcome = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, answer).await;
+    let answer = async |request, exchange: &mut _| answer(&app, &context, request, exchange).await;
+    let (exchange, outcome) = Exchange::run(&app, &context, ROUTE, request, answer).await;
     exchange.finish(outcome)
 }
 

@@ -54,10 +54,8 @@ pub(super) async fn stream(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let accepted = extract::accept(&app, &context, request, &mut exchange);
-    let accepted = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, accepted).await;
+    let accept = async |request, exchange: &mut _| extract::accept(&app, &context, request, exchange).await;
+    let (exchange, accepted) = Exchange::run(&app, &context, ROUTE, request, accept).await;
     event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 

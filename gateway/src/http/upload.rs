@@ -15,7 +15,7 @@ use axum::{
 use futures_util::stream;
 
 use super::{
-    App, access, body,
+    App, body,
     context::RequestContext,
     error::{ErrorCode, Problem, Violation},
     exchange::{Admitted, Exchange},
@@ -82,10 +82,8 @@ pub(super) trait Upload: Sync {
 
 /// Answers a request with a file.
 pub(super) async fn answer<U: Upload>(app: &App, context: &RequestContext, upload: &U, request: Request) -> Response {
-    let mut exchange = Exchange::begin(app, context, U::KIND.route, &request);
-    let principal = exchange.principal.clone();
-    let answer = read(app, upload, context, request, &mut exchange);
-    let outcome = access::answer_unless_cut_off(app, principal.as_ref(), &context.id, answer).await;
+    let read = async |request, exchange: &mut _| read(app, upload, context, request, exchange).await;
+    let (exchange, outcome) = Exchange::run(app, context, U::KIND.route, request, read).await;
     exchange.finish(outcome)
 }
 

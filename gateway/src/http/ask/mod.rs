@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{
-    App, access,
+    App,
     audit_record::AuditGuard,
     context::RequestContext,
     error::ErrorCode,
@@ -46,10 +46,8 @@ pub(super) async fn ask(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let outcome = respond(&app, &context, request, &mut exchange);
-    let outcome = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, outcome).await;
+    let respond = async |request, exchange: &mut _| respond(&app, &context, request, exchange).await;
+    let (exchange, outcome) = Exchange::run(&app, &context, ROUTE, request, respond).await;
     exchange.finish(outcome)
 }
 

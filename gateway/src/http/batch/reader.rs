@@ -187,13 +187,7 @@ impl Reader {
                 let call = NoteCall { request: ValidRequest { note, options }, priority, deadline, sink: None };
                 answer(&app, &context, &call, &mut audit_guard).await
             };
-            let reading = async {
-                tokio::select! {
-                    biased;
-                    outcome = reading => outcome,
-                    problem = access::until_cut_off(&app, principal.as_ref(), &context.id) => Err(problem.into()),
-                }
-            };
+            let reading = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, reading);
             // A panic fails only its own note.
             let outcome = AssertUnwindSafe(reading).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&context.id).into()));
