@@ -15,7 +15,7 @@ use super::{
     context::RequestContext,
     decoding,
     error::{ErrorCode, Problem},
-    media::Takes,
+    media::AcceptedFormats,
     note::{self, Rejection},
     rate_limit,
     request::InvalidBody,
@@ -43,7 +43,7 @@ pub(super) struct Exchange {
 }
 
 /// What a request that passed the checks holds until it is answered.
-pub(super) struct Admitted {
+pub(super) struct AdmittedRequest {
     pub(super) priority: QueuePriority,
     pub(super) deadline: Deadline,
     /// Reserved bytes of the memory budget.
@@ -83,7 +83,7 @@ impl Exchange {
         context: &RequestContext,
         request: &Request,
         longest: Duration,
-    ) -> Result<Admitted, Rejection> {
+    ) -> Result<AdmittedRequest, Rejection> {
         let id = &context.id;
         if app.state.readiness.is_draining() {
             return Err(ErrorCode::Draining.problem(id).into());
@@ -91,7 +91,7 @@ impl Exchange {
         let deadline = context.deadline(request.headers(), longest);
         let deadline = deadline.map_err(|violation| Problem::invalid(vec![violation], id))?;
         self.audit_guard.reserve()?;
-        let grant = rate_limit::CallerAllowance::of(app, request).admit(app, id);
+        let grant = rate_limit::RateLimitedCaller::of(app, request).admit(app, id);
         let grant = grant.map_err(|exceeded| {
             let (problem, rate_limit) = exceeded.into_problem(app);
             self.rate_limit = Some(rate_limit);
@@ -101,7 +101,7 @@ impl Exchange {
         let reservation = body::reserve(app, self.principal.as_ref(), Purpose::Single);
         let reservation = reservation.map_err(|code| code.problem(id))?;
         let priority = QueuePriority { principal: self.principal.clone(), ..QueuePriority::default() };
-        Ok(Admitted { priority, deadline, reservation, grant })
+        Ok(AdmittedRequest { priority, deadline, reservation, grant })
     }
 
     /// Checks and reads a request with one note in its JSON body, which `parse` reads.
@@ -112,9 +112,9 @@ impl Exchange {
         request: Request,
         parse: impl FnOnce(&[u8]) -> Result<T, InvalidBody>,
         note: impl Fn(&T) -> &Note,
-    ) -> Result<(T, Admitted), Rejection> {
+    ) -> Result<(T, AdmittedRequest), Rejection> {
         let id = &context.id;
-        let (_, coding) = Takes::Json.check(request.headers(), id)?;
+        let (_, coding) = AcceptedFormats::Json.check(request.headers(), id)?;
         let mut admitted = self.admit(app, context, &request, app.extractor.deadline)?;
         let (limit, reservation) = (app.extractor.body_limit, &mut admitted.reservation);
         let body = decoding::decoded(request.into_body(), coding, limit, reservation);

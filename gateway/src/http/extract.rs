@@ -11,7 +11,7 @@ use super::{
     App,
     context::RequestContext,
     error::ErrorCode,
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     note::{self, Extraction, NoteCall, Rejection},
     request::{ExtractRequest, ValidRequest},
 };
@@ -58,7 +58,7 @@ async fn answer(
     exchange: &mut Exchange,
 ) -> Result<Response, Rejection> {
     let (request, admitted) = accept(app, context, request, exchange).await?;
-    let Admitted { priority, deadline, reservation, grant: _grant } = admitted;
+    let AdmittedRequest { priority, deadline, reservation, grant: _grant } = admitted;
     let call = NoteCall { request, priority, deadline, sink: None };
     respond(&note::read(app, context, &call, &mut exchange.audit_guard).await?, reservation)
 }
@@ -69,7 +69,7 @@ pub(super) async fn accept(
     context: &RequestContext,
     request: Request,
     exchange: &mut Exchange,
-) -> Result<(ValidRequest, Admitted), Rejection> {
+) -> Result<(ValidRequest, AdmittedRequest), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check(body);
     exchange.accept_note(app, context, request, parse, |valid: &ValidRequest| &valid.note).await
 }

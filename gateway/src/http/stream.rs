@@ -18,7 +18,7 @@ use super::{
     body,
     context::RequestContext,
     event_stream::{self, AnswerTask, error_event, event},
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     extract,
     note::{self, Extraction, NoteCall, Rejection},
     request::{ExtractRequest, ValidRequest},
@@ -77,12 +77,12 @@ struct EventStream {
 fn events(
     app: App,
     context: RequestContext,
-    (request, admitted): (ValidRequest, Admitted),
+    (request, admitted): (ValidRequest, AdmittedRequest),
     mut audit_guard: AuditGuard,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, updates) = mpsc::unbounded_channel();
     let (request_id, arrived, app_of_task) = (Arc::clone(&context.id), context.arrived, app.clone());
-    let Admitted { priority, deadline, reservation: of_note, grant } = admitted;
+    let AdmittedRequest { priority, deadline, reservation: of_note, grant } = admitted;
     let reservation = of_note.reserve_also(body::REQUEST_OVERHEAD);
     let call = NoteCall { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
     let reading = async move {

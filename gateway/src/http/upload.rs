@@ -18,7 +18,7 @@ use super::{
     App, body,
     context::RequestContext,
     error::{ErrorCode, Problem, Violation},
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     media,
     note::Rejection,
 };
@@ -97,7 +97,7 @@ async fn read<U: Upload>(
     let id = &context.id;
     let format = UploadFormat::of(&U::KIND, request.headers(), app.access.keys.is_some(), id)?;
     let admitted = exchange.admit(app, context, &request, upload.timeout())?;
-    let Admitted { priority, deadline, mut reservation, grant: _grant } = admitted;
+    let AdmittedRequest { priority, deadline, mut reservation, grant: _grant } = admitted;
     let bytes = receive(app, upload, format, request, deadline, &mut reservation, id).await?;
     let audit_guard = &mut exchange.audit_guard;
     audit_guard.record.body_bytes = bytes.len();

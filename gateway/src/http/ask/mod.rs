@@ -16,7 +16,7 @@ use super::{
     audit_record::AuditGuard,
     context::RequestContext,
     error::ErrorCode,
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     note::{self, Rejection},
     request::AskRequest,
 };
@@ -70,7 +70,7 @@ async fn accept(
     context: &RequestContext,
     request: Request,
     exchange: &mut Exchange,
-) -> Result<(Asked, Admitted), Rejection> {
+) -> Result<(Asked, AdmittedRequest), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check_ask(body);
     exchange.accept_note(app, context, request, parse, |asked: &Asked| &asked.note).await
 }
@@ -80,7 +80,7 @@ async fn answer(
     app: &App,
     context: &RequestContext,
     asked: &Asked,
-    admitted: &Admitted,
+    admitted: &AdmittedRequest,
     audit_guard: &mut AuditGuard,
     sink: &dyn AskSink,
 ) -> Result<AskAnswer, Rejection> {

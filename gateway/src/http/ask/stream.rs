@@ -18,7 +18,7 @@ use super::super::{
     body,
     context::RequestContext,
     event_stream::{self, AnswerTask, error_event, event},
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     request::AskRequest,
 };
 use crate::{
@@ -85,7 +85,7 @@ struct EventStream {
 fn events(
     app: App,
     context: RequestContext,
-    (asked, admitted): (Asked, Admitted),
+    (asked, admitted): (Asked, AdmittedRequest),
     mut audit_guard: AuditGuard,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, updates) = mpsc::unbounded_channel();

@@ -40,9 +40,9 @@ use super::{
     decoding,
     error::{ErrorCode, Problem},
     event_stream::X_ACCEL_BUFFERING,
-    media::{BodyFormat, Takes},
+    media::{AcceptedFormats, BodyFormat},
     note::Rejection,
-    rate_limit::CallerAllowance,
+    rate_limit::RateLimitedCaller,
     request::{BatchRequest, QueryOptions},
 };
 use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
@@ -76,7 +76,7 @@ pub(super) async fn batch(
 ) -> Response {
     let is_lines = BodyFormat::of(request.headers()) == Some(BodyFormat::Lines);
     let form = if is_lines { AnswerForm::Lines } else { AnswerForm::List };
-    answer(&app, &context, request, ROUTE, Takes::JsonOrLines, form).await
+    answer(&app, &context, request, ROUTE, AcceptedFormats::JsonOrLines, form).await
 }
 
 /// Reads many notes, one per line.
@@ -100,7 +100,7 @@ pub(super) async fn lines(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    answer(&app, &context, request, LINES_ROUTE, Takes::Lines, AnswerForm::Lines).await
+    answer(&app, &context, request, LINES_ROUTE, AcceptedFormats::Lines, AnswerForm::Lines).await
 }
 
 /// Returns the answer in a form, or the problem of a request that cannot be read.
@@ -109,11 +109,11 @@ async fn answer(
     context: &RequestContext,
     request: Request,
     route: Route,
-    takes: Takes,
+    accepted: AcceptedFormats,
     form: AnswerForm,
 ) -> Response {
     let principal = access::principal(&request);
-    start(app, context, request, (route, takes, form)).await.unwrap_or_else(|problem| {
+    start(app, context, request, (route, accepted, form)).await.unwrap_or_else(|problem| {
         let (status, code) = (problem.code.status(), problem.code.name());
         let mut response = problem.into_response();
         let audit_record = AuditGuard::new(app, context, route, principal).finish(status, Some(code));
@@ -127,17 +127,17 @@ async fn start(
     app: &App,
     context: &RequestContext,
     request: Request,
-    (route, takes, form): (Route, Takes, AnswerForm),
+    (route, accepted, form): (Route, AcceptedFormats, AnswerForm),
 ) -> Result<Response, Rejection> {
     let id = &context.id;
     let problem_with = |code: ErrorCode, detail| code.problem(id).with_detail(detail);
-    let (format, coding) = takes.check(request.headers(), id)?;
+    let (format, coding) = accepted.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
     let invalid = |violation| Problem::invalid(vec![violation], id);
     let time = context::requested_timeout(request.headers(), app.extractor.deadline).map_err(invalid)?;
-    let caller = CallerAllowance::of(app, &request);
+    let caller = RateLimitedCaller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(problem_with(ErrorCode::BodyTooLarge, TOO_LARGE));
     let principal = access::principal(&request);

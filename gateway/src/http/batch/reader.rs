@@ -22,7 +22,7 @@ use crate::{
         context::RequestContext,
         error::{ErrorCode, Violation},
         note::{self, NoteCall, Rejection},
-        rate_limit::CallerAllowance,
+        rate_limit::RateLimitedCaller,
         request::{ExtractOptions, InvalidBody, ValidBatchNote, ValidRequest},
     },
     rate_limits::{RateLimitAttempt, RateLimitGrant},
@@ -41,7 +41,7 @@ pub(in crate::http) struct Reader {
     pub(in crate::http) app: App,
     pub(in crate::http) context: RequestContext,
     route: Route,
-    caller: CallerAllowance,
+    caller: RateLimitedCaller,
     principal: Option<Principal>,
     options: ExtractOptions,
     time: Duration,
@@ -80,7 +80,7 @@ impl Reader {
         app: App,
         context: RequestContext,
         route: Route,
-        caller: CallerAllowance,
+        caller: RateLimitedCaller,
         options: ExtractOptions,
         time: Duration,
     ) -> Self {
@@ -226,7 +226,7 @@ async fn answer(
 async fn grant(
     app: &App,
     context: &RequestContext,
-    caller: &CallerAllowance,
+    caller: &RateLimitedCaller,
     deadline: Deadline,
 ) -> Result<RateLimitGrant, Rejection> {
     let mut attempt = RateLimitAttempt::default();

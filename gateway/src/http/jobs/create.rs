@@ -26,9 +26,9 @@ use crate::{
         context::RequestContext,
         decoding,
         error::{ErrorCode, Problem, Violation},
-        media::{BodyFormat, Takes},
+        media::{AcceptedFormats, BodyFormat},
         note::Rejection,
-        rate_limit::CallerAllowance,
+        rate_limit::RateLimitedCaller,
         request::{BatchRequest, QueryOptions},
     },
     jobs::{Job, JobId, Jobs, JobsError, NewJob},
@@ -89,12 +89,12 @@ impl Drop for NewJobGuard {
 async fn create(app: &App, context: &RequestContext, request: Request) -> Result<(Job, Arc<Jobs>), Rejection> {
     let id = &context.id;
     let jobs = jobs_of(app, context)?;
-    let (format, coding) = Takes::JsonOrLines.check(request.headers(), id)?;
+    let (format, coding) = AcceptedFormats::JsonOrLines.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
     let idempotency = idempotency_key(request.headers()).map_err(|violation| Problem::invalid(vec![violation], id))?;
-    let caller = CallerAllowance::of(app, &request);
+    let caller = RateLimitedCaller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let mut reservation = body::reserve(app, caller.principal(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let (parts, body) = request.into_parts();

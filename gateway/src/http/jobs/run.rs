@@ -14,7 +14,7 @@ use crate::{
         batch::{NoteOutcome, Reader},
         context::RequestContext,
         error::ErrorCode,
-        rate_limit::CallerAllowance,
+        rate_limit::RateLimitedCaller,
         request::ExtractOptions,
         usage,
     },
@@ -238,7 +238,7 @@ impl JobRun {
         let Some(options) = self.options(&options) else { return Ok(None) };
         let context = RequestContext::now(&HeaderMap::new());
         tracing::info!(job = %id, request_id = &*context.id, notes = self.job.notes, "a job's notes are read");
-        let caller = CallerAllowance::of_principal(self.principal.clone());
+        let caller = RateLimitedCaller::of_principal(self.principal.clone());
         let time = self.app.extractor.deadline;
         Ok(Some(Reader::new(self.app.clone(), context, ROUTE, caller, options, time)))
     }
