@@ -42,13 +42,13 @@ pub(super) struct Exchange {
     rate_limit: Option<RateLimitState>,
 }
 
-/// What a request that passed the checks holds until it is answered.
+/// A request that passed the checks before its body, with what it holds until it is answered.
 pub(super) struct AdmittedRequest {
     pub(super) priority: QueuePriority,
     pub(super) deadline: Deadline,
     /// Reserved bytes of the memory budget.
     pub(super) reservation: MemoryReservation,
-    /// The place among the caller's notes at once.
+    /// The caller's place in its limit of notes in flight.
     pub(super) grant: RateLimitGrant,
 }
 
@@ -117,7 +117,7 @@ impl Exchange {
         let (_, coding) = AcceptedFormats::Json.check(request.headers(), id)?;
         let mut admitted = self.admit(app, context, &request, app.extractor.deadline)?;
         let (limit, reservation) = (app.extractor.body_limit, &mut admitted.reservation);
-        let body = decoding::decoded(request.into_body(), coding, limit, reservation);
+        let body = decoding::decompressed(request.into_body(), coding, limit, reservation);
         let body = body.map_err(|code| code.problem(id))?;
         let body = tokio::select! {
             biased;

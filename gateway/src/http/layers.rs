@@ -28,6 +28,7 @@ use crate::{config::OriginPattern, telemetry::Route};
 /// also needs inline styles and images in data URLs.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// Adds the layers, outermost last: the panic handler, [`edge`] and, if origins are set, CORS.
 ///
 /// [`edge`] is a single layer: a layer for each of its steps costs a request 6 us of its 50 us.
