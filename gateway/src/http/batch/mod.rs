@@ -25,7 +25,7 @@ pub(super) use self::{
     arrival::ArrivingBody,
     notes::{NextNote, Notes},
     outcome::NoteOutcome,
-    reader::Reader,
+    reader::BatchReader,
     slots::BatchSlot,
 };
 use self::{
@@ -142,7 +142,7 @@ async fn start(
     let too_large = || Box::new(problem_with(ErrorCode::BodyTooLarge, TOO_LARGE));
     let principal = access::principal(&request);
     let take_slot = || {
-        BatchSlot::take(&app.batch.running, principal.as_ref()).map_err(|code| match code {
+        BatchSlot::try_acquire(&app.batch.running, principal.as_ref()).map_err(|code| match code {
             ErrorCode::RateLimited => Box::new(problem_with(code, TOO_MANY_OF_KEY)),
             code => Box::new(problem_with(code, TOO_MANY)),
         })
@@ -154,7 +154,7 @@ async fn start(
             code => code.problem(id),
         }
     };
-    let decode = |body, limit| match decoding::decoded(body, coding, limit, &reservation) {
+    let decode = |body, limit| match decoding::decompressed(body, coding, limit, &reservation) {
         Err(ErrorCode::BodyTooLarge) => Err(too_large()),
         decoded => decoded.map_err(|code| Box::new(code.problem(id))),
     };
@@ -187,7 +187,7 @@ async fn start(
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         (Notes::in_list(notes), options, slot)
     };
-    let reader = Reader::new(app.clone(), context.clone(), route, caller, options, time);
+    let reader = BatchReader::new(app.clone(), context.clone(), route, caller, options, time);
     let written = BatchRun::new(reader, notes, form, slot, reservation).begin();
     let kind = HeaderValue::from_static(if form == AnswerForm::Lines { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];

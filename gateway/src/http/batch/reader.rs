@@ -37,7 +37,7 @@ const TOOK_TOO_LONG: &str = "No further note of the batch arrived in time, or th
                              Send the remaining notes in another batch.";
 
 /// Reads the notes of one batch.
-pub(in crate::http) struct Reader {
+pub(in crate::http) struct BatchReader {
     pub(in crate::http) app: App,
     pub(in crate::http) context: RequestContext,
     route: Route,
@@ -75,7 +75,7 @@ impl CheckedLine {
     }
 }
 
-impl Reader {
+impl BatchReader {
     pub(in crate::http) fn new(
         app: App,
         context: RequestContext,
@@ -111,7 +111,7 @@ impl Reader {
         tokio::select! {
             biased;
             code = self.until_closed() => Err(code),
-            slot = BatchSlot::wait(&self.app.batch.running, self.principal.as_ref()) => slot,
+            slot = BatchSlot::acquire(&self.app.batch.running, self.principal.as_ref()) => slot,
             () = tokio::time::sleep(self.time) => Err(ErrorCode::Overloaded),
         }
     }
@@ -123,7 +123,7 @@ impl Reader {
 
     /// Checks the JSON and the id of a note. Must be called in the order of the notes, so that of two notes with the
     /// same id the later is refused. Stores only hashes of ids, because there may be many.
-    pub(in crate::http) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
+    pub(in crate::http) fn check_unique(&mut self, index: usize, json: &Bytes) -> CheckedLine {
         let mut line = self.check(index, json);
         if let Some(note_id) = &line.id
             && !self.ids.insert(self.hasher.hash_one(note_id))
@@ -148,7 +148,7 @@ impl Reader {
     }
 
     /// Returns the outcome of a note that is not read, or of all notes from this index on.
-    pub(in crate::http) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
+    pub(in crate::http) fn refuse(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
         let context = self.context.of_note(index);
         let audit_guard = AuditGuard::new(&self.app, &context, self.route, self.principal.clone());
         let problem = code.problem(&context.id);
@@ -177,7 +177,7 @@ impl Reader {
             let reading = async {
                 audit_guard.reserve()?;
                 // A line that is not a valid note counts against the limits of its caller too.
-                let _grant = grant(&app, &context, &caller, deadline).await?;
+                let _grant = wait_for_grant(&app, &context, &caller, deadline).await?;
                 let ValidBatchNote { note, .. } = note.map_err(|bad| match bad {
                     RejectedLine::TooLarge => ErrorCode::BodyTooLarge.problem(&context.id),
                     RejectedLine::Body(bad) => bad.problem(&context.id),
@@ -209,7 +209,7 @@ async fn answer(
     call: &NoteCall,
     audit_guard: &mut AuditGuard,
 ) -> Result<Answer, Rejection> {
-    let _core = core(app, call.deadline).await.map_err(|code| code.problem(&context.id))?;
+    let _core = wait_for_core(app, call.deadline).await.map_err(|code| code.problem(&context.id))?;
     loop {
         let problem = match note::read(app, context, call, audit_guard).await {
             Ok(extraction) => return Ok(extraction.answer),
@@ -223,7 +223,7 @@ async fn answer(
     }
 }
 
-async fn grant(
+async fn wait_for_grant(
     app: &App,
     context: &RequestContext,
     caller: &RateLimitedCaller,
@@ -244,7 +244,7 @@ async fn grant(
 
 /// Waits for a core if the rules engine reads the note in this process: batches leave one core to single notes. For
 /// notes that a model server reads, admission has that task.
-async fn core(app: &App, deadline: Deadline) -> Result<Option<SemaphorePermit<'_>>, ErrorCode> {
+async fn wait_for_core(app: &App, deadline: Deadline) -> Result<Option<SemaphorePermit<'_>>, ErrorCode> {
     if app.extractor.pipeline.engine() != EngineName::Rules {
         return Ok(None);
     }

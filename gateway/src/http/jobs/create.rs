@@ -98,8 +98,8 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
     let query = request.uri().query().unwrap_or_default().to_owned();
     let mut reservation = body::reserve(app, caller.principal(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let (parts, body) = request.into_parts();
-    let body =
-        decoding::decoded(body, coding, app.batch.body_limit, &reservation).map_err(|code| refused(code, context))?;
+    let body = decoding::decompressed(body, coding, app.batch.body_limit, &reservation)
+        .map_err(|code| refused(code, context))?;
     let request = Request::from_parts(parts, body);
     let owner = caller.principal().map(|principal| principal.name().to_owned());
     let problem = |error: JobsError| match error {

@@ -11,7 +11,7 @@ use crate::{
     access::{Principal, Scope},
     http::{
         App, access,
-        batch::{NoteOutcome, Reader},
+        batch::{BatchReader, NoteOutcome},
         context::RequestContext,
         error::ErrorCode,
         rate_limit::RateLimitedCaller,
@@ -28,14 +28,13 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Outcomes that are written together, and the longest time that one waits for others.
 const GROUP: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// How often a note is tried again if reading it failed in a way that may pass; and the pauses between. A note for which
-/// there is no room, or no model server, is tried until the time of its job is over.
+/// How often a note is tried again after a failure that may pass, and the pauses between the tries. A note for which
+/// there is no room, or no model server, is tried until its job expires.
 const RETRIES_AFTER_FAILURE: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-/// How often jobs are looked through for those whose time is over.
-/// After that time, too, a job is read on whose run ended early: its key was not in the key file, the disk was full, or
-/// its model is not offered.
+/// How often expired jobs are deleted and waiting jobs are tried again, whose key was not in the key file, whose model
+/// was not offered, or for which the disk was full.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Reads the jobs that are not finished, and deletes those whose time is over, as long as the gateway runs.
@@ -59,7 +58,7 @@ pub(in crate::http) fn resume(app: &App) {
     });
 }
 
-/// The mark of a job that is being read. Dropping it lets the job be read again.
+/// Marks a job as being read. Dropping it lets another run read the job.
 struct Claim(Arc<Jobs>, JobId);
 
 impl Drop for Claim {
@@ -120,7 +119,7 @@ fn is_out_of_budget(app: &App, principal: Option<&Principal>) -> bool {
     usage::is_exhausted(audit, principal)
 }
 
-/// Keeps why a job cannot be read now. It is looked at every 30 s, and logged only when that is news.
+/// Records why a job cannot be read now, and logs it if the reason is new. The job is tried again every 30 s.
 fn wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
     if jobs.set_waiting(id, Some(reason)) {
         let why = match reason {
@@ -170,7 +169,7 @@ impl JobRun {
             if page.is_empty() && open && jobs.has_too_many_results() {
                 (open, waits_for) = (false, Some(WaitReason::Results));
             }
-            // Notes that are being read may still be given back; then the rest is read on in 30 s.
+            // A note in flight may still be given back to the budget. The rest is then read at the next try, in 30 s.
             if open && is_out_of_budget(app, principal.as_ref()) {
                 (open, waits_for) = (false, Some(WaitReason::Budget));
                 page.clear();
@@ -221,7 +220,7 @@ impl JobRun {
                 let (jobs, group) = (Arc::clone(jobs), std::mem::take(&mut outcomes));
                 blocking(move || {
                     jobs.add_outcomes(id, &group)?;
-                    // Whatever the trouble was, it is over.
+                    // The disk could be written, so the job no longer waits.
                     let _ = jobs.set_waiting(id, None);
                     Ok(())
                 })
@@ -232,7 +231,7 @@ impl JobRun {
     }
 
     /// Returns the reader; `None` if the options are not valid any more, because the settings are others.
-    async fn reader(&self) -> Result<Option<Reader>, JobsError> {
+    async fn reader(&self) -> Result<Option<BatchReader>, JobsError> {
         let (jobs, id) = (Arc::clone(&self.jobs), self.job.id);
         let options = blocking(move || jobs.options(id)).await?;
         let Some(options) = self.options(&options) else { return Ok(None) };
@@ -240,7 +239,7 @@ impl JobRun {
         tracing::info!(job = %id, request_id = &*context.id, notes = self.job.notes, "a job's notes are read");
         let caller = RateLimitedCaller::of_principal(self.principal.clone());
         let time = self.app.extractor.deadline;
-        Ok(Some(Reader::new(self.app.clone(), context, ROUTE, caller, options, time)))
+        Ok(Some(BatchReader::new(self.app.clone(), context, ROUTE, caller, options, time)))
     }
 
     fn options(&self, stored: &[u8]) -> Option<ExtractOptions> {
@@ -253,16 +252,17 @@ impl JobRun {
     }
 }
 
-/// Reads a note, again if there is no room. Returns `None` if it must be read after the next start.
-async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Option<NoteOutcome> {
+/// Reads a note, and tries again if an error may pass. Returns `None` if the note must be read later.
+async fn read(app: App, reader: Arc<BatchReader>, index: u64, note: Vec<u8>) -> Option<NoteOutcome> {
     let position = usize::try_from(index).unwrap_or(usize::MAX);
     let note = note.into();
     let read = || reader.read(reader.check(position, &note));
     again(read, NoteOutcome::code, || app.state.in_flight.until_closed()).await
 }
 
-/// Does something until it works, or until its error will not pass. `code` returns the error of an outcome. Returns `None` if
-/// the service ends first, and if it must be done later: after the next start, or in the next month.
+/// Calls `read` until it succeeds or fails with an error that does not pass. `code` returns the error of an outcome.
+/// Returns `None` if the service ends first, and if the note must be read later: after the next start, or in the next
+/// month.
 async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
     read: impl Fn() -> R,
     code: impl Fn(&T) -> Option<ErrorCode>,
