@@ -173,7 +173,7 @@ pub(super) async fn read(
             (request.temperature, request.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED));
         }
         if let Some(sink) = &request.sink {
-            sink.again();
+            sink.reset();
         }
         is_second = true;
     }

@@ -11,14 +11,14 @@ pub enum FieldUpdate {
     /// The provisional value of a field.
     Field(Field, Option<String>),
     /// The draft could not be used. Earlier updates are void, and the model writes a second draft.
-    Again,
+    Reset,
 }
 
 impl std::fmt::Debug for FieldUpdate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Field(field, _) => f.write_str(field.name()),
-            Self::Again => f.write_str("again"),
+            Self::Reset => f.write_str("reset"),
         }
     }
 }
@@ -34,8 +34,8 @@ impl FieldSink {
         Self(sender)
     }
 
-    pub(super) fn again(&self) {
-        let _ = self.0.send(FieldUpdate::Again);
+    pub(super) fn reset(&self) {
+        let _ = self.0.send(FieldUpdate::Reset);
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn read(
             if let Some((cache, key)) = key {
                 cache.keep(key, &answer);
             }
-            shadow::offer(app, &call.request, memory(note), &answer);
+            shadow::start_reading(app, &call.request, memory(note), &answer);
             if answer.degraded {
                 let (request_id, engine) = (&*context.id, answer.engine.as_str());
                 tracing::warn!(request_id, engine, "the fallback engine answered instead of the model");

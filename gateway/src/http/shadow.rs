@@ -30,9 +30,9 @@ struct ShadowReading {
     _reservation: MemoryReservation,
 }
 
-/// Has the shadow model read the note of an answer, if there is such a model, the note is in its sample and there is
-/// room for `bytes` of memory. It returns at once.
-pub(super) fn offer(app: &App, request: &ValidRequest, bytes: usize, answer: &Answer) {
+/// Starts a reading of the note by the shadow model, if there is such a model, the note is in its sample and there is
+/// room for `bytes` of memory. Does not wait for it.
+pub(super) fn start_reading(app: &App, request: &ValidRequest, bytes: usize, answer: &Answer) {
     if answer.engine != EngineName::Vllm {
         return;
     }

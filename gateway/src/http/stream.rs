@@ -122,7 +122,7 @@ impl EventStream {
     fn pass_on(&mut self, update: FieldUpdate) {
         match update {
             FieldUpdate::Field(field, value) => self.send_field(field, value.as_deref()),
-            FieldUpdate::Again => {
+            FieldUpdate::Reset => {
                 self.sent_fields.clear();
                 self.send("reset", &serde_json::Map::new());
             }

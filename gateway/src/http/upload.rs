@@ -34,7 +34,7 @@ const FORM_OVERHEAD: usize = 16 << 10;
 /// The part of the form with the file.
 const FILE: &str = "file";
 /// Longest other part, in bytes.
-const LONGEST_TERM: usize = 256;
+const LONGEST_PART: usize = 256;
 
 /// What is said of a kind of file.
 pub(super) struct UploadKind {
@@ -201,7 +201,7 @@ async fn file_of(
             let name = part.name().unwrap_or_default().to_owned();
             let value = part.bytes().await.map_err(broken)?;
             // A value that is too long or no text is none of those that are accepted.
-            let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= LONGEST_TERM);
+            let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= LONGEST_PART);
             check(&name, value.unwrap_or_default())?;
             continue;
         }

@@ -23,10 +23,10 @@ use crate::{
 };
 
 /// Notes that are read from the disk together, and their bytes.
-const PAGE: usize = 64;
+const PAGE_NOTES: usize = 64;
 const PAGE_BYTES: usize = 1 << 20;
 /// Outcomes that are written together, and the longest time that one waits for others.
-const GROUP: usize = 64;
+const GROUP_OUTCOMES: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// How often a note is tried again after a failure that may pass, and the pauses between the tries. A note for which
 /// there is no room, or no model server, is tried until its job expires.
@@ -77,16 +77,16 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
         (Some(keys), Some(owner)) => match keys.named(owner) {
             Some(principal) if principal.may(Scope::Extract) => Some(principal),
             // Without its key a job may not be read. It is kept until its time is over.
-            _ => return wait(&jobs, job.id, WaitReason::Key),
+            _ => return record_wait(&jobs, job.id, WaitReason::Key),
         },
         (None, None) => None,
-        _ => return wait(&jobs, job.id, WaitReason::Key),
+        _ => return record_wait(&jobs, job.id, WaitReason::Key),
     };
     if jobs.has_too_many_results() {
-        return wait(&jobs, job.id, WaitReason::Results);
+        return record_wait(&jobs, job.id, WaitReason::Results);
     }
     if is_out_of_budget(&app, principal.as_ref()) {
-        return wait(&jobs, job.id, WaitReason::Budget);
+        return record_wait(&jobs, job.id, WaitReason::Budget);
     }
     if !jobs.claim(job.id) {
         return;
@@ -103,8 +103,8 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
             () = cancelled.cancelled() => {}
             ended = running.run() => match ended {
                 Ok(None) => tracing::info!(job = %id, "a job's run ended"),
-                Ok(Some(reason)) => wait(&waiting, id, reason),
-                Err(error) if waiting.set_waiting(id, Some(WaitReason::Trouble)) => {
+                Ok(Some(reason)) => record_wait(&waiting, id, reason),
+                Err(error) if waiting.set_waiting(id, Some(WaitReason::Service)) => {
                     tracing::error!(job = %id, %error, "a job is not read now; it is tried again every 30 s");
                 }
                 Err(error) => tracing::debug!(job = %id, %error, "a job is not read now"),
@@ -120,7 +120,7 @@ fn is_out_of_budget(app: &App, principal: Option<&Principal>) -> bool {
 }
 
 /// Records why a job cannot be read now, and logs it if the reason is new. The job is tried again every 30 s.
-fn wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
+fn record_wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
     if jobs.set_waiting(id, Some(reason)) {
         let why = match reason {
             WaitReason::Key => {
@@ -129,7 +129,7 @@ fn wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
             WaitReason::Options => "its model, or another of its options, is not offered any more",
             WaitReason::Results => "the results of all jobs are as large as jobs.result_bytes allows; delete jobs",
             WaitReason::Budget => "the budget of its key is used up in this month",
-            WaitReason::Trouble => "there is no memory, or the file of the jobs cannot be written",
+            WaitReason::Service => "there is no memory, or the file of the jobs cannot be written",
         };
         tracing::warn!(job = %id, why, "a job waits");
     }
@@ -157,7 +157,7 @@ impl JobRun {
         let memory = app.state.memory.reserve(principal.as_ref().map(Principal::memory), Purpose::Batch, 0);
         let memory = memory.map_err(|_| JobsError::Full)?;
         let Some(reader) = self.reader().await? else { return Ok(Some(WaitReason::Options)) };
-        if jobs.waiting(id) != Some(WaitReason::Trouble) {
+        if jobs.waiting(id) != Some(WaitReason::Service) {
             let _ = jobs.set_waiting(id, None);
         }
         let (reader, mut waits_for) = (Arc::new(reader), None);
@@ -176,7 +176,7 @@ impl JobRun {
             }
             if page.is_empty() && open {
                 let (jobs, from) = (Arc::clone(jobs), next);
-                page.extend(blocking(move || jobs.notes(id, from, PAGE, PAGE_BYTES)).await?);
+                page.extend(blocking(move || jobs.notes(id, from, PAGE_NOTES, PAGE_BYTES)).await?);
                 match page.back() {
                     Some((last, _)) => next = last + 1,
                     None => open = false,
@@ -211,11 +211,11 @@ impl JobRun {
                     if outcomes.is_empty() {
                         since = Instant::now();
                     }
-                    outcomes.extend(outcome.and_then(|outcome| kept(index, &outcome)));
+                    outcomes.extend(outcome.and_then(|outcome| job_outcome(index, &outcome)));
                 }
                 () = tokio::time::sleep_until(since + LONGEST_WAIT), if !outcomes.is_empty() => {}
             }
-            let is_due = outcomes.len() >= GROUP || since.elapsed() >= LONGEST_WAIT || running.is_empty();
+            let is_due = outcomes.len() >= GROUP_OUTCOMES || since.elapsed() >= LONGEST_WAIT || running.is_empty();
             if is_due && !outcomes.is_empty() {
                 let (jobs, group) = (Arc::clone(jobs), std::mem::take(&mut outcomes));
                 blocking(move || {
@@ -257,16 +257,16 @@ async fn read(app: App, reader: Arc<BatchReader>, index: u64, note: Vec<u8>) -> 
     let position = usize::try_from(index).unwrap_or(usize::MAX);
     let note = note.into();
     let read = || reader.read(reader.check(position, &note));
-    again(read, NoteOutcome::code, || app.state.in_flight.until_closed()).await
+    with_retries(read, NoteOutcome::code, || app.state.in_flight.until_closed()).await
 }
 
 /// Calls `read` until it succeeds or fails with an error that does not pass. `code` returns the error of an outcome.
 /// Returns `None` if the service ends first, and if the note must be read later: after the next start, or in the next
 /// month.
-async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
+async fn with_retries<T, R: Future<Output = T>, C: Future<Output = ()>>(
     read: impl Fn() -> R,
     code: impl Fn(&T) -> Option<ErrorCode>,
-    closed: impl Fn() -> C,
+    until_closed: impl Fn() -> C,
 ) -> Option<T> {
     let mut pause = FIRST_PAUSE;
     for attempt in 0.. {
@@ -281,7 +281,7 @@ async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
         }
         tokio::select! {
             biased;
-            () = closed() => return None,
+            () = until_closed() => return None,
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
         }
     }
@@ -298,7 +298,7 @@ fn retries(code: ErrorCode) -> u32 {
     }
 }
 
-fn kept(index: u64, outcome: &NoteOutcome) -> Option<JobOutcome> {
+fn job_outcome(index: u64, outcome: &NoteOutcome) -> Option<JobOutcome> {
     let json = outcome.to_json(b"\n");
     (!json.is_empty()).then(|| JobOutcome { index, ok: outcome.code().is_none(), json })
 }
@@ -316,7 +316,7 @@ mod tests {
     async fn tried(code: ErrorCode, failures: u32) -> (u32, u64, Option<Option<ErrorCode>>) {
         let (tries, began) = (AtomicU32::new(0), Instant::now());
         let read = || ready((tries.fetch_add(1, Relaxed) < failures).then_some(code));
-        let end = again(read, |outcome| *outcome, pending).await;
+        let end = with_retries(read, |outcome| *outcome, pending).await;
         (tries.into_inner(), began.elapsed().as_secs(), end)
     }
 
@@ -341,7 +341,7 @@ mod tests {
         for code in [Draining, Unauthorized, BudgetExhausted] {
             assert_eq!(tried(code, 9).await, (1, 0, None), "{code:?}");
         }
-        let closed = again(|| ready(Some(Overloaded)), |outcome| *outcome, || ready(())).await;
+        let closed = with_retries(|| ready(Some(Overloaded)), |outcome| *outcome, || ready(())).await;
         assert_eq!(closed, None, "the gateway ends");
     }
 }
