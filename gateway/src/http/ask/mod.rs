@@ -21,7 +21,7 @@ use super::{
     request::AskRequest,
 };
 use crate::{
-    ask::{AskAnswer, AskError, AskSink, AskSource, Asked, NoSink},
+    ask::{AskAnswer, AskError, AskSink, AskSource, NoSink, NoteQuestion},
     extraction::{EngineRequest, ExtractError, TokenBudget},
     telemetry::Route,
 };
@@ -70,16 +70,16 @@ async fn accept(
     context: &RequestContext,
     request: Request,
     exchange: &mut Exchange,
-) -> Result<(Asked, AdmittedRequest), Rejection> {
+) -> Result<(NoteQuestion, AdmittedRequest), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check_ask(body);
-    exchange.accept_note(app, context, request, parse, |asked: &Asked| &asked.note).await
+    exchange.accept_note(app, context, request, parse, |asked: &NoteQuestion| &asked.note).await
 }
 
 /// Answers a question within its deadline, and records that it was answered.
 async fn answer(
     app: &App,
     context: &RequestContext,
-    asked: &Asked,
+    asked: &NoteQuestion,
     admitted: &AdmittedRequest,
     audit_guard: &mut AuditGuard,
     sink: &dyn AskSink,

@@ -22,7 +22,7 @@ use super::super::{
     request::AskRequest,
 };
 use crate::{
-    ask::{AskAnswer, AskQuote, AskSink, Asked},
+    ask::{AskAnswer, AskQuote, AskSink, NoteQuestion},
     memory::MemoryReservation,
     telemetry::Route,
 };
@@ -85,7 +85,7 @@ struct EventStream {
 fn events(
     app: App,
     context: RequestContext,
-    (asked, admitted): (Asked, AdmittedRequest),
+    (asked, admitted): (NoteQuestion, AdmittedRequest),
     mut audit_guard: AuditGuard,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, updates) = mpsc::unbounded_channel();
