@@ -9,7 +9,7 @@ use std::{
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cpu_pool,
     doubt::{self, Doubt, RecordReader},
-    parse::{self, Parsed, Repair, Unusable},
+    parse::{self, ParsedRecord, Repair, Unusable},
 };
 use crate::admission::{Admission, AdmissionError, Lease};
 
@@ -143,7 +143,7 @@ pub(super) async fn read(
             (draft, parsed) = cpu_pool::run(cpu_pool, size, &request.priority, deadline, parse).await?;
             stages.parse += started.elapsed();
             match parsed {
-                Ok(Parsed { record, repairs }) => {
+                Ok(ParsedRecord { record, repairs }) => {
                     let doubt = match second_reader.filter(|_| record.is_empty()) {
                         Some(second_reader) => {
                             doubt::of_empty_record(second_reader, text, &draft, &request, deadline).await?

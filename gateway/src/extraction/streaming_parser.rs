@@ -106,7 +106,7 @@ impl<'a> StreamingParser<'a> {
             (JsonPosition::Text(from, escape), c) => match (escape, c) {
                 (Escape::No, '"') => {
                     if let Some(value) = self.string(from, position) {
-                        self.send(parse::settled(value));
+                        self.send(parse::text_or_null(value));
                     }
                     JsonPosition::AfterValue
                 }
@@ -215,7 +215,7 @@ mod tests {
             let letters: Vec<char> = text.chars().collect();
             let pieces: Vec<String> = letters.chunks(every).map(|piece| piece.iter().collect()).collect();
             let expected: Vec<_> = Field::ALL.iter().zip(values)
-                .map(|(field, value)| (field.name(), value.and_then(parse::settled))).collect();
+                .map(|(field, value)| (field.name(), value.and_then(parse::text_or_null))).collect();
             prop_assert_eq!(updates(pieces.iter().map(String::as_str)), expected);
         }
 
