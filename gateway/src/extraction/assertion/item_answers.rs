@@ -10,7 +10,7 @@ mod columns;
 use std::ops::Range;
 
 use self::columns::{Columns, Judged};
-use crate::extraction::{boxes, word_runs::words};
+use crate::extraction::{tick_boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
@@ -343,7 +343,7 @@ impl Line<'_> {
 
     /// Returns the boxes of the line and whether each is ticked.
     fn marks(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
-        boxes::marks(self.text)
+        tick_boxes::find(self.text)
     }
 
     /// Reads boxes before or behind their items; a line that begins with a box, after its label, has them before.
