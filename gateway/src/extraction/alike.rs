@@ -40,7 +40,7 @@ fn singular(word: &str) -> &str {
 
 /// Returns whether every part of each value has a matching part in the other value. A share of common words would not
 /// do: "ER positive" and "ER negative" share half of their words.
-pub(super) fn values(one: &str, other: &str) -> bool {
+pub(super) fn same_values(one: &str, other: &str) -> bool {
     let words = |value| parts(value).map(WordSet::of).collect::<Vec<_>>();
     let (one, other) = (words(one), words(other));
     let has_match = |part: &WordSet, others: &[WordSet]| {
@@ -69,8 +69,8 @@ mod tests {
             ("osimertinib", "gefitinib", false),
             ("--", "--", false),
         ] {
-            assert_eq!(values(one, other), expected, "{one} / {other}");
-            assert_eq!(values(other, one), expected, "{other} / {one}");
+            assert_eq!(same_values(one, other), expected, "{one} / {other}");
+            assert_eq!(same_values(other, one), expected, "{other} / {one}");
         }
     }
 }

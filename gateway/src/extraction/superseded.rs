@@ -96,7 +96,7 @@ struct Value {
 
 /// Marks the superseded findings. Returns the fields that lose a value, and the conflicts that remain. With `several`
 /// tumours, values whose tumour the note does not tell are not compared.
-pub(super) fn mark(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
+pub(super) fn mark_superseded(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
     let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
     for field in [Field::Stage, Field::Biomarker, Field::Response] {
         if !has_several(evidence.get(field)) {

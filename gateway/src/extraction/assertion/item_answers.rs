@@ -9,7 +9,7 @@ mod columns;
 
 use std::ops::Range;
 
-use self::columns::{Columns, Judged};
+use self::columns::{Columns, RowAnswer};
 use crate::extraction::{tick_boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.
@@ -70,8 +70,8 @@ pub(super) fn read(text: &str) -> Vec<DeniedItem> {
         columns = columns.or(header);
         if let Some(judged) = judged {
             found.extend(match judged {
-                Judged::Denied(item) => Some(item),
-                Judged::Affirmed => None,
+                RowAnswer::Denied(item) => Some(item),
+                RowAnswer::Affirmed => None,
             });
         } else if line.has_boxes() {
             line.boxes(&mut found);

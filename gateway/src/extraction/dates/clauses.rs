@@ -4,7 +4,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::resolve::Mention;
+use super::resolve::DateMention;
 use crate::{
     extraction::assertion::{Sentence, sentences},
     statics::pattern,
@@ -65,7 +65,7 @@ pub(super) struct DatedSentences {
 
 impl DatedSentences {
     /// Reads a text with its dates.
-    pub(super) fn of(text: &str, mentions: &[Mention]) -> Self {
+    pub(super) fn of(text: &str, mentions: &[DateMention]) -> Self {
         let mut all = Self::default();
         if mentions.is_empty() {
             return all;
@@ -91,14 +91,14 @@ impl DatedSentences {
 }
 
 /// Returns the dates that start in a range.
-pub(super) fn within<'a>(mentions: &'a [Mention], range: &Range<usize>) -> &'a [Mention] {
+pub(super) fn within<'a>(mentions: &'a [DateMention], range: &Range<usize>) -> &'a [DateMention] {
     let first = mentions.partition_point(|mention| mention.range.start < range.start);
     let end = mentions.partition_point(|mention| mention.range.start < range.end);
     mentions.get(first..end).unwrap_or_default()
 }
 
 /// Returns the sentences of a text. A full stop in a date ends none ("Mar. 2019"), and each row of a table is one.
-fn units(text: &str, sentences: &[Sentence], mentions: &[Mention]) -> Vec<Range<usize>> {
+fn units(text: &str, sentences: &[Sentence], mentions: &[DateMention]) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::with_capacity(sentences.len());
     for sentence in sentences {
         let continues_date = units.last().is_some_and(|last| {
@@ -148,7 +148,7 @@ fn brackets(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
 }
 
 /// Returns the clauses of a range. Separators in brackets and in dates separate nothing.
-fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions: &[Mention]) -> Vec<Clause> {
+fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions: &[DateMention]) -> Vec<Clause> {
     let words = text.get(range.clone()).unwrap_or_default();
     let (mut clauses, mut start, mut joint) = (Vec::new(), range.start, Joint::Start);
     for captures in SEPARATOR.captures_iter(words) {

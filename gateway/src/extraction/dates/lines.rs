@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::resolve::Mention;
+use super::resolve::DateMention;
 
 /// What a date at the start of a line stands over.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Line<'_> {
 }
 
 /// Returns what the dates at the start of lines stand over, in order. No two overlap.
-pub(super) fn dated_lines(text: &str, mentions: &[Mention]) -> Vec<DatedLines> {
+pub(super) fn dated_lines(text: &str, mentions: &[DateMention]) -> Vec<DatedLines> {
     if mentions.is_empty() {
         return Vec::new();
     }
@@ -63,7 +63,7 @@ pub(super) fn dated_lines(text: &str, mentions: &[Mention]) -> Vec<DatedLines> {
     found
 }
 
-fn lines<'a>(text: &'a str, mentions: &[Mention]) -> Vec<Line<'a>> {
+fn lines<'a>(text: &'a str, mentions: &[DateMention]) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     let (mut start, mut next) = (0, 0);
     for words in text.split_inclusive('\n') {

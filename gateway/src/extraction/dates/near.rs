@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::{
     clauses::{Clause, DatedSentence, Joint, within},
-    resolve::Mention,
+    resolve::DateMention,
     words::{
-        is_examination, is_glue, is_imaging, opens_duration, starts_with_verb, tells_diagnosis, tells_treatment,
+        is_connecting, is_examination, is_imaging, opens_duration, starts_with_verb, tells_diagnosis, tells_treatment,
         tells_visit, words,
     },
 };
@@ -26,8 +26,8 @@ const WORDS_BEFORE: usize = 5;
 
 /// What a sentence says about the date of a value in it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Nearest<'a> {
-    Date(&'a Mention),
+pub(super) enum NearestDate<'a> {
+    Date(&'a DateMention),
     /// There are dates, and it is unsure whether one belongs to the value.
     Unsure,
     /// No date of the sentence is near the value.
@@ -35,9 +35,9 @@ pub(super) enum Nearest<'a> {
 }
 
 /// One sentence with a date, and one value in it.
-pub(super) struct Scene<'a> {
+pub(super) struct SentenceWithValue<'a> {
     pub(super) text: &'a str,
-    pub(super) mentions: &'a [Mention],
+    pub(super) mentions: &'a [DateMention],
     pub(super) sentence: &'a DatedSentence,
     pub(super) value: Range<usize>,
     pub(super) field: Field,
@@ -45,24 +45,24 @@ pub(super) struct Scene<'a> {
     pub(super) leads_line: bool,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> SentenceWithValue<'a> {
     /// Returns the date that belongs to the value.
-    pub(super) fn nearest(&self) -> Nearest<'a> {
+    pub(super) fn nearest(&self) -> NearestDate<'a> {
         let clauses = &self.sentence.clauses;
         let at = clauses.partition_point(|clause| clause.range.end <= self.value.start);
-        let Some(clause) = clauses.get(at) else { return Nearest::Nothing };
+        let Some(clause) = clauses.get(at) else { return NearestDate::Nothing };
         steps::count(1 + within(self.mentions, &clause.range).len());
         if !within(self.mentions, &clause.range).is_empty() {
-            return self.in_clause(clause).map_or(Nearest::Unsure, Nearest::Date);
+            return self.in_clause(clause).map_or(NearestDate::Unsure, NearestDate::Date);
         }
         let (before, behind) = (self.before(at), self.behind(at));
         let is_row = clause.joint == Joint::Cell || clauses.get(at + 1).is_some_and(|next| next.joint == Joint::Cell);
         match (before, behind) {
-            (Some(before), Some(_)) if is_row => Nearest::Date(before),
-            (Some(before), Some(behind)) if before.range == behind.range => Nearest::Date(before),
-            (Some(_), Some(_)) => Nearest::Unsure,
-            (Some(one), None) | (None, Some(one)) => Nearest::Date(one),
-            (None, None) => Nearest::Nothing,
+            (Some(before), Some(_)) if is_row => NearestDate::Date(before),
+            (Some(before), Some(behind)) if before.range == behind.range => NearestDate::Date(before),
+            (Some(_), Some(_)) => NearestDate::Unsure,
+            (Some(one), None) | (None, Some(one)) => NearestDate::Date(one),
+            (None, None) => NearestDate::Nothing,
         }
     }
 
@@ -71,18 +71,18 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the bracket around a date, where the value is outside of it.
-    fn bracket(&self, mention: &Mention) -> Option<&Range<usize>> {
+    fn bracket(&self, mention: &DateMention) -> Option<&Range<usize>> {
         let brackets = &self.sentence.brackets;
         let at = brackets.partition_point(|bracket| bracket.end <= mention.range.start);
         brackets.get(at).filter(|bracket| bracket.start < mention.range.start)
     }
 
     /// Returns the date in the clause of the value.
-    fn in_clause(&self, clause: &Clause) -> Option<&'a Mention> {
+    fn in_clause(&self, clause: &Clause) -> Option<&'a DateMention> {
         let all = within(self.mentions, &clause.range);
         let leading = all.first().filter(|first| self.leads(first, clause));
         let eligible = || all.iter().filter(|mention| self.may_leave_bracket(mention, clause));
-        let (value, reach) = (&self.value, |mention: &Mention| mention.reach);
+        let (value, reach) = (&self.value, |mention: &DateMention| mention.reach);
         let before = eligible().rfind(|mention| mention.range.end <= value.start);
         let behind = eligible().find(|mention| mention.range.end > value.start);
         let chosen = match (before, behind) {
@@ -98,14 +98,14 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns whether a date that is in a bracket may belong to the value outside of it.
-    fn may_leave_bracket(&self, mention: &Mention, clause: &Clause) -> bool {
+    fn may_leave_bracket(&self, mention: &DateMention, clause: &Clause) -> bool {
         let Some(bracket) = self.bracket(mention) else { return true };
         if self.value.end <= bracket.start {
             if mention.reach.saturating_sub(bracket.start) > LONGEST_LEAD {
                 return false;
             }
             let inside = self.slice(bracket.start + 1, mention.reach);
-            return is_glue(inside.rsplit([',', ';']).next().unwrap_or_default());
+            return is_connecting(inside.rsplit([',', ';']).next().unwrap_or_default());
         }
         // "PET-CT (12 March 2021) showed liver metastases"
         self.value.start >= bracket.end
@@ -113,20 +113,20 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns whether a clause starts with this date.
-    fn leads(&self, mention: &Mention, clause: &Clause) -> bool {
+    fn leads(&self, mention: &DateMention, clause: &Clause) -> bool {
         let start = clause.range.start;
         self.bracket(mention).is_none()
             && mention.reach.saturating_sub(start) <= LONGEST_LEAD
             && !self.slice(start, mention.reach).contains(char::is_alphanumeric)
     }
 
-    fn has_words_behind(&self, mention: &Mention, clause: &Clause) -> bool {
+    fn has_words_behind(&self, mention: &DateMention, clause: &Clause) -> bool {
         let rest = self.slice(mention.range.end, clause.range.end);
         rest.chars().take(LONGEST_LEAD).any(char::is_alphanumeric)
     }
 
     /// Returns the date of an earlier clause that reaches to the value: "In March 2021, osimertinib was started".
-    fn before(&self, at: usize) -> Option<&'a Mention> {
+    fn before(&self, at: usize) -> Option<&'a DateMention> {
         let clauses = &self.sentence.clauses;
         let mut passed = Vec::new();
         for from in (at.saturating_sub(MOST_CLAUSES)..at).rev() {
@@ -157,7 +157,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the date of a later clause that closes a list: "carboplatin and pemetrexed in March 2021".
-    fn behind(&self, at: usize) -> Option<&'a Mention> {
+    fn behind(&self, at: usize) -> Option<&'a DateMention> {
         let clauses = &self.sentence.clauses;
         for (from, clause) in clauses.iter().enumerate().skip(at + 1).take(MOST_CLAUSES) {
             steps::count(1);
@@ -176,7 +176,7 @@ impl<'a> Scene<'a> {
                 let bracketed = self.bracket(mention).is_some();
                 !bracketed && !starts_with_verb(lead) && !words(lead).any(is_examination) && words(lead).count() <= 10
             } else {
-                is_glue(lead)
+                is_connecting(lead)
             };
             return if closes { self.checked(mention, clauses.get(from)?) } else { None };
         }
@@ -184,7 +184,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the date unless the words around it say that it belongs to something else.
-    fn checked(&self, mention: &'a Mention, clause: &Clause) -> Option<&'a Mention> {
+    fn checked(&self, mention: &'a DateMention, clause: &Clause) -> Option<&'a DateMention> {
         mention.value?;
         let is_behind = mention.range.end > self.value.start;
         let gap = if is_behind { self.value.end..mention.reach } else { mention.range.end..self.value.start };
