@@ -38,8 +38,8 @@ fn singular(word: &str) -> &str {
     word.strip_suffix('s').filter(|_| plural).unwrap_or(word)
 }
 
-/// Returns whether every part of each value has a matching part in the other value. A share of common words would not
-/// do: "ER positive" and "ER negative" share half of their words.
+/// Returns whether every part of each value has a matching part in the other value. Common words are not enough:
+/// "ER positive" and "ER negative" share half of their words.
 pub(super) fn same_values(one: &str, other: &str) -> bool {
     let words = |value| parts(value).map(WordSet::of).collect::<Vec<_>>();
     let (one, other) = (words(one), words(other));

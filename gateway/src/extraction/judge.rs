@@ -27,7 +27,7 @@ pub(super) struct JudgedRecord {
     pub(super) tumours: Vec<Tumour>,
 }
 
-/// What the judging of all notes shares.
+/// What judging uses for every note.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JudgeAids {
     /// What reads the tumours if the engine read none.
@@ -36,7 +36,7 @@ pub(super) struct JudgeAids {
     pub(super) code_table: Option<Arc<CodeTable>>,
 }
 
-/// What is taken into account besides the record.
+/// What judging takes into account besides the record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct JudgeInput<'a> {
     /// Values that the engine itself left out because of how the note asserts them.
@@ -71,7 +71,7 @@ struct FindingSources<'a> {
     unit: OffsetUnit,
 }
 
-/// Returns a record without the values that the note contradicts, as a model's answer is judged.
+/// Judges a record as if a model had written it, and returns it without the values that the note contradicts.
 #[must_use]
 pub(crate) fn judged(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
     let input = JudgeInput { tumour_reader: Some(tumour_reader), ..JudgeInput::default() };
@@ -185,8 +185,8 @@ pub(super) fn judge(
     JudgedRecord { record, evidence, warnings, tnm, tumours }
 }
 
-/// Returns the tumours of a text, and the acronyms in it that mean something else. The engine that read the tumours has left
-/// those out by itself.
+/// Returns the tumours of a text, and the places of acronyms in it that mean something else. An engine that reads
+/// tumours leaves out such acronyms itself, so there are none then.
 fn tumours_of(input: &JudgeInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (Tumours, Vec<Range<usize>>) {
     match (input.tumours, input.tumour_reader) {
         (Some(tumours), _) => (tumours.clone(), Vec::new()),
@@ -203,7 +203,8 @@ struct ForeignText(Vec<Range<usize>>);
 
 impl ForeignText {
     fn of(note: &Note) -> Self {
-        // In some languages lower case has another length; then only ASCII letters are folded, so that the ranges fit the note.
+        // Lower case may have another length than the text. Then only ASCII letters are folded, so that the ranges fit
+        // the note.
         let lower = note.as_str().to_lowercase();
         let ranges = language::foreign_ranges(&lower);
         let whole = ranges.contains(&(0..lower.len()));
@@ -214,7 +215,7 @@ impl ForeignText {
         }
     }
 
-    /// Returns `unknown` for a value that no cue denies in a foreign part of the note; a cue that is English is believed.
+    /// Returns `unknown` for a value in a foreign part of the note, unless an English cue there gives it an assertion.
     fn reassess(&self, assertion: Assertion, span: Range<usize>) -> Assertion {
         let foreign = self.0.iter().any(|range| range.start < span.end && span.start < range.end);
         if foreign && assertion == Assertion::Present { Assertion::Unknown } else { assertion }

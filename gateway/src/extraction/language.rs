@@ -44,8 +44,7 @@ pub(crate) fn has_foreign_part(text: &str) -> bool {
     foreign_windows(text).next().is_some()
 }
 
-/// Returns the ranges of a text in lower case that are in another language; one range for all of a note that is in another language
-/// as a whole.
+/// Returns the ranges of a text in lower case that are in another language: a single range if the whole note is.
 pub(super) fn foreign_ranges(text: &str) -> Vec<Range<usize>> {
     crate::steps::count(text.len());
     if is_foreign(text) || is_in_other_script(text) {

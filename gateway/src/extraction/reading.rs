@@ -111,8 +111,8 @@ pub(super) async fn read(
     let mut stages = StageTimings::default();
     let mut is_second = false;
     let mut expected_answer = USUAL_ANSWER;
-    // An empty record of the first attempt, although the second reader found fields. It is the answer if the second
-    // attempt gives no record.
+    // The empty record of the first attempt, if the second reader found fields. It is the result if the second attempt
+    // gives no record.
     let mut doubtful: Option<EngineReading> = None;
     // The result if the last attempt gives no record.
     let doubtful_or_error = |doubtful: Option<EngineReading>, error, tokens_used, stages| {

@@ -17,7 +17,7 @@ use crate::steps;
 /// Most values of one field that are compared, because the cost grows with their square.
 const MOST_COMPARED: usize = 64;
 
-/// A value of a record and the tumour that it is told of.
+/// A value of a record and the id of its tumour, if the note tells it.
 type Key = (String, Option<String>);
 
 /// What a value says, as far as two values of its field can be compared.

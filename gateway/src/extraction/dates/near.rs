@@ -24,17 +24,17 @@ const LONGEST_LEAD: usize = 200;
 /// How many words before a date say what it is the date of.
 const WORDS_BEFORE: usize = 5;
 
-/// What a sentence says about the date of a value in it.
+/// The date of a value, as its sentence tells it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NearestDate<'a> {
     Date(&'a DateMention),
-    /// There are dates, and it is unsure whether one belongs to the value.
+    /// Dates are near, but the sentence does not tell whether one belongs to the value.
     Unsure,
     /// No date of the sentence is near the value.
     Nothing,
 }
 
-/// One sentence with a date, and one value in it.
+/// A value in a sentence that has dates.
 pub(super) struct SentenceWithValue<'a> {
     pub(super) text: &'a str,
     pub(super) mentions: &'a [DateMention],

@@ -37,7 +37,7 @@ const LIGATURES: [&str; 7] = ["ff", "fi", "fl", "ffi", "ffl", "st", "st"];
 /// category with a raised digit ("cm³", "mm²", "T²") has two letters.
 const MOST_LETTERS_WITH_DIGIT: usize = 2;
 
-/// Returns the text with one way of writing for each character; `None` where it is written so already.
+/// Returns the text with characters that look alike written in one way; `None` if it is written so already.
 pub(super) fn unify(text: &str) -> Option<Rewrite> {
     if !text.bytes().any(|byte| !byte.is_ascii() || matches!(byte, b'\r' | b'\x0b' | b'\x0c')) {
         return None;
@@ -69,7 +69,7 @@ pub(super) fn unify(text: &str) -> Option<Rewrite> {
     Some(made)
 }
 
-/// What is written for a character.
+/// What replaces a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Replacement {
     Character(char),
@@ -101,7 +101,7 @@ impl Replacement {
     }
 }
 
-/// Returns what is written for a character between two others; `None` where it stays. `letters` counts the ASCII
+/// Returns what replaces a character between two others; `None` if it stays. `letters` counts the ASCII
 /// letters right before it.
 fn plain(character: char, before: Option<char>, next: Option<char>, letters: usize) -> Option<Replacement> {
     let offset = |first: u32| usize::try_from(u32::from(character).checked_sub(first)?).ok();

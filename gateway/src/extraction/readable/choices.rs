@@ -86,7 +86,7 @@ pub(in crate::extraction) fn unticked(text: &str) -> Vec<Range<usize>> {
     all
 }
 
-/// Returns the text without choices that are not ticked; `None` where it has none.
+/// Returns the text without the choices that are not ticked; `None` if it has none.
 pub(super) fn remove_unticked(text: &str) -> Option<Rewrite> {
     memchr::memchr3(b'[', b'(', 0xe2, text.as_bytes())?;
     let (mut made, mut copied) = (Rewrite::default(), 0);

@@ -125,7 +125,7 @@ impl Columns {
     }
 }
 
-/// What the marks of a row say.
+/// The answer that the marks of a row give.
 #[derive(Debug)]
 pub(super) enum RowAnswer {
     Affirmed,
