@@ -54,7 +54,10 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
         match &instance.state {
             InstanceState::Running => break,
             InstanceState::Stopped
-                if confirmed && !no_capacity(&instance) && instance.reason.is_some() && schedule.waited() > 0 =>
+                if confirmed
+                    && !no_capacity(&instance)
+                    && instance.reason.is_some()
+                    && schedule.waited_seconds() > 0 =>
             {
                 return Err(stopped_again(&instance));
             }
@@ -73,17 +76,17 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
         if instance.state != InstanceState::Stopped {
             context
                 .console
-                .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
+                .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited_seconds())));
         }
         match schedule.pause(context.interrupt).await {
             PauseEnd::Over => {}
             PauseEnd::Interrupted => return Err(interrupted(*started)),
-            PauseEnd::Late => {
+            PauseEnd::DeadlinePassed => {
                 return Err(Failure::unchanged(
                     format!(
                         "the box has been {} for {} and makes no progress",
                         instance.state,
-                        duration(schedule.waited())
+                        duration(schedule.waited_seconds())
                     ),
                     "Look at it in the EC2 console, then run this again.",
                 ));
@@ -122,7 +125,7 @@ async fn describe_starting_instance<P: Ports>(
         match pause {
             PauseEnd::Over => {}
             PauseEnd::Interrupted => return Err(interrupted(true)),
-            PauseEnd::Late => return Err(error.into()),
+            PauseEnd::DeadlinePassed => return Err(error.into()),
         }
     }
 }
@@ -131,7 +134,7 @@ async fn describe_starting_instance<P: Ports>(
 /// either, and the operator may have new ones in a minute.
 fn lookup_failure(error: CloudError, started: bool) -> Failure {
     if started && matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Clock | CloudErrorKind::Proxy) {
-        return retries::out_of_sight(&error, "the box goes on starting", "what became of the box");
+        return retries::access_lost(&error, "the box goes on starting", "what became of the box");
     }
     error.into()
 }
@@ -193,7 +196,7 @@ async fn start<P: Ports>(
                 _ if error.passes() => match tries.pause(context.interrupt).await {
                     PauseEnd::Over => return Ok(false),
                     PauseEnd::Interrupted => return Err(interrupted(*started)),
-                    PauseEnd::Late => return Err(error.into()),
+                    PauseEnd::DeadlinePassed => return Err(error.into()),
                 },
                 _ => return Err(error.into()),
             },
@@ -208,8 +211,10 @@ async fn capacity_pause<P: Ports>(
     tries: &mut PollSchedule,
 ) -> Result<(), Failure> {
     let wait_settings = &context.settings.wait;
-    if tries.waited() + u64::from(wait_settings.capacity_pause_seconds) > u64::from(wait_settings.capacity_seconds) {
-        let long = duration(tries.waited());
+    if tries.waited_seconds() + u64::from(wait_settings.capacity_pause_seconds)
+        > u64::from(wait_settings.capacity_seconds)
+    {
+        let long = duration(tries.waited_seconds());
         other_zone::offer(context, instance).await;
         return Err(Failure::unchanged(
             format!(
@@ -275,17 +280,20 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
         let shown = if impaired.is_some() { "; its status checks fail for now" } else { "" };
         context.console.progress(
             &format!("box: running{shown}; waiting for its SSM agent"),
-            &format!("({})", duration(schedule.waited())),
+            &format!("({})", duration(schedule.waited_seconds())),
         );
         match schedule.pause(context.interrupt).await {
             PauseEnd::Over => {}
             PauseEnd::Interrupted => return Err(interrupted(started)),
-            PauseEnd::Late => {
+            PauseEnd::DeadlinePassed => {
                 return Err(match refused {
                     Some(error) => lookup_failure(error, started),
                     None if impaired.is_some() => impaired_box(),
                     None => Failure::unchanged(
-                        format!("the box runs, but its SSM agent has not answered for {}", duration(schedule.waited())),
+                        format!(
+                            "the box runs, but its SSM agent has not answered for {}",
+                            duration(schedule.waited_seconds())
+                        ),
                         "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
                     ),
                 });
@@ -332,9 +340,10 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
                 return Ok(());
             }
             Ok(instance) => {
-                context
-                    .console
-                    .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
+                context.console.progress(
+                    &format!("box: {}", instance.state),
+                    &format!("({})", duration(schedule.waited_seconds())),
+                );
             }
             Err(error) if error.passes() => {}
             Err(error) => return Err(running(error.to_string())),
@@ -350,8 +359,8 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
             PauseEnd::Interrupted => {
                 return Err(Failure::interrupted("interrupted; the box still runs", "deployer down stops it."));
             }
-            PauseEnd::Late => {
-                return Err(running(format!("the box is not stopped after {}", duration(schedule.waited()))));
+            PauseEnd::DeadlinePassed => {
+                return Err(running(format!("the box is not stopped after {}", duration(schedule.waited_seconds()))));
             }
         }
     }

@@ -69,7 +69,7 @@ pub(super) async fn cancelled<P: Ports>(
         {
             return Some((invocation.progress, end));
         }
-        if schedule.pause(&no_interrupt).await == PauseEnd::Late {
+        if schedule.pause(&no_interrupt).await == PauseEnd::DeadlinePassed {
             return None;
         }
     }

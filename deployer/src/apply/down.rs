@@ -1,7 +1,7 @@
 //! Stops the services in order, then the box.
 
 use super::{
-    Applied, boot,
+    ApplyOutcome, boot,
     command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     script_result,
 };
@@ -18,7 +18,7 @@ const DRAINING: &str = "draining running work and stopping the services";
 
 /// Drains, stops the services and stops the box. Without `drain` the box is stopped even if the host does not answer:
 /// it must be possible to stop a box that costs money without Systems Manager.
-pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) -> Result<Applied, Failure> {
+pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) -> Result<ApplyOutcome, Failure> {
     let instance = boot::describe_instance(context).await?;
     let mut report = None;
     if instance.state == InstanceState::Running {
@@ -38,7 +38,7 @@ pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) 
         context.console.step("stopping the box");
         boot::stop(context).await?;
     }
-    Ok(Applied { report, url: None, autostop: None })
+    Ok(ApplyOutcome { report, url: None, autostop: None })
 }
 
 fn limit<P>(context: &DeployContext<'_, P>) -> u32 {

@@ -52,7 +52,7 @@ pub enum StopOnFailure {
 
 /// The result of an applied plan.
 #[derive(Clone, Debug)]
-pub struct Applied {
+pub struct ApplyOutcome {
     /// The host's report; `None` if the host was not asked.
     pub report: Option<HostReport>,
     /// The service's URL, if a release serves.
@@ -66,7 +66,7 @@ pub async fn apply<P: Ports>(
     context: &DeployContext<'_, P>,
     plan: &ApprovedPlan,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let operation = match plan.operation() {
         // `unlock` takes the lock from its holder and does not hold it itself.
         Operation::Unlock { holder } => return unlock::unlock(context, holder.as_ref()).await,
@@ -103,7 +103,10 @@ enum LockedOperation<'a> {
     Prune(Action, ExpectedRelease),
 }
 
-async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOperation<'_>) -> Result<Applied, Failure> {
+async fn locked<P: Ports>(
+    context: &DeployContext<'_, P>,
+    operation: LockedOperation<'_>,
+) -> Result<ApplyOutcome, Failure> {
     match operation {
         LockedOperation::Up(deploy, expect, autostop, on_failure) => {
             autostop::set_after_up(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
@@ -120,7 +123,7 @@ async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOpera
         LockedOperation::Prune(action, expect) => {
             run_beside_services(context, "prune", &action, expect, PRUNE_SECONDS).await
         }
-        LockedOperation::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
+        LockedOperation::Keys(None, _) => Ok(ApplyOutcome { report: None, url: None, autostop: None }),
     }
 }
 
@@ -134,17 +137,17 @@ async fn run_beside_services<P: Ports>(
     action: &Action,
     expect: ExpectedRelease,
     limit_seconds: u32,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let limit = limit_seconds.min(context.settings.wait.deploy_seconds);
     let report = script_result::run(context, what, action, expect, limit).await?;
-    Ok(Applied { report: Some(report), url: None, autostop: None })
+    Ok(ApplyOutcome { report: Some(report), url: None, autostop: None })
 }
 
 async fn keys_change<P: Ports>(
     context: &DeployContext<'_, P>,
     change: &KeyChange,
     expect: ExpectedRelease,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_add(context.settings.wait.drain_seconds);
     run_beside_services(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }
@@ -154,7 +157,7 @@ async fn models_change<P: Ports>(
     context: &DeployContext<'_, P>,
     change: &ModelChange,
     expect: ExpectedRelease,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let seconds = context.settings.wait.drain_seconds.saturating_add(READY_WAIT_SECONDS).saturating_mul(2);
     let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_mul(2).saturating_add(seconds);
     run_beside_services(context, "model", &Action::Models(Models::Change(change.clone())), expect, limit).await

@@ -30,7 +30,7 @@ pub(super) async fn run<P: Ports>(
             Releases::write(context, &report).await;
             return check_report(context, report);
         }
-        Err(error @ (CommandError::NeverRan(_) | CommandError::OutOfSight(_) | CommandError::Refused)) => {
+        Err(error @ (CommandError::NeverRan(_) | CommandError::AccessLost(_) | CommandError::Refused)) => {
             return Err(error.into());
         }
         Err(CommandError::Interrupted { sent: false, .. }) => {
@@ -96,7 +96,7 @@ async fn ask_what_serves<P: Ports>(
     if !unreported.running {
         clear(context, &no_interrupt).await;
     }
-    let (report, status) = match observe::ask_with(context, &no_interrupt).await {
+    let (report, status) = match observe::ask_status_with(context, &no_interrupt).await {
         Ok(seen) => seen,
         Err(failure) => {
             let found = format!("What is on the host now could not be seen: {}", failure.what);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use self::world::{SimulatedCloud, image};
-use super::{Applied, StopOnFailure, apply, observe};
+use super::{ApplyOutcome, StopOnFailure, apply, observe};
 use crate::plan::LockHolder;
 use crate::{
     approval::ApprovedPlan,
@@ -60,15 +60,19 @@ fn operation(name: &str) -> Operation {
     }
 }
 
-async fn run(world: &SimulatedCloud, name: &str) -> Result<Applied, Failure> {
+async fn run(world: &SimulatedCloud, name: &str) -> Result<ApplyOutcome, Failure> {
     run_operation(world, operation(name)).await
 }
 
-async fn run_operation(world: &SimulatedCloud, operation: Operation) -> Result<Applied, Failure> {
+async fn run_operation(world: &SimulatedCloud, operation: Operation) -> Result<ApplyOutcome, Failure> {
     run_stopping(world, operation, StopOnFailure::Yes).await
 }
 
-async fn run_stopping(world: &SimulatedCloud, operation: Operation, stop: StopOnFailure) -> Result<Applied, Failure> {
+async fn run_stopping(
+    world: &SimulatedCloud,
+    operation: Operation,
+    stop: StopOnFailure,
+) -> Result<ApplyOutcome, Failure> {
     let console = Console::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
@@ -203,7 +207,7 @@ macro_rules! context {
 async fn the_report_of_the_simulated_host_is_parsed() {
     let world = world("restart", "done");
     context!(&world, context);
-    let (report, status) = observe::ask(&context).await.unwrap();
+    let (report, status) = observe::ask_status(&context).await.unwrap();
     assert_eq!(report.release, Some(2));
     assert!(observe::healthy(&status));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Applied, StopOnFailure, boot, down, observe, script_result, ssm_document};
+use super::{ApplyOutcome, StopOnFailure, boot, down, observe, script_result, ssm_document};
 use crate::{
     cloud::AgentState,
     console::{duration, money},
@@ -23,7 +23,7 @@ pub(super) async fn up<P: Ports>(
     deploy: &Deploy,
     expect: ExpectedRelease,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let mut started = false;
     let done = deploy_release(context, deploy, expect, &mut started).await;
     handle_failure(context, done, started, stop).await
@@ -35,7 +35,7 @@ pub(super) async fn rollback<P: Ports>(
     action: &Action,
     expect: ExpectedRelease,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let mut started = false;
     let done = roll_back(context, action, expect, &mut started).await;
     handle_failure(context, done, started, stop).await
@@ -46,7 +46,7 @@ async fn roll_back<P: Ports>(
     action: &Action,
     expect: ExpectedRelease,
     started: &mut bool,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     // A box is not started for a program that its document refuses.
     ssm_document::check(context).await?;
     boot::boot(context, started).await?;
@@ -56,10 +56,10 @@ async fn roll_back<P: Ports>(
 /// Stops the box, or says that it runs, if this run started it and then failed.
 async fn handle_failure<P: Ports>(
     context: &DeployContext<'_, P>,
-    done: Result<Applied, Failure>,
+    done: Result<ApplyOutcome, Failure>,
     started: bool,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     match done {
         Err(failure) if started && failure.goes_on => Err(left_running(context, failure)),
         Err(failure) if started && failure.exit != Exit::RolledBack => {
@@ -74,7 +74,7 @@ async fn deploy_release<P: Ports>(
     deploy: &Deploy,
     expect: ExpectedRelease,
     started: &mut bool,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     // A box is not started for a program that its document refuses.
     ssm_document::check(context).await?;
     let instance = boot::boot(context, started).await?;
@@ -89,9 +89,9 @@ async fn record<P: Ports>(
     report: HostReport,
     config_hash: Option<&str>,
     address: Option<&str>,
-) -> Applied {
+) -> ApplyOutcome {
     LastVerified::write(context, &report, config_hash, address).await;
-    Applied {
+    ApplyOutcome {
         url: address.map(|address| context.settings.url(address)),
         autostop: report.autostop(),
         report: Some(report),
@@ -104,14 +104,14 @@ pub(super) async fn run_until_it_serves<P: Ports>(
     what: &str,
     action: &Action,
     expect: ExpectedRelease,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     context.console.step(what);
     let report = script_result::run(context, what, action, expect, context.settings.wait.deploy_seconds).await?;
     // The action is done, so whatever cannot be read or recorded from here on is only a warning, and a late Ctrl-C must
     // not hide the result either.
     let (_end, no_interrupt) = interrupt::channel();
     // Only the host knows the configuration of that release.
-    let status = observe::ask_with(context, &no_interrupt).await;
+    let status = observe::ask_status_with(context, &no_interrupt).await;
     let hash = status.as_ref().map(|(_, status)| status.config_hash.as_str());
     if let Err(failure) = &status {
         context.console.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
@@ -152,7 +152,7 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
         return RunningRelease::Nothing;
     }
     context.console.say("looking whether anything serves on the box");
-    match observe::ask_with(context, no_interrupt).await {
+    match observe::ask_status_with(context, no_interrupt).await {
         Ok((report, status)) if observe::healthy(&status) => RunningRelease::Serves {
             release: report.release.map_or_else(|| "something".to_owned(), |number| format!("release {number}")),
             until: if status.autostop.on { "deployer down or the idle stop" } else { "deployer down" },

@@ -198,7 +198,7 @@ pub(super) fn model_servers(settings: &Settings, status: &Status) -> Option<Mode
     if others.is_empty() {
         return None;
     }
-    let replicas = crate::apply::observe::gateway_says(status, "replicas");
+    let replicas = crate::apply::observe::gateway_value(status, "replicas");
     // The rules answer: no model server is asked.
     replicas.as_array()?.first()?;
     let ready = replicas.as_array().into_iter().flatten().filter(|replica| replica["state"] == "ready").count();

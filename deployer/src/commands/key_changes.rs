@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::keys::known;
 use crate::{
-    apply::{command, command::READ_ONLY_TIMEOUT_SECONDS, observe::Observed},
+    apply::{command, command::READ_ONLY_TIMEOUT_SECONDS, observe::Observation},
     config::{
         BoxRole, ConfigHash,
         keys::{self, KnownKey},
@@ -27,7 +27,7 @@ impl KeyChanges {
     /// the host does not answer, returns no changes, with a warning: the plan then still says that the settings differ.
     pub(super) async fn compare<P: Ports>(
         context: &DeployContext<'_, P>,
-        observed: &Observed,
+        observed: &Observation,
         wanted: &ConfigHash,
     ) -> Self {
         let Some((report, status)) = &observed.host else { return Self::default() };

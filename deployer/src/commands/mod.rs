@@ -1,7 +1,7 @@
 //! The commands, one file each: their arguments, the state that they read and the output that they print. The module
 //! `apply` makes the changes.
 
-mod attested;
+mod attestations;
 mod autostop;
 mod boxes;
 mod cost;
@@ -38,7 +38,7 @@ use serde_json::json;
 use boxes::Boxes;
 
 use crate::{
-    apply::{Applied, with_retries},
+    apply::{ApplyOutcome, with_retries},
     aws::{Aws, SecondFactor},
     cloud::{Cloud as _, CloudErrorKind},
     config::{self, ConfigFile, DEFAULT_PATH, Settings},
@@ -273,14 +273,14 @@ fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
 }
 
 /// Adds to the JSON document what serves at the end of a command.
-fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
+fn served<P>(context: &DeployContext<'_, P>, applied: &ApplyOutcome) {
     if let Some(document) = served_document(applied) {
         context.console.result(&document);
     }
 }
 
 /// Returns the fields that say what serves on a box; `None` if its host was not asked.
-fn served_document(applied: &Applied) -> Option<serde_json::Value> {
+fn served_document(applied: &ApplyOutcome) -> Option<serde_json::Value> {
     let report = applied.report.as_ref()?;
     Some(json!({
         "outcome": report.outcome,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::boxes::{Boxes, model_servers};
 use crate::{
-    apply::{Applied, command, command::READ_ONLY_TIMEOUT_SECONDS, observe},
+    apply::{ApplyOutcome, command, command::READ_ONLY_TIMEOUT_SECONDS, observe},
     approval::{ApprovedPlan, approve_all},
     commands::{
         plan::{PreparedUp, prepare, prepare_further_box},
@@ -110,7 +110,7 @@ impl Run {
         approved: &ApprovedPlan,
         event: Event,
         args: &Args,
-    ) -> Result<Applied, Failure> {
+    ) -> Result<ApplyOutcome, Failure> {
         let (console, id) = (context.console, &context.settings.instance_id);
         if gateway.interrupt.is_requested() {
             let failure = Failure::interrupted("interrupted before this box was changed", "Run it again when it fits.");
@@ -195,7 +195,7 @@ impl Run {
 /// Warns of model servers that the gateway does not reach: their boxes were verified, so the way to them is closed, or
 /// the key is another one.
 async fn check_model_servers<P: Ports>(context: &DeployContext<'_, P>) {
-    let servers = match observe::ask(context).await {
+    let servers = match observe::ask_status(context).await {
         Ok((_, status)) => model_servers(&context.settings, &status),
         Err(failure) => {
             let what = &failure.what;
