@@ -41,14 +41,16 @@ pub(super) async fn set_after_up<P: Ports>(
     }
 }
 
-/// Changes the idle stop where the step needs it. `there`: its state, as the host reported it after the deploy.
+/// Changes the idle stop where the step needs it. `on_host`: its state, as the host reported it after the deploy.
 async fn change_if_needed<P: Ports>(
     context: &DeployContext<'_, P>,
     step: &AutostopStep,
-    there: Option<&AutostopState>,
+    on_host: Option<&AutostopState>,
 ) -> Result<Option<AutostopState>, Failure> {
     let step = match step {
-        AutostopStep::AskHost => plan_autostop(&context.settings.autostop, context.settings.wait.drain_seconds, there),
+        AutostopStep::AskHost => {
+            plan_autostop(&context.settings.autostop, context.settings.wait.drain_seconds, on_host)
+        }
         step => step.clone(),
     };
     let AutostopStep::Set { from, to } = step else { return Ok(None) };

@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// How long status checks must fail before the box counts as broken. EC2 renews the checks once a minute.
-const IMPAIRED: Duration = Duration::from_mins(4);
+const IMPAIRED_LIMIT: Duration = Duration::from_mins(4);
 /// Pause between two requests that AWS refuses.
-const BETWEEN: Duration = Duration::from_secs(2);
+const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 /// What the operator is told while AWS refuses requests.
-const GOES_ON: &str = "The box goes on starting";
+const MEANWHILE: &str = "The box goes on starting";
 
 /// Returns the failure for Ctrl-C. `started`: this run has started the box.
-fn interrupted(started: bool) -> Failure {
+fn interrupted_failure(started: bool) -> Failure {
     if started {
         return Failure::interrupted(
             "interrupted while the box was starting",
@@ -59,7 +59,7 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
                     && instance.reason.is_some()
                     && schedule.waited_seconds() > 0 =>
             {
-                return Err(stopped_again(&instance));
+                return Err(stopped_again_failure(&instance));
             }
             InstanceState::Stopped => {
                 if confirmed && no_capacity(&instance) {
@@ -70,7 +70,7 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
                     schedule = PollSchedule::new(limit);
                 }
             }
-            InstanceState::ShuttingDown | InstanceState::Terminated => return Err(terminated(context)),
+            InstanceState::ShuttingDown | InstanceState::Terminated => return Err(terminated_failure(context)),
             InstanceState::Pending | InstanceState::Stopping | InstanceState::Unknown(_) => {}
         }
         if instance.state != InstanceState::Stopped {
@@ -80,7 +80,7 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
         }
         match schedule.pause(context.interrupt).await {
             PauseEnd::Over => {}
-            PauseEnd::Interrupted => return Err(interrupted(*started)),
+            PauseEnd::Interrupted => return Err(interrupted_failure(*started)),
             PauseEnd::DeadlinePassed => {
                 return Err(Failure::unchanged(
                     format!(
@@ -114,17 +114,17 @@ async fn describe_starting_instance<P: Ports>(
             }
             Err(error) => error,
         };
-        if !recovery.recover(context, &error, GOES_ON).await {
+        if !recovery.recover(context, &error, MEANWHILE).await {
             return Err(lookup_failure(error, true));
         }
         let pause = if error.passes() {
             schedule.pause(context.interrupt).await
         } else {
-            wait(BETWEEN, context.interrupt).await
+            wait(REFUSED_PAUSE, context.interrupt).await
         };
         match pause {
             PauseEnd::Over => {}
-            PauseEnd::Interrupted => return Err(interrupted(true)),
+            PauseEnd::Interrupted => return Err(interrupted_failure(true)),
             PauseEnd::DeadlinePassed => return Err(error.into()),
         }
     }
@@ -195,7 +195,7 @@ async fn start<P: Ports>(
                 CloudErrorKind::Race => return Ok(false),
                 _ if error.passes() => match tries.pause(context.interrupt).await {
                     PauseEnd::Over => return Ok(false),
-                    PauseEnd::Interrupted => return Err(interrupted(*started)),
+                    PauseEnd::Interrupted => return Err(interrupted_failure(*started)),
                     PauseEnd::DeadlinePassed => return Err(error.into()),
                 },
                 _ => return Err(error.into()),
@@ -215,7 +215,7 @@ async fn capacity_pause<P: Ports>(
         > u64::from(wait_settings.capacity_seconds)
     {
         let long = duration(tries.waited_seconds());
-        other_zone::offer(context, instance).await;
+        other_zone::print_move(context, instance).await;
         return Err(Failure::unchanged(
             format!(
                 "AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {long}"
@@ -240,7 +240,7 @@ fn no_capacity(instance: &Instance) -> bool {
     instance.reason.as_deref().is_some_and(|reason| reason.contains("InsufficientInstanceCapacity"))
 }
 
-fn stopped_again(instance: &Instance) -> Failure {
+fn stopped_again_failure(instance: &Instance) -> Failure {
     let reason = instance.reason.clone().unwrap_or_default();
     Failure::unchanged(
         format!("the box stopped again while it was starting ({reason})"),
@@ -268,14 +268,14 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
             Ok(_) => {
                 recovery.succeeded();
             }
-            Err(error) if recovery.recover(context, &error, GOES_ON).await => refused = Some(error),
+            Err(error) if recovery.recover(context, &error, MEANWHILE).await => refused = Some(error),
             Err(error) => return Err(lookup_failure(error, started)),
         }
         // The right to read the status checks may be missing, so only the agent's answer is required.
         let checks = context.ports.checks(id).await.unwrap_or(StatusChecks::Initializing);
         impaired = (checks == StatusChecks::Impaired).then(|| impaired.unwrap_or_else(Instant::now));
-        if impaired.is_some_and(|since| since.elapsed() >= IMPAIRED) {
-            return Err(impaired_box());
+        if impaired.is_some_and(|since| since.elapsed() >= IMPAIRED_LIMIT) {
+            return Err(impaired_failure());
         }
         let shown = if impaired.is_some() { "; its status checks fail for now" } else { "" };
         context.console.progress(
@@ -284,11 +284,11 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
         );
         match schedule.pause(context.interrupt).await {
             PauseEnd::Over => {}
-            PauseEnd::Interrupted => return Err(interrupted(started)),
+            PauseEnd::Interrupted => return Err(interrupted_failure(started)),
             PauseEnd::DeadlinePassed => {
                 return Err(match refused {
                     Some(error) => lookup_failure(error, started),
-                    None if impaired.is_some() => impaired_box(),
+                    None if impaired.is_some() => impaired_failure(),
                     None => Failure::unchanged(
                         format!(
                             "the box runs, but its SSM agent has not answered for {}",
@@ -302,7 +302,7 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
     }
 }
 
-fn impaired_box() -> Failure {
+fn impaired_failure() -> Failure {
     Failure::unchanged(
         "the box runs, but EC2's status checks go on failing: its hardware or its system does not answer",
         "Stop and start it, which moves it to other hardware: deployer down --now, then deployer up.",

@@ -2,7 +2,7 @@
 //! the command, and a command that the host's agent lost is noticed.
 
 use super::{
-    command_end::{CommandEnd, cancelled, ended},
+    command_end::{CommandEnd, cancel_and_wait, read_end},
     command_error::CommandError,
     host_output::HostOutput,
     lost_command::{HostAnswer, LostCommandWatch},
@@ -50,7 +50,7 @@ pub(super) async fn follow<P: Ports>(
                     context.console.say("   AWS answers again; the command went on meanwhile");
                 }
                 output.show(&invocation.stdout);
-                if let Some(ended) = ended(&invocation) {
+                if let Some(ended) = read_end(&invocation) {
                     return CommandEnd::Known(Box::new(ended));
                 }
                 let state = match invocation.progress {
@@ -104,7 +104,7 @@ fn access_lost(what: &str, error: &CloudError) -> CommandError {
 /// Cancels the command and waits until AWS confirms that. Returns the report of a command that had ended by itself.
 async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, CommandError> {
     context.console.say("interrupted: the command on the host is being cancelled; wait a moment");
-    match cancelled(context, id, 60).await {
+    match cancel_and_wait(context, id, 60).await {
         Some((CommandProgress::Ended(_), Ok(report))) => {
             context.console.say("the command had ended before it could be cancelled; this is how:");
             Ok(report)

@@ -94,7 +94,7 @@ async fn ask_what_serves<P: Ports>(
         return Err(unreported.into_failure(&found, "deployer up starts it again and repairs what was cut off."));
     }
     if !unreported.running {
-        clear(context, &no_interrupt).await;
+        clear_leftovers(context, &no_interrupt).await;
     }
     let (report, status) = match observe::ask_status_with(context, &no_interrupt).await {
         Ok(seen) => seen,
@@ -179,7 +179,7 @@ async fn ask_what_serves<P: Ports>(
 }
 
 /// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.
-async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) {
+async fn clear_leftovers<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) {
     let why = match command::run_with(context, no_interrupt, "clear", &Action::Unlock, READ_ONLY_TIMEOUT_SECONDS).await
     {
         Ok(report) if report.outcome == ActionOutcome::Done => {

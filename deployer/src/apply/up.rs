@@ -63,7 +63,7 @@ async fn handle_failure<P: Ports>(
     match done {
         Err(failure) if started && failure.goes_on => Err(left_running(context, failure)),
         Err(failure) if started && failure.exit != Exit::RolledBack => {
-            Err(started_in_vain(context, failure, stop).await)
+            Err(stop_box_started_in_vain(context, failure, stop).await)
         }
         done => done,
     }
@@ -164,7 +164,11 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
 
 /// Stops a box that was started in vain and costs money, or says that it runs. A box that serves is stopped only if
 /// the operator wants that, and its running work ends first.
-async fn started_in_vain<P: Ports>(context: &DeployContext<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
+async fn stop_box_started_in_vain<P: Ports>(
+    context: &DeployContext<'_, P>,
+    failure: Failure,
+    stop: StopOnFailure,
+) -> Failure {
     let price = money(context.settings.prices.instance_usd_per_hour);
     let running = |failure: Failure| {
         let next = format!("{} The box runs and costs {price} an hour; deployer down stops it.", failure.next);
@@ -176,14 +180,14 @@ async fn started_in_vain<P: Ports>(context: &DeployContext<'_, P>, failure: Fail
     // The Ctrl-C that ended the action must not end this too.
     let (_end, no_interrupt) = interrupt::channel();
     let found = find_running(context, &no_interrupt).await;
-    let yes = match stop {
+    let should_stop = match stop {
         StopOnFailure::Yes => true,
         StopOnFailure::No => false,
         StopOnFailure::Ask if context.console.can_ask() && context.interrupt.is_requested() => return running(failure),
         StopOnFailure::Ask if context.console.can_ask() => ask_to_stop(context, &failure, &found, &price).await,
         StopOnFailure::Ask => !matches!(found, RunningRelease::Serves { .. }),
     };
-    if yes {
+    if should_stop {
         return stop_box(context, failure, &found, &no_interrupt).await;
     }
     match found {
@@ -227,10 +231,10 @@ async fn stop_box<P: Ports>(
     no_interrupt: &Interrupt,
 ) -> Failure {
     if *found != RunningRelease::Nothing
-        && let Err(busy) = down::services(context, no_interrupt, true).await
+        && let Err(busy) = down::stop_services(context, no_interrupt, true).await
     {
         return Failure {
-            what: format!("{} {} The box was not stopped.", full_stop(&failure.what), full_stop(&busy.what)),
+            what: format!("{} {} The box was not stopped.", with_full_stop(&failure.what), with_full_stop(&busy.what)),
             next: format!("{} Then deployer down stops the box, which costs.", busy.next),
             ..failure
         };
@@ -238,13 +242,13 @@ async fn stop_box<P: Ports>(
     context.console.step("stopping the box, which this run had started");
     match boot::stop_with(context, no_interrupt).await {
         Ok(()) => Failure {
-            what: format!("{} The box was stopped again.", full_stop(&without_still_serves(&failure.what))),
+            what: format!("{} The box was stopped again.", with_full_stop(&without_still_serves(&failure.what))),
             next: next_of_a_stopped_box(&failure),
             ..failure
         },
         Err(stop) => Failure {
             exit: Exit::NeedsAPerson,
-            what: format!("{} Then {}.", full_stop(&without_still_serves(&failure.what)), stop.what),
+            what: format!("{} Then {}.", with_full_stop(&without_still_serves(&failure.what)), stop.what),
             next: stop.next,
             ..failure
         },
@@ -280,7 +284,7 @@ async fn wait_for_answer(answer: impl Future<Output = bool>, interrupt: &Interru
     }
 }
 
-fn full_stop(text: &str) -> String {
+fn with_full_stop(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
 
