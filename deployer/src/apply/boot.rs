@@ -20,9 +20,9 @@ use crate::{
 
 /// How long status checks must fail before the box counts as broken. EC2 renews the checks once a minute.
 const IMPAIRED_LIMIT: Duration = Duration::from_mins(4);
-/// Pause between two requests that AWS refuses.
+/// Pause after a request that AWS refused.
 const REFUSED_PAUSE: Duration = Duration::from_secs(2);
-/// What the operator is told while AWS refuses requests.
+/// What goes on while AWS refuses requests, for the operator.
 const MEANWHILE: &str = "The box goes on starting";
 
 /// Returns the failure for Ctrl-C. `started`: this run has started the box.

@@ -115,8 +115,8 @@ const fn is_read_only(action: &Action) -> bool {
     )
 }
 
-/// Asks the host for the progress of the command that runs there. `None` if the host does not say; that tells nothing about the
-/// command.
+/// Asks the host for the progress of the command that runs on it. Returns `None` if the host does not answer, which
+/// says nothing about the command.
 async fn progress<P: Ports>(context: &DeployContext<'_, P>) -> Option<RunProgress> {
     // Ctrl-C is meant for the command; the question ends by itself.
     let (_end, no_interrupt) = interrupt::channel();

@@ -1,4 +1,4 @@
-//! How a command ended: read from what AWS reports, or brought about by a cancellation.
+//! Finds out how a command ended, from what AWS reports or by cancelling it.
 
 use super::{
     command_error::CommandError,
@@ -14,7 +14,7 @@ use crate::{
 
 /// How the wait for a command ended.
 pub(super) enum CommandEnd {
-    /// A report, or the reason why there is none.
+    /// The host left a report, or it is known why there is none.
     Known(Box<Result<HostReport, CommandError>>),
     /// The host's agent took the command and never ran it, and the command was cancelled: it can be sent again.
     Lost,

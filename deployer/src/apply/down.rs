@@ -16,8 +16,8 @@ use crate::{
 
 const DRAINING: &str = "draining running work and stopping the services";
 
-/// Drains, stops the services and stops the box. Without `drain` the box is stopped even if the host does not answer:
-/// it must be possible to stop a box that costs money without Systems Manager.
+/// Drains, stops the services and stops the box. Without `drain` the box is stopped even if the host does not answer,
+/// because a box that costs money must be stoppable without Systems Manager.
 pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) -> Result<ApplyOutcome, Failure> {
     let instance = boot::describe_instance(context).await?;
     let mut report = None;
@@ -76,8 +76,8 @@ async fn stop_services_if_possible<P: Ports>(
     stop_services(context, context.interrupt, false).await
 }
 
-/// Stops the services of a box that is stopped even if this fails. Only another operator at work on the host, or
-/// Ctrl-C, is returned as a failure.
+/// Stops the services before the box is stopped. Fails only if another operator is at work on the host, or after
+/// Ctrl-C; any other failure is a warning, and the box is stopped without.
 pub(super) async fn stop_services<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,

@@ -12,7 +12,7 @@ use crate::{
     script::{MARKER, facts::RunProgress},
 };
 
-/// Time limit of the second command. While it runs, the first command is not observed.
+/// Time limit of the question to the host. While the host is asked, AWS is not asked about the command.
 const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// The output lines of one command, each shown once.
@@ -34,7 +34,7 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
         output
     }
 
-    /// Sets the time of the next question.
+    /// Schedules the next question to the host.
     fn schedule_question(&mut self) {
         let pause = Some(self.context.settings.wait.progress_seconds).filter(|seconds| *seconds > 0 && !self.quiet);
         self.due = pause.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));

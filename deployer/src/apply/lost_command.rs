@@ -19,18 +19,18 @@ use crate::{
     script::{Action, RunId, facts::Status, script},
 };
 
-/// Pause between two questions to the host, after the first one.
+/// Pause between two questions to the host whether a command still runs.
 const QUESTION_PAUSE: Duration = Duration::from_mins(2);
 /// How long the host may take to answer such a question, in seconds.
 const ANSWER_SECONDS: u32 = 60;
 /// How long the cancellation of a lost command may take, in seconds.
 const CANCEL_SECONDS: u32 = 15;
-/// After this time a script that has just begun holds the host's lock.
+/// The time after which a script that has begun holds the host's lock.
 const BEGIN_GRACE: Duration = Duration::from_secs(5);
 
-/// A command that AWS received reaches the host after this time at most.
+/// The longest time in which a command that AWS received reaches the host.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
-/// Pause between two questions to the host.
+/// Pause between two questions to the host whether a run reached it.
 const TRACE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Decides when to ask the host about a command.
@@ -38,8 +38,8 @@ pub(super) struct LostCommandWatch {
     due: Duration,
     running_since: Option<Instant>,
     seen_at_work: bool,
-    /// Whether the command changes nothing. The host does not list such a command among its runs, so after the time for
-    /// two starts it counts as lost.
+    /// Whether the command changes nothing. The host does not list such a command among its runs, so it counts as lost
+    /// after twice the start time.
     read_only: bool,
 }
 

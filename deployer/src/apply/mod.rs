@@ -152,7 +152,7 @@ async fn keys_change<P: Ports>(
     run_beside_services(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }
 
-/// Runs a change of models. It may take a new container of the gateway twice: there, and back after a failure.
+/// Runs a change of models. It may replace the gateway's container twice: for the change, and back after a failure.
 async fn models_change<P: Ports>(
     context: &DeployContext<'_, P>,
     change: &ModelChange,

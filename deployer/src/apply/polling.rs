@@ -1,4 +1,4 @@
-//! Decides how long to wait until the next request and when to give up. Ctrl-C ends every wait.
+//! Schedules requests: how long to wait until the next one, and when to give up. Ctrl-C ends every wait.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ const LIMIT_WITH_OPERATOR: Duration = Duration::from_mins(10);
 /// Pause between two attempts to load credentials, because loading may run a program or ask a single sign-on service.
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
 
-/// Gets a run over calls that fail in a row: warns, renews credentials and says whether to go on.
+/// Carries a run through calls that fail in a row: warns, renews credentials and decides whether to repeat the call.
 #[derive(Default)]
 pub(super) struct CallRecovery {
     failing: bool,
@@ -124,8 +124,8 @@ pub(super) const fn is_caller_refused(error: &CloudError) -> bool {
     matches!(error.kind, Credentials | Denied | Clock | Proxy)
 }
 
-/// Returns the failure for a caller that AWS refuses for good, so that no running work may be stopped. `goes_on` names
-/// that work; `shows` says what `deployer status` will show later.
+/// Returns the failure of a run that AWS refuses for good. The run can no longer see the work on the host, so it stops
+/// nothing. `goes_on` names that work; `shows` says what `deployer status` will show later.
 pub(super) fn access_lost(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
     let next = format!(
         "{} Then deployer status shows {shows}; deployer unlock takes the lock that this run leaves.",

@@ -213,7 +213,7 @@ async fn verify_running<P: Ports>(
 enum HostComparison {
     AsWanted,
     AsBefore,
-    /// The action leaves no trace that would show which of the two it is.
+    /// The host does not show which of the two it is.
     Unclear,
 }
 

@@ -28,18 +28,18 @@ const FIND_SECONDS_INTERRUPTED: u32 = 15;
 /// A command that AWS received is in AWS' list after this time at most.
 const LIST_LIMIT: Duration = Duration::from_secs(5);
 
-/// Where a command was found whose answer was lost.
+/// The result of looking up a command whose answer was lost.
 enum CommandLookup {
-    /// It is in AWS' list.
+    /// The command is in AWS' list.
     Found(CommandId),
-    /// It is not in AWS' list.
+    /// The command is not in AWS' list.
     NotFound,
     /// This operator may not list commands.
     NotPermitted,
 }
 
-/// Sends a script. `name` is unique. `wait_until_gone` is asked before the script is sent again where AWS does not say whether it took it: it
-/// returns `Ok` if the host never received the script or may run it twice.
+/// Sends a script. `name` is unique. If AWS does not tell whether it received the script, `wait_until_gone` is called
+/// before the script is sent again: it returns `Ok` if the host never received the script, or may run it twice.
 pub(super) async fn send<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,

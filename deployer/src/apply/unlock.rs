@@ -43,8 +43,8 @@ fn check_holder(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Res
     }
 }
 
-/// Clears the host. A host that cannot answer, or has another fault, does not keep the lock: it needs the next `up`,
-/// and `up` needs the lock. Only an operator at work on the host does.
+/// Clears the host. Fails only if an operator is at work on the host. A host that does not answer, or has another
+/// fault, must not keep the lock, because the next `up`, which repairs it, needs the lock.
 async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
     let instance = super::boot::describe_instance(context).await?;
     if instance.state != InstanceState::Running {

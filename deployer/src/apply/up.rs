@@ -136,7 +136,8 @@ fn left_running<P>(context: &DeployContext<'_, P>, failure: Failure) -> Failure 
     Failure { next, ..failure }
 }
 
-/// What runs on a box that was started in vain. After an idle stop, its containers start again when the box boots.
+/// What runs on a box that this run started before it failed. Containers start again when a box boots after an idle
+/// stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RunningRelease {
     /// A release serves. `release` names it; `until` names what would stop the box.
@@ -162,8 +163,8 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
     }
 }
 
-/// Stops a box that was started in vain and costs money, or says that it runs. A box that serves is stopped only if
-/// the operator wants that, and its running work ends first.
+/// Stops a box that this run started before it failed, or adds to the failure that it runs and costs money. A box that
+/// serves is stopped only if the operator wants that, and after its running work.
 async fn stop_box_started_in_vain<P: Ports>(
     context: &DeployContext<'_, P>,
     failure: Failure,
