@@ -43,7 +43,7 @@ fn check_holder(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Res
     }
 }
 
-/// Clears the host. Fails only if an operator is at work on the host. A host that does not answer, or has another
+/// Clears the host. Fails if an operator is at work on it. A host that does not answer, or has another
 /// fault, must not keep the lock, because the next `up`, which repairs it, needs the lock.
 async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
     let instance = super::boot::describe_instance(context).await?;
