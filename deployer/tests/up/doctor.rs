@@ -71,10 +71,7 @@ fn nothing_is_missing_and_then_each_thing_in_turn() {
         let harmless = matches!(check, "clock" | "autostop");
         said.ended(i32::from(!harmless), &[]);
         let found = finding(&said.json(), check).unwrap_or_else(|| panic!("{check}: {said}"));
-        assert!(
-            found["mend"].as_str().unwrap().contains(fix) && !found["why"].as_str().unwrap().is_empty(),
-            "{found}"
-        );
+        assert!(found["mend"].as_str().unwrap().contains(fix) && !found["why"].as_str().unwrap().is_empty(), "{found}");
         host.no_faults();
         host.set("disk_free", "150000000000");
         host.set("clock", "yes");

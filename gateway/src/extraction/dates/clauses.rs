@@ -25,7 +25,7 @@ static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What separates a clause from the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Joint {
+pub(super) enum ClauseSeparator {
     /// The start of the sentence or bracket.
     Start,
     Comma,
@@ -44,7 +44,7 @@ pub(super) enum Joint {
 #[derive(Clone, Debug)]
 pub(super) struct Clause {
     pub(super) range: Range<usize>,
-    pub(super) joint: Joint,
+    pub(super) separator: ClauseSeparator,
 }
 
 /// A sentence, or the inside of a bracket, that has a date.
@@ -150,7 +150,7 @@ fn brackets(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
 /// Returns the clauses of a range. Separators in brackets and in dates separate nothing.
 fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions: &[DateMention]) -> Vec<Clause> {
     let words = text.get(range.clone()).unwrap_or_default();
-    let (mut clauses, mut start, mut joint) = (Vec::new(), range.start, Joint::Start);
+    let (mut clauses, mut start, mut separator) = (Vec::new(), range.start, ClauseSeparator::Start);
     for captures in SEPARATOR.captures_iter(words) {
         let Some(found) = captures.get(0) else { continue };
         let place = range.start + found.start()..range.start + found.end();
@@ -162,26 +162,26 @@ fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions
             continue;
         }
         let next = match captures.iter().skip(1).position(|group| group.is_some()) {
-            Some(0) => Joint::Comma,
-            Some(1) => Joint::Semicolon,
-            Some(2) => Joint::Cell,
+            Some(0) => ClauseSeparator::Comma,
+            Some(1) => ClauseSeparator::Semicolon,
+            Some(2) => ClauseSeparator::Cell,
             Some(3) if !is_colon(text, place.end) => continue,
-            Some(3) => Joint::Colon,
-            Some(4) => Joint::Turn,
-            Some(6) => Joint::Subject,
-            _ => Joint::And,
+            Some(3) => ClauseSeparator::Colon,
+            Some(4) => ClauseSeparator::Turn,
+            Some(6) => ClauseSeparator::Subject,
+            _ => ClauseSeparator::And,
         };
-        // ", and" and "and she" are one joint: the stronger.
+        // ", and" and "and she" are one separator: the stronger.
         let is_empty = !text.get(start..place.start).unwrap_or_default().contains(char::is_alphanumeric);
         if is_empty {
-            joint = stronger(joint, next);
+            separator = stronger(separator, next);
         } else {
-            clauses.push(Clause { range: start..place.start, joint });
-            joint = next;
+            clauses.push(Clause { range: start..place.start, separator });
+            separator = next;
         }
         start = place.end;
     }
-    clauses.push(Clause { range: start..range.end, joint });
+    clauses.push(Clause { range: start..range.end, separator });
     clauses
 }
 
@@ -190,16 +190,16 @@ fn is_colon(text: &str, end: usize) -> bool {
     !text.as_bytes().get(end).is_some_and(u8::is_ascii_digit)
 }
 
-fn stronger(one: Joint, other: Joint) -> Joint {
-    let rank = |joint| match joint {
-        Joint::Comma => 0,
-        Joint::And => 1,
-        Joint::Cell => 2,
-        Joint::Subject => 3,
-        Joint::Start => 4,
-        Joint::Colon => 5,
-        Joint::Semicolon => 6,
-        Joint::Turn => 7,
+fn stronger(one: ClauseSeparator, other: ClauseSeparator) -> ClauseSeparator {
+    let rank = |separator| match separator {
+        ClauseSeparator::Comma => 0,
+        ClauseSeparator::And => 1,
+        ClauseSeparator::Cell => 2,
+        ClauseSeparator::Subject => 3,
+        ClauseSeparator::Start => 4,
+        ClauseSeparator::Colon => 5,
+        ClauseSeparator::Semicolon => 6,
+        ClauseSeparator::Turn => 7,
     };
     if rank(other) > rank(one) { other } else { one }
 }

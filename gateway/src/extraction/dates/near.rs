@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{
-    clauses::{Clause, DatedSentence, Joint, within},
+    clauses::{Clause, ClauseSeparator, DatedSentence, within},
     resolve::DateMention,
     words::{
         is_connecting, is_examination, is_imaging, opens_duration, starts_with_verb, tells_diagnosis, tells_treatment,
@@ -56,7 +56,8 @@ impl<'a> SentenceWithValue<'a> {
             return self.in_clause(clause).map_or(NearestDate::Unsure, NearestDate::Date);
         }
         let (before, behind) = (self.before(at), self.behind(at));
-        let is_row = clause.joint == Joint::Cell || clauses.get(at + 1).is_some_and(|next| next.joint == Joint::Cell);
+        let is_row = clause.separator == ClauseSeparator::Cell
+            || clauses.get(at + 1).is_some_and(|next| next.separator == ClauseSeparator::Cell);
         match (before, behind) {
             (Some(before), Some(_)) if is_row => NearestDate::Date(before),
             (Some(before), Some(behind)) if before.range == behind.range => NearestDate::Date(before),
@@ -131,22 +132,27 @@ impl<'a> SentenceWithValue<'a> {
         let mut passed = Vec::new();
         for from in (at.saturating_sub(MOST_CLAUSES)..at).rev() {
             steps::count(1);
-            passed.push(clauses.get(from + 1)?.joint);
-            if passed.last() == Some(&Joint::Turn) {
+            passed.push(clauses.get(from + 1)?.separator);
+            if passed.last() == Some(&ClauseSeparator::Turn) {
                 return None;
             }
             let clause = clauses.get(from)?;
             let Some(mention) = within(self.mentions, &clause.range).last() else { continue };
             let (leads, words_behind) = (self.leads(mention, clause), self.has_words_behind(mention, clause));
-            let only = |allowed: &[Joint]| passed.iter().all(|joint| allowed.contains(joint));
-            let is_list = only(&[Joint::Comma, Joint::And, Joint::Cell]);
-            let is_first =
-                from == 0 || matches!(clause.joint, Joint::Colon | Joint::Semicolon | Joint::Turn | Joint::Cell);
-            let has_title = passed.last() == Some(&Joint::Colon) && !words_behind;
+            let only = |allowed: &[ClauseSeparator]| passed.iter().all(|separator| allowed.contains(separator));
+            let is_list = only(&[ClauseSeparator::Comma, ClauseSeparator::And, ClauseSeparator::Cell]);
+            let is_first = from == 0
+                || matches!(
+                    clause.separator,
+                    ClauseSeparator::Colon | ClauseSeparator::Semicolon | ClauseSeparator::Turn | ClauseSeparator::Cell
+                );
+            let has_title = passed.last() == Some(&ClauseSeparator::Colon) && !words_behind;
             let reaches = if leads && is_first {
-                self.leads_line || !passed.contains(&Joint::Semicolon)
+                self.leads_line || !passed.contains(&ClauseSeparator::Semicolon)
             } else if has_title {
-                passed.iter().rev().skip(1).all(|joint| matches!(joint, Joint::Comma | Joint::And | Joint::Cell))
+                passed.iter().rev().skip(1).all(|separator| {
+                    matches!(separator, ClauseSeparator::Comma | ClauseSeparator::And | ClauseSeparator::Cell)
+                })
             } else {
                 let told = self.bracket(mention).is_none() && self.field != Field::Response;
                 is_list && words_behind && (leads || told)
@@ -161,7 +167,7 @@ impl<'a> SentenceWithValue<'a> {
         let clauses = &self.sentence.clauses;
         for (from, clause) in clauses.iter().enumerate().skip(at + 1).take(MOST_CLAUSES) {
             steps::count(1);
-            if !matches!(clause.joint, Joint::Comma | Joint::And | Joint::Cell) {
+            if !matches!(clause.separator, ClauseSeparator::Comma | ClauseSeparator::And | ClauseSeparator::Cell) {
                 return None;
             }
             let Some(mention) = within(self.mentions, &clause.range).first() else { continue };
@@ -172,7 +178,7 @@ impl<'a> SentenceWithValue<'a> {
             let is_alone = !lead.contains(char::is_alphanumeric);
             let closes = if is_alone {
                 !self.has_words_behind(mention, clause)
-            } else if clause.joint == Joint::And {
+            } else if clause.separator == ClauseSeparator::And {
                 let bracketed = self.bracket(mention).is_some();
                 !bracketed && !starts_with_verb(lead) && !words(lead).any(is_examination) && words(lead).count() <= 10
             } else {
