@@ -1,4 +1,4 @@
-//! Runs the steps of one extraction, in order: cut, read, merge, ground, answer.
+//! Runs the steps of one extraction, in order: cut, read, merge, judge, answer.
 //!
 //! This file depends on no HTTP and no upstream. A note that fits is read in one piece, a longer one in chunks; each piece
 //! takes at most two attempts.
@@ -67,7 +67,7 @@ impl Pipeline {
         Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
-    /// Returns the pipeline with the models of the engine. A note's model is chosen once, so all its chunks meet the same.
+    /// Returns the pipeline with the models of the engine. A note's model is chosen once, and reads all its chunks.
     #[must_use]
     pub fn with_routing(self, routing: Arc<Routing>) -> Self {
         Self { routing: Some(routing), ..self }
@@ -134,7 +134,7 @@ impl Pipeline {
         answer_options: AnswerOptions,
         deadline: Deadline,
     ) -> Result<(Answer, StageTimings), ExtractError> {
-        // A model that the request has is not chosen again: between the two choices the weights may have changed.
+        // If the request has a model, it is not chosen again, because the weights may have changed meanwhile.
         let routed = self.routing.as_ref().filter(|_| request.model.is_none()).map(|routing| {
             let caller = Caller { session: None, principal: request.priority.principal.as_ref() };
             let model = routing.resolve(None, caller, note.as_str());

@@ -18,8 +18,8 @@ use crate::admission::{Admission, AdmissionError, Lease};
 const RETRY_TEMPERATURE: f32 = 0.2;
 const RETRY_SEED: u64 = 20_240_601;
 
-/// Tokens that are counted for an answer before it is there. Of 500 records of training notes the longest has 107; the
-/// limit of a call is far above it and is not used up.
+/// The estimated tokens of an answer that is not written yet. Of 500 records of training notes the longest has 107
+/// tokens; the limit of a call is far above that.
 pub(super) const USUAL_ANSWER: u32 = 112;
 
 /// Why a note got no answer.

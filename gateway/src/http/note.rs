@@ -19,7 +19,7 @@ use crate::{
     routing::Caller,
 };
 
-/// The problem document of a request that got no answer.
+/// The problem document that answers a request in place of a result.
 pub(super) type Rejection = Box<Problem>;
 
 /// One note to read: its request, its place in the queue, its deadline.

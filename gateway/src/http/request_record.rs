@@ -94,7 +94,7 @@ impl RequestRecord {
         let request_id = &*context.id;
         let Some(audit_record) = head.and_then(|head| head.audit_record.as_ref()) else {
             if self.own_probe && fault.is_none() {
-                // These would be 8,640 lines a day without news: a change of the model server's state has its own log
+                // At level `info` these would be 8,640 lines a day. A change of the model server's state has its own
                 // line.
                 tracing::debug!(request_id, method, route, status, code, milliseconds, "request");
                 return;

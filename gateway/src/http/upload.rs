@@ -36,14 +36,14 @@ const FILE: &str = "file";
 /// Longest other part, in bytes.
 const LONGEST_PART: usize = 256;
 
-/// What is said of a kind of file.
+/// A kind of file: its media types, and what the caller is told when a file of it is refused.
 pub(super) struct UploadKind {
     pub(super) route: Route,
-    /// How often a file is in memory beside the body.
+    /// The number of copies of a file in memory in addition to the body.
     pub(super) copies: usize,
     /// The accepted media types, with that of a form.
     pub(super) accepted: &'static str,
-    /// Whether a body declared so is such a file. The bytes decide what it is.
+    /// Returns whether a body with this declared type may be such a file. Its bytes decide.
     pub(super) is_body: fn(media_type: &str) -> bool,
     pub(super) wrong_type: &'static str,
     pub(super) compressed: &'static str,
@@ -53,7 +53,7 @@ pub(super) struct UploadKind {
     pub(super) not_whole: &'static str,
 }
 
-/// What happens with the bytes of a file.
+/// A kind of file that a route turns into text: its limits, its check and its reader.
 pub(super) trait Upload: Sync {
     /// What the bytes are.
     type Format: Send;

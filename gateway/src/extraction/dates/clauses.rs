@@ -171,7 +171,7 @@ fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions
             Some(6) => ClauseSeparator::Subject,
             _ => ClauseSeparator::And,
         };
-        // ", and" and "and she" are one separator: the stronger.
+        // Of two separators in a row (", and", "and she") the stronger counts.
         let is_empty = !text.get(start..place.start).unwrap_or_default().contains(char::is_alphanumeric);
         if is_empty {
             separator = stronger(separator, next);
