@@ -48,7 +48,10 @@ pub(super) async fn list_on_host<P: Ports, T>(
     read: impl FnOnce(&HostReport) -> Option<T>,
 ) -> Result<(HostReport, T), String> {
     match command::run_with(context, no_interrupt, what, question, READ_ONLY_TIMEOUT_SECONDS).await {
-        Ok(report) => read(&report).map(|list| (report.clone(), list)).ok_or(report.message),
+        Ok(report) => match read(&report) {
+            Some(list) => Ok((report, list)),
+            None => Err(report.message),
+        },
         Err(error) => Err(Failure::from(error).what),
     }
 }
