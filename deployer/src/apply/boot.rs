@@ -248,7 +248,7 @@ fn stopped_again_failure(instance: &Instance) -> Failure {
     )
 }
 
-fn terminated<P>(context: &DeployContext<'_, P>) -> Failure {
+fn terminated_failure<P>(context: &DeployContext<'_, P>) -> Failure {
     Failure::unchanged(
         format!("the box {} is terminated: it and its disk are gone for good", context.settings.instance_id),
         "Make a new one with config/cloudformation.yaml and put its id where box.instance_id points.",
