@@ -14,7 +14,7 @@ impl<P: Cloud + Host> Ports for P {}
 /// One deployment and the run of one command on it.
 pub struct DeployContext<'a, P> {
     /// The configuration file, with its references unresolved.
-    pub written: ConfigFile,
+    pub config_file: ConfigFile,
     /// The configuration with its references resolved.
     pub settings: Settings,
     /// The access to the account and the host.

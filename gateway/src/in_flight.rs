@@ -33,7 +33,7 @@ impl InFlightTracker {
     }
 
     /// Completes once no extraction is in flight.
-    pub async fn ended(&self) {
+    pub async fn until_ended(&self) {
         self.running.close();
         self.running.wait().await;
     }
@@ -44,7 +44,7 @@ impl InFlightTracker {
     }
 
     /// Completes once notes are no longer accepted.
-    pub fn closed(&self) -> WaitForCancellationFuture<'_> {
+    pub fn until_closed(&self) -> WaitForCancellationFuture<'_> {
         self.closing.cancelled()
     }
 
@@ -54,7 +54,7 @@ impl InFlightTracker {
     }
 
     /// Completes once the extractions in flight must answer at once.
-    pub fn cut_off_requested(&self) -> WaitForCancellationFuture<'_> {
+    pub fn until_cut_off(&self) -> WaitForCancellationFuture<'_> {
         self.cut.cancelled()
     }
 }

@@ -2,101 +2,82 @@
 //! the changed key opens the service.
 
 use super::{
-    command::{self, READ_ONLY_TIMEOUT_SECONDS},
+    lost_change::{ChangeFound, ChangeOnHost, list_on_host},
     unreported_command::UnreportedCommand,
 };
 use crate::{
     context::{DeployContext, Ports},
-    exit::Exit,
     failure::Failure,
     interrupt::Interrupt,
-    script::{Action, ActionOutcome, HostReport, KeyChange, Keys},
+    script::{Action, HostReport, KeyChange, Keys},
 };
 
-/// How much of the change is on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum HostKeys {
-    /// The whole change.
-    Whole,
-    /// Nothing of the change.
-    Nothing,
-    /// It was cut off. `there`: the key is in the file of the current release.
-    CutOff { there: bool },
-}
-
-fn compare_keys(change: &KeyChange, there: bool, changing: &str) -> HostKeys {
+/// Returns how much of the change is on the host. `is_there`: the key is in the file of the current release. `changing`:
+/// the name of the key whose change was cut off.
+fn compare(change: &KeyChange, is_there: bool, changing: &str) -> ChangeOnHost {
     if changing == change.name {
-        HostKeys::CutOff { there }
-    } else if there == change.line.is_some() {
-        HostKeys::Whole
+        ChangeOnHost::Part
+    } else if is_there == change.line.is_some() {
+        ChangeOnHost::Whole
     } else {
-        HostKeys::Nothing
+        ChangeOnHost::Nothing
     }
 }
 
 /// Asks the host for its keys and returns the report or the failure that follows from them.
-pub(super) async fn outcome_on_host<P: Ports>(
+pub(super) async fn ask_for_key<P: Ports>(
     context: &DeployContext<'_, P>,
     no_interrupt: &Interrupt,
     change: &KeyChange,
-    mut lost: UnreportedCommand,
+    unreported: UnreportedCommand,
 ) -> Result<HostReport, Failure> {
     let name = &change.name;
-    let list_keys = Action::Keys(Keys::List);
-    let report = match command::run_with(context, no_interrupt, "keys", &list_keys, READ_ONLY_TIMEOUT_SECONDS).await {
-        Ok(report) => report,
-        Err(error) => {
-            let what = Failure::from(error).what;
-            return Err(lookup_failure(lost, name, &what));
+    let question = Action::Keys(Keys::List);
+    let (report, keys) = match list_on_host(context, no_interrupt, "keys", &question, HostReport::keys).await {
+        Ok(found) => found,
+        Err(why) => {
+            return Err(unreported.into_failure(
+                &format!("Whether the key {name} opens the service now could not be seen: {why}"),
+                "Run deployer keys list until it answers: it shows the host's keys, and what was cut off.",
+            ));
         }
     };
-    let Some(keys) = report.keys() else { return Err(lookup_failure(lost, name, &report.message)) };
-    let there = keys.lines.iter().any(|line| line.split(' ').next() == Some(name));
-    let found = compare_keys(change, there, &keys.changing);
-    if found == HostKeys::Whole && lost.exit != Exit::Interrupted && !lost.running {
-        context.console.warn(&format!("{}. The host was asked instead.", lost.what));
-        let does = if there { "opens the service" } else { "is refused" };
-        return Ok(HostReport { outcome: ActionOutcome::Done, message: format!("The key {name} {does}."), ..report });
-    }
-    let (mut message, mut next) = message_and_next(change, found);
-    if lost.running {
-        message.push_str(" The command may still reach the host.");
-        next = format!("Look with deployer keys list in some minutes. {next}");
-    } else if found == HostKeys::Nothing && lost.exit == Exit::NeedsAPerson {
-        lost.exit = Exit::FailedUnchanged;
-    }
-    Err(lost.into_failure(&message, next))
+    let is_there = keys.lines.iter().any(|line| line.split(' ').next() == Some(name));
+    let on_host = compare(change, is_there, &keys.changing);
+    let (message, next) = message_and_next(change, on_host, is_there);
+    let done = format!("The key {name} {}.", if is_there { "opens the service" } else { "is refused" });
+    ChangeFound { on_host, report, done, message, next, look: "deployer keys list" }.into_result(context, unreported)
 }
 
 /// Returns what is on the host and what to do next.
-fn message_and_next(change: &KeyChange, found: HostKeys) -> (String, String) {
+fn message_and_next(change: &KeyChange, on_host: ChangeOnHost, is_there: bool) -> (String, String) {
     let name = &change.name;
     let take_away =
         || format!("deployer keys revoke {name} takes it away; then deployer keys add {name} makes another.");
-    match (change.line.is_some(), found) {
-        (true, HostKeys::Nothing) => (
+    match (change.line.is_some(), on_host) {
+        (true, ChangeOnHost::Nothing) => (
             format!("The host has no key for {name}: nothing was changed there."),
             "Run it again when it fits.".to_owned(),
         ),
-        (true, HostKeys::CutOff { there: false }) => (format!("The host has no key for {name} yet."), take_away()),
-        (true, HostKeys::Whole) => {
+        (true, ChangeOnHost::Whole) => {
             (format!("The key {name} opens the service, but it was not shown and is kept nowhere."), take_away())
         }
-        (true, HostKeys::CutOff { there: true }) => (
+        (true, ChangeOnHost::Part) if !is_there => (format!("The host has no key for {name} yet."), take_away()),
+        (true, ChangeOnHost::Part) => (
             format!(
                 "The key {name} is on the host and opens the service, or will when the gateway starts next; it was not \
                  shown and is kept nowhere."
             ),
             take_away(),
         ),
-        (false, HostKeys::Nothing) => (
+        (false, ChangeOnHost::Nothing) => (
             format!("The key {name} still opens the service: nothing was changed on the host."),
             "Run it again when it fits.".to_owned(),
         ),
-        (false, HostKeys::CutOff { there }) => (
+        (false, ChangeOnHost::Part) => (
             format!(
                 "The key {name} {} The file on this machine still has it.",
-                if there {
+                if is_there {
                     "still opens the service; releases before may have lost it."
                 } else {
                     "is out of the host's files, but the gateway may not know that yet: it may still open the service."
@@ -104,38 +85,30 @@ fn message_and_next(change: &KeyChange, found: HostKeys) -> (String, String) {
             ),
             "Run it again: it goes on where this ended.".to_owned(),
         ),
-        (false, HostKeys::Whole) => (
+        (false, ChangeOnHost::Whole) => (
             format!("The key {name} is refused; the file on this machine may still have it."),
             "Run it again, which takes it from the file, too.".to_owned(),
         ),
     }
 }
 
-fn lookup_failure(lost: UnreportedCommand, name: &str, why: &str) -> Failure {
-    let found = format!("Whether the key {name} opens the service now could not be seen: {why}");
-    lost.into_failure(
-        &found,
-        "Run deployer keys list until it answers: it shows the host's keys, and what was cut off.",
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{HostKeys, KeyChange, compare_keys, message_and_next};
+    use super::{ChangeOnHost, KeyChange, compare, message_and_next};
 
     #[test]
     fn the_message_about_a_key_describes_the_keys_of_the_host() {
-        for (add, there, changing, expected, said) in [
-            (true, true, "", HostKeys::Whole, "opens the service, but it was not shown"),
-            (true, true, "eve", HostKeys::CutOff { there: true }, "or will when the gateway starts next"),
-            (true, false, "eve", HostKeys::CutOff { there: false }, "no key for eve"),
-            (true, false, "", HostKeys::Nothing, "no key for eve"),
-            (false, true, "", HostKeys::Nothing, "still opens the service: nothing was changed"),
-            (false, true, "eve", HostKeys::CutOff { there: true }, "still opens the service; releases before"),
-            (false, false, "eve", HostKeys::CutOff { there: false }, "may still open the service"),
-            (false, false, "", HostKeys::Whole, "is refused"),
+        for (add, is_there, changing, expected, said) in [
+            (true, true, "", ChangeOnHost::Whole, "opens the service, but it was not shown"),
+            (true, true, "eve", ChangeOnHost::Part, "or will when the gateway starts next"),
+            (true, false, "eve", ChangeOnHost::Part, "no key for eve"),
+            (true, false, "", ChangeOnHost::Nothing, "no key for eve"),
+            (false, true, "", ChangeOnHost::Nothing, "still opens the service: nothing was changed"),
+            (false, true, "eve", ChangeOnHost::Part, "still opens the service; releases before"),
+            (false, false, "eve", ChangeOnHost::Part, "may still open the service"),
+            (false, false, "", ChangeOnHost::Whole, "is refused"),
             // The change of another key was cut off.
-            (false, false, "bob", HostKeys::Whole, "is refused"),
+            (false, false, "bob", ChangeOnHost::Whole, "is refused"),
         ] {
             let change = KeyChange {
                 name: "eve".to_owned(),
@@ -143,10 +116,10 @@ mod tests {
                 before: String::new(),
                 config_hash: String::new(),
             };
-            let found = compare_keys(&change, there, changing);
-            assert_eq!(found, expected, "{add} {there} {changing}");
-            let words = message_and_next(&change, found).0;
-            assert!(words.contains(said), "{add} {there} {changing}: {words}");
+            let found = compare(&change, is_there, changing);
+            assert_eq!(found, expected, "{add} {is_there} {changing}");
+            let words = message_and_next(&change, found, is_there).0;
+            assert!(words.contains(said), "{add} {is_there} {changing}: {words}");
         }
     }
 }

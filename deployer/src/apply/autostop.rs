@@ -1,6 +1,6 @@
 //! Sets the idle stop on the host: for `autostop`, and for `up` once the release serves.
 
-use super::{Applied, command, script_result};
+use super::{ApplyOutcome, command, script_result};
 use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
@@ -9,9 +9,12 @@ use crate::{
 };
 
 /// Installs the idle stop, changes its limits or removes it.
-pub(super) async fn set<P: Ports>(context: &DeployContext<'_, P>, autostop: &Autostop) -> Result<Applied, Failure> {
+pub(super) async fn set<P: Ports>(
+    context: &DeployContext<'_, P>,
+    autostop: &Autostop,
+) -> Result<ApplyOutcome, Failure> {
     let report = run(context, autostop).await?;
-    Ok(Applied { autostop: report.autostop(), report: Some(report), url: None })
+    Ok(ApplyOutcome { autostop: report.autostop(), report: Some(report), url: None })
 }
 
 async fn run<P: Ports>(context: &DeployContext<'_, P>, autostop: &Autostop) -> Result<HostReport, Failure> {
@@ -20,13 +23,13 @@ async fn run<P: Ports>(context: &DeployContext<'_, P>, autostop: &Autostop) -> R
 }
 
 /// Sets the idle stop after `up`. A failure here is only a warning, because the release serves in any case.
-pub(super) async fn follow<P: Ports>(
+pub(super) async fn set_after_up<P: Ports>(
     context: &DeployContext<'_, P>,
     step: &AutostopStep,
-    done: Applied,
-) -> Result<Applied, Failure> {
+    done: ApplyOutcome,
+) -> Result<ApplyOutcome, Failure> {
     match change_if_needed(context, step, done.autostop.as_ref()).await {
-        Ok(Some(autostop)) => Ok(Applied { autostop: Some(autostop), ..done }),
+        Ok(Some(autostop)) => Ok(ApplyOutcome { autostop: Some(autostop), ..done }),
         Ok(None) => Ok(done),
         Err(failure) => {
             context.console.warn(&format!(
@@ -38,14 +41,16 @@ pub(super) async fn follow<P: Ports>(
     }
 }
 
-/// Changes the idle stop where the step needs it. `there`: its state, as the host reported it after the deploy.
+/// Changes the idle stop where the step needs it. `on_host`: its state, as the host reported it after the deploy.
 async fn change_if_needed<P: Ports>(
     context: &DeployContext<'_, P>,
     step: &AutostopStep,
-    there: Option<&AutostopState>,
+    on_host: Option<&AutostopState>,
 ) -> Result<Option<AutostopState>, Failure> {
     let step = match step {
-        AutostopStep::AskHost => plan_autostop(&context.settings.autostop, context.settings.wait.drain_seconds, there),
+        AutostopStep::AskHost => {
+            plan_autostop(&context.settings.autostop, context.settings.wait.drain_seconds, on_host)
+        }
         step => step.clone(),
     };
     let AutostopStep::Set { from, to } = step else { return Ok(None) };

@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// How long status checks must fail before the box counts as broken. EC2 renews the checks once a minute.
-const IMPAIRED: Duration = Duration::from_mins(4);
-/// Pause between two requests that AWS refuses.
-const BETWEEN: Duration = Duration::from_secs(2);
-/// What the operator is told while AWS refuses requests.
-const GOES_ON: &str = "The box goes on starting";
+const IMPAIRED_LIMIT: Duration = Duration::from_mins(4);
+/// Pause after a request that AWS refused.
+const REFUSED_PAUSE: Duration = Duration::from_secs(2);
+/// What goes on while AWS refuses requests, for the operator.
+const MEANWHILE: &str = "The box goes on starting";
 
 /// Returns the failure for Ctrl-C. `started`: this run has started the box.
-fn interrupted(started: bool) -> Failure {
+fn interrupted_failure(started: bool) -> Failure {
     if started {
         return Failure::interrupted(
             "interrupted while the box was starting",
@@ -54,9 +54,12 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
         match &instance.state {
             InstanceState::Running => break,
             InstanceState::Stopped
-                if confirmed && !no_capacity(&instance) && instance.reason.is_some() && schedule.waited() > 0 =>
+                if confirmed
+                    && !no_capacity(&instance)
+                    && instance.reason.is_some()
+                    && schedule.waited_seconds() > 0 =>
             {
-                return Err(stopped_again(&instance));
+                return Err(stopped_again_failure(&instance));
             }
             InstanceState::Stopped => {
                 if confirmed && no_capacity(&instance) {
@@ -67,23 +70,23 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
                     schedule = PollSchedule::new(limit);
                 }
             }
-            InstanceState::ShuttingDown | InstanceState::Terminated => return Err(terminated(context)),
+            InstanceState::ShuttingDown | InstanceState::Terminated => return Err(terminated_failure(context)),
             InstanceState::Pending | InstanceState::Stopping | InstanceState::Unknown(_) => {}
         }
         if instance.state != InstanceState::Stopped {
             context
                 .console
-                .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
+                .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited_seconds())));
         }
         match schedule.pause(context.interrupt).await {
             PauseEnd::Over => {}
-            PauseEnd::Interrupted => return Err(interrupted(*started)),
-            PauseEnd::Late => {
+            PauseEnd::Interrupted => return Err(interrupted_failure(*started)),
+            PauseEnd::DeadlinePassed => {
                 return Err(Failure::unchanged(
                     format!(
                         "the box has been {} for {} and makes no progress",
                         instance.state,
-                        duration(schedule.waited())
+                        duration(schedule.waited_seconds())
                     ),
                     "Look at it in the EC2 console, then run this again.",
                 ));
@@ -111,18 +114,18 @@ async fn describe_starting_instance<P: Ports>(
             }
             Err(error) => error,
         };
-        if !recovery.recover(context, &error, GOES_ON).await {
+        if !recovery.recover(context, &error, MEANWHILE).await {
             return Err(lookup_failure(error, true));
         }
         let pause = if error.passes() {
             schedule.pause(context.interrupt).await
         } else {
-            wait(BETWEEN, context.interrupt).await
+            wait(REFUSED_PAUSE, context.interrupt).await
         };
         match pause {
             PauseEnd::Over => {}
-            PauseEnd::Interrupted => return Err(interrupted(true)),
-            PauseEnd::Late => return Err(error.into()),
+            PauseEnd::Interrupted => return Err(interrupted_failure(true)),
+            PauseEnd::DeadlinePassed => return Err(error.into()),
         }
     }
 }
@@ -131,7 +134,7 @@ async fn describe_starting_instance<P: Ports>(
 /// either, and the operator may have new ones in a minute.
 fn lookup_failure(error: CloudError, started: bool) -> Failure {
     if started && matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Clock | CloudErrorKind::Proxy) {
-        return retries::out_of_sight(&error, "the box goes on starting", "what became of the box");
+        return retries::access_lost(&error, "the box goes on starting", "what became of the box");
     }
     error.into()
 }
@@ -192,8 +195,8 @@ async fn start<P: Ports>(
                 CloudErrorKind::Race => return Ok(false),
                 _ if error.passes() => match tries.pause(context.interrupt).await {
                     PauseEnd::Over => return Ok(false),
-                    PauseEnd::Interrupted => return Err(interrupted(*started)),
-                    PauseEnd::Late => return Err(error.into()),
+                    PauseEnd::Interrupted => return Err(interrupted_failure(*started)),
+                    PauseEnd::DeadlinePassed => return Err(error.into()),
                 },
                 _ => return Err(error.into()),
             },
@@ -208,9 +211,11 @@ async fn capacity_pause<P: Ports>(
     tries: &mut PollSchedule,
 ) -> Result<(), Failure> {
     let wait_settings = &context.settings.wait;
-    if tries.waited() + u64::from(wait_settings.capacity_pause_seconds) > u64::from(wait_settings.capacity_seconds) {
-        let long = duration(tries.waited());
-        other_zone::offer(context, instance).await;
+    if tries.waited_seconds() + u64::from(wait_settings.capacity_pause_seconds)
+        > u64::from(wait_settings.capacity_seconds)
+    {
+        let long = duration(tries.waited_seconds());
+        other_zone::print_move(context, instance).await;
         return Err(Failure::unchanged(
             format!(
                 "AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {long}"
@@ -235,7 +240,7 @@ fn no_capacity(instance: &Instance) -> bool {
     instance.reason.as_deref().is_some_and(|reason| reason.contains("InsufficientInstanceCapacity"))
 }
 
-fn stopped_again(instance: &Instance) -> Failure {
+fn stopped_again_failure(instance: &Instance) -> Failure {
     let reason = instance.reason.clone().unwrap_or_default();
     Failure::unchanged(
         format!("the box stopped again while it was starting ({reason})"),
@@ -243,7 +248,7 @@ fn stopped_again(instance: &Instance) -> Failure {
     )
 }
 
-fn terminated<P>(context: &DeployContext<'_, P>) -> Failure {
+fn terminated_failure<P>(context: &DeployContext<'_, P>) -> Failure {
     Failure::unchanged(
         format!("the box {} is terminated: it and its disk are gone for good", context.settings.instance_id),
         "Make a new one with config/cloudformation.yaml and put its id where box.instance_id points.",
@@ -263,29 +268,32 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
             Ok(_) => {
                 recovery.succeeded();
             }
-            Err(error) if recovery.recover(context, &error, GOES_ON).await => refused = Some(error),
+            Err(error) if recovery.recover(context, &error, MEANWHILE).await => refused = Some(error),
             Err(error) => return Err(lookup_failure(error, started)),
         }
         // The right to read the status checks may be missing, so only the agent's answer is required.
         let checks = context.ports.checks(id).await.unwrap_or(StatusChecks::Initializing);
         impaired = (checks == StatusChecks::Impaired).then(|| impaired.unwrap_or_else(Instant::now));
-        if impaired.is_some_and(|since| since.elapsed() >= IMPAIRED) {
-            return Err(impaired_box());
+        if impaired.is_some_and(|since| since.elapsed() >= IMPAIRED_LIMIT) {
+            return Err(impaired_failure());
         }
         let shown = if impaired.is_some() { "; its status checks fail for now" } else { "" };
         context.console.progress(
             &format!("box: running{shown}; waiting for its SSM agent"),
-            &format!("({})", duration(schedule.waited())),
+            &format!("({})", duration(schedule.waited_seconds())),
         );
         match schedule.pause(context.interrupt).await {
             PauseEnd::Over => {}
-            PauseEnd::Interrupted => return Err(interrupted(started)),
-            PauseEnd::Late => {
+            PauseEnd::Interrupted => return Err(interrupted_failure(started)),
+            PauseEnd::DeadlinePassed => {
                 return Err(match refused {
                     Some(error) => lookup_failure(error, started),
-                    None if impaired.is_some() => impaired_box(),
+                    None if impaired.is_some() => impaired_failure(),
                     None => Failure::unchanged(
-                        format!("the box runs, but its SSM agent has not answered for {}", duration(schedule.waited())),
+                        format!(
+                            "the box runs, but its SSM agent has not answered for {}",
+                            duration(schedule.waited_seconds())
+                        ),
                         "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
                     ),
                 });
@@ -294,7 +302,7 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
     }
 }
 
-fn impaired_box() -> Failure {
+fn impaired_failure() -> Failure {
     Failure::unchanged(
         "the box runs, but EC2's status checks go on failing: its hardware or its system does not answer",
         "Stop and start it, which moves it to other hardware: deployer down --now, then deployer up.",
@@ -332,9 +340,10 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
                 return Ok(());
             }
             Ok(instance) => {
-                context
-                    .console
-                    .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
+                context.console.progress(
+                    &format!("box: {}", instance.state),
+                    &format!("({})", duration(schedule.waited_seconds())),
+                );
             }
             Err(error) if error.passes() => {}
             Err(error) => return Err(running(error.to_string())),
@@ -350,8 +359,8 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
             PauseEnd::Interrupted => {
                 return Err(Failure::interrupted("interrupted; the box still runs", "deployer down stops it."));
             }
-            PauseEnd::Late => {
-                return Err(running(format!("the box is not stopped after {}", duration(schedule.waited()))));
+            PauseEnd::DeadlinePassed => {
+                return Err(running(format!("the box is not stopped after {}", duration(schedule.waited_seconds()))));
             }
         }
     }

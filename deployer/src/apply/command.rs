@@ -72,11 +72,12 @@ async fn run_script<P: Ports>(
         let named = script.clone().named(&run);
         let changes = (!read_only).then_some(&run);
         // A script that changes nothing may run twice, so it is sent again without a question to the host.
-        let is_absent = async || match changes {
+        let wait_until_gone = async || match changes {
             Some(run) => lost_command::wait_until_ended(context, interrupt, what, run, limit_seconds).await,
             None => Ok(()),
         };
-        let id = send::send(context, interrupt, what, &named, &name(context, what), limit_seconds, is_absent).await?;
+        let id =
+            send::send(context, interrupt, what, &named, &name(context, what), limit_seconds, wait_until_gone).await?;
         let progress = async || progress(context).await;
         let sent = SentCommand { what, id, run: run.clone(), limit_seconds, read_only };
         match follow::follow(context, interrupt, sent, progress).await {
@@ -114,8 +115,8 @@ const fn is_read_only(action: &Action) -> bool {
     )
 }
 
-/// Asks the host for the progress of the command that runs there. `None` if the host does not say; that tells nothing about the
-/// command.
+/// Asks the host for the progress of the command that runs on it. Returns `None` if the host does not answer, which
+/// says nothing about the command.
 async fn progress<P: Ports>(context: &DeployContext<'_, P>) -> Option<RunProgress> {
     // Ctrl-C is meant for the command; the question ends by itself.
     let (_end, no_interrupt) = interrupt::channel();

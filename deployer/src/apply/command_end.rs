@@ -1,4 +1,4 @@
-//! How a command ended: read from what AWS reports, or brought about by a cancellation.
+//! Finds out how a command ended, from what AWS reports or by cancelling it.
 
 use super::{
     command_error::CommandError,
@@ -14,7 +14,7 @@ use crate::{
 
 /// How the wait for a command ended.
 pub(super) enum CommandEnd {
-    /// A report, or the reason why there is none.
+    /// The host left a report, or it is known why there is none.
     Known(Box<Result<HostReport, CommandError>>),
     /// The host's agent took the command and never ran it, and the command was cancelled: it can be sent again.
     Lost,
@@ -27,7 +27,7 @@ impl From<CommandError> for CommandEnd {
 }
 
 /// Returns how a command ended, or `None` while it runs.
-pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, CommandError>> {
+pub(super) fn read_end(invocation: &Invocation) -> Option<Result<HostReport, CommandError>> {
     let unknown = |what: &str| {
         let lines: Vec<String> = invocation.stderr.lines().map(str::to_owned).collect();
         let lines = lines.iter().skip(lines.len().saturating_sub(12)).cloned().collect();
@@ -51,7 +51,7 @@ pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, Comman
 }
 
 /// Cancels a command. Returns how it ended, or `None` if AWS does not confirm its end in time.
-pub(super) async fn cancelled<P: Ports>(
+pub(super) async fn cancel_and_wait<P: Ports>(
     context: &DeployContext<'_, P>,
     id: &CommandId,
     seconds: u32,
@@ -65,11 +65,11 @@ pub(super) async fn cancelled<P: Ports>(
             asked = context.ports.cancel(id).await.is_ok();
         }
         if let Ok(invocation) = context.ports.get_invocation(id).await
-            && let Some(end) = ended(&invocation)
+            && let Some(end) = read_end(&invocation)
         {
             return Some((invocation.progress, end));
         }
-        if schedule.pause(&no_interrupt).await == PauseEnd::Late {
+        if schedule.pause(&no_interrupt).await == PauseEnd::DeadlinePassed {
             return None;
         }
     }

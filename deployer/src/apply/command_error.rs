@@ -19,7 +19,7 @@ pub enum CommandError {
     /// The stack's SSM document does not name this program, so the script was not run.
     Refused,
     /// AWS refuses to report on the command any more, while the host works on.
-    OutOfSight(Failure),
+    AccessLost(Failure),
     /// The operator pressed Ctrl-C.
     Interrupted {
         /// Whether the script was already on its way to the host, or on it.
@@ -33,7 +33,7 @@ impl From<CommandError> for Failure {
     /// Describes the failure of an action that changes nothing.
     fn from(error: CommandError) -> Self {
         match error {
-            CommandError::NeverRan(failure) | CommandError::OutOfSight(failure) => failure,
+            CommandError::NeverRan(failure) | CommandError::AccessLost(failure) => failure,
             CommandError::Refused => Self::unchanged(
                 "the SSM document does not know this version of the deployer's program; nothing was changed",
                 "deployer doctor has the command that names it.",

@@ -1,7 +1,7 @@
 //! Stops the services in order, then the box.
 
 use super::{
-    Applied, boot,
+    ApplyOutcome, boot,
     command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     script_result,
 };
@@ -16,16 +16,16 @@ use crate::{
 
 const DRAINING: &str = "draining running work and stopping the services";
 
-/// Drains, stops the services and stops the box. Without `drain` the box is stopped even if the host does not answer:
-/// it must be possible to stop a box that costs money without Systems Manager.
-pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) -> Result<Applied, Failure> {
+/// Drains, stops the services and stops the box. Without `drain` the box is stopped even if the host does not answer,
+/// because a box that costs money must be stoppable without Systems Manager.
+pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) -> Result<ApplyOutcome, Failure> {
     let instance = boot::describe_instance(context).await?;
     let mut report = None;
     if instance.state == InstanceState::Running {
         let done = if drain {
-            drain_first(context, &instance.id).await.map(Some)
+            drain_and_stop_services(context, &instance.id).await.map(Some)
         } else {
-            without_drain(context, &instance.id).await
+            stop_services_if_possible(context, &instance.id).await
         };
         // An operator who works on the host must not lose the box, unless the command says so.
         report = done.map_err(|failure| Failure {
@@ -38,14 +38,14 @@ pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) 
         context.console.step("stopping the box");
         boot::stop(context).await?;
     }
-    Ok(Applied { report, url: None, autostop: None })
+    Ok(ApplyOutcome { report, url: None, autostop: None })
 }
 
 fn limit<P>(context: &DeployContext<'_, P>) -> u32 {
     READ_ONLY_TIMEOUT_SECONDS.saturating_add(context.settings.wait.drain_seconds.saturating_mul(2))
 }
 
-async fn drain_first<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Result<HostReport, Failure> {
+async fn drain_and_stop_services<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Result<HostReport, Failure> {
     if context.ports.agent(id).await? != AgentState::Online {
         return Err(Failure::unchanged(
             "the box runs, but its SSM agent does not answer, so running work cannot be drained; it was not stopped.",
@@ -56,8 +56,11 @@ async fn drain_first<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Resu
     script_result::run(context, "down", &Action::Down { drain: true }, ExpectedRelease::Anything, limit(context)).await
 }
 
-async fn without_drain<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Result<Option<HostReport>, Failure> {
-    let unseen = |why: &str| {
+async fn stop_services_if_possible<P: Ports>(
+    context: &DeployContext<'_, P>,
+    id: &str,
+) -> Result<Option<HostReport>, Failure> {
+    let warn_of_failure = |why: &str| {
         context
             .console
             .warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
@@ -66,21 +69,21 @@ async fn without_drain<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Re
         Ok(AgentState::Online) => {}
         Ok(_) => return Ok(None),
         Err(error) => {
-            unseen(&error.to_string());
+            warn_of_failure(&error.to_string());
             return Ok(None);
         }
     }
-    services(context, context.interrupt, false).await
+    stop_services(context, context.interrupt, false).await
 }
 
-/// Stops the services of a box that is stopped even if this fails. Only another operator at work on the host, or
-/// Ctrl-C, is returned as a failure.
-pub(super) async fn services<P: Ports>(
+/// Stops the services before the box is stopped. Fails only if another operator is at work on the host, or after
+/// Ctrl-C; any other failure is a warning, and the box is stopped without.
+pub(super) async fn stop_services<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     drain: bool,
 ) -> Result<Option<HostReport>, Failure> {
-    let unseen = |why: &str| {
+    let warn_of_failure = |why: &str| {
         context
             .console
             .warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
@@ -91,7 +94,7 @@ pub(super) async fn services<P: Ports>(
             Ok(report) => Ok(Some(report)),
             Err(failure) if failure.exit == Exit::Locked => Err(failure),
             Err(failure) => {
-                unseen(failure.what.trim_end_matches('.'));
+                warn_of_failure(failure.what.trim_end_matches('.'));
                 Ok(None)
             }
         },
@@ -100,7 +103,7 @@ pub(super) async fn services<P: Ports>(
             "Run it again when it fits.",
         )),
         Err(error) => {
-            unseen(Failure::from(error).what.trim_end_matches('.'));
+            warn_of_failure(Failure::from(error).what.trim_end_matches('.'));
             Ok(None)
         }
     }

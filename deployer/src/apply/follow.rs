@@ -2,7 +2,7 @@
 //! the command, and a command that the host's agent lost is noticed.
 
 use super::{
-    command_end::{CommandEnd, cancelled, ended},
+    command_end::{CommandEnd, cancel_and_wait, read_end},
     command_error::CommandError,
     host_output::HostOutput,
     lost_command::{HostAnswer, LostCommandWatch},
@@ -50,7 +50,7 @@ pub(super) async fn follow<P: Ports>(
                     context.console.say("   AWS answers again; the command went on meanwhile");
                 }
                 output.show(&invocation.stdout);
-                if let Some(ended) = ended(&invocation) {
+                if let Some(ended) = read_end(&invocation) {
                     return CommandEnd::Known(Box::new(ended));
                 }
                 let state = match invocation.progress {
@@ -58,7 +58,7 @@ pub(super) async fn follow<P: Ports>(
                     CommandProgress::Cancelling => "being cancelled by somebody",
                     _ => "running on the host",
                 };
-                output.progress(&format!("{what}: {state}"), &format!("({})", duration(schedule.waited())));
+                output.progress(&format!("{what}: {state}"), &format!("({})", duration(schedule.waited_seconds())));
                 if invocation.progress == CommandProgress::Running && watch.is_due() {
                     match watch.ask(context, interrupt, id, run).await {
                         HostAnswer::AtWork => {}
@@ -70,10 +70,10 @@ pub(super) async fn follow<P: Ports>(
                 }
             }
             // The command was sent just now and may not be visible yet.
-            Err(error) if error.kind == CloudErrorKind::Race && schedule.waited() < 60 => {}
+            Err(error) if error.kind == CloudErrorKind::Race && schedule.waited_seconds() < 60 => {}
             Err(error) => {
                 if !recovery.recover(context, &error, "The host works on without us").await {
-                    return out_of_sight(what, &error).into();
+                    return access_lost(what, &error).into();
                 }
                 last = Some(error);
             }
@@ -81,9 +81,9 @@ pub(super) async fn follow<P: Ports>(
         match schedule.pause(interrupt).await {
             PauseEnd::Over => {}
             PauseEnd::Interrupted => return CommandEnd::Known(Box::new(cancel(context, id).await)),
-            PauseEnd::Late => {
+            PauseEnd::DeadlinePassed => {
                 let what = last.map_or_else(
-                    || format!("the command {} has not ended in {}", id.0, duration(schedule.waited())),
+                    || format!("the command {} has not ended in {}", id.0, duration(schedule.waited_seconds())),
                     |error| format!("AWS could not be asked any more about the command {}: {error}", id.0),
                 );
                 return CommandError::Unknown { what, lines: Vec::new(), running: true }.into();
@@ -93,18 +93,18 @@ pub(super) async fn follow<P: Ports>(
 }
 
 /// Returns the failure for requests that AWS refuses for good: the command's state is unknown, so nothing is stopped.
-fn out_of_sight(what: &str, error: &CloudError) -> CommandError {
-    if !retries::refused(error) {
+fn access_lost(what: &str, error: &CloudError) -> CommandError {
+    if !retries::is_caller_refused(error) {
         return CommandError::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
     }
     let goes_on = format!("the {what} goes on on the host");
-    CommandError::OutOfSight(retries::out_of_sight(error, &goes_on, "how it ended there"))
+    CommandError::AccessLost(retries::access_lost(error, &goes_on, "how it ended there"))
 }
 
 /// Cancels the command and waits until AWS confirms that. Returns the report of a command that had ended by itself.
 async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, CommandError> {
     context.console.say("interrupted: the command on the host is being cancelled; wait a moment");
-    match cancelled(context, id, 60).await {
+    match cancel_and_wait(context, id, 60).await {
         Some((CommandProgress::Ended(_), Ok(report))) => {
             context.console.say("the command had ended before it could be cancelled; this is how:");
             Ok(report)

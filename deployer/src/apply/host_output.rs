@@ -12,7 +12,7 @@ use crate::{
     script::{MARKER, facts::RunProgress},
 };
 
-/// Time limit of the second command. While it runs, the first command is not observed.
+/// Time limit of the question to the host. While the host is asked, AWS is not asked about the command.
 const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// The output lines of one command, each shown once.
@@ -30,12 +30,12 @@ pub(super) struct HostOutput<'a, 'b, P> {
 impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
     pub(super) fn new(context: &'a DeployContext<'b, P>, quiet: bool) -> Self {
         let mut output = Self { context, quiet, shown: 0, transfer: None, due: None };
-        output.wait();
+        output.schedule_question();
         output
     }
 
-    /// Sets the time of the next question.
-    fn wait(&mut self) {
+    /// Schedules the next question to the host.
+    fn schedule_question(&mut self) {
         let pause = Some(self.context.settings.wait.progress_seconds).filter(|seconds| *seconds > 0 && !self.quiet);
         self.due = pause.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
     }
@@ -46,7 +46,7 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
         if !self.quiet && !lines.is_empty() {
             self.lines(0, &lines);
             // AWS returns the output, so the host need not be asked soon.
-            self.wait();
+            self.schedule_question();
         }
     }
 
@@ -75,7 +75,7 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
             self.lines(said.saturating_sub(lines.len()), &lines);
             self.transfer = Transfer::parse(&transfer).or(self.transfer.take());
         }
-        self.wait();
+        self.schedule_question();
     }
 
     /// Shows the progress: the step's own, as the host reports it, or else this text.

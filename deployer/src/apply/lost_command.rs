@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    command_end::{CommandEnd, cancelled, ended},
+    command_end::{CommandEnd, cancel_and_wait, read_end},
     command_error::CommandError,
     polling::{PauseEnd, PollSchedule, wait},
     run_names, send,
@@ -19,27 +19,27 @@ use crate::{
     script::{Action, RunId, facts::Status, script},
 };
 
-/// Pause between two questions to the host, after the first one.
-const BETWEEN: Duration = Duration::from_mins(2);
+/// Pause between two questions to the host whether a command still runs.
+const QUESTION_PAUSE: Duration = Duration::from_mins(2);
 /// How long the host may take to answer such a question, in seconds.
 const ANSWER_SECONDS: u32 = 60;
 /// How long the cancellation of a lost command may take, in seconds.
 const CANCEL_SECONDS: u32 = 15;
-/// After this time a script that has just begun holds the host's lock.
-const BEGINS: Duration = Duration::from_secs(5);
+/// The time after which a script that has begun holds the host's lock.
+const BEGIN_GRACE: Duration = Duration::from_secs(5);
 
-/// A command that AWS received reaches the host after this time at most.
-const HOST_LIMIT: Duration = Duration::from_secs(20);
-/// Pause between two questions to the host.
-const BETWEEN_TRACES: Duration = Duration::from_secs(5);
+/// The longest time in which a command that AWS received reaches the host.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
+/// Pause between two questions to the host whether a run reached it.
+const TRACE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Decides when to ask the host about a command.
 pub(super) struct LostCommandWatch {
     due: Duration,
     running_since: Option<Instant>,
     seen_at_work: bool,
-    /// Whether the command changes nothing. The host does not list such a command among its runs, so after the time for
-    /// two starts it counts as lost.
+    /// Whether the command changes nothing. The host does not list such a command among its runs, so it counts as lost
+    /// after twice the start time.
     read_only: bool,
 }
 
@@ -70,19 +70,19 @@ impl LostCommandWatch {
         id: &CommandId,
         run: &RunId,
     ) -> HostAnswer {
-        (self.due, self.running_since) = (BETWEEN, None);
+        (self.due, self.running_since) = (QUESTION_PAUSE, None);
         if self.read_only {
             return HostAnswer::Ended(self.end(context, id, false).await);
         }
-        let mut trace = trace(context, interrupt, run).await;
+        let mut trace = find_trace(context, interrupt, run).await;
         if trace == RunTrace::None {
             // The command may have begun a moment ago.
-            wait(BEGINS, interrupt).await;
-            trace = self::trace(context, interrupt, run).await;
+            wait(BEGIN_GRACE, interrupt).await;
+            trace = find_trace(context, interrupt, run).await;
         }
         // The command's report may have come by now.
         if let Ok(invocation) = context.ports.get_invocation(id).await
-            && let Some(end) = ended(&invocation)
+            && let Some(end) = read_end(&invocation)
         {
             return HostAnswer::Ended(CommandEnd::Known(Box::new(end)));
         }
@@ -106,7 +106,7 @@ impl LostCommandWatch {
 
     /// Cancels a command that does not run on the host although AWS reports it as running, and returns how it ended.
     async fn end<P: Ports>(&self, context: &DeployContext<'_, P>, id: &CommandId, ended: bool) -> CommandEnd {
-        let end = cancelled(context, id, CANCEL_SECONDS).await;
+        let end = cancel_and_wait(context, id, CANCEL_SECONDS).await;
         let unknown =
             |what: &str, running| CommandError::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
@@ -140,7 +140,7 @@ pub(super) async fn wait_until_ended<P: Ports>(
         Err(CommandError::Unknown { what, lines: Vec::new(), running })
     };
     loop {
-        let trace = trace(context, interrupt, run).await;
+        let trace = find_trace(context, interrupt, run).await;
         if trace != RunTrace::Unknown {
             answered = Instant::now();
         }
@@ -148,7 +148,7 @@ pub(super) async fn wait_until_ended<P: Ports>(
             RunTrace::AtWork => was_running = true,
             RunTrace::Ended => return unknown("the command ended on the host, and its report cannot be read", false),
             RunTrace::None if was_running => return unknown("the command was killed on the host", false),
-            RunTrace::None if began.elapsed() >= HOST_LIMIT => return Ok(()),
+            RunTrace::None if began.elapsed() >= DELIVERY_LIMIT => return Ok(()),
             RunTrace::Unknown if answered.elapsed() >= Duration::from_secs(send::FIND_SECONDS.into()) => {
                 return unknown("whether the command runs could not be found out", true);
             }
@@ -160,7 +160,7 @@ pub(super) async fn wait_until_ended<P: Ports>(
         }
         let state = if was_running { "running on the host" } else { "asking the host whether it came" };
         context.console.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
-        if wait(BETWEEN_TRACES, interrupt).await == PauseEnd::Interrupted {
+        if wait(TRACE_PAUSE, interrupt).await == PauseEnd::Interrupted {
             return Err(CommandError::Interrupted { sent: true, ended: false });
         }
     }
@@ -180,7 +180,11 @@ pub(super) enum RunTrace {
 }
 
 /// Asks the host about a run and returns what the host knows.
-pub(super) async fn trace<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt, run: &RunId) -> RunTrace {
+pub(super) async fn find_trace<P: Ports>(
+    context: &DeployContext<'_, P>,
+    interrupt: &Interrupt,
+    run: &RunId,
+) -> RunTrace {
     match host_status(context, interrupt).await {
         None => RunTrace::Unknown,
         Some(status) if status.runs.iter().any(|one| one.run == run.as_str()) => RunTrace::AtWork,
@@ -197,7 +201,7 @@ async fn host_status<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Inter
     let mut schedule = PollSchedule::new(ANSWER_SECONDS);
     loop {
         if let Ok(invocation) = context.ports.get_invocation(&id).await
-            && let Some(end) = ended(&invocation)
+            && let Some(end) = read_end(&invocation)
         {
             return end.ok()?.status();
         }

@@ -12,6 +12,7 @@ mod down;
 mod follow;
 mod host_output;
 pub mod lock;
+mod lost_change;
 mod lost_command;
 pub mod observe;
 mod other_zone;
@@ -51,7 +52,7 @@ pub enum StopOnFailure {
 
 /// The result of an applied plan.
 #[derive(Clone, Debug)]
-pub struct Applied {
+pub struct ApplyOutcome {
     /// The host's report; `None` if the host was not asked.
     pub report: Option<HostReport>,
     /// The service's URL, if a release serves.
@@ -65,14 +66,14 @@ pub async fn apply<P: Ports>(
     context: &DeployContext<'_, P>,
     plan: &ApprovedPlan,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let operation = match plan.operation() {
         // `unlock` takes the lock from its holder and does not hold it itself.
         Operation::Unlock { holder } => return unlock::unlock(context, holder.as_ref()).await,
         Operation::Up { deploy, expect, autostop } => LockedOperation::Up(deploy, *expect, autostop, stop),
         Operation::Rollback { to, expect } => LockedOperation::Rollback(Action::Rollback { to: *to }, *expect, stop),
         Operation::Restart { service, expect } => {
-            LockedOperation::Serve("restart", Action::Restart { service: *service }, *expect)
+            LockedOperation::Restart(Action::Restart { service: *service }, *expect)
         }
         Operation::Down { drain } => LockedOperation::Down { drain: *drain },
         Operation::Autostop(autostop) => LockedOperation::Autostop(autostop),
@@ -93,7 +94,7 @@ pub async fn apply<P: Ports>(
 enum LockedOperation<'a> {
     Up(&'a Deploy, ExpectedRelease, &'a AutostopStep, StopOnFailure),
     Rollback(Action, ExpectedRelease, StopOnFailure),
-    Serve(&'static str, Action, ExpectedRelease),
+    Restart(Action, ExpectedRelease),
     Down { drain: bool },
     Autostop(&'a Autostop),
     Keys(Option<&'a KeyChange>, ExpectedRelease),
@@ -102,13 +103,16 @@ enum LockedOperation<'a> {
     Prune(Action, ExpectedRelease),
 }
 
-async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOperation<'_>) -> Result<Applied, Failure> {
+async fn locked<P: Ports>(
+    context: &DeployContext<'_, P>,
+    operation: LockedOperation<'_>,
+) -> Result<ApplyOutcome, Failure> {
     match operation {
         LockedOperation::Up(deploy, expect, autostop, on_failure) => {
-            autostop::follow(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
+            autostop::set_after_up(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
         }
         LockedOperation::Rollback(action, expect, stop) => up::rollback(context, &action, expect, stop).await,
-        LockedOperation::Serve(what, action, expect) => up::run_until_it_serves(context, what, &action, expect).await,
+        LockedOperation::Restart(action, expect) => up::run_until_it_serves(context, "restart", &action, expect).await,
         LockedOperation::Down { drain } => down::down(context, drain).await,
         LockedOperation::Autostop(autostop) => autostop::set(context, autostop).await,
         LockedOperation::Keys(Some(change), expect) => keys_change(context, change, expect).await,
@@ -119,7 +123,7 @@ async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOpera
         LockedOperation::Prune(action, expect) => {
             run_beside_services(context, "prune", &action, expect, PRUNE_SECONDS).await
         }
-        LockedOperation::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
+        LockedOperation::Keys(None, _) => Ok(ApplyOutcome { report: None, url: None, autostop: None }),
     }
 }
 
@@ -133,27 +137,27 @@ async fn run_beside_services<P: Ports>(
     action: &Action,
     expect: ExpectedRelease,
     limit_seconds: u32,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let limit = limit_seconds.min(context.settings.wait.deploy_seconds);
     let report = script_result::run(context, what, action, expect, limit).await?;
-    Ok(Applied { report: Some(report), url: None, autostop: None })
+    Ok(ApplyOutcome { report: Some(report), url: None, autostop: None })
 }
 
 async fn keys_change<P: Ports>(
     context: &DeployContext<'_, P>,
     change: &KeyChange,
     expect: ExpectedRelease,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_add(context.settings.wait.drain_seconds);
     run_beside_services(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }
 
-/// Runs a change of models. It may take a new container of the gateway twice: there, and back after a failure.
+/// Runs a change of models. It may replace the gateway's container twice: for the change, and back after a failure.
 async fn models_change<P: Ports>(
     context: &DeployContext<'_, P>,
     change: &ModelChange,
     expect: ExpectedRelease,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let seconds = context.settings.wait.drain_seconds.saturating_add(READY_WAIT_SECONDS).saturating_mul(2);
     let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_mul(2).saturating_add(seconds);
     run_beside_services(context, "model", &Action::Models(Models::Change(change.clone())), expect, limit).await

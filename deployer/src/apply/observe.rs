@@ -19,7 +19,7 @@ use crate::{
 
 /// The observed state of the box.
 #[derive(Clone, Debug)]
-pub struct Observed {
+pub struct Observation {
     /// The EC2 instance.
     pub instance: Instance,
     /// The host's report and status; `None` if the box does not run or its agent does not answer.
@@ -29,22 +29,22 @@ pub struct Observed {
 }
 
 /// Reads the instance, the host's status and the record.
-pub async fn observe<P: Ports>(context: &DeployContext<'_, P>) -> Result<Observed, Failure> {
+pub async fn observe<P: Ports>(context: &DeployContext<'_, P>) -> Result<Observation, Failure> {
     let instance = boot::describe_instance(context).await?;
     let last = LastVerified::read(context).await?;
     let online =
         instance.state == InstanceState::Running && context.ports.agent(&instance.id).await? == AgentState::Online;
-    let host = if online { Some(ask(context).await?) } else { None };
-    Ok(Observed { instance, host, last })
+    let host = if online { Some(ask_status(context).await?) } else { None };
+    Ok(Observation { instance, host, last })
 }
 
 /// Asks the host for its status.
-pub async fn ask<P: Ports>(context: &DeployContext<'_, P>) -> Result<(HostReport, Status), Failure> {
-    ask_with(context, context.interrupt).await
+pub async fn ask_status<P: Ports>(context: &DeployContext<'_, P>) -> Result<(HostReport, Status), Failure> {
+    ask_status_with(context, context.interrupt).await
 }
 
 /// Asks the host for its status, with a given source of Ctrl-C.
-pub(super) async fn ask_with<P: Ports>(
+pub(super) async fn ask_status_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
 ) -> Result<(HostReport, Status), Failure> {
@@ -56,24 +56,24 @@ pub(super) async fn ask_with<P: Ports>(
     Ok((report, status))
 }
 
-impl Observed {
+impl Observation {
     /// Returns the state that a plan starts from.
     #[must_use]
-    pub fn now(&self) -> CurrentState {
-        let known = match &self.host {
+    pub fn current_state(&self) -> CurrentState {
+        let host = match &self.host {
             None => HostState::Unseen(self.last.clone().map(CurrentRelease::from)),
             Some((report, status)) => match report.release {
                 None => HostState::Empty { half_done: status.half_done },
                 Some(release) => HostState::Release(serving(release, &report.images, status)),
             },
         };
-        CurrentState { state: self.instance.state.clone(), known }
+        CurrentState { state: self.instance.state.clone(), host }
     }
 
     /// Returns the images of the current release, by digest, as far as they are known.
     #[must_use]
     pub fn images(&self) -> RunningImages {
-        match self.now().known {
+        match self.current_state().host {
             HostState::Unseen(Some(serving)) | HostState::Release(serving) => serving.images,
             _ => RunningImages::default(),
         }
@@ -95,7 +95,7 @@ fn serving(release: u32, images: &RunningImages, status: &Status) -> CurrentRele
 #[must_use]
 pub fn healthy(status: &Status) -> bool {
     let all = status.containers.len() >= 2 && status.containers.iter().all(is_healthy);
-    all && gateway_says(status, "ready").as_bool() == Some(true)
+    all && gateway_value(status, "ready").as_bool() == Some(true)
 }
 
 fn is_healthy(container: &Container) -> bool {
@@ -104,6 +104,6 @@ fn is_healthy(container: &Container) -> bool {
 
 /// Returns one value of the gateway's status; null if the gateway does not answer.
 #[must_use]
-pub fn gateway_says(status: &Status, name: &str) -> serde_json::Value {
+pub fn gateway_value(status: &Status, name: &str) -> serde_json::Value {
     status.gateway.get(name).cloned().unwrap_or_default()
 }

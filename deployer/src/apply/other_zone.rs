@@ -43,7 +43,7 @@ pub(super) struct ZoneMove {
 }
 
 /// Prints how to move the box and adds it to the JSON document.
-pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance) {
+pub(super) async fn print_move<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance) {
     // A look-up that fails must not hide why the box does not start.
     let zones = context.ports.zones_with(&instance.kind).await;
     let gib = context.ports.disk_gib(&instance.disk).await;
@@ -52,7 +52,7 @@ pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &I
     }
     let zones: Vec<String> = zones.unwrap_or_default().into_iter().filter(|zone| *zone != instance.zone).collect();
     let gib = gib.unwrap_or(context.settings.prices.disk_gib);
-    let way = ZoneMove {
+    let zone_move = ZoneMove {
         commands: commands(context, instance, &zones, gib),
         from_zone: instance.zone.clone(),
         zones,
@@ -60,10 +60,10 @@ pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &I
         gib,
         image_usd_per_month: f64::from(gib) * context.settings.prices.snapshot_usd_per_gib_month,
     };
-    for line in way.lines(context, instance) {
+    for line in zone_move.lines(context, instance) {
         context.console.say(&line);
     }
-    context.console.result(&serde_json::json!({"other_zone": way}));
+    context.console.result(&serde_json::json!({"other_zone": zone_move}));
 }
 
 impl ZoneMove {
@@ -95,7 +95,8 @@ impl ZoneMove {
 fn commands<P>(context: &DeployContext<'_, P>, instance: &Instance, zones: &[String], gib: u32) -> Vec<String> {
     let settings = &context.settings;
     let (region, stack) = (format!("--region {}", settings.region), format!("--stack-name {}", settings.name));
-    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+    let or_placeholder =
+        |text: &str, placeholder: &str| if text.is_empty() { placeholder.to_owned() } else { text.to_owned() };
     let kept: Vec<String> =
         PARAMETERS.iter().map(|name| format!("ParameterKey={name},UsePreviousValue=true")).collect();
     let kept = kept.join(" ");
@@ -112,8 +113,8 @@ fn commands<P>(context: &DeployContext<'_, P>, instance: &Instance, zones: &[Str
         format!(
             "aws ec2 describe-subnets {region} --filters Name=vpc-id,Values={} Name=availability-zone,Values={} \
              --query 'Subnets[].[SubnetId,AvailabilityZone,MapPublicIpOnLaunch]' --output text",
-            or(&instance.vpc, "<vpc>"),
-            or(&zones.join(","), "<zone>")
+            or_placeholder(&instance.vpc, "<vpc>"),
+            or_placeholder(&zones.join(","), "<zone>")
         ),
         format!(
             "aws cloudformation update-stack {region} {stack} --use-previous-template --capabilities CAPABILITY_IAM \

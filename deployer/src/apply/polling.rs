@@ -1,4 +1,4 @@
-//! Decides how long to wait until the next request and when to give up. Ctrl-C ends every wait.
+//! Schedules requests: how long to wait until the next one, and when to give up. Ctrl-C ends every wait.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub enum PauseEnd {
     /// The pause is over.
     Over,
     /// The deadline has passed.
-    Late,
+    DeadlinePassed,
     /// The operator pressed Ctrl-C.
     Interrupted,
 }
@@ -39,14 +39,14 @@ impl PollSchedule {
 
     /// Returns the time since the start, in seconds.
     #[must_use]
-    pub(super) fn waited(&self) -> u64 {
+    pub(super) fn waited_seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
 
     /// Waits until the next request is due.
     pub(super) async fn pause(&mut self, interrupt: &Interrupt) -> PauseEnd {
         if self.started.elapsed() >= self.limit {
-            return PauseEnd::Late;
+            return PauseEnd::DeadlinePassed;
         }
         let pause = self.pause;
         self.pause = (pause * 3 / 2).min(self.longest);
@@ -75,7 +75,7 @@ pub async fn with_retries<T>(
         match schedule.pause(interrupt).await {
             PauseEnd::Over => console.progress("AWS does not answer; looking again", &error.code),
             PauseEnd::Interrupted => return Ok(None),
-            PauseEnd::Late => return Err(error),
+            PauseEnd::DeadlinePassed => return Err(error),
         }
     }
 }

@@ -19,7 +19,7 @@ const LIMIT_WITH_OPERATOR: Duration = Duration::from_mins(10);
 /// Pause between two attempts to load credentials, because loading may run a program or ask a single sign-on service.
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
 
-/// Gets a run over calls that fail in a row: warns, renews credentials and says whether to go on.
+/// Carries a run through calls that fail in a row: warns, renews credentials and decides whether to repeat the call.
 #[derive(Default)]
 pub(super) struct CallRecovery {
     failing: bool,
@@ -50,7 +50,7 @@ impl CallRecovery {
             }
             return true;
         }
-        if !refused(error) {
+        if !is_caller_refused(error) {
             return false;
         }
         let now = Instant::now();
@@ -119,14 +119,14 @@ async fn ask_for_code<P: Ports>(context: &DeployContext<'_, P>, question: &str, 
 }
 
 /// Returns whether AWS, or the proxy on the way, refuses the caller rather than this call.
-pub(super) const fn refused(error: &CloudError) -> bool {
+pub(super) const fn is_caller_refused(error: &CloudError) -> bool {
     use CloudErrorKind::{Clock, Credentials, Denied, Proxy};
     matches!(error.kind, Credentials | Denied | Clock | Proxy)
 }
 
-/// Returns the failure for a caller that AWS refuses for good, so that no running work may be stopped. `goes_on` names
-/// that work; `shows` says what `deployer status` will show later.
-pub(super) fn out_of_sight(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
+/// Returns the failure of a run that AWS refuses for good. The run can no longer see the work on the host, so it stops
+/// nothing. `goes_on` names that work; `shows` says what `deployer status` will show later.
+pub(super) fn access_lost(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
     let next = format!(
         "{} Then deployer status shows {shows}; deployer unlock takes the lock that this run leaves.",
         error.hint().replace(", then run this again", "")

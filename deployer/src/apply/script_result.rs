@@ -30,7 +30,7 @@ pub(super) async fn run<P: Ports>(
             Releases::write(context, &report).await;
             return check_report(context, report);
         }
-        Err(error @ (CommandError::NeverRan(_) | CommandError::OutOfSight(_) | CommandError::Refused)) => {
+        Err(error @ (CommandError::NeverRan(_) | CommandError::AccessLost(_) | CommandError::Refused)) => {
             return Err(error.into());
         }
         Err(CommandError::Interrupted { sent: false, .. }) => {
@@ -51,7 +51,7 @@ pub(super) async fn run<P: Ports>(
         }
     };
     context.console.say("checking what runs on the host now");
-    outcome_on_host(context, action, expect, unreported).await
+    ask_what_serves(context, action, expect, unreported).await
 }
 
 pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
@@ -77,7 +77,7 @@ pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport
 }
 
 /// Asks the host for its state and returns the report or the failure that follows from it.
-async fn outcome_on_host<P: Ports>(
+async fn ask_what_serves<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
     expect: ExpectedRelease,
@@ -94,9 +94,9 @@ async fn outcome_on_host<P: Ports>(
         return Err(unreported.into_failure(&found, "deployer up starts it again and repairs what was cut off."));
     }
     if !unreported.running {
-        clear(context, &no_interrupt).await;
+        clear_leftovers(context, &no_interrupt).await;
     }
-    let (report, status) = match observe::ask_with(context, &no_interrupt).await {
+    let (report, status) = match observe::ask_status_with(context, &no_interrupt).await {
         Ok(seen) => seen,
         Err(failure) => {
             let found = format!("What is on the host now could not be seen: {}", failure.what);
@@ -113,10 +113,10 @@ async fn outcome_on_host<P: Ports>(
         ));
     }
     if let Action::Keys(Keys::Change(change)) = action {
-        return after_keys::outcome_on_host(context, &no_interrupt, change, unreported).await;
+        return after_keys::ask_for_key(context, &no_interrupt, change, unreported).await;
     }
     if let Action::Models(Models::Change(change)) = action {
-        return after_models::outcome_on_host(context, &no_interrupt, change, unreported).await;
+        return after_models::ask_which_models_answer(context, &no_interrupt, change, unreported).await;
     }
     if matches!(action, Action::Deploy(deploy) if deploy.download_only) {
         let kept = "What served before was not touched; what was downloaded is kept.";
@@ -124,7 +124,7 @@ async fn outcome_on_host<P: Ports>(
     }
     if status.half_done {
         let serves = if healthy {
-            verify(context, &no_interrupt).await.map_or_else(
+            verify_running(context, &no_interrupt).await.map_or_else(
                 |why| format!("says that it is ready, but that could not be verified: {why}"),
                 |_| "serves for now, and was verified".to_owned(),
             )
@@ -146,7 +146,7 @@ async fn outcome_on_host<P: Ports>(
     if !healthy {
         return Err(unreported.into_failure(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
     }
-    let verified = match verify(context, &no_interrupt).await {
+    let verified = match verify_running(context, &no_interrupt).await {
         Ok(report) => report,
         Err(why) => {
             return Err(unreported.into_failure(
@@ -179,7 +179,7 @@ async fn outcome_on_host<P: Ports>(
 }
 
 /// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.
-async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) {
+async fn clear_leftovers<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) {
     let why = match command::run_with(context, no_interrupt, "clear", &Action::Unlock, READ_ONLY_TIMEOUT_SECONDS).await
     {
         Ok(report) if report.outcome == ActionOutcome::Done => {
@@ -197,7 +197,10 @@ async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrup
 }
 
 /// Sends a made-up note to the service that runs now. Returns the report, or why the note was not answered.
-async fn verify<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) -> Result<HostReport, String> {
+async fn verify_running<P: Ports>(
+    context: &DeployContext<'_, P>,
+    no_interrupt: &Interrupt,
+) -> Result<HostReport, String> {
     match command::run_with(context, no_interrupt, "verify", &Action::Verify, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) if report.outcome == ActionOutcome::Done => Ok(report),
         Ok(report) => Err(report.message),
@@ -210,7 +213,7 @@ async fn verify<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interru
 enum HostComparison {
     AsWanted,
     AsBefore,
-    /// The action leaves no trace that would show which of the two it is.
+    /// The host does not show which of the two it is.
     Unclear,
 }
 

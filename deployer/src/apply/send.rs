@@ -28,18 +28,18 @@ const FIND_SECONDS_INTERRUPTED: u32 = 15;
 /// A command that AWS received is in AWS' list after this time at most.
 const LIST_LIMIT: Duration = Duration::from_secs(5);
 
-/// Where a command was found whose answer was lost.
+/// The result of looking up a command whose answer was lost.
 enum CommandLookup {
-    /// It is in AWS' list.
-    Yes(CommandId),
-    /// It is not in AWS' list.
-    No,
+    /// The command is in AWS' list.
+    Found(CommandId),
+    /// The command is not in AWS' list.
+    NotFound,
     /// This operator may not list commands.
-    Hidden,
+    NotPermitted,
 }
 
-/// Sends a script. `name` is unique. `is_absent` is asked before the script is sent again where AWS does not say whether it took it: it
-/// returns `Ok` if the host never received the script or may run it twice.
+/// Sends a script. `name` is unique. If AWS does not tell whether it received the script, `wait_until_gone` is called
+/// before the script is sent again: it returns `Ok` if the host never received the script, or may run it twice.
 pub(super) async fn send<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
@@ -47,7 +47,7 @@ pub(super) async fn send<P: Ports>(
     script: &Script,
     name: &str,
     limit_seconds: u32,
-    is_absent: impl AsyncFn() -> Result<(), CommandError>,
+    wait_until_gone: impl AsyncFn() -> Result<(), CommandError>,
 ) -> Result<CommandId, CommandError> {
     let mut schedule = PollSchedule::new(SEND_SECONDS);
     let mut recovery = CallRecovery::default();
@@ -61,10 +61,10 @@ pub(super) async fn send<P: Ports>(
         };
         if error.kind == CloudErrorKind::Network {
             context.console.warn(&format!("{error}. The command may have been heard; looking for it."));
-            match find(context, interrupt, name).await? {
-                CommandLookup::Yes(id) => return Ok(id),
-                CommandLookup::No => {}
-                CommandLookup::Hidden => is_absent().await?,
+            match find_command(context, interrupt, name).await? {
+                CommandLookup::Found(id) => return Ok(id),
+                CommandLookup::NotFound => {}
+                CommandLookup::NotPermitted => wait_until_gone().await?,
             }
         } else if error.kind == CloudErrorKind::Credentials {
             if !recovery.recover(context, &error, "Nothing was sent yet").await {
@@ -77,7 +77,7 @@ pub(super) async fn send<P: Ports>(
         }
         // The agent may be away for a moment, most of all after a start.
         context.console.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
-        if schedule.pause(interrupt).await == PauseEnd::Late {
+        if schedule.pause(interrupt).await == PauseEnd::DeadlinePassed {
             return Err(CommandError::NeverRan(Failure::from(error)));
         }
     }
@@ -85,7 +85,7 @@ pub(super) async fn send<P: Ports>(
 
 /// Looks up a command whose answer was lost. After Ctrl-C it continues for a moment, so that a command that was
 /// received can be cancelled.
-async fn find<P: Ports>(
+async fn find_command<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     name: &str,
@@ -96,12 +96,12 @@ async fn find<P: Ports>(
     let mut lost: Option<CloudError> = None;
     loop {
         match context.ports.find(name).await {
-            Ok(Some(id)) => return Ok(CommandLookup::Yes(id)),
+            Ok(Some(id)) => return Ok(CommandLookup::Found(id)),
             Ok(None) if absent.get_or_insert_with(Instant::now).elapsed() >= LIST_LIMIT => {
-                return Ok(CommandLookup::No);
+                return Ok(CommandLookup::NotFound);
             }
             Ok(None) => {}
-            Err(error) if error.kind == CloudErrorKind::Denied => return Ok(CommandLookup::Hidden),
+            Err(error) if error.kind == CloudErrorKind::Denied => return Ok(CommandLookup::NotPermitted),
             Err(error) => {
                 let passes = error.passes();
                 lost = Some(error);
@@ -116,7 +116,7 @@ async fn find<P: Ports>(
                 context.console.say("interrupted: looking whether the command reached the host; wait a moment");
                 (source, schedule) = (&no_interrupt, PollSchedule::new(FIND_SECONDS_INTERRUPTED));
             }
-            PauseEnd::Late => return Err(unknown(interrupt, lost)),
+            PauseEnd::DeadlinePassed => return Err(unknown(interrupt, lost)),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use self::world::{SimulatedCloud, image};
-use super::{Applied, StopOnFailure, apply, observe};
+use super::{ApplyOutcome, StopOnFailure, apply, observe};
 use crate::plan::LockHolder;
 use crate::{
     approval::ApprovedPlan,
@@ -30,8 +30,8 @@ const CONFIG: &str =
 
 async fn settings() -> Settings {
     let world = SimulatedCloud::default();
-    let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-    resolve(&written, &async |name| (&world).parameter(name).await, "ada@laptop".to_owned()).await.unwrap()
+    let config_file = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+    resolve(&config_file, &async |name| (&world).parameter(name).await, "ada@laptop".to_owned()).await.unwrap()
 }
 
 fn up(config_hash: &str, expect: ExpectedRelease) -> Operation {
@@ -60,21 +60,30 @@ fn operation(name: &str) -> Operation {
     }
 }
 
-async fn run(world: &SimulatedCloud, name: &str) -> Result<Applied, Failure> {
+async fn run(world: &SimulatedCloud, name: &str) -> Result<ApplyOutcome, Failure> {
     run_operation(world, operation(name)).await
 }
 
-async fn run_operation(world: &SimulatedCloud, operation: Operation) -> Result<Applied, Failure> {
+async fn run_operation(world: &SimulatedCloud, operation: Operation) -> Result<ApplyOutcome, Failure> {
     run_stopping(world, operation, StopOnFailure::Yes).await
 }
 
-async fn run_stopping(world: &SimulatedCloud, operation: Operation, stop: StopOnFailure) -> Result<Applied, Failure> {
+async fn run_stopping(
+    world: &SimulatedCloud,
+    operation: Operation,
+    stop: StopOnFailure,
+) -> Result<ApplyOutcome, Failure> {
     let console = Console::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
-    let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-    let context =
-        DeployContext { written, settings: settings().await, ports: world, console: &console, interrupt: &interrupt };
+    let config_file = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+    let context = DeployContext {
+        config_file,
+        settings: settings().await,
+        ports: world,
+        console: &console,
+        interrupt: &interrupt,
+    };
     apply(&context, &ApprovedPlan::in_a_test(operation), stop).await
 }
 
@@ -183,9 +192,9 @@ macro_rules! context {
     ($world:expr, $context:ident) => {
         let console = Console::new(true, Format::Text);
         let (_end, interrupt) = interrupt::channel();
-        let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+        let config_file = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
         let $context = DeployContext {
-            written,
+            config_file,
             settings: settings().await,
             ports: $world,
             console: &console,
@@ -198,7 +207,7 @@ macro_rules! context {
 async fn the_report_of_the_simulated_host_is_parsed() {
     let world = world("restart", "done");
     context!(&world, context);
-    let (report, status) = observe::ask(&context).await.unwrap();
+    let (report, status) = observe::ask_status(&context).await.unwrap();
     assert_eq!(report.release, Some(2));
     assert!(observe::healthy(&status));
 }

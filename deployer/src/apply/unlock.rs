@@ -1,7 +1,7 @@
 //! Takes the operators' lock from a run that is dead. Asks the host first whether somebody works there.
 
 use super::{
-    Applied,
+    ApplyOutcome,
     command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     lock,
 };
@@ -18,7 +18,7 @@ use crate::{
 pub(super) async fn unlock<P: Ports>(
     context: &DeployContext<'_, P>,
     approved: Option<&LockHolder>,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let name = context.settings.lock_parameter();
     check_holder(approved, lock::holder(&context.ports, &name).await?.as_ref())?;
     let report = clear_host(context).await?;
@@ -27,7 +27,7 @@ pub(super) async fn unlock<P: Ports>(
     if held.is_some() {
         context.ports.delete_parameter(&name).await?;
     }
-    Ok(Applied { report, url: None, autostop: None })
+    Ok(ApplyOutcome { report, url: None, autostop: None })
 }
 
 /// Fails if another run holds the lock now. Parameter Store has no "delete if equal", so a check just before the
@@ -43,8 +43,8 @@ fn check_holder(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Res
     }
 }
 
-/// Clears the host. A host that cannot answer, or has another fault, does not keep the lock: it needs the next `up`,
-/// and `up` needs the lock. Only an operator at work on the host does.
+/// Clears the host. Fails if an operator is at work on it. A host that does not answer, or has another
+/// fault, must not keep the lock, because the next `up`, which repairs it, needs the lock.
 async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
     let instance = super::boot::describe_instance(context).await?;
     if instance.state != InstanceState::Running {

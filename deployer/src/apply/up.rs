@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Applied, StopOnFailure, boot, down, observe, script_result, ssm_document};
+use super::{ApplyOutcome, StopOnFailure, boot, down, observe, script_result, ssm_document};
 use crate::{
     cloud::AgentState,
     console::{duration, money},
@@ -23,7 +23,7 @@ pub(super) async fn up<P: Ports>(
     deploy: &Deploy,
     expect: ExpectedRelease,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let mut started = false;
     let done = deploy_release(context, deploy, expect, &mut started).await;
     handle_failure(context, done, started, stop).await
@@ -35,7 +35,7 @@ pub(super) async fn rollback<P: Ports>(
     action: &Action,
     expect: ExpectedRelease,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     let mut started = false;
     let done = roll_back(context, action, expect, &mut started).await;
     handle_failure(context, done, started, stop).await
@@ -46,7 +46,7 @@ async fn roll_back<P: Ports>(
     action: &Action,
     expect: ExpectedRelease,
     started: &mut bool,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     // A box is not started for a program that its document refuses.
     ssm_document::check(context).await?;
     boot::boot(context, started).await?;
@@ -56,14 +56,14 @@ async fn roll_back<P: Ports>(
 /// Stops the box, or says that it runs, if this run started it and then failed.
 async fn handle_failure<P: Ports>(
     context: &DeployContext<'_, P>,
-    done: Result<Applied, Failure>,
+    done: Result<ApplyOutcome, Failure>,
     started: bool,
     stop: StopOnFailure,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     match done {
         Err(failure) if started && failure.goes_on => Err(left_running(context, failure)),
         Err(failure) if started && failure.exit != Exit::RolledBack => {
-            Err(started_in_vain(context, failure, stop).await)
+            Err(stop_box_started_in_vain(context, failure, stop).await)
         }
         done => done,
     }
@@ -74,7 +74,7 @@ async fn deploy_release<P: Ports>(
     deploy: &Deploy,
     expect: ExpectedRelease,
     started: &mut bool,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     // A box is not started for a program that its document refuses.
     ssm_document::check(context).await?;
     let instance = boot::boot(context, started).await?;
@@ -89,9 +89,9 @@ async fn record<P: Ports>(
     report: HostReport,
     config_hash: Option<&str>,
     address: Option<&str>,
-) -> Applied {
+) -> ApplyOutcome {
     LastVerified::write(context, &report, config_hash, address).await;
-    Applied {
+    ApplyOutcome {
         url: address.map(|address| context.settings.url(address)),
         autostop: report.autostop(),
         report: Some(report),
@@ -104,14 +104,14 @@ pub(super) async fn run_until_it_serves<P: Ports>(
     what: &str,
     action: &Action,
     expect: ExpectedRelease,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     context.console.step(what);
     let report = script_result::run(context, what, action, expect, context.settings.wait.deploy_seconds).await?;
     // The action is done, so whatever cannot be read or recorded from here on is only a warning, and a late Ctrl-C must
     // not hide the result either.
     let (_end, no_interrupt) = interrupt::channel();
     // Only the host knows the configuration of that release.
-    let status = observe::ask_with(context, &no_interrupt).await;
+    let status = observe::ask_status_with(context, &no_interrupt).await;
     let hash = status.as_ref().map(|(_, status)| status.config_hash.as_str());
     if let Err(failure) = &status {
         context.console.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
@@ -136,7 +136,8 @@ fn left_running<P>(context: &DeployContext<'_, P>, failure: Failure) -> Failure 
     Failure { next, ..failure }
 }
 
-/// What runs on a box that was started in vain. After an idle stop, its containers start again when the box boots.
+/// What runs on a box that this run started before it failed. Containers start again when a box boots after an idle
+/// stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RunningRelease {
     /// A release serves. `release` names it; `until` names what would stop the box.
@@ -152,7 +153,7 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
         return RunningRelease::Nothing;
     }
     context.console.say("looking whether anything serves on the box");
-    match observe::ask_with(context, no_interrupt).await {
+    match observe::ask_status_with(context, no_interrupt).await {
         Ok((report, status)) if observe::healthy(&status) => RunningRelease::Serves {
             release: report.release.map_or_else(|| "something".to_owned(), |number| format!("release {number}")),
             until: if status.autostop.on { "deployer down or the idle stop" } else { "deployer down" },
@@ -162,9 +163,13 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
     }
 }
 
-/// Stops a box that was started in vain and costs money, or says that it runs. A box that serves is stopped only if
-/// the operator wants that, and its running work ends first.
-async fn started_in_vain<P: Ports>(context: &DeployContext<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
+/// Stops a box that this run started before it failed, or adds to the failure that it runs and costs money. A box that
+/// serves is stopped only if the operator wants that, and after its running work.
+async fn stop_box_started_in_vain<P: Ports>(
+    context: &DeployContext<'_, P>,
+    failure: Failure,
+    stop: StopOnFailure,
+) -> Failure {
     let price = money(context.settings.prices.instance_usd_per_hour);
     let running = |failure: Failure| {
         let next = format!("{} The box runs and costs {price} an hour; deployer down stops it.", failure.next);
@@ -176,14 +181,14 @@ async fn started_in_vain<P: Ports>(context: &DeployContext<'_, P>, failure: Fail
     // The Ctrl-C that ended the action must not end this too.
     let (_end, no_interrupt) = interrupt::channel();
     let found = find_running(context, &no_interrupt).await;
-    let yes = match stop {
+    let should_stop = match stop {
         StopOnFailure::Yes => true,
         StopOnFailure::No => false,
         StopOnFailure::Ask if context.console.can_ask() && context.interrupt.is_requested() => return running(failure),
         StopOnFailure::Ask if context.console.can_ask() => ask_to_stop(context, &failure, &found, &price).await,
         StopOnFailure::Ask => !matches!(found, RunningRelease::Serves { .. }),
     };
-    if yes {
+    if should_stop {
         return stop_box(context, failure, &found, &no_interrupt).await;
     }
     match found {
@@ -227,10 +232,10 @@ async fn stop_box<P: Ports>(
     no_interrupt: &Interrupt,
 ) -> Failure {
     if *found != RunningRelease::Nothing
-        && let Err(busy) = down::services(context, no_interrupt, true).await
+        && let Err(busy) = down::stop_services(context, no_interrupt, true).await
     {
         return Failure {
-            what: format!("{} {} The box was not stopped.", full_stop(&failure.what), full_stop(&busy.what)),
+            what: format!("{} {} The box was not stopped.", with_full_stop(&failure.what), with_full_stop(&busy.what)),
             next: format!("{} Then deployer down stops the box, which costs.", busy.next),
             ..failure
         };
@@ -238,13 +243,13 @@ async fn stop_box<P: Ports>(
     context.console.step("stopping the box, which this run had started");
     match boot::stop_with(context, no_interrupt).await {
         Ok(()) => Failure {
-            what: format!("{} The box was stopped again.", full_stop(&without_still_serves(&failure.what))),
+            what: format!("{} The box was stopped again.", with_full_stop(&without_still_serves(&failure.what))),
             next: next_of_a_stopped_box(&failure),
             ..failure
         },
         Err(stop) => Failure {
             exit: Exit::NeedsAPerson,
-            what: format!("{} Then {}.", full_stop(&without_still_serves(&failure.what)), stop.what),
+            what: format!("{} Then {}.", with_full_stop(&without_still_serves(&failure.what)), stop.what),
             next: stop.next,
             ..failure
         },
@@ -280,7 +285,7 @@ async fn wait_for_answer(answer: impl Future<Output = bool>, interrupt: &Interru
     }
 }
 
-fn full_stop(text: &str) -> String {
+fn with_full_stop(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Verified;
+use super::VerifiedImage;
 use crate::{
     config::Trust,
     script::{ImageDigest, ImageWanted},
@@ -80,7 +80,7 @@ pub(super) enum AttestationError {
 }
 
 /// Returns the first attestation that proves the image's origin, or the reason why the last one does not.
-pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result<Verified, AttestationError> {
+pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result<VerifiedImage, AttestationError> {
     let all: Vec<Attestation> = serde_json::from_slice(output).map_err(|_| AttestationError::NotUnderstood)?;
     let mut reason = AttestationError::None;
     for one in all {
@@ -92,7 +92,7 @@ pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result
     Err(reason)
 }
 
-fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Result<Verified, AttestationError> {
+fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Result<VerifiedImage, AttestationError> {
     let VerificationResult { signature: Signature { certificate }, statement } = result;
     let repository = format!("https://github.com/{}", trust.repository);
     // GitHub ignores case in the names of owners and repositories, but not in paths and branches.
@@ -111,7 +111,7 @@ fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Res
         return Err(AttestationError::Predicate);
     }
     let image = subject(&statement.subject, image)?;
-    Ok(Verified {
+    Ok(VerifiedImage {
         digest: image.digest().to_owned(),
         image,
         workflow: trust.workflow.clone(),

@@ -16,7 +16,7 @@ use crate::{
 
 /// An image whose attestation was verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verified {
+pub struct VerifiedImage {
     /// The image, by the digest that was verified.
     #[serde(skip)]
     pub image: ImageDigest,
@@ -32,11 +32,11 @@ pub struct Verified {
 
 /// Verifies that the trusted workflow built an image. A tag is replaced by the digest that was verified, so that the
 /// host cannot get another image under the same tag.
-pub async fn verify<P>(
+pub async fn verify_attestation<P>(
     context: &DeployContext<'_, P>,
     trust: &Trust,
     image: &ImageWanted,
-) -> Result<Verified, Failure> {
+) -> Result<VerifiedImage, Failure> {
     let output = tool::ask(context, trust, image).await?;
     answer::judge(&output, trust, image).map_err(|reason| {
         refused(image, &format!("{reason}; nothing was changed"), "Take an image that the workflow images of the trusted repository pushed, or correct [attestation] in config/deployment.toml.")

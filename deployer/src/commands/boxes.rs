@@ -62,7 +62,7 @@ impl<'a> Boxes<'a, Aws> {
 fn further<'a>(context: &DeployContext<'a, Aws>, id: &str, address: &str) -> DeployContext<'a, Aws> {
     let settings = context.settings.of_further_box(id, address);
     DeployContext {
-        written: context.written.clone(),
+        config_file: context.config_file.clone(),
         ports: context.ports.for_host(&settings),
         settings,
         console: context.console,
@@ -198,7 +198,7 @@ pub(super) fn model_servers(settings: &Settings, status: &Status) -> Option<Mode
     if others.is_empty() {
         return None;
     }
-    let replicas = crate::apply::observe::gateway_says(status, "replicas");
+    let replicas = crate::apply::observe::gateway_value(status, "replicas");
     // The rules answer: no model server is asked.
     replicas.as_array()?.first()?;
     let ready = replicas.as_array().into_iter().flatten().filter(|replica| replica["state"] == "ready").count();

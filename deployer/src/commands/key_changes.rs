@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::keys::known;
 use crate::{
-    apply::{command, command::READ_ONLY_TIMEOUT_SECONDS, observe::Observed},
+    apply::{command, command::READ_ONLY_TIMEOUT_SECONDS, observe::Observation},
     config::{
         BoxRole, ConfigHash,
         keys::{self, KnownKey},
@@ -27,7 +27,7 @@ impl KeyChanges {
     /// the host does not answer, returns no changes, with a warning: the plan then still says that the settings differ.
     pub(super) async fn compare<P: Ports>(
         context: &DeployContext<'_, P>,
-        observed: &Observed,
+        observed: &Observation,
         wanted: &ConfigHash,
     ) -> Self {
         let Some((report, status)) = &observed.host else { return Self::default() };
@@ -39,7 +39,7 @@ impl KeyChanges {
         if same || report.release.is_none() {
             return Self::default();
         }
-        let path = context.written.folder().join(&context.settings.gateway.keys_file);
+        let path = context.config_file.folder().join(&context.settings.gateway.keys_file);
         let Ok(text) = keys::read(&path) else { return Self::default() };
         let answer = command::run(context, "keys", &Action::Keys(Keys::List), READ_ONLY_TIMEOUT_SECONDS).await;
         let Some(found) = answer.ok().and_then(|report| report.keys()) else {

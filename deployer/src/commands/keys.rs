@@ -79,7 +79,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
 
 /// Reads the keys of the key file and, if the box runs, those of the host.
 async fn compare<P: Ports>(context: &DeployContext<'_, P>) -> Result<KeyComparison, Failure> {
-    let path = context.written.folder().join(&context.settings.gateway.keys_file);
+    let path = context.config_file.folder().join(&context.settings.gateway.keys_file);
     let text = keys::read(&path)?;
     let instance = boot::describe_instance(context).await?;
     let host = if instance.state == InstanceState::Running {
@@ -156,7 +156,8 @@ impl KeyComparison {
         name: &str,
         line: Option<&str>,
     ) -> Option<String> {
-        let of = |text: String| DeployPayload::gather_with(&context.written, &context.settings, text.into_bytes()).ok();
+        let of =
+            |text: String| DeployPayload::gather_with(&context.config_file, &context.settings, text.into_bytes()).ok();
         let now = of(self.text.clone())?.hash.to_string();
         (now == found.config_hash).then_some(())?;
         Some(of(keys::changed(&self.text, name, line))?.hash.to_string())

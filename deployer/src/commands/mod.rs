@@ -1,7 +1,7 @@
 //! The commands, one file each: their arguments, the state that they read and the output that they print. The module
 //! `apply` makes the changes.
 
-mod attested;
+mod attestations;
 mod autostop;
 mod boxes;
 mod cost;
@@ -38,7 +38,7 @@ use serde_json::json;
 use boxes::Boxes;
 
 use crate::{
-    apply::{Applied, with_retries},
+    apply::{ApplyOutcome, with_retries},
     aws::{Aws, SecondFactor},
     cloud::{Cloud as _, CloudErrorKind},
     config::{self, ConfigFile, DEFAULT_PATH, Settings},
@@ -170,15 +170,15 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         // Before the account is asked.
         args.check(console)?;
     }
-    let written = ConfigFile::read(&cli.config)?;
-    let aws = connect(&written.file.region, console).await?;
+    let config_file = ConfigFile::read(&cli.config)?;
+    let aws = connect(&config_file.file.region, console).await?;
     let command = match command {
-        Command::Doctor => return doctor::run(written, aws, console, interrupt, cli.one_box.as_deref()).await,
+        Command::Doctor => return doctor::run(config_file, aws, console, interrupt, cli.one_box.as_deref()).await,
         command => command,
     };
-    let settings = resolve(&written, &aws, console, interrupt).await?;
+    let settings = resolve(&config_file, &aws, console, interrupt).await?;
     let ports = aws.with_host(&settings);
-    let mut context = DeployContext { written, settings, ports, console, interrupt };
+    let mut context = DeployContext { config_file, settings, ports, console, interrupt };
     if let Some(id) = &cli.one_box {
         context = boxes::choose(context, id).await?;
     }
@@ -228,7 +228,7 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
 
 /// Resolves the references of the configuration. Retries a request for a parameter while that may help.
 async fn resolve(
-    written: &ConfigFile,
+    config_file: &ConfigFile,
     aws: &Aws,
     console: &Console,
     interrupt: &Interrupt,
@@ -237,7 +237,7 @@ async fn resolve(
         let value = with_retries(console, interrupt, async || aws.parameter(name).await).await?;
         Ok(value.flatten())
     };
-    let settings = config::resolve(written, &read_parameter, config::operator()).await;
+    let settings = config::resolve(config_file, &read_parameter, config::operator()).await;
     if interrupt.is_requested() {
         return Err(Failure::interrupted(
             "interrupted while the references of the configuration were looked up; nothing was changed",
@@ -273,14 +273,14 @@ fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
 }
 
 /// Adds to the JSON document what serves at the end of a command.
-fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
+fn served<P>(context: &DeployContext<'_, P>, applied: &ApplyOutcome) {
     if let Some(document) = served_document(applied) {
         context.console.result(&document);
     }
 }
 
 /// Returns the fields that say what serves on a box; `None` if its host was not asked.
-fn served_document(applied: &Applied) -> Option<serde_json::Value> {
+fn served_document(applied: &ApplyOutcome) -> Option<serde_json::Value> {
     let report = applied.report.as_ref()?;
     Some(json!({
         "outcome": report.outcome,

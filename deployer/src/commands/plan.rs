@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{
-    attested::Attested,
+    attestations::Attestations,
     boxes::{self, Boxes},
     key_changes::KeyChanges,
     versions::{self, Versions},
 };
 use crate::{
-    apply::observe::{Observed, observe},
+    apply::observe::{Observation, observe},
     config::{DeployPayload, Settings, commit},
     console::{duration, money},
     context::{DeployContext, Ports},
@@ -33,11 +33,11 @@ pub(super) struct Args {
 pub(super) struct PreparedUp {
     pub(super) diff: UpDiff,
     pub(super) plan: Plan,
-    pub(super) observed: Observed,
+    pub(super) observed: Observation,
     /// Whether the release stays the same. The plan may still change the idle stop.
     pub(super) same_release: bool,
     keys: KeyChanges,
-    attested: Attested,
+    attestations: Attestations,
 }
 
 pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(), Failure> {
@@ -47,10 +47,10 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     let (mut changes, mut documents) = (prepared.diff.changes, Vec::new());
     // In the order in which `up` changes the boxes.
     for further in &boxes.further {
-        let alike = prepare_alike(further, &prepared, args.restart_vllm).await?;
-        changes |= alike.diff.changes;
-        documents.push(json!({"box": further.settings.instance_id, "plan": alike.diff}));
-        for line in &alike.plan.lines {
+        let prepared_further = prepare_further_box(further, &prepared, args.restart_vllm).await?;
+        changes |= prepared_further.diff.changes;
+        documents.push(json!({"box": further.settings.instance_id, "plan": prepared_further.diff}));
+        for line in &prepared_further.plan.lines {
             context.console.data(line);
         }
     }
@@ -71,57 +71,57 @@ pub(super) async fn prepare<P: Ports>(
     restart_vllm: bool,
 ) -> Result<PreparedUp, Failure> {
     let settings = &context.settings;
-    let carried = DeployPayload::gather(&context.written, settings)?;
+    let payload = DeployPayload::gather(&context.config_file, settings)?;
     let observed = observe(context).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
-    let attested = Attested::verify(context, &gateway, &vllm).await?;
-    let images = attested.images(gateway, vllm);
-    Ok(planned(context, carried, observed, images, attested, restart_vllm).await)
+    let attestations = Attestations::verify_images(context, &gateway, &vllm).await?;
+    let images = attestations.images(gateway, vllm);
+    Ok(make_plan(context, payload, observed, images, attestations, restart_vllm).await)
 }
 
 /// Observes a further box and makes the plan that brings it to the images of the gateway's box.
-pub(super) async fn prepare_alike<P: Ports>(
+pub(super) async fn prepare_further_box<P: Ports>(
     context: &DeployContext<'_, P>,
     of_gateway: &PreparedUp,
     restart_vllm: bool,
 ) -> Result<PreparedUp, Failure> {
-    let carried = DeployPayload::gather(&context.written, &context.settings)?;
+    let payload = DeployPayload::gather(&context.config_file, &context.settings)?;
     let observed = observe(context).await?;
     let Some(deploy) = of_gateway.deploy() else {
         return Err(Failure::unchanged("the gateway's box has no plan; nothing was changed", "Report this."));
     };
     let images = (deploy.gateway.clone(), deploy.vllm.clone());
-    Ok(planned(context, carried, observed, images, Attested::default(), restart_vllm).await)
+    Ok(make_plan(context, payload, observed, images, Attestations::default(), restart_vllm).await)
 }
 
-async fn planned<P: Ports>(
+async fn make_plan<P: Ports>(
     context: &DeployContext<'_, P>,
-    carried: DeployPayload,
-    observed: Observed,
+    payload: DeployPayload,
+    observed: Observation,
     (gateway, vllm): (ImageWanted, ImageWanted),
-    attested: Attested,
+    attestations: Attestations,
     restart_vllm: bool,
 ) -> PreparedUp {
     let settings = &context.settings;
     let limits = TimeLimits::from(&settings.host());
-    let hash = carried.hash.clone();
+    let hash = payload.hash.clone();
     let wanted = DesiredState { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
-    let mut diff = plan::up_diff(&wanted, &observed.now());
+    let mut diff = plan::up_diff(&wanted, &observed.current_state());
     let on_host = observed.host.as_ref().map(|(_, status)| &status.autostop);
     let autostop = plan_autostop(&settings.autostop, settings.wait.drain_seconds, on_host);
     let keys = KeyChanges::compare(context, &observed, &wanted.hash).await;
     let deploy = Deploy {
         gateway,
         vllm,
-        files: carried.files,
-        env: carried.env,
-        commit: commit(&context.written.root()),
-        config_hash: carried.hash.to_string(),
+        files: payload.files,
+        env: payload.env,
+        commit: commit(&context.config_file.root()),
+        config_hash: payload.hash.to_string(),
         restart_vllm,
         download_only: false,
     };
     let mut lines = lines(&diff, context);
-    lines.extend(attested.lines());
+    lines.extend(attestations.lines());
     lines.extend(keys.lines());
     lines.extend(autostop_line(&autostop, settings));
     lines.extend(super::autostop::hours(context));
@@ -130,7 +130,7 @@ async fn planned<P: Ports>(
     let expect =
         observed.host.as_ref().map_or(ExpectedRelease::Anything, |(report, _)| ExpectedRelease::of(report.release));
     let operation = Operation::Up { deploy: Box::new(deploy), expect, autostop };
-    PreparedUp { plan: Plan { operation, lines }, diff, observed, same_release, keys, attested }
+    PreparedUp { plan: Plan { operation, lines }, diff, observed, same_release, keys, attestations }
 }
 
 impl PreparedUp {
@@ -151,7 +151,7 @@ impl PreparedUp {
             }
             _ => Value::Null,
         };
-        context.console.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attested}));
+        context.console.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attestations}));
     }
 }
 

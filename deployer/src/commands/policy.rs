@@ -51,8 +51,8 @@ pub(super) fn program(console: &Console) {
         .next("Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).");
 }
 
-pub(super) fn run(written: &ConfigFile, console: &Console, args: &Args) -> Result<(), Failure> {
-    let file = &written.file;
+pub(super) fn run(config_file: &ConfigFile, console: &Console, args: &Args) -> Result<(), Failure> {
+    let file = &config_file.file;
     if args.port_forward && !matches!(args.policy, None | Some(PolicyFor::Operator)) {
         return Err(Failure::usage(
             "--port-forward is for the operator's policy alone",

@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(context).await?;
-    let (report, _) = observe::ask(context).await?;
+    let (report, _) = observe::ask_status(context).await?;
     let release = report.release.ok_or_else(|| {
         Failure::unchanged("there is no release on the host; nothing was changed", "Run deployer up first.")
     })?;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     apply::{
         lock,
-        observe::{Observed, gateway_says, healthy, observe},
+        observe::{Observation, gateway_value, healthy, observe},
     },
     cloud::InstanceState,
     console::{Transfer, duration, money, since},
@@ -96,7 +96,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     }
     if args.check && !document.serves {
         let what = match &observed.host {
-            Some((_, status)) if !matches!(gateway_says(status, "ready").as_bool(), Some(true)) => {
+            Some((_, status)) if !matches!(gateway_value(status, "ready").as_bool(), Some(true)) => {
                 format!("nothing serves: the box is running, ready: {}", ready(status))
             }
             Some(_) => "nothing serves: a container is not healthy".to_owned(),
@@ -126,7 +126,7 @@ async fn show_further<P: Ports>(context: &DeployContext<'_, P>) -> Value {
     }
 }
 
-fn next(observed: &Observed) -> &'static str {
+fn next(observed: &Observation) -> &'static str {
     match (&observed.instance.state, &observed.host) {
         (InstanceState::Stopped, _) => "deployer up starts the box.",
         (InstanceState::ShuttingDown | InstanceState::Terminated, _) => {
@@ -145,7 +145,7 @@ fn next(observed: &Observed) -> &'static str {
     }
 }
 
-fn running_seconds(observed: &Observed) -> Option<u64> {
+fn running_seconds(observed: &Observation) -> Option<u64> {
     let launched = observed.instance.launched.filter(|_| observed.instance.state == InstanceState::Running)?;
     Some(since(u64::try_from(launched).ok()?))
 }
@@ -155,7 +155,7 @@ fn cost(seconds: u64, usd_per_hour: f64) -> f64 {
     (seconds as f64 / 3600.0 * usd_per_hour * 100.0).round() / 100.0
 }
 
-fn document<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option<LockHolder>) -> StatusDocument {
+fn document<P>(context: &DeployContext<'_, P>, observed: &Observation, lock: Option<LockHolder>) -> StatusDocument {
     let (settings, instance) = (&context.settings, &observed.instance);
     let seconds = running_seconds(observed);
     let price = running_hour(&settings.prices);
@@ -197,11 +197,11 @@ fn document<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option
     }
 }
 
-fn url<P>(context: &DeployContext<'_, P>, observed: &Observed) -> Option<String> {
+fn url<P>(context: &DeployContext<'_, P>, observed: &Observation) -> Option<String> {
     observed.instance.address.as_deref().map(|address| context.settings.url(address))
 }
 
-fn text<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -> Vec<String> {
+fn text<P>(context: &DeployContext<'_, P>, observed: &Observation, lock: Option<&LockHolder>) -> Vec<String> {
     let (settings, instance) = (&context.settings, &observed.instance);
     let price = running_hour(&settings.prices);
     let runs = running_seconds(observed).map_or_else(String::new, |seconds| {
@@ -270,15 +270,15 @@ fn container(one: &Container) -> String {
 }
 
 fn ready(status: &crate::script::facts::Status) -> String {
-    match gateway_says(status, "ready").as_bool() {
+    match gateway_value(status, "ready").as_bool() {
         Some(true) => "yes".to_owned(),
-        Some(false) => format!("no: {}", gateway_says(status, "reason").as_str().unwrap_or("no reason given")),
+        Some(false) => format!("no: {}", gateway_value(status, "reason").as_str().unwrap_or("no reason given")),
         None => "the gateway does not answer".to_owned(),
     }
 }
 
 fn number(status: &crate::script::facts::Status, name: &str) -> String {
-    gateway_says(status, name).as_u64().map_or_else(|| "?".to_owned(), |number| number.to_string())
+    gateway_value(status, name).as_u64().map_or_else(|| "?".to_owned(), |number| number.to_string())
 }
 
 fn gpu(gpu: &Gpu) -> String {

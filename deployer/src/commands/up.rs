@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     apply::{
-        Applied, StopOnFailure, apply,
+        ApplyOutcome, StopOnFailure, apply,
         command::{self, READ_ONLY_TIMEOUT_SECONDS},
         lock,
     },
@@ -60,11 +60,11 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let url = |address: &Option<String>| address.as_ref().map(|address| context.settings.url(address));
     if !diff.changes {
         console.plan(&plan.lines);
-        let done = verify(context).await?;
+        let done = verify_unchanged(context).await?;
         let url = url(&observed.instance.address);
         let report_of_host = Some(HostReport { outcome: ActionOutcome::NothingToDo, ..done });
         let autostop = observed.host.as_ref().map(|(_, status)| status.autostop.clone());
-        let applied = Applied { report: report_of_host, url, autostop };
+        let applied = ApplyOutcome { report: report_of_host, url, autostop };
         super::served(context, &applied);
         console.say("Nothing to do.");
         say_next_stop(context, applied.autostop.as_ref());
@@ -98,7 +98,7 @@ pub(super) async fn apply_between_hooks<P: Ports>(
     approved: &ApprovedPlan,
     event: Event,
     args: &Args,
-) -> Result<Applied, Failure> {
+) -> Result<ApplyOutcome, Failure> {
     if !args.no_hooks {
         hooks::before(context, &event).await?;
     }
@@ -123,7 +123,7 @@ pub(super) async fn not_locked<P: Ports>(context: &DeployContext<'_, P>) -> Resu
 }
 
 /// Verifies a release that needs no change: it must answer a made-up note, as after a deploy.
-pub(super) async fn verify<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostReport, Failure> {
+pub(super) async fn verify_unchanged<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostReport, Failure> {
     let report = command::run(context, "verify", &Action::Verify, READ_ONLY_TIMEOUT_SECONDS).await?;
     if report.outcome == ActionOutcome::Done {
         context.console.say(&report.message);

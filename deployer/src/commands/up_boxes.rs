@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::boxes::{Boxes, model_servers};
 use crate::{
-    apply::{Applied, command, command::READ_ONLY_TIMEOUT_SECONDS, observe},
+    apply::{ApplyOutcome, command, command::READ_ONLY_TIMEOUT_SECONDS, observe},
     approval::{ApprovedPlan, approve_all},
     commands::{
-        plan::{PreparedUp, prepare, prepare_alike},
+        plan::{PreparedUp, prepare, prepare_further_box},
         served, served_document,
-        up::{Args, apply_between_hooks, event, not_locked, print_url, verify, warn_of_new_address},
+        up::{Args, apply_between_hooks, event, not_locked, print_url, verify_unchanged, warn_of_new_address},
     },
     context::{DeployContext, Ports},
     failure::Failure,
@@ -32,7 +32,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     what_answers_stays(gateway, &of_gateway).await?;
     let mut all = Vec::new();
     for context in &boxes.further {
-        all.push((context, prepare_alike(context, &of_gateway, args.restart_vllm).await?));
+        all.push((context, prepare_further_box(context, &of_gateway, args.restart_vllm).await?));
     }
     all.push((gateway, of_gateway));
     let lines: Vec<String> = all.iter().flat_map(|(_, prepared)| prepared.plan.lines.clone()).collect();
@@ -42,7 +42,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     if all.iter().all(|(_, prepared)| !prepared.diff.changes) {
         gateway.console.plan(&lines);
         for (context, prepared) in &all {
-            run.unchanged(context, prepared, verify(context).await)?;
+            run.unchanged(context, prepared, verify_unchanged(context).await)?;
         }
         run.document(gateway);
         gateway.console.say("Nothing to do.");
@@ -80,7 +80,7 @@ async fn what_answers_stays<P: Ports>(gateway: &DeployContext<'_, P>, prepared: 
     let Route::Models(words) = Route::of(&found.chosen) else { return Ok(()) };
     let names = words.split(' ').map(|word| word.split('=').next().unwrap_or(word));
     let is_kept =
-        |name: &&str| gateway.written.file.model.adapters.iter().any(|adapter| adapter.served_name() == **name);
+        |name: &&str| gateway.config_file.file.model.adapters.iter().any(|adapter| adapter.served_name() == **name);
     let missing: Vec<&str> = names.filter(|name| !name.is_empty() && !is_kept(name)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -110,7 +110,7 @@ impl Run {
         approved: &ApprovedPlan,
         event: Event,
         args: &Args,
-    ) -> Result<Applied, Failure> {
+    ) -> Result<ApplyOutcome, Failure> {
         let (console, id) = (context.console, &context.settings.instance_id);
         if gateway.interrupt.is_requested() {
             let failure = Failure::interrupted("interrupted before this box was changed", "Run it again when it fits.");
@@ -195,7 +195,7 @@ impl Run {
 /// Warns of model servers that the gateway does not reach: their boxes were verified, so the way to them is closed, or
 /// the key is another one.
 async fn check_model_servers<P: Ports>(context: &DeployContext<'_, P>) {
-    let servers = match observe::ask(context).await {
+    let servers = match observe::ask_status(context).await {
         Ok((_, status)) => model_servers(&context.settings, &status),
         Err(failure) => {
             let what = &failure.what;

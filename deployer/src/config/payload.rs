@@ -68,20 +68,20 @@ impl fmt::Display for ConfigHash {
 
 impl DeployPayload {
     /// Reads the files beside the configuration.
-    pub fn gather(written: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
+    pub fn gather(config_file: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
         check_revisions(settings)?;
-        let path = written.folder().join(&settings.gateway.keys_file);
+        let path = config_file.folder().join(&settings.gateway.keys_file);
         let keys = match settings.role {
             BoxRole::Gateway { .. } => read(&path, "Make a first API key with deployer init.")?,
             BoxRole::Model { .. } => boxes::no_keys(),
         };
-        Self::gather_with(written, settings, keys)
+        Self::gather_with(config_file, settings, keys)
     }
 
     /// Reads the files beside the configuration, but takes the content of the key file from `keys`.
-    pub fn gather_with(written: &ConfigFile, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
+    pub fn gather_with(config_file: &ConfigFile, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
         check_revisions(settings)?;
-        let root = written.root();
+        let root = config_file.root();
         let mut compose =
             vec![("docker-compose.yml", read(&root.join("docker-compose.yml"), "Run this in the repository.")?)];
         if !settings.gpu {
@@ -94,7 +94,7 @@ impl DeployPayload {
             gateway_files
                 .push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
         }
-        let path = written.folder().join(&settings.gateway.keys_file);
+        let path = config_file.folder().join(&settings.gateway.keys_file);
         gateway_files.push(("keys.txt", checked_keys(keys, &path)?));
         // Docker Compose restarts nothing but the gateway, or the port, for these.
         for name in boxes::files(&settings.role) {

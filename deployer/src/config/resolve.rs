@@ -14,11 +14,11 @@ use crate::{
 
 /// Resolves every reference. `ask` returns the value of an SSM parameter, or `None` if there is no such parameter.
 pub async fn resolve(
-    written: &ConfigFile,
+    config_file: &ConfigFile,
     ask: &impl AsyncFn(&str) -> Result<Option<String>, CloudError>,
     operator: String,
 ) -> Result<Settings, Failure> {
-    let file = &written.file;
+    let file = &config_file.file;
     let images = &file.images;
     let get = |key: &'static str, text: &ValueOrReference| lookup(ask, key, text.clone());
     let instance_id = get("box.instance_id", &file.machine.instance_id).await?;

@@ -173,8 +173,8 @@ async fn a_reference_that_aws_does_not_answer_is_not_a_configuration_error() {
         (Err(refusal(CloudErrorKind::Network)), 1),
         (Err(refusal(CloudErrorKind::Denied)), 1),
     ] {
-        let written = ConfigFile { file: parse(MINIMAL, "x").unwrap(), path: PathBuf::new() };
-        let resolved = resolve(&written, &async |_: &str| answer.clone(), "ada@laptop".to_owned()).await;
+        let config_file = ConfigFile { file: parse(MINIMAL, "x").unwrap(), path: PathBuf::new() };
+        let resolved = resolve(&config_file, &async |_: &str| answer.clone(), "ada@laptop".to_owned()).await;
         assert_eq!(resolved.map_or_else(|failure| failure.exit.code(), |_| 0), code, "{answer:?}");
     }
 }

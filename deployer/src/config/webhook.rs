@@ -17,15 +17,15 @@ pub const SECRET_VARIABLES: [&str; 3] = [WEBHOOK_VARIABLE, "AWS_SECRET_ACCESS_KE
 
 /// Returns the address from the environment, or else from the file that `notify.webhook_file` names; `None` if neither
 /// is set.
-pub fn webhook(written: &ConfigFile) -> Result<Option<Secret>, String> {
+pub fn webhook(config_file: &ConfigFile) -> Result<Option<Secret>, String> {
     if let Some(address) = env::var(WEBHOOK_VARIABLE).ok().filter(|address| !address.trim().is_empty()) {
         return Ok(Some(Secret::new(Zeroizing::new(address))));
     }
-    let name = &written.file.notify.webhook_file;
+    let name = &config_file.file.notify.webhook_file;
     if name.is_empty() {
         return Ok(None);
     }
-    let path = written.folder().join(name);
+    let path = config_file.folder().join(name);
     let text = fs::read_to_string(&path).map_err(|error| format!("notify.webhook_file cannot be read: {error}"))?;
     Ok(Some(Secret::new(Zeroizing::new(text))))
 }

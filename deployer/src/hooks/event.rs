@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{apply::Applied, context::DeployContext, exit::Exit, failure::Failure, script::Deploy};
+use crate::{apply::ApplyOutcome, context::DeployContext, exit::Exit, failure::Failure, script::Deploy};
 
 /// A change before it begins, or after it has ended.
 #[derive(Clone, Debug, Serialize)]
@@ -64,7 +64,7 @@ impl Event {
     }
 
     /// Returns the event after the change, with its result.
-    pub(super) fn ended(self, result: &Result<Applied, Failure>) -> Self {
+    pub(super) fn ended(self, result: &Result<ApplyOutcome, Failure>) -> Self {
         let exit = result.as_ref().map_or_else(|failure| failure.exit, |_| Exit::Done);
         let ended = Self { outcome: Some(exit.to_string()), exit: Some(exit.code()), ..self };
         match result {

@@ -8,7 +8,7 @@ mod run;
 pub use event::Event;
 
 use crate::{
-    apply::Applied,
+    apply::ApplyOutcome,
     context::{DeployContext, Ports},
     failure::Failure,
 };
@@ -20,7 +20,7 @@ pub async fn before<P: Ports>(context: &DeployContext<'_, P>, event: &Event) -> 
 
 /// Runs `hooks/post-up` or `hooks/failure`, if it exists, and sends the notice. The change has ended by then, so an
 /// error of a hook or of the webhook is only a warning.
-pub async fn after<P: Ports>(context: &DeployContext<'_, P>, event: Event, result: &Result<Applied, Failure>) {
+pub async fn after<P: Ports>(context: &DeployContext<'_, P>, event: Event, result: &Result<ApplyOutcome, Failure>) {
     let event = event.ended(result);
     let hook = match result {
         Ok(_) if event.command == "up" => Some("post-up"),

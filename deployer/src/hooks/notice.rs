@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends the notice if an address is set. Warns if it cannot be sent.
 pub(super) async fn send<P: Ports>(context: &DeployContext<'_, P>, event: &Event) {
-    let sent = match config::webhook(&context.written) {
+    let sent = match config::webhook(&context.config_file) {
         Ok(None) => return,
         Ok(Some(address)) => post(&address, event).await,
         Err(why) => Err(why),

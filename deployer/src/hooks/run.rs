@@ -62,7 +62,7 @@ impl HookFailure {
 
 /// Runs `hooks/NAME` beside the configuration, if it exists.
 pub(super) async fn run<P>(context: &DeployContext<'_, P>, name: &str, event: &Event) -> Result<(), HookFailure> {
-    let folder = context.written.folder();
+    let folder = context.config_file.folder();
     let path = folder.join("hooks").join(name);
     let shown = path.display();
     match fs::metadata(&path) {

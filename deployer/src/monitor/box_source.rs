@@ -87,7 +87,7 @@ async fn host<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance) -> 
     if context.ports.agent(&instance.id).await? != AgentState::Online {
         return not_asked("the box's SSM agent does not answer".to_owned());
     }
-    observe::ask(context).await
+    observe::ask_status(context).await
 }
 
 fn host_state(report: &HostReport, status: &Status) -> HostState {

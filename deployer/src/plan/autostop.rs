@@ -21,12 +21,12 @@ pub enum AutostopStep {
 /// Returns what to do with the idle stop. One that an operator switched off stays off, unless the configuration sets
 /// hours: an operator who configures hours relies on them.
 #[must_use]
-pub fn plan_autostop(wanted: &Autostop, drain_seconds: u32, there: Option<&AutostopState>) -> AutostopStep {
-    let Some(there) = there else { return AutostopStep::AskHost };
-    let from = there.set_to();
+pub fn plan_autostop(wanted: &Autostop, drain_seconds: u32, on_host: Option<&AutostopState>) -> AutostopStep {
+    let Some(on_host) = on_host else { return AutostopStep::AskHost };
+    let from = on_host.set_to();
     let hours = matches!(wanted, Autostop::On { schedule: Some(_), .. });
     // The drain time matters only for a stop at an hour.
-    let same = from == *wanted && (!hours || there.drain_seconds == drain_seconds);
+    let same = from == *wanted && (!hours || on_host.drain_seconds == drain_seconds);
     if same || (from == Autostop::Off && !hours) {
         AutostopStep::Keep
     } else {
@@ -69,11 +69,11 @@ mod tests {
             (None, 60, true, 30, "", false),
         ] {
             let wanted = Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: wanted };
-            let there = state(on, minutes, stop_at);
-            let found = plan_autostop(&wanted, drain, Some(&there));
-            let (from, to) = (Box::new(there.set_to()), Box::new(wanted.clone()));
+            let on_host = state(on, minutes, stop_at);
+            let found = plan_autostop(&wanted, drain, Some(&on_host));
+            let (from, to) = (Box::new(on_host.set_to()), Box::new(wanted.clone()));
             let expected = if set { AutostopStep::Set { from, to } } else { AutostopStep::Keep };
-            assert_eq!(found, expected, "{wanted:?} on {there:?}");
+            assert_eq!(found, expected, "{wanted:?} on {on_host:?}");
             assert_eq!(plan_autostop(&wanted, drain, None), AutostopStep::AskHost);
         }
     }

@@ -38,7 +38,7 @@ fn serving(gateway: u8, vllm: u8, parts: &str) -> CurrentRelease {
 }
 
 fn running(serving: CurrentRelease) -> CurrentState {
-    CurrentState { state: InstanceState::Running, known: HostState::Release(serving) }
+    CurrentState { state: InstanceState::Running, host: HostState::Release(serving) }
 }
 
 /// Asserts the plan of `wanted` on `now`: (gateway, vllm, outage), the changes by the names of their variants.
@@ -97,11 +97,11 @@ fn the_plan_says_what_only_the_host_can_decide() {
 fn services_that_do_not_serve_are_started() {
     let unhealthy = CurrentRelease { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") };
     check(&wanted(1, 1, "aaa"), &running(unhealthy), ("again", "again", Outage::NothingServes));
-    let empty = |half_done| CurrentState { state: InstanceState::Running, known: HostState::Empty { half_done } };
+    let empty = |half_done| CurrentState { state: InstanceState::Running, host: HostState::Empty { half_done } };
     check(&wanted(1, 1, "aaa"), &empty(false), ("start", "start", Outage::NothingServes));
     for state in [InstanceState::Stopped, InstanceState::Stopping, InstanceState::Pending] {
         for last in [None, Some(CurrentRelease { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") })] {
-            let now = CurrentState { state: state.clone(), known: HostState::Unseen(last) };
+            let now = CurrentState { state: state.clone(), host: HostState::Unseen(last) };
             check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
             assert_eq!(up_diff(&wanted(1, 1, "aaa"), &now).start, state != InstanceState::Pending);
         }
@@ -119,7 +119,7 @@ fn a_restart_of_an_unhealthy_gateway_leaves_the_model_loaded() {
 #[test]
 fn a_stopped_host_with_an_unknown_configuration_is_started() {
     let last = CurrentRelease { healthy: false, model_healthy: false, hash: String::new(), ..serving(1, 1, "aaa") };
-    let now = CurrentState { state: InstanceState::Stopped, known: HostState::Unseen(Some(last)) };
+    let now = CurrentState { state: InstanceState::Stopped, host: HostState::Unseen(Some(last)) };
     check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
 }
 

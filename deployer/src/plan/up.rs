@@ -86,7 +86,7 @@ pub struct CurrentState {
     /// The instance's state.
     pub state: InstanceState,
     /// The host's state.
-    pub known: HostState,
+    pub host: HostState,
 }
 
 /// What happens to a service.
@@ -191,8 +191,8 @@ pub struct UpDiff {
 /// Compares the wanted state with the current one and returns what `up` would change.
 #[must_use]
 pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
-    let running = matches!(now.known, HostState::Empty { .. } | HostState::Release(_));
-    let (serving, half_done) = match &now.known {
+    let running = matches!(now.host, HostState::Empty { .. } | HostState::Release(_));
+    let (serving, half_done) = match &now.host {
         HostState::Unseen(last) => (last.as_ref(), false),
         HostState::Empty { half_done } => (None, *half_done),
         HostState::Release(serving) => (Some(serving), serving.half_done),

@@ -9,7 +9,7 @@ use crate::{
     support::{emulator::Emulator, host::SECRET},
 };
 
-/// A box that serves, with a role, an open port and an idle stop: nothing to mend.
+/// A box that serves, with a role, an open port and an idle stop: nothing to fix.
 fn sound() -> Emulator {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
@@ -62,7 +62,7 @@ fn nothing_is_missing_and_then_each_thing_in_turn() {
         ("clock", "set-ntp", &|| host.set("clock", "no")),
         ("autostop", "autostop on", &|| host.set("systemd/none", "")),
     ];
-    for (check, mend, break_it) in faults {
+    for (check, fix, break_it) in faults {
         if check == "autostop" {
             ada.run(&["autostop", "off", "--yes"]).ended(0, &[]);
         }
@@ -71,10 +71,7 @@ fn nothing_is_missing_and_then_each_thing_in_turn() {
         let harmless = matches!(check, "clock" | "autostop");
         said.ended(i32::from(!harmless), &[]);
         let found = finding(&said.json(), check).unwrap_or_else(|| panic!("{check}: {said}"));
-        assert!(
-            found["mend"].as_str().unwrap().contains(mend) && !found["why"].as_str().unwrap().is_empty(),
-            "{found}"
-        );
+        assert!(found["mend"].as_str().unwrap().contains(fix) && !found["why"].as_str().unwrap().is_empty(), "{found}");
         host.no_faults();
         host.set("disk_free", "150000000000");
         host.set("clock", "yes");

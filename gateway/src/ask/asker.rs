@@ -44,7 +44,7 @@ impl fmt::Debug for Turn {
 }
 
 /// A question about a note.
-pub struct Asked {
+pub struct NoteQuestion {
     /// The note.
     pub note: Note,
     /// The question.
@@ -57,9 +57,9 @@ pub struct Asked {
     pub note_date: Option<CalendarDate>,
 }
 
-impl fmt::Debug for Asked {
+impl fmt::Debug for NoteQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Asked({:?}, {} turns)", self.note, self.history.len())
+        write!(f, "NoteQuestion({:?}, {} turns)", self.note, self.history.len())
     }
 }
 
@@ -88,7 +88,7 @@ pub trait AskModel: Send + Sync + fmt::Debug {
     /// Asks the model.
     fn write<'a>(
         &'a self,
-        asked: &'a Asked,
+        asked: &'a NoteQuestion,
         request: &'a EngineRequest,
         sink: TextSink<'a>,
         deadline: Deadline,
@@ -153,7 +153,7 @@ pub struct Asker {
 /// A question that is being answered.
 #[derive(Clone, Copy)]
 struct Asking<'a> {
-    asked: &'a Asked,
+    asked: &'a NoteQuestion,
     request: &'a EngineRequest,
     sink: &'a dyn AskSink,
     deadline: Deadline,
@@ -193,7 +193,7 @@ impl Asker {
     /// Answers a question.
     pub async fn ask(
         &self,
-        asked: &Asked,
+        asked: &NoteQuestion,
         request: &EngineRequest,
         sink: &dyn AskSink,
         deadline: Deadline,

@@ -25,7 +25,7 @@ mod words;
 
 pub use self::{
     answer::{AskAnswer, AskQuote, AskSource},
-    asker::{AskError, AskModel, AskSink, Asked, Asker, NoSink, Reply, TextSink, Turn, Written, WrittenFuture},
+    asker::{AskError, AskModel, AskSink, Asker, NoSink, NoteQuestion, Reply, TextSink, Turn, Written, WrittenFuture},
     draft::{MOST_QUOTES, ModelDraft},
     red_flags::RedFlags,
 };

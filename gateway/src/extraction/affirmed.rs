@@ -11,7 +11,7 @@ use super::{
 /// text, if it is known.
 pub(super) fn affirmed_fields(note: &Note, mut record: Record, context: Option<&Context<'_>>) -> Vec<Field> {
     let read = Readable::of(note);
-    bounds::cut(&mut record);
+    bounds::limit_values(&mut record);
     let mut grounded = Grounder::with_context(read.note(), context).ground(&record);
     let in_original = judge::in_original(note, &read, &mut grounded);
     grounded.extend(in_original);

@@ -38,9 +38,9 @@ fn singular(word: &str) -> &str {
     word.strip_suffix('s').filter(|_| plural).unwrap_or(word)
 }
 
-/// Returns whether every part of each value has a matching part in the other value. A share of common words would not
-/// do: "ER positive" and "ER negative" share half of their words.
-pub(super) fn values(one: &str, other: &str) -> bool {
+/// Returns whether every part of each value has a matching part in the other value. Common words are not enough:
+/// "ER positive" and "ER negative" share half of their words.
+pub(super) fn same_values(one: &str, other: &str) -> bool {
     let words = |value| parts(value).map(WordSet::of).collect::<Vec<_>>();
     let (one, other) = (words(one), words(other));
     let has_match = |part: &WordSet, others: &[WordSet]| {
@@ -69,8 +69,8 @@ mod tests {
             ("osimertinib", "gefitinib", false),
             ("--", "--", false),
         ] {
-            assert_eq!(values(one, other), expected, "{one} / {other}");
-            assert_eq!(values(other, one), expected, "{other} / {one}");
+            assert_eq!(same_values(one, other), expected, "{one} / {other}");
+            assert_eq!(same_values(other, one), expected, "{other} / {one}");
         }
     }
 }

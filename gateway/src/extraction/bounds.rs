@@ -11,15 +11,15 @@ use super::{Field, Record, Warning, WarningCode, fields::parts};
 /// Most values of one field in the record.
 pub(super) const MOST_VALUES: usize = 64;
 
-/// Most further values of one field that `evidence` shows.
-pub(super) const MOST_BESIDE: usize = 64;
+/// Most values of one field that only `evidence` shows, because the record has no room for them.
+pub(super) const MOST_OUTSIDE_RECORD: usize = 64;
 
 /// Longest value that is searched in the note, in bytes. A longer one is a passage of text and not a value.
 pub(super) const LONGEST_VALUE: usize = 512;
 
-/// Cuts every field of a record to [`MOST_VALUES`] values. Returns the next [`MOST_BESIDE`] values of each field, and a
+/// Cuts every field of a record to [`MOST_VALUES`] values. Returns the next [`MOST_OUTSIDE_RECORD`] values of each field, and a
 /// warning for each field that was cut.
-pub(super) fn cut(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
+pub(super) fn limit_values(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
     let (mut further, mut warnings) = (Vec::new(), Vec::new());
     for field in Field::ALL {
         without_repeats(record, field);
@@ -30,7 +30,7 @@ pub(super) fn cut(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
             continue;
         };
         warnings.push(too_many(field, values.len()));
-        further.extend(rest.iter().take(MOST_BESIDE).map(|value| (field, (*value).to_owned())));
+        further.extend(rest.iter().take(MOST_OUTSIDE_RECORD).map(|value| (field, (*value).to_owned())));
         let kept = kept.join("; ");
         *record.get_mut(field) = Some(kept);
     }
@@ -56,7 +56,7 @@ fn too_many(field: Field, count: usize) -> Warning {
         field: Some(field),
         message: format!(
             "{count} values were found for {}; the record holds the first {MOST_VALUES} and `evidence` the next \
-             {MOST_BESIDE} (`in_record` false). Send the note in parts to get the others.",
+             {MOST_OUTSIDE_RECORD} (`in_record` false). Send the note in parts to get the others.",
             field.name()
         ),
     }
@@ -75,21 +75,21 @@ mod tests {
             ("x;y", "x;y"),
         ] {
             let mut record = Record { treatment: Some(value.to_owned()), ..Record::default() };
-            assert!(cut(&mut record).1.is_empty());
+            assert!(limit_values(&mut record).1.is_empty());
             assert_eq!(record.treatment.as_deref(), Some(expected), "{value}");
         }
     }
 
     #[test]
     fn fields_are_cut_and_the_next_values_are_returned() {
-        for count in [1, MOST_VALUES, MOST_VALUES + 1, MOST_VALUES + MOST_BESIDE, 9_000] {
+        for count in [1, MOST_VALUES, MOST_VALUES + 1, MOST_VALUES + MOST_OUTSIDE_RECORD, 9_000] {
             let values: Vec<String> = (0..count).map(|at| format!("EGFR L{at}R")).collect();
             let whole = values.join("; ");
             let mut record = Record { gene_mutation: Some(whole), stage: Some("IV".to_owned()), ..Record::default() };
-            let (further, warnings) = cut(&mut record);
+            let (further, warnings) = limit_values(&mut record);
             let kept: Vec<&str> = parts(record.gene_mutation.as_deref().unwrap()).collect();
             assert_eq!(kept, values[..count.min(MOST_VALUES)]);
-            let rest = &values[kept.len()..count.min(MOST_VALUES + MOST_BESIDE)];
+            let rest = &values[kept.len()..count.min(MOST_VALUES + MOST_OUTSIDE_RECORD)];
             assert_eq!(further.iter().map(|(_, value)| value).collect::<Vec<_>>(), rest.iter().collect::<Vec<_>>());
             assert_eq!(warnings.len(), usize::from(count > MOST_VALUES), "{count}");
             assert_eq!(record.stage.as_deref(), Some("IV"));

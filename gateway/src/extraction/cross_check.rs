@@ -73,7 +73,7 @@ pub(crate) fn compare(model: &Record, rules: &Record) -> CrossCheck {
             (None, None) => Agreement::Agree,
             (Some(_), None) => Agreement::OnlyModel,
             (None, Some(_)) => Agreement::OnlyRules,
-            (Some(model), Some(rules)) if alike::values(model, rules) => Agreement::Agree,
+            (Some(model), Some(rules)) if alike::same_values(model, rules) => Agreement::Agree,
             (Some(_), Some(_)) => Agreement::Differ,
         };
     }

@@ -16,10 +16,10 @@ const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 /// Most bytes of the model's words outside its record that are searched for values.
 const MOST_WORD_BYTES: usize = 32 << 10;
 
-/// A second engine that reads the same texts, for a doubt and for the cross-check, and the threads that judge its
-/// records.
+/// An engine that reads a record for comparison with the model's, as the second reader or as the checker, and the
+/// threads that judge what it read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SecondReader<'a> {
+pub(super) struct RecordReader<'a> {
     pub(super) engine: &'a dyn Engine,
     pub(super) cpu_pool: Option<&'a CpuPool>,
 }
@@ -48,7 +48,7 @@ pub(super) enum Doubt {
 
 /// Returns the doubt about the empty record of a draft.
 pub(super) async fn of_empty_record(
-    second_reader: SecondReader<'_>,
+    second_reader: RecordReader<'_>,
     text: &Note,
     draft: &Draft,
     request: &EngineRequest,
@@ -67,7 +67,7 @@ pub(super) async fn of_empty_record(
 
 /// Returns what the second reader finds in a note whose record has few values; nothing for another record.
 pub(super) async fn of_thin_record(
-    second_reader: SecondReader<'_>,
+    second_reader: RecordReader<'_>,
     note: &Note,
     record: &Record,
     request: &EngineRequest,
@@ -82,10 +82,10 @@ pub(super) async fn of_thin_record(
     Ok(SecondReading { lacking, tumours, note_context })
 }
 
-impl SecondReader<'_> {
-    /// Returns the second reader's record of a text, without values that the text contradicts. Fails if the second
-    /// reader fails, because the doubt is then unknown.
-    pub(super) async fn reads(
+impl RecordReader<'_> {
+    /// Returns the engine's record of a text, without values that the text contradicts. Fails if the engine fails,
+    /// because nothing can be compared then.
+    pub(super) async fn read_record(
         self,
         text: &Note,
         request: &EngineRequest,

@@ -27,7 +27,7 @@ pub(super) struct JudgedRecord {
     pub(super) tumours: Vec<Tumour>,
 }
 
-/// What the judging of all notes shares.
+/// What judging uses for every note.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JudgeAids {
     /// What reads the tumours if the engine read none.
@@ -36,7 +36,7 @@ pub(super) struct JudgeAids {
     pub(super) code_table: Option<Arc<CodeTable>>,
 }
 
-/// What is taken into account besides the record.
+/// What judging takes into account besides the record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct JudgeInput<'a> {
     /// Values that the engine itself left out because of how the note asserts them.
@@ -62,8 +62,8 @@ pub(super) struct JudgeInput<'a> {
     pub(super) note_date: Option<CalendarDate>,
 }
 
-/// A note with what is read of its places.
-struct Places<'a> {
+/// A note and what is known of each place in it, from which a finding gets its quote, tumour, date, course and codes.
+struct FindingSources<'a> {
     note: &'a Note,
     /// The readable text that spans refer to; `None` if they refer to the note itself.
     read: Option<&'a Readable<'a>>,
@@ -75,7 +75,7 @@ struct Places<'a> {
     unit: OffsetUnit,
 }
 
-/// Returns a record without the values that the note contradicts, as a model's answer is judged.
+/// Judges a record as if a model had written it, and returns it without the values that the note contradicts.
 #[must_use]
 pub(crate) fn judged(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
     let input = JudgeInput { tumour_reader: Some(tumour_reader), ..JudgeInput::default() };
@@ -102,7 +102,7 @@ pub(super) fn judge(
     if tumours.are_several() && input.chunk_records.len() > 1 {
         record = joined_records(input.chunk_records);
     }
-    let (further, mut warnings) = bounds::cut(&mut record);
+    let (further, mut warnings) = bounds::limit_values(&mut record);
     let mut grounded = note_grounder.ground(&record);
     for one in &mut grounded {
         one.exclude(&homonyms);
@@ -112,7 +112,7 @@ pub(super) fn judge(
         found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
     });
     let courses = courses(note, &read, &note_grounder, &grounded, &dates, unit);
-    let places = Places {
+    let sources = FindingSources {
         note,
         read: Some(&read),
         foreign: &foreign,
@@ -124,14 +124,14 @@ pub(super) fn judge(
     };
     let grounded_in_original = in_original(note, &read, &mut grounded);
     for one in &grounded {
-        add(&mut evidence, &places, one, confidence(one.field, one.value));
+        add_findings(&mut evidence, &sources, one, confidence(one.field, one.value));
     }
     for one in &grounded_in_original {
-        add(&mut evidence, &Places { read: None, ..places }, one, confidence(one.field, one.value));
+        add_findings(&mut evidence, &FindingSources { read: None, ..sources }, one, confidence(one.field, one.value));
     }
     grounded.extend(grounded_in_original);
     let mut contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
-    let (superseded, conflicts) = superseded::mark(&mut evidence, tumours.are_several());
+    let (superseded, conflicts) = superseded::mark_superseded(&mut evidence, tumours.are_several());
     contradicted.extend(superseded);
     drop(grounded);
     for field in Field::ALL {
@@ -143,11 +143,11 @@ pub(super) fn judge(
         warnings.extend(unsupported(field, findings));
     }
     for one in note_grounder.ground_parts(further.iter().map(|(field, value)| (*field, value.as_str()))) {
-        add(&mut evidence, &places, &one.left_out(), None);
+        add_findings(&mut evidence, &sources, &one.left_out(), None);
     }
     let of_others = input.of_other_tumours.iter().map(|(field, value)| (*field, value.as_str()));
     for one in note_grounder.ground_parts(of_others).into_iter().filter_map(|one| tumours.keep_others(one)) {
-        add(&mut evidence, &places, &one, None);
+        add_findings(&mut evidence, &sources, &one, None);
     }
     let left_out = input.withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in note_grounder.ground_parts(left_out) {
@@ -157,11 +157,11 @@ pub(super) fn judge(
         // A withheld value stays out of the record. The evidence shows it only if the note contains and contradicts it.
         let contradicted = !one.in_record() || one.assertion.is_some_and(|assertion| !assertion.in_record(one.field));
         if contradicted && !one.spans.is_empty() {
-            add(&mut evidence, &places, &one.left_out(), None);
+            add_findings(&mut evidence, &sources, &one.left_out(), None);
         }
     }
     let is_unknown = |finding: &Finding| finding.assertion == Some(Assertion::Unknown);
-    let unassessed: usize = Field::ALL.iter().map(|&field| values(evidence.get(field), is_unknown)).sum();
+    let unassessed: usize = Field::ALL.iter().map(|&field| count_values(evidence.get(field), is_unknown)).sum();
     if unassessed > 0 {
         warnings.push(warnings::unassessed_language(unassessed));
     }
@@ -213,7 +213,8 @@ struct ForeignText(Vec<Range<usize>>);
 
 impl ForeignText {
     fn of(note: &Note) -> Self {
-        // In some languages lower case has another length; then only ASCII letters are folded, so that the ranges fit the note.
+        // Lower case may have another length than the text. Then only ASCII letters are folded, so that the ranges fit
+        // the note.
         let lower = note.as_str().to_lowercase();
         let ranges = language::foreign_ranges(&lower);
         let whole = ranges.contains(&(0..lower.len()));
@@ -224,7 +225,7 @@ impl ForeignText {
         }
     }
 
-    /// Returns `unknown` for a value that no cue denies in a foreign part of the note; a cue that is English is believed.
+    /// Returns `unknown` for a value in a foreign part of the note, unless an English cue there gives it an assertion.
     fn reassess(&self, assertion: Assertion, span: Range<usize>) -> Assertion {
         let foreign = self.0.iter().any(|range| range.start < span.end && span.start < range.end);
         if foreign && assertion == Assertion::Present { Assertion::Unknown } else { assertion }
@@ -232,8 +233,13 @@ impl ForeignText {
 }
 
 /// Adds one finding for each span of a value, with its quote from the note; a value without spans has one finding too.
-fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, confidence: Option<Confidence>) {
-    let Places { note, read, foreign, tumours, dates, courses, code_table, unit } = *places;
+fn add_findings(
+    evidence: &mut Evidence,
+    sources: &FindingSources<'_>,
+    grounded: &Grounded<'_>,
+    confidence: Option<Confidence>,
+) {
+    let FindingSources { note, read, foreign, tumours, dates, courses, code_table, unit } = *sources;
     let mut offsets = note.offsets(unit);
     let list = evidence.get_mut(grounded.field);
     let codes = match grounded.basis {
@@ -338,26 +344,27 @@ fn joined_values(findings: &[Finding]) -> Option<String> {
     (!kept.is_empty()).then(|| kept.join("; "))
 }
 
-fn values(findings: &[Finding], matches: impl Fn(&Finding) -> bool) -> usize {
+/// Returns how many different values the matching findings have.
+fn count_values(findings: &[Finding], matches: impl Fn(&Finding) -> bool) -> usize {
     let values = findings.iter().filter(|finding| matches(finding)).map(|finding| finding.value.as_str());
     values.collect::<HashSet<_>>().len()
 }
 
 fn unsupported(field: Field, findings: &[Finding]) -> Option<Warning> {
-    let count = values(findings, |finding| finding.basis == Basis::Unsupported);
+    let count = count_values(findings, |finding| finding.basis == Basis::Unsupported);
     (count > 0).then(|| Warning {
         code: WarningCode::UnsupportedValue,
         field: Some(field),
         message: format!(
             "{count} of {} value(s) of {} could not be found in the note; check before use.",
-            values(findings, |_| true),
+            count_values(findings, |_| true),
             field.name()
         ),
     })
 }
 
 fn contradiction(field: Field, findings: &[Finding]) -> Warning {
-    let count = values(findings, |finding| !finding.in_record);
+    let count = count_values(findings, |finding| !finding.in_record);
     let mut wordings: Vec<&str> = Vec::new();
     for assertion in findings.iter().filter(|finding| !finding.in_record).filter_map(|finding| finding.assertion) {
         let word = wording(assertion);

@@ -77,8 +77,7 @@ impl ForeignWords {
     }
 }
 
-/// Returns the ranges of a text in lower case that are in another language; one range for all of a note that is in another language
-/// as a whole.
+/// Returns the ranges of a text in lower case that are in another language: a single range if the whole note is.
 pub(super) fn foreign_ranges(text: &str) -> Vec<Range<usize>> {
     let found = ForeignWords::of(text);
     if found.are_of_whole || is_in_other_script(text) {

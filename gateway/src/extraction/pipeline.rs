@@ -1,4 +1,4 @@
-//! Runs the steps of one extraction, in order: cut, read, merge, ground, answer.
+//! Runs the steps of one extraction, in order: cut, read, merge, judge, answer.
 //!
 //! This file depends on no HTTP and no upstream. A note that fits is read in one piece, a longer one in chunks; each piece
 //! takes at most two attempts.
@@ -12,7 +12,7 @@ use super::{
     chunk::{self, Chunk},
     cpu_pool::{self, CpuPool},
     cross_check,
-    doubt::{self, SecondReader, SecondReading},
+    doubt::{self, RecordReader, SecondReading},
     judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
     reading::{self, EngineReading, ExtractError, StageTimings},
@@ -67,7 +67,7 @@ impl Pipeline {
         Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
-    /// Returns the pipeline with the models of the engine. A note's model is chosen once, so all its chunks meet the same.
+    /// Returns the pipeline with the models of the engine. A note's model is chosen once, and reads all its chunks.
     #[must_use]
     pub fn with_routing(self, routing: Arc<Routing>) -> Self {
         Self { routing: Some(routing), ..self }
@@ -134,7 +134,7 @@ impl Pipeline {
         answer_options: AnswerOptions,
         deadline: Deadline,
     ) -> Result<(Answer, StageTimings), ExtractError> {
-        // A model that the request has is not chosen again: between the two choices the weights may have changed.
+        // If the request has a model, it is not chosen again, because the weights may have changed meanwhile.
         let routed = self.routing.as_ref().filter(|_| request.model.is_none()).map(|routing| {
             let caller = Caller { session: None, principal: request.priority.principal.as_ref() };
             let model = routing.resolve(None, caller, note.as_str());
@@ -143,7 +143,7 @@ impl Pipeline {
         let request = routed.as_ref().unwrap_or(request);
         let (merged, degraded) = match self.read(note, request, answer_options, deadline).await {
             Ok(merged) => (merged, None),
-            Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {
+            Err(error) => match self.fallback.as_ref().filter(|_| error.is_unavailable()) {
                 Some(fallback) => {
                     let request = request.without_sink();
                     let reading = reading::read(&**fallback, None, &self.admission, note, request, deadline).await?;
@@ -155,7 +155,8 @@ impl Pipeline {
         let checker_record = match self.checker.as_deref() {
             // A failed comparison does not change the answer.
             Some(engine) => {
-                SecondReader { engine, cpu_pool: self.cpu_pool.as_ref() }.reads(note, request, deadline).await.ok()
+                let reader = RecordReader { engine, cpu_pool: self.cpu_pool.as_ref() };
+                reader.read_record(note, request, deadline).await.ok()
             }
             None => None,
         };
@@ -178,12 +179,12 @@ impl Pipeline {
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, finish).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = checker_record.map(|record| cross_check::compare(&answer.record, &record));
-        stages.ground += started.elapsed();
+        stages.judge += started.elapsed();
         Ok((answer, stages))
     }
 
-    fn second_reader(&self) -> Option<SecondReader<'_>> {
-        self.second_reader.as_deref().map(|engine| SecondReader { engine, cpu_pool: self.cpu_pool.as_ref() })
+    fn second_reader(&self) -> Option<RecordReader<'_>> {
+        self.second_reader.as_deref().map(|engine| RecordReader { engine, cpu_pool: self.cpu_pool.as_ref() })
     }
 
     async fn read(

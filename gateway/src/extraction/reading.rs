@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cpu_pool,
-    doubt::{self, Doubt, SecondReader},
-    parse::{self, Parsed, Repair, Unusable},
+    doubt::{self, Doubt, RecordReader},
+    parse::{self, ParsedRecord, Repair, Unusable},
 };
 use crate::admission::{Admission, AdmissionError, Lease};
 
@@ -18,8 +18,8 @@ use crate::admission::{Admission, AdmissionError, Lease};
 const RETRY_TEMPERATURE: f32 = 0.2;
 const RETRY_SEED: u64 = 20_240_601;
 
-/// Tokens that are counted for an answer before it is there. Of 500 records of training notes the longest has 107; the
-/// limit of a call is far above it and is not used up.
+/// The estimated tokens of an answer that is not written yet. Of 500 records of training notes the longest has 107
+/// tokens; the limit of a call is far above that.
 pub(super) const USUAL_ANSWER: u32 = 112;
 
 /// Why a note got no answer.
@@ -42,7 +42,7 @@ pub enum ExtractError {
 impl ExtractError {
     /// Returns whether the engine was unavailable. False for a refusal, a failure on this note or an unusable answer,
     /// because an answer of another engine would hide such a fault.
-    pub(super) fn is_absence(&self) -> bool {
+    pub(super) fn is_unavailable(&self) -> bool {
         matches!(self, Self::Engine(EngineError::Unavailable | EngineError::Loading))
     }
 }
@@ -69,8 +69,9 @@ pub struct StageTimings {
     pub engine: Duration,
     /// Time for parsing the drafts.
     pub parse: Duration,
-    /// Time for grounding the values in the note and finding their assertions.
-    pub ground: Duration,
+    /// Time for judging the values: grounding them in the note and finding their assertions. Its name in headers, metrics
+    /// and logs is `ground`.
+    pub judge: Duration,
 }
 
 impl StageTimings {
@@ -78,7 +79,7 @@ impl StageTimings {
         self.queue += other.queue;
         self.engine += other.engine;
         self.parse += other.parse;
-        self.ground += other.ground;
+        self.judge += other.judge;
     }
 
     /// Returns the `Server-Timing` header: milliseconds of each stage.
@@ -90,7 +91,7 @@ impl StageTimings {
             millis(self.queue),
             millis(self.engine),
             millis(self.parse),
-            millis(self.ground)
+            millis(self.judge)
         )
     }
 }
@@ -100,7 +101,7 @@ impl StageTimings {
 /// doubted. If the second attempt fails too, returns an error, or the empty record, marked as doubtful.
 pub(super) async fn read(
     engine: &dyn Engine,
-    second_reader: Option<SecondReader<'_>>,
+    second_reader: Option<RecordReader<'_>>,
     admission: &Arc<Admission>,
     text: &Note,
     mut request: EngineRequest,
@@ -110,8 +111,8 @@ pub(super) async fn read(
     let mut stages = StageTimings::default();
     let mut is_second = false;
     let mut expected_answer = USUAL_ANSWER;
-    // An empty record of the first attempt, although the second reader found fields. It is the answer if the second
-    // attempt gives no record.
+    // The empty record of the first attempt, if the second reader found fields. It is the result if the second attempt
+    // gives no record.
     let mut doubtful: Option<EngineReading> = None;
     // The result if the last attempt gives no record.
     let doubtful_or_error = |doubtful: Option<EngineReading>, error, tokens_used, stages| {
@@ -142,7 +143,7 @@ pub(super) async fn read(
             (draft, parsed) = cpu_pool::run(cpu_pool, size, &request.priority, deadline, parse).await?;
             stages.parse += started.elapsed();
             match parsed {
-                Ok(Parsed { record, repairs }) => {
+                Ok(ParsedRecord { record, repairs }) => {
                     let doubt = match second_reader.filter(|_| record.is_empty()) {
                         Some(second_reader) => {
                             doubt::of_empty_record(second_reader, text, &draft, &request, deadline).await?
@@ -172,7 +173,7 @@ pub(super) async fn read(
             (request.temperature, request.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED));
         }
         if let Some(sink) = &request.sink {
-            sink.again();
+            sink.reset();
         }
         is_second = true;
     }

@@ -11,14 +11,14 @@ pub enum FieldUpdate {
     /// The provisional value of a field.
     Field(Field, Option<String>),
     /// The draft could not be used. Earlier updates are void, and the model writes a second draft.
-    Again,
+    Reset,
 }
 
 impl std::fmt::Debug for FieldUpdate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Field(field, _) => f.write_str(field.name()),
-            Self::Again => f.write_str("again"),
+            Self::Reset => f.write_str("reset"),
         }
     }
 }
@@ -34,8 +34,8 @@ impl FieldSink {
         Self(sender)
     }
 
-    pub(super) fn again(&self) {
-        let _ = self.0.send(FieldUpdate::Again);
+    pub(super) fn reset(&self) {
+        let _ = self.0.send(FieldUpdate::Reset);
     }
 }
 
@@ -106,7 +106,7 @@ impl<'a> StreamingParser<'a> {
             (JsonPosition::Text(from, escape), c) => match (escape, c) {
                 (Escape::No, '"') => {
                     if let Some(value) = self.string(from, position) {
-                        self.send(parse::settled(value));
+                        self.send(parse::text_or_null(value));
                     }
                     JsonPosition::AfterValue
                 }
@@ -215,7 +215,7 @@ mod tests {
             let letters: Vec<char> = text.chars().collect();
             let pieces: Vec<String> = letters.chunks(every).map(|piece| piece.iter().collect()).collect();
             let expected: Vec<_> = Field::ALL.iter().zip(values)
-                .map(|(field, value)| (field.name(), value.and_then(parse::settled))).collect();
+                .map(|(field, value)| (field.name(), value.and_then(parse::text_or_null))).collect();
             prop_assert_eq!(updates(pieces.iter().map(String::as_str)), expected);
         }
 

@@ -17,7 +17,7 @@ use crate::steps;
 /// Most values of one field that are compared, because the cost grows with their square.
 const MOST_COMPARED: usize = 64;
 
-/// A value of a record and the tumour that it is told of.
+/// A value of a record and the id of its tumour, if the note tells it.
 type Key = (String, Option<String>);
 
 /// What a value says, as far as two values of its field can be compared.
@@ -96,7 +96,7 @@ struct Value {
 
 /// Marks the superseded findings. Returns the fields that lose a value, and the conflicts that remain. With `several`
 /// tumours, values whose tumour the note does not tell are not compared.
-pub(super) fn mark(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
+pub(super) fn mark_superseded(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
     let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
     for field in [Field::Stage, Field::Biomarker, Field::Response] {
         if !has_several(evidence.get(field)) {

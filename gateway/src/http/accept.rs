@@ -1,4 +1,4 @@
-//! Reads the `Accept` header: which media types a client takes, and how gladly.
+//! Reads the `Accept` header: the media types that a client accepts, each with its quality (RFC 9110, section 12.5.1).
 
 use axum::http::{HeaderMap, header};
 
@@ -7,7 +7,7 @@ pub(super) struct MediaRange<'a> {
     text: &'a str,
 }
 
-/// Returns the media ranges that a client takes.
+/// Returns the media ranges that a client accepts.
 pub(super) fn ranges(headers: &HeaderMap) -> impl Iterator<Item = MediaRange<'_>> {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(|text| MediaRange { text })
@@ -26,7 +26,7 @@ impl MediaRange<'_> {
         values.next().map(|(_, value)| value.trim().trim_matches('"'))
     }
 
-    /// Returns how gladly the client takes the range: 0 (not at all) to 1.
+    /// Returns the quality of the range, by which the client weighs it: 0 (not accepted) to 1.
     pub(super) fn quality(&self) -> f32 {
         self.parameter("q").and_then(|quality| quality.parse().ok()).unwrap_or(1.0)
     }

@@ -54,8 +54,8 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Clone)]
 struct PathKey(Arc<[u8]>);
 
-/// Returns the scope that a key needs for a route; `None` for a path that is no route: any key is told so. A route that
-/// needs no key has a scope too: for what it tells only to those with a key, such as the details of `/health`.
+/// Returns the scope that a key needs for a route; `None` for an unknown path, because any key may learn that there is
+/// no such path. An open route has a scope too, for its guarded part, such as the details of `/health`.
 pub(super) fn needed_scope(route: Route) -> Option<Scope> {
     match route {
         NO_ROUTE => None,
@@ -65,7 +65,7 @@ pub(super) fn needed_scope(route: Route) -> Option<Scope> {
     }
 }
 
-/// The problem of a request whose key has not the scope that it needs.
+/// Returns the problem of a request whose key lacks the scope that it needs.
 pub(super) fn insufficient_scope(needed: Scope, principal: &Principal, id: &str) -> Problem {
     let detail = format!(
         "This needs a key with the scope `{}`; this key has: {}. The operator names the scopes in the key's line of the key \
@@ -87,9 +87,8 @@ pub(super) enum ListenerKind {
 
 /// Returns the principal of a request, or none where the request needs no key. Stores the principal in the request.
 ///
-/// Refuses a request with a malformed head, one without the key that it needs, and one whose key has not the scope of the
-/// route. Where no keys apply, it also refuses
-/// a request for a host that is not allowed.
+/// Refuses a request with a malformed head, one without the key that it needs, and one whose key lacks the scope of the
+/// route. Where no keys apply, it also refuses a request for a host that is not allowed.
 pub(super) fn authorize(
     app: &App,
     listener: ListenerKind,
@@ -215,23 +214,23 @@ pub(super) fn principal(request: &Request) -> Option<Principal> {
 const KEY_REVOKED: &str = "The key of this request was taken out of the key file, or lost a scope, while the request was running. \
                            Notes that have no answer yet are not read. Ask the operator for a new key.";
 
-/// The problem of a request whose key is no longer in the key file.
+/// Returns the problem of a request whose key is no longer in the key file.
 pub(super) fn key_revoked(id: &str) -> Problem {
     ErrorCode::Unauthorized.problem(id).with_detail(KEY_REVOKED)
 }
 
 /// Waits until unfinished work for a caller must end, and returns the reason: the drain time is over, or the key is no
 /// longer in the key file.
-pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
+async fn until_cut_off(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
-        () = app.state.in_flight.cut_off_requested() => ErrorCode::Draining.problem(id),
+        () = app.state.in_flight.until_cut_off() => ErrorCode::Draining.problem(id),
         () = access::revoked(caller) => key_revoked(id),
     }
 }
 
 /// Waits for an answer. Returns a problem instead if the caller's work must end before the answer is there.
-pub(super) async fn until_must_end<T>(
+pub(super) async fn answer_unless_cut_off<T>(
     app: &App,
     caller: Option<&Principal>,
     id: &str,
@@ -240,16 +239,16 @@ pub(super) async fn until_must_end<T>(
     tokio::select! {
         biased;
         outcome = answer => outcome,
-        problem = must_end(app, caller, id) => Err(Box::new(problem)),
+        problem = until_cut_off(app, caller, id) => Err(Box::new(problem)),
     }
 }
 
 /// Waits until no more input is accepted from a caller, and returns the reason: the service shuts down, or the key is
 /// no longer in the key file.
-pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
+pub(super) async fn until_closed(app: &App, caller: Option<&Principal>) -> ErrorCode {
     tokio::select! {
         biased;
-        () = app.state.in_flight.closed() => ErrorCode::Draining,
+        () = app.state.in_flight.until_closed() => ErrorCode::Draining,
         () = access::revoked(caller) => ErrorCode::Unauthorized,
     }
 }

@@ -47,7 +47,7 @@ pub struct Extractor {
     pub pipeline: Pipeline,
     /// The models behind the public name.
     pub routing: Arc<Routing>,
-    /// What the shadow model reads now.
+    /// The readings of the shadow model that run now.
     pub shadow: Shadow,
     /// The rules for requests.
     pub policy: RequestPolicy,
@@ -59,12 +59,12 @@ pub struct Extractor {
     pub response_cache: Option<ResponseCache>,
 }
 
-/// What the shadow model reads now.
+/// The readings of the shadow model that run now.
 #[derive(Debug)]
 pub struct Shadow {
-    /// The notes that it may read at once.
+    /// A permit for each note that it may read at once.
     pub running: Arc<Semaphore>,
-    /// Whether the log already says that no model server has it.
+    /// Whether the log already reports that no model server has the shadow model.
     pub absence_logged: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! Files that do not change while the process lives: clients keep them, and ask by their hash whether they are current.
+//! Files that do not change while the process lives. Clients cache them and revalidate them by their hash (`ETag`).
 
 use axum::{
     body::{Body, Bytes},
@@ -7,9 +7,9 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 
-/// Clients may keep the file, and must ask each time whether it is current: another version of the gateway has other
+/// Clients may cache the file but must revalidate it before each use, because another version of the gateway has other
 /// files at the same addresses.
-const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 /// Bytes of the hash that name a content.
 const HASH_BYTES: usize = 12;
 
@@ -38,16 +38,16 @@ impl Asset {
         &self.content
     }
 
-    /// Returns the answer to a request for the file: the file, or 304 if the client has it.
+    /// Returns the answer to a request for the file: the file, or 304 if the client has it in its cache.
     pub(super) fn answer(&self, request: &HeaderMap) -> Response {
-        let cached = [(header::ETAG, self.etag.clone()), (header::CACHE_CONTROL, ASK_FIRST)];
-        if self.is_known_to(request) {
+        let cached = [(header::ETAG, self.etag.clone()), (header::CACHE_CONTROL, REVALIDATE)];
+        if self.is_cached_by(request) {
             return (StatusCode::NOT_MODIFIED, cached).into_response();
         }
         (cached, [(header::CONTENT_TYPE, self.kind.clone())], Body::from(Bytes::clone(&self.content))).into_response()
     }
 
-    fn is_known_to(&self, request: &HeaderMap) -> bool {
+    fn is_cached_by(&self, request: &HeaderMap) -> bool {
         let tags = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         let own = self.etag.to_str().unwrap_or_default().trim_start_matches("W/");
         tags.flat_map(|line| line.split(','))

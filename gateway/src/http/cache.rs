@@ -95,7 +95,7 @@ fn weight(answer: &Answer) -> u32 {
 
 impl fmt::Debug for ResponseCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers").field("kept", &self.entries.entry_count()).finish_non_exhaustive()
+        f.debug_struct("ResponseCache").field("kept", &self.entries.entry_count()).finish_non_exhaustive()
     }
 }
 

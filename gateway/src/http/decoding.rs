@@ -43,8 +43,9 @@ impl Coding {
     }
 }
 
-/// Returns a compressed body twice: to be decompressed, and for its rest to be discarded as it is, once the other was dropped.
-/// Decompressing what nobody wants could cost a thousand times its bytes. A body without a coding has no such rest.
+/// Returns two handles of a compressed body. The first is decompressed. Once it is dropped, the second serves to
+/// discard the rest without decompressing it, which could cost a thousand times its bytes. A body without a coding has
+/// no second one.
 pub(super) fn with_rest(body: Body, coding: Option<Coding>) -> (Body, Option<Body>) {
     if coding.is_none() {
         return (body, None);
@@ -83,7 +84,7 @@ impl HttpBody for SharedBody {
 /// Returns the decompressed body; the body itself if it has no coding. While the decoder lives, its memory is reserved
 /// beside `reservation`. Fails if that memory is not free, or if the compressed body is known to be longer than `limit`
 /// allows. The caller limits the decompressed bytes.
-pub(super) fn decoded(
+pub(super) fn decompressed(
     body: Body,
     coding: Option<Coding>,
     limit: usize,

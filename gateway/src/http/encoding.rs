@@ -131,8 +131,8 @@ fn quality(range: &str) -> (&str, f32) {
     (name, quality.map_or(1.0, |text| text.parse().unwrap_or(0.0)))
 }
 
-/// Returns the response in the coding that the client accepts, if it is worth it.
-pub(super) async fn encoded(
+/// Compresses the response with the coding that the client accepts, if it is text and long enough.
+pub(super) async fn compress(
     app: &App,
     accepted: Option<Encoding>,
     principal: Option<&Principal>,
@@ -147,7 +147,7 @@ pub(super) async fn encoded(
     let Some(encoding) = accepted else { return response };
     let (mut parts, body) = response.into_parts();
     let body = if size.is_some() {
-        whole(encoding, body).await
+        compress_whole(encoding, body).await
     } else {
         let reservation = app.state.memory.reserve(principal.map(Principal::memory), Purpose::Batch, ENCODER_BYTES);
         match reservation {
@@ -167,8 +167,8 @@ pub(super) async fn encoded(
     Response::from_parts(parts, body)
 }
 
-/// Returns a whole body compressed, or the body itself if that fails.
-async fn whole(encoding: Encoding, body: Body) -> Result<Body, Body> {
+/// Compresses a whole body. Returns the body itself if that fails.
+async fn compress_whole(encoding: Encoding, body: Body) -> Result<Body, Body> {
     // The whole body is in memory, so this never waits.
     let Ok(plain) = body.collect().await.map(http_body_util::Collected::to_bytes) else { return Err(Body::empty()) };
     match encoding.compress(&plain).await {

@@ -103,12 +103,12 @@ impl<T: Send + 'static> AnswerTask<T> {
         Self { request_id: Arc::clone(request_id), route, task, ended: false }
     }
 
-    /// Returns whether the outcome was taken.
+    /// Returns whether [`Self::outcome`] has returned.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Waits for the outcome, which can be taken once. A wait that is dropped loses nothing.
+    /// Waits for the outcome; may be called until it returns. If the future is dropped, nothing is lost.
     pub(super) async fn outcome(&mut self) -> Result<T, Rejection> {
         let outcome = (&mut self.task).await;
         self.ended = true;

@@ -15,7 +15,7 @@ use super::{
     context::RequestContext,
     decoding,
     error::{ErrorCode, Problem},
-    media::Takes,
+    media::AcceptedFormats,
     note::{self, Rejection},
     rate_limit,
     request::InvalidBody,
@@ -36,25 +36,41 @@ const BODY_TOO_LATE: &str =
 /// One request and its answer.
 pub(super) struct Exchange {
     /// The key of the caller; none where the request needed no key.
-    pub(super) principal: Option<Principal>,
+    principal: Option<Principal>,
     pub(super) audit_guard: AuditGuard,
     /// The rate limit with the fewest notes left, as soon as it is known.
     rate_limit: Option<RateLimitState>,
 }
 
-/// What a request that passed the checks holds until it is answered.
-pub(super) struct Admitted {
+/// A request that passed the checks before its body, with what it holds until it is answered.
+pub(super) struct AdmittedRequest {
     pub(super) priority: QueuePriority,
     pub(super) deadline: Deadline,
     /// Reserved bytes of the memory budget.
     pub(super) reservation: MemoryReservation,
-    /// The place among the caller's notes at once.
+    /// The caller's place in its limit of notes in flight.
     pub(super) grant: RateLimitGrant,
 }
 
 impl Exchange {
+    /// Begins an exchange and does `work` on its request: accepts or answers it. The work ends early if everything for its
+    /// caller must end. The result is for [`Self::finish`] or [`Self::hand_over`].
+    pub(super) async fn run<T>(
+        app: &App,
+        context: &RequestContext,
+        route: Route,
+        request: Request,
+        work: impl AsyncFnOnce(Request, &mut Self) -> Result<T, Rejection>,
+    ) -> (Self, Result<T, Rejection>) {
+        let mut exchange = Self::begin(app, context, route, &request);
+        let principal = exchange.principal.clone();
+        let work = work(request, &mut exchange);
+        let result = access::answer_unless_cut_off(app, principal.as_ref(), &context.id, work).await;
+        (exchange, result)
+    }
+
     /// Begins with a request that has arrived.
-    pub(super) fn begin(app: &App, context: &RequestContext, route: Route, request: &Request) -> Self {
+    fn begin(app: &App, context: &RequestContext, route: Route, request: &Request) -> Self {
         let principal = access::principal(request);
         let audit_guard = AuditGuard::new(app, context, route, principal.clone());
         Self { principal, audit_guard, rate_limit: None }
@@ -67,7 +83,7 @@ impl Exchange {
         context: &RequestContext,
         request: &Request,
         longest: Duration,
-    ) -> Result<Admitted, Rejection> {
+    ) -> Result<AdmittedRequest, Rejection> {
         let id = &context.id;
         if app.state.readiness.is_draining() {
             return Err(ErrorCode::Draining.problem(id).into());
@@ -75,7 +91,7 @@ impl Exchange {
         let deadline = context.deadline(request.headers(), longest);
         let deadline = deadline.map_err(|violation| Problem::invalid(vec![violation], id))?;
         self.audit_guard.reserve()?;
-        let grant = rate_limit::CallerAllowance::of(app, request).admit(app, id);
+        let grant = rate_limit::RateLimitedCaller::of(app, request).admit(app, id);
         let grant = grant.map_err(|exceeded| {
             let (problem, rate_limit) = exceeded.into_problem(app);
             self.rate_limit = Some(rate_limit);
@@ -85,7 +101,7 @@ impl Exchange {
         let reservation = body::reserve(app, self.principal.as_ref(), Purpose::Single);
         let reservation = reservation.map_err(|code| code.problem(id))?;
         let priority = QueuePriority { principal: self.principal.clone(), ..QueuePriority::default() };
-        Ok(Admitted { priority, deadline, reservation, grant })
+        Ok(AdmittedRequest { priority, deadline, reservation, grant })
     }
 
     /// Checks and reads a request with one note in its JSON body, which `parse` reads.
@@ -96,17 +112,17 @@ impl Exchange {
         request: Request,
         parse: impl FnOnce(&[u8]) -> Result<T, InvalidBody>,
         note: impl Fn(&T) -> &Note,
-    ) -> Result<(T, Admitted), Rejection> {
+    ) -> Result<(T, AdmittedRequest), Rejection> {
         let id = &context.id;
-        let (_, coding) = Takes::Json.check(request.headers(), id)?;
+        let (_, coding) = AcceptedFormats::Json.check(request.headers(), id)?;
         let mut admitted = self.admit(app, context, &request, app.extractor.deadline)?;
         let (limit, reservation) = (app.extractor.body_limit, &mut admitted.reservation);
-        let body = decoding::decoded(request.into_body(), coding, limit, reservation);
+        let body = decoding::decompressed(request.into_body(), coding, limit, reservation);
         let body = body.map_err(|code| code.problem(id))?;
         let body = tokio::select! {
             biased;
             body = body::read(body, limit, admitted.deadline, reservation) => body,
-            () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
+            () = app.state.in_flight.until_closed() => Err(ErrorCode::Draining),
         };
         let body = body.map_err(|code| match code {
             ErrorCode::DeadlineExceeded => code.problem(id).with_detail(BODY_TOO_LATE),
@@ -116,7 +132,7 @@ impl Exchange {
         self.audit_guard.record.body_bytes = body.len();
         let valid = parse(&body).map_err(|bad| bad.problem(id))?;
         reservation.shrink_to(body::REQUEST_OVERHEAD);
-        reservation.grow_anyway(note::memory(note(&valid)));
+        reservation.grow_over_budget(note::memory(note(&valid)));
         self.audit_guard.record_note(note(&valid));
         Ok((valid, admitted))
     }

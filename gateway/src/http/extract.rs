@@ -8,10 +8,10 @@ use axum::{
 };
 
 use super::{
-    App, access,
+    App,
     context::RequestContext,
     error::ErrorCode,
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     note::{self, Extraction, NoteCall, Rejection},
     request::{ExtractRequest, ValidRequest},
 };
@@ -46,10 +46,8 @@ pub(super) async fn extract(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let answer = answer(&app, &context, request, &mut exchange);
-    let outcome = access::until_must_end(&app, principal.as_ref(), &context.id, answer).await;
+    let answer = async |request, exchange: &mut _| answer(&app, &context, request, exchange).await;
+    let (exchange, outcome) = Exchange::run(&app, &context, ROUTE, request, answer).await;
     exchange.finish(outcome)
 }
 
@@ -60,9 +58,9 @@ async fn answer(
     exchange: &mut Exchange,
 ) -> Result<Response, Rejection> {
     let (request, admitted) = accept(app, context, request, exchange).await?;
-    let Admitted { priority, deadline, reservation, grant: _grant } = admitted;
-    let job = NoteCall { request, priority, deadline, sink: None };
-    respond(&note::read(app, context, &job, &mut exchange.audit_guard).await?, reservation)
+    let AdmittedRequest { priority, deadline, reservation, grant: _grant } = admitted;
+    let call = NoteCall { request, priority, deadline, sink: None };
+    respond(&note::read(app, context, &call, &mut exchange.audit_guard).await?, reservation)
 }
 
 /// Checks the one note of a request: media type, deadline, rate limits, body.
@@ -71,7 +69,7 @@ pub(super) async fn accept(
     context: &RequestContext,
     request: Request,
     exchange: &mut Exchange,
-) -> Result<(ValidRequest, Admitted), Rejection> {
+) -> Result<(ValidRequest, AdmittedRequest), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check(body);
     exchange.accept_note(app, context, request, parse, |valid: &ValidRequest| &valid.note).await
 }

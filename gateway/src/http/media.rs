@@ -40,9 +40,9 @@ pub(super) enum Coding {
     Zstd,
 }
 
-/// The formats that a route takes.
+/// The formats of a body that a route accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(super) enum AcceptedFormats {
     Json,
     Lines,
     JsonOrLines,
@@ -81,8 +81,8 @@ impl Coding {
 
 struct UnknownCoding;
 
-impl Takes {
-    fn takes(self, format: BodyFormat) -> bool {
+impl AcceptedFormats {
+    fn accepts(self, format: BodyFormat) -> bool {
         self == Self::JsonOrLines || self == if format == BodyFormat::Json { Self::Json } else { Self::Lines }
     }
 
@@ -91,7 +91,7 @@ impl Takes {
     pub(super) fn check(self, headers: &HeaderMap, id: &str) -> Result<(BodyFormat, Option<Coding>), Box<Problem>> {
         let problem = |detail| ErrorCode::UnsupportedMediaType.problem(id).with_detail(detail);
         let text = (self == Self::Lines && is_own_text(headers)).then_some(BodyFormat::Lines);
-        let Some(format) = BodyFormat::of(headers).or(text).filter(|&format| self.takes(format)) else {
+        let Some(format) = BodyFormat::of(headers).or(text).filter(|&format| self.accepts(format)) else {
             let (detail, accept) = match self {
                 Self::Json => (ONLY_JSON, "application/json"),
                 Self::Lines => (ONLY_LINES, "application/x-ndjson"),
@@ -148,8 +148,11 @@ mod tests {
                     headers.insert(name, value.parse().unwrap());
                 }
             }
-            assert_eq!(Takes::Lines.check(&headers, "id").is_ok(), expected, "{origin:?} {host:?}");
-            assert!(Takes::Json.check(&headers, "id").is_err() && Takes::JsonOrLines.check(&headers, "id").is_err());
+            assert_eq!(AcceptedFormats::Lines.check(&headers, "id").is_ok(), expected, "{origin:?} {host:?}");
+            assert!(
+                AcceptedFormats::Json.check(&headers, "id").is_err()
+                    && AcceptedFormats::JsonOrLines.check(&headers, "id").is_err()
+            );
         }
     }
 
@@ -182,19 +185,25 @@ mod tests {
             if let Some(coding) = coding {
                 headers.insert(header::CONTENT_ENCODING, coding.parse().unwrap());
             }
-            let checked = Takes::JsonOrLines.check(&headers, "id");
+            let checked = AcceptedFormats::JsonOrLines.check(&headers, "id");
             let checked = checked.map_err(|problem| problem.accepted().unwrap().0.to_string());
             assert_eq!(checked, expected, "{kind} {coding:?}");
         }
         let mut headers = HeaderMap::new();
-        assert!(Takes::Json.check(&headers, "id").is_err());
+        assert!(AcceptedFormats::Json.check(&headers, "id").is_err());
         headers.insert(header::CONTENT_TYPE, "application/x-ndjson".parse().unwrap());
-        assert!(Takes::Json.check(&headers, "id").is_err() && Takes::Lines.check(&headers, "id").is_ok());
+        assert!(
+            AcceptedFormats::Json.check(&headers, "id").is_err()
+                && AcceptedFormats::Lines.check(&headers, "id").is_ok()
+        );
         headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
-        assert!(Takes::Json.check(&headers, "id").is_ok() && Takes::Lines.check(&headers, "id").is_err());
+        assert!(
+            AcceptedFormats::Json.check(&headers, "id").is_ok()
+                && AcceptedFormats::Lines.check(&headers, "id").is_err()
+        );
         // Two codings in two lines.
         headers.append(header::CONTENT_ENCODING, "gzip".parse().unwrap());
         headers.append(header::CONTENT_ENCODING, "gzip".parse().unwrap());
-        assert!(Takes::Json.check(&headers, "id").is_err());
+        assert!(AcceptedFormats::Json.check(&headers, "id").is_err());
     }
 }

@@ -106,15 +106,16 @@ fn format_for(headers: &HeaderMap) -> MetricsFormat {
 pub fn known_labels(engine: EngineName, models: &[ModelName]) -> KnownLabels {
     let routes = super::EXACT.into_iter().chain(super::PREFIXES.map(|(_, route)| route)).chain([NO_ROUTE]);
     let requests = routes.flat_map(|route| {
-        let errors = openapi::errors_of(route).iter().chain(&openapi::ERRORS_OF_ALL).chain(others(route));
+        let errors = openapi::errors_of(route).iter().chain(&openapi::ERRORS_OF_ALL).chain(head_errors(route));
         let errors = errors.map(|code| (code.status(), code.name()));
         let ok = successes(route).iter().map(|&status| (status, "ok"));
         let (unanswered, vanished) = CALLER_VANISHED;
-        let left = (matches!(route, "/api/v1/extract" | ask::ROUTE) || STREAMED.contains(&route))
+        let disconnected = (matches!(route, "/api/v1/extract" | ask::ROUTE) || STREAMED.contains(&route))
             .then_some((StatusCode::OK, vanished));
-        let left = left.into_iter().map(|(status, code)| (status.as_u16(), code)).chain([(unanswered, vanished)]);
+        let disconnected =
+            disconnected.into_iter().map(|(status, code)| (status.as_u16(), code)).chain([(unanswered, vanished)]);
         let mut outcomes: Vec<(u16, &str)> = ok.chain(errors).map(|(status, code)| (status.as_u16(), code)).collect();
-        outcomes.extend(left);
+        outcomes.extend(disconnected);
         outcomes.into_iter().map(move |(status, code)| (route, status, code))
     });
     let notes = NOTE_ROUTES.into_iter().flat_map(|route| {
@@ -143,7 +144,7 @@ fn successes(route: Route) -> &'static [StatusCode] {
 }
 
 /// Returns the errors of a route that depend on the request's head or on the keys.
-fn others(route: Route) -> &'static [ErrorCode] {
+fn head_errors(route: Route) -> &'static [ErrorCode] {
     match route {
         NO_ROUTE | "/ui/{file}" | "/docs/{*rest}" => {
             &[ErrorCode::HostNotAllowed, ErrorCode::MethodNotAllowed, ErrorCode::Unauthorized, ErrorCode::NotFound]

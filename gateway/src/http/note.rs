@@ -19,7 +19,7 @@ use crate::{
     routing::Caller,
 };
 
-/// The problem document of a request that got no answer.
+/// The problem document that answers a request in place of a result.
 pub(super) type Rejection = Box<Problem>;
 
 /// One note to read: its request, its place in the queue, its deadline.
@@ -47,18 +47,18 @@ pub(super) fn memory(note: &Note) -> usize {
     note.as_str().len().saturating_mul(MEMORY_PER_NOTE_BYTE)
 }
 
-/// Reads a note. Takes no longer than the deadline of the job.
+/// Reads a note. Takes no longer than the deadline of the call.
 pub(super) async fn read(
     app: &App,
     context: &RequestContext,
-    job: &NoteCall,
+    call: &NoteCall,
     audit_guard: &mut AuditGuard,
 ) -> Result<Extraction, Rejection> {
-    let ValidRequest { note, options } = &job.request;
-    let model = model(app, context, job);
+    let ValidRequest { note, options } = &call.request;
+    let model = model(app, context, call);
     audit_guard.record.model.clone_from(&model);
     let cache = app.extractor.response_cache.as_ref();
-    let key = cache.and_then(|cache| Some((cache, cache.key(&job.request, model.as_ref())?)));
+    let key = cache.and_then(|cache| Some((cache, cache.key(&call.request, model.as_ref())?)));
     if let Some((cache, key)) = key {
         let cached = cache.get(key, &context.id);
         app.state.metrics.count_cache_lookup(cached.is_some());
@@ -70,8 +70,8 @@ pub(super) async fn read(
     }
     let (offsets, allow_partial, note_date) = (options.offsets, options.allow_partial, options.note_date);
     let answer_options = AnswerOptions { offsets, allow_partial, note_date };
-    let request = engine_request(context, job, model);
-    match app.extractor.pipeline.extract(note, &request, answer_options, job.deadline).await {
+    let request = engine_request(context, call, model);
+    match app.extractor.pipeline.extract(note, &request, answer_options, call.deadline).await {
         Ok((answer, stages)) => {
             app.state.metrics.record_stages(stages);
             app.state.metrics.count_answer(&answer);
@@ -82,7 +82,7 @@ pub(super) async fn read(
             if let Some((cache, key)) = key {
                 cache.keep(key, &answer);
             }
-            shadow::offer(app, &job.request, memory(note), &answer);
+            shadow::start_reading(app, &call.request, memory(note), &answer);
             if answer.degraded {
                 let (request_id, engine) = (&*context.id, answer.engine.as_str());
                 tracing::warn!(request_id, engine, "the fallback engine answered instead of the model");
@@ -99,7 +99,7 @@ pub(super) async fn read(
             }
             audit_guard.record.stages = Some(stages);
             // A batch tries again after a full queue, and the outcome of its last try is reported.
-            if !(job.priority.bulk && matches!(error, ExtractError::QueueFull)) {
+            if !(call.priority.bulk && matches!(error, ExtractError::QueueFull)) {
                 tracing::warn!(request_id = &*context.id, cause = %error, "no answer for a note");
             }
             Err(engine_problem(app, &error, &context.id).into())
@@ -109,9 +109,9 @@ pub(super) async fn read(
 
 /// Returns the model that reads the note; `None` with the rules engine. It is chosen once, so that chunks, retries and
 /// the response cache have the same.
-fn model(app: &App, context: &RequestContext, job: &NoteCall) -> Option<ModelName> {
-    let caller = Caller { session: context.session.as_deref(), principal: job.priority.principal.as_ref() };
-    let ValidRequest { note, options } = &job.request;
+fn model(app: &App, context: &RequestContext, call: &NoteCall) -> Option<ModelName> {
+    let caller = Caller { session: context.session.as_deref(), principal: call.priority.principal.as_ref() };
+    let ValidRequest { note, options } = &call.request;
     let with_model = app.extractor.pipeline.engine() == EngineName::Vllm;
     with_model.then(|| app.extractor.routing.resolve(options.model.as_ref(), caller, note.as_str()))
 }
@@ -122,8 +122,8 @@ fn count_failure(app: &App, model: Option<&ModelName>) {
     }
 }
 
-fn engine_request(context: &RequestContext, job: &NoteCall, model: Option<ModelName>) -> EngineRequest {
-    let options = &job.request.options;
+fn engine_request(context: &RequestContext, call: &NoteCall, model: Option<ModelName>) -> EngineRequest {
+    let options = &call.request.options;
     EngineRequest {
         model,
         temperature: options.temperature,
@@ -132,9 +132,9 @@ fn engine_request(context: &RequestContext, job: &NoteCall, model: Option<ModelN
         confidence: options.confidence,
         request_id: Arc::clone(&context.id),
         traceparent: context.span.traceparent(context.trace.as_ref()).map(Into::into),
-        priority: job.priority.clone(),
+        priority: call.priority.clone(),
         timings: Arc::default(),
-        sink: job.sink.clone(),
+        sink: call.sink.clone(),
     }
 }
 

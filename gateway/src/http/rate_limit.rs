@@ -24,7 +24,7 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The caller whose notes count against rate limits.
 #[derive(Clone, Debug)]
-pub(super) struct CallerAllowance {
+pub(super) struct RateLimitedCaller {
     principal: Option<Principal>,
     address: Option<IpAddr>,
 }
@@ -45,7 +45,7 @@ impl RateLimitRejection {
     }
 }
 
-impl CallerAllowance {
+impl RateLimitedCaller {
     /// Returns the principal. None where the request needed no key.
     pub(super) fn principal(&self) -> Option<&Principal> {
         self.principal.as_ref()

@@ -94,7 +94,7 @@ impl RequestRecord {
         let request_id = &*context.id;
         let Some(audit_record) = head.and_then(|head| head.audit_record.as_ref()) else {
             if self.own_probe && fault.is_none() {
-                // These would be 8,640 lines a day without news: a change of the model server's state has its own log
+                // At level `info` these would be 8,640 lines a day. A change of the model server's state has its own
                 // line.
                 tracing::debug!(request_id, method, route, status, code, milliseconds, "request");
                 return;
@@ -111,7 +111,7 @@ impl RequestRecord {
             ("gateway.queue_us", micros(stages.queue)),
             ("gateway.engine_us", micros(stages.engine)),
             ("gateway.parse_us", micros(stages.parse)),
-            ("gateway.ground_us", micros(stages.ground)),
+            ("gateway.ground_us", micros(stages.judge)),
         ] {
             context.span.set_attribute(name, i64::try_from(value).unwrap_or(i64::MAX));
         }
@@ -131,7 +131,7 @@ impl RequestRecord {
             queue_us = micros(stages.queue),
             engine_us = micros(stages.engine),
             parse_us = micros(stages.parse),
-            ground_us = micros(stages.ground),
+            ground_us = micros(stages.judge),
             "request"
         );
     }

@@ -87,7 +87,7 @@ fn replicas(readiness: &Readiness) -> Vec<ReplicaHealth> {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only for the document: a health check must not fail because of its query")]
-pub(super) struct Detail {
+pub(super) struct HealthQuery {
     /// `1` for more details.
     #[param(value_type = Option<String>, nullable = false, example = "1")]
     verbose: String,
@@ -100,7 +100,7 @@ pub(super) fn is_verbose(query: Option<&str>) -> bool {
 }
 
 /// Returns the state of the service; 200 while the process lives.
-#[utoipa::path(get, path = "/health", tag = "service", operation_id = "getHealth", params(Detail),
+#[utoipa::path(get, path = "/health", tag = "service", operation_id = "getHealth", params(HealthQuery),
     responses((status = 200, description = "State of the service", body = Health)))]
 pub(super) async fn health(
     State(extractor): State<Arc<Extractor>>,

@@ -30,9 +30,9 @@ struct ShadowReading {
     _reservation: MemoryReservation,
 }
 
-/// Has the shadow model read the note of an answer, if there is such a model, the note is in its sample and there is
-/// room for `bytes` of memory. It returns at once.
-pub(super) fn offer(app: &App, request: &ValidRequest, bytes: usize, answer: &Answer) {
+/// Starts a reading of the note by the shadow model, if there is such a model, the note is in its sample and there is
+/// room for `bytes` of memory. Does not wait for it.
+pub(super) fn start_reading(app: &App, request: &ValidRequest, bytes: usize, answer: &Answer) {
     if answer.engine != EngineName::Vllm {
         return;
     }
@@ -52,7 +52,7 @@ impl ShadowReading {
         let permit = Arc::clone(&app.extractor.shadow.running).try_acquire_owned().ok()?;
         // A reservation that is refused would count as one of a caller.
         let mut reservation = app.state.memory.reserve(None, Purpose::Batch, 0).ok().filter(|own| own.fits(bytes))?;
-        reservation.grow_anyway(bytes);
+        reservation.grow_over_budget(bytes);
         let options = &valid.options;
         let request = EngineRequest {
             model: Some(Arc::clone(model)),
@@ -80,7 +80,7 @@ impl ShadowReading {
         let reading = pipeline.extract(&self.note, &self.request, AnswerOptions::default(), deadline);
         let result = tokio::select! {
             biased;
-            () = self.app.state.in_flight.closed() => None,
+            () = self.app.state.in_flight.until_closed() => None,
             () = crowded => None,
             result = deadline.bound(reading) => result.ok(),
         };

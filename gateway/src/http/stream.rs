@@ -18,7 +18,7 @@ use super::{
     body,
     context::RequestContext,
     event_stream::{self, AnswerTask, error_event, event},
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     extract,
     note::{self, Extraction, NoteCall, Rejection},
     request::{ExtractRequest, ValidRequest},
@@ -54,10 +54,8 @@ pub(super) async fn stream(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let accepted = extract::accept(&app, &context, request, &mut exchange);
-    let accepted = access::until_must_end(&app, principal.as_ref(), &context.id, accepted).await;
+    let accept = async |request, exchange: &mut _| extract::accept(&app, &context, request, exchange).await;
+    let (exchange, accepted) = Exchange::run(&app, &context, ROUTE, request, accept).await;
     event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 
@@ -79,20 +77,20 @@ struct EventStream {
 fn events(
     app: App,
     context: RequestContext,
-    (request, admitted): (ValidRequest, Admitted),
+    (request, admitted): (ValidRequest, AdmittedRequest),
     mut audit_guard: AuditGuard,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, updates) = mpsc::unbounded_channel();
     let (request_id, arrived, app_of_task) = (Arc::clone(&context.id), context.arrived, app.clone());
-    let Admitted { priority, deadline, reservation: of_note, grant } = admitted;
+    let AdmittedRequest { priority, deadline, reservation: of_note, grant } = admitted;
     let reservation = of_note.reserve_also(body::REQUEST_OVERHEAD);
-    let job = NoteCall { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
+    let call = NoteCall { request, priority, deadline, sink: Some(FieldSink::new(sender)) };
     let reading = async move {
         // The memory and the place of the note are held as long as the task.
         let _held = (of_note, grant);
-        let answer = note::read(&app_of_task, &context, &job, &mut audit_guard);
-        let caller = job.priority.principal.as_ref();
-        let outcome = access::until_must_end(&app_of_task, caller, &context.id, answer).await;
+        let answer = note::read(&app_of_task, &context, &call, &mut audit_guard);
+        let caller = call.priority.principal.as_ref();
+        let outcome = access::answer_unless_cut_off(&app_of_task, caller, &context.id, answer).await;
         event_stream::end(audit_guard, &context, ROUTE, &outcome);
         outcome
     };
@@ -124,7 +122,7 @@ impl EventStream {
     fn pass_on(&mut self, update: FieldUpdate) {
         match update {
             FieldUpdate::Field(field, value) => self.send_field(field, value.as_deref()),
-            FieldUpdate::Again => {
+            FieldUpdate::Reset => {
                 self.sent_fields.clear();
                 self.send("reset", &serde_json::Map::new());
             }
@@ -145,7 +143,7 @@ impl EventStream {
         }
         match outcome {
             Ok(Extraction { answer, .. }) => {
-                self.reservation.grow_anyway(answer.json_bytes());
+                self.reservation.grow_over_budget(answer.json_bytes());
                 self.send_missing_fields(&answer);
                 self.send("result", &answer);
             }

@@ -15,10 +15,10 @@ use axum::{
 use futures_util::stream;
 
 use super::{
-    App, access, body,
+    App, body,
     context::RequestContext,
     error::{ErrorCode, Problem, Violation},
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     media,
     note::Rejection,
 };
@@ -34,16 +34,16 @@ const FORM_OVERHEAD: usize = 16 << 10;
 /// The part of the form with the file.
 const FILE: &str = "file";
 /// Longest other part, in bytes.
-const LONGEST_TERM: usize = 256;
+const LONGEST_PART: usize = 256;
 
-/// What is said of a kind of file.
+/// A kind of file: its media types, and what the caller is told when a file of it is refused.
 pub(super) struct UploadKind {
     pub(super) route: Route,
-    /// How often a file is in memory beside the body.
+    /// The number of copies of a file in memory in addition to the body.
     pub(super) copies: usize,
     /// The accepted media types, with that of a form.
     pub(super) accepted: &'static str,
-    /// Whether a body declared so is such a file. The bytes decide what it is.
+    /// Returns whether a body with this declared type may be such a file. Its bytes decide.
     pub(super) is_body: fn(media_type: &str) -> bool,
     pub(super) wrong_type: &'static str,
     pub(super) compressed: &'static str,
@@ -53,7 +53,7 @@ pub(super) struct UploadKind {
     pub(super) not_whole: &'static str,
 }
 
-/// What happens with the bytes of a file.
+/// A kind of file that a route turns into text: its limits, its check and its reader.
 pub(super) trait Upload: Sync {
     /// What the bytes are.
     type Format: Send;
@@ -82,10 +82,8 @@ pub(super) trait Upload: Sync {
 
 /// Answers a request with a file.
 pub(super) async fn answer<U: Upload>(app: &App, context: &RequestContext, upload: &U, request: Request) -> Response {
-    let mut exchange = Exchange::begin(app, context, U::KIND.route, &request);
-    let principal = exchange.principal.clone();
-    let answer = read(app, upload, context, request, &mut exchange);
-    let outcome = access::until_must_end(app, principal.as_ref(), &context.id, answer).await;
+    let read = async |request, exchange: &mut _| read(app, upload, context, request, exchange).await;
+    let (exchange, outcome) = Exchange::run(app, context, U::KIND.route, request, read).await;
     exchange.finish(outcome)
 }
 
@@ -99,7 +97,7 @@ async fn read<U: Upload>(
     let id = &context.id;
     let format = UploadFormat::of(&U::KIND, request.headers(), app.access.keys.is_some(), id)?;
     let admitted = exchange.admit(app, context, &request, upload.timeout())?;
-    let Admitted { priority, deadline, mut reservation, grant: _grant } = admitted;
+    let AdmittedRequest { priority, deadline, mut reservation, grant: _grant } = admitted;
     let bytes = receive(app, upload, format, request, deadline, &mut reservation, id).await?;
     let audit_guard = &mut exchange.audit_guard;
     audit_guard.record.body_bytes = bytes.len();
@@ -128,7 +126,7 @@ async fn receive<U: Upload>(
     let body = tokio::select! {
         biased;
         body = body::read(request.into_body(), most + FORM_OVERHEAD, deadline, reservation) => body,
-        () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
+        () = app.state.in_flight.until_closed() => Err(ErrorCode::Draining),
     };
     let body = body.map_err(|code| match code {
         ErrorCode::BodyTooLarge => too_large(),
@@ -203,7 +201,7 @@ async fn file_of(
             let name = part.name().unwrap_or_default().to_owned();
             let value = part.bytes().await.map_err(broken)?;
             // A value that is too long or no text is none of those that are accepted.
-            let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= LONGEST_TERM);
+            let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= LONGEST_PART);
             check(&name, value.unwrap_or_default())?;
             continue;
         }

@@ -100,7 +100,7 @@ pub enum WaitReason {
     /// The budget of its key is used up in this month.
     Budget,
     /// There is no memory, or the file of the jobs cannot be written.
-    Trouble,
+    Service,
 }
 
 /// All jobs of this gateway. Functions that return a `Result` block.

@@ -151,7 +151,7 @@ impl MemoryReservation {
 
     /// Reserves `more` bytes in addition, even if they do not fit, because the request needs them to finish. Until
     /// there is room again, new requests do not fit.
-    pub fn grow_anyway(&mut self, more: usize) {
+    pub fn grow_over_budget(&mut self, more: usize) {
         self.memory.0.held.fetch_add(more, AcqRel);
         if let Some(share) = &self.share {
             share.0.fetch_add(more, AcqRel);
@@ -170,11 +170,11 @@ impl MemoryReservation {
     }
 
     /// Reserves bytes for another part of the same request, which may live longer. They need not fit, as with
-    /// [`Self::grow_anyway`].
+    /// [`Self::grow_over_budget`].
     pub fn reserve_also(&self, bytes: usize) -> Self {
         let (memory, share) = (self.memory.clone(), self.share.clone());
         let mut other = Self { memory, share, purpose: self.purpose, bytes: 0 };
-        other.grow_anyway(bytes);
+        other.grow_over_budget(bytes);
         other
     }
 
@@ -183,7 +183,7 @@ impl MemoryReservation {
     #[must_use]
     pub fn attached_to(mut self, bytes: Vec<u8>) -> Bytes {
         self.shrink_to(bytes.capacity());
-        self.grow_anyway(bytes.capacity() - self.bytes);
+        self.grow_over_budget(bytes.capacity() - self.bytes);
         Bytes::from_owner(Attached { bytes, _held: self })
     }
 

@@ -16,7 +16,7 @@ fn bytes_that_do_not_fit_are_refused_and_dropped_ones_are_released() {
     one.shrink_to(MIB);
     one.shrink_to(2 * MIB);
     assert_eq!(memory.reserved(), MIB);
-    one.grow_anyway(9 * MIB);
+    one.grow_over_budget(9 * MIB);
     assert_eq!(memory.reserve(None, Purpose::Single, 1).err(), Some(OutOfMemoryBudget));
     drop(one);
     assert_eq!(memory.reserved(), 0);
@@ -61,7 +61,7 @@ proptest! {
                 (0, _) => held.extend(memory.reserve(Some(&share), Purpose::Batch, bytes)),
                 (1, Some(last)) => drop(MemoryReservation::grow(last, bytes)),
                 (2, Some(last)) => last.shrink_to(bytes),
-                (3, Some(last)) => last.grow_anyway(bytes),
+                (3, Some(last)) => last.grow_over_budget(bytes),
                 (4, Some(last)) => {
                     let another = last.reserve_also(bytes);
                     held.push(another);

@@ -325,7 +325,7 @@ impl BoundGateway {
         let mut hurry = false;
         let cut_off = tokio::select! {
             never = accept() => match never {},
-            () = in_flight.ended() => 0,
+            () = in_flight.until_ended() => 0,
             () = drain => in_flight.running(),
             () = now.as_mut() => {
                 hurry = true;
@@ -350,7 +350,7 @@ impl BoundGateway {
         }
         // Every note that was cut off needs its line in the audit. Its task may have to wait for a core on a busy
         // machine.
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, in_flight.ended()).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, in_flight.until_ended()).await;
         let audit_lost = app.state.audit.as_ref().map(Audit::close);
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }

@@ -235,7 +235,7 @@ impl Metrics {
 
     /// Records the times of one extraction's stages, also if it failed.
     pub fn record_stages(&self, stages: StageTimings) {
-        let times = [stages.queue, stages.engine, stages.parse, stages.ground];
+        let times = [stages.queue, stages.engine, stages.parse, stages.judge];
         for (histogram, time) in self.stage_seconds.iter().zip(times) {
             histogram.observe(time.as_secs_f64());
         }

@@ -23,7 +23,7 @@ use super::{
     wire,
 };
 use crate::{
-    ask::{AskModel, Asked, MOST_QUOTES, TextSink, Written, WrittenFuture},
+    ask::{AskModel, MOST_QUOTES, NoteQuestion, TextSink, Written, WrittenFuture},
     config::AskSettings,
     extraction::{Deadline, EngineError, EngineRequest, Finish, ModelName, ModelText},
     server_key::ServerKey,
@@ -83,7 +83,7 @@ impl InstructModel {
         self.key.clone()
     }
 
-    fn body(&self, asked: &Asked) -> Value {
+    fn body(&self, asked: &NoteQuestion) -> Value {
         let mut messages = vec![json!({"role": "system", "content": SYSTEM})];
         for turn in &asked.history {
             messages.push(json!({"role": "user", "content": break_control_tokens(&turn.question)}));
@@ -108,7 +108,7 @@ impl InstructModel {
 
     async fn written(
         &self,
-        asked: &Asked,
+        asked: &NoteQuestion,
         request: &EngineRequest,
         sink: TextSink<'_>,
     ) -> Result<Written, EngineError> {
@@ -157,7 +157,7 @@ impl AskModel for InstructModel {
 
     fn write<'a>(
         &'a self,
-        asked: &'a Asked,
+        asked: &'a NoteQuestion,
         request: &'a EngineRequest,
         sink: TextSink<'a>,
         deadline: Deadline,

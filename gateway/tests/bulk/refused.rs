@@ -30,7 +30,7 @@ fn no_second_try_is_advised_where_only_a_change_helps() {
     workspace.put("keys.jsonl", "{\"id\": \"a\", \"note\": \"Stage IV lung cancer\"}\n");
     let output = workspace.run(&["keys.jsonl", "--out", "keys-out.jsonl"]);
     assert!(output.code == Some(3) && !output.err.contains("--resume"), "{}", output.err);
-    // A fault of one note alone can be mended in the input, and the others are not read again.
+    // A fault of one note alone can be corrected in the input, and the others are not read again.
     workspace.put("mixed.csv", format!("id,text\n1,\"{}\"\n1,\"{}\"\n2,\n", note(1), note(2)));
     assert!(workspace.run(&["mixed.csv", "--out", "mixed.jsonl"]).err.contains("--resume"));
 }

@@ -9,10 +9,10 @@ use crate::{
     context::{DeployContext, Ports},
 };
 
-pub(super) fn files(written: &ConfigFile, settings: &Settings, findings: &mut Findings) {
-    match DeployPayload::gather(written, settings) {
-        Ok(carried) => {
-            findings.add("files", Level::Ok, format!("{} files travel with a deploy", carried.files.len()), "", "");
+pub(super) fn files(config_file: &ConfigFile, settings: &Settings, findings: &mut Findings) {
+    match DeployPayload::gather(config_file, settings) {
+        Ok(payload) => {
+            findings.add("files", Level::Ok, format!("{} files travel with a deploy", payload.files.len()), "", "");
         }
         Err(failure) => findings.failed("files", "They travel to the host with every deploy.", failure),
     }

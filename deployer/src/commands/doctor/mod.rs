@@ -22,14 +22,14 @@ use crate::{
 };
 
 pub(super) async fn run(
-    written: ConfigFile,
+    config_file: ConfigFile,
     aws: Aws,
     console: &Console,
     interrupt: &Interrupt,
     one_box: Option<&str>,
 ) -> Result<(), Failure> {
     let mut findings = Findings::default();
-    run_checks(written, aws, console, interrupt, one_box, &mut findings).await?;
+    run_checks(config_file, aws, console, interrupt, one_box, &mut findings).await?;
     print(console, &findings.0);
     let bad = findings.bad();
     if bad > 0 {
@@ -44,7 +44,7 @@ pub(super) async fn run(
 
 /// Runs the checks in order, and stops where the later checks need something that is missing.
 async fn run_checks(
-    written: ConfigFile,
+    config_file: ConfigFile,
     aws: Aws,
     console: &Console,
     interrupt: &Interrupt,
@@ -58,21 +58,22 @@ async fn run_checks(
             return Ok(());
         }
     }
-    let settings = match config::resolve(&written, &async |name| aws.parameter(name).await, config::operator()).await {
-        Ok(settings) => settings,
-        Err(failure) => {
-            findings.failed("configuration", "Every command needs it.", failure);
-            return Ok(());
-        }
-    };
+    let settings =
+        match config::resolve(&config_file, &async |name| aws.parameter(name).await, config::operator()).await {
+            Ok(settings) => settings,
+            Err(failure) => {
+                findings.failed("configuration", "Every command needs it.", failure);
+                return Ok(());
+            }
+        };
     let settings = match one_box {
         Some(id) => super::boxes::of_box(&settings, id)?,
         None => settings,
     };
     findings.add("configuration", Level::Ok, format!("{} in {}", settings.name, settings.region), "", "");
-    files(&written, &settings, findings);
+    files(&config_file, &settings, findings);
     let ports = aws.with_host(&settings);
-    let context = DeployContext { written, settings, ports, console, interrupt };
+    let context = DeployContext { config_file, settings, ports, console, interrupt };
     secret(&context, findings).await;
     operators_lock(&context, findings).await;
     program(&context, findings).await;

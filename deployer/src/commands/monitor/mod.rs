@@ -149,7 +149,7 @@ pub(super) async fn run<P: Ports + Clone>(context: &DeployContext<'_, P>, args: 
     // What the box is asked with prints nothing: the screen belongs to the dashboard.
     let silent = Console::silent();
     let behind = DeployContext {
-        written: context.written.clone(),
+        config_file: context.config_file.clone(),
         settings: settings.clone(),
         ports: context.ports.clone(),
         console: &silent,

@@ -47,8 +47,8 @@ resolve_both() {
   printf '{"commit":"%s","config_hash":"%s"}\n' "$COMMIT" "$CONFIG_HASH" >"$root/releases/$next/release.json"
 }
 
-# Ends the run if the current release is the wanted one and serves. The verification reads the files anew, so it does not
-# show what a gateway answers with after a change of models that was cut off.
+# Ends the run if the current release is the wanted one and serves. After a change of models that was cut off it never
+# does: the verification reads the files in a process of its own, and the running gateway may answer with other models.
 nothing_to_do() {
   if [[ $RESTART_VLLM == no && ! -e $models_changing && $(state_of "$now") == good ]] && verified "$now"; then
     rm -rf "$root/releases/${next:?}"
@@ -75,7 +75,7 @@ deploy() {
   may_route "$next" "$(route)" || die "$(shown "$(route)") answers for the public name (deployer model list), and what is to be deployed does not serve it; nothing was changed. Keep it in model.adapters, or let another one answer first: deployer model use, or deployer model rollback."
   now=$(current)
   if [[ $DOWNLOAD_ONLY == yes ]] && half_done; then die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."; fi
-  take_over
+  choose_from
   if [[ -n $cut ]]; then phase=switched; fi
   # Before the check of the disk: the image of a tag may be on the host already and need no space.
   resolve_both

@@ -80,12 +80,13 @@ half_done() {
   if [[ $from == none ]]; then from=''; fi
 }
 
-# take_over: sets from, the release to go back to after a failure, and cut, if this run has to repair a cut-off switch.
-take_over() {
+# choose_from: sets from, the release to go back to after a failure, and cut, if this run has to repair a cut-off switch.
+choose_from() {
   if half_done; then
     cut=yes
     if [[ $by == rollback ]]; then resumed=$to; fi
-    # The release whose start was cut off had been verified before. A rollback that is resumed can fail too.
+    # If the release that was being started had been verified earlier, a failure of this run goes back to it. A rollback
+    # that resumes a rollback does not: its own target is that release, so a failure goes back to the one before.
     if [[ $(state_of "$to") == good && ($by != rollback || $ACTION != rollback || -z $from) ]]; then from=$to; fi
     say "a switch to release $to was cut off; this run takes over"
   else

@@ -25,7 +25,7 @@ rollback() {
   take_lock
   expect_release
   now=$(current)
-  take_over
+  choose_from
   choose_target
   if ! may_route "$target" "$(route)"; then
     left_route=$(route)

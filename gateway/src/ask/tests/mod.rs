@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    AskError, AskModel, AskQuote, AskSink, AskSource, Asked, Asker, RedFlags, Reply, TextSink, Turn, Written,
+    AskError, AskModel, AskQuote, AskSink, AskSource, Asker, NoteQuestion, RedFlags, Reply, TextSink, Turn, Written,
     WrittenFuture,
 };
 use crate::{
@@ -57,7 +57,13 @@ impl AskModel for Scripted {
         &self.name
     }
 
-    fn write<'a>(&'a self, _: &'a Asked, _: &'a EngineRequest, sink: TextSink<'a>, _: Deadline) -> WrittenFuture<'a> {
+    fn write<'a>(
+        &'a self,
+        _: &'a NoteQuestion,
+        _: &'a EngineRequest,
+        sink: TextSink<'a>,
+        _: Deadline,
+    ) -> WrittenFuture<'a> {
         Box::pin(async move {
             let text = self.text.lock().unwrap().clone()?;
             for (at, _) in text.char_indices() {
@@ -130,7 +136,7 @@ impl Bench {
             }
             None => &self.without,
         };
-        let asked = Asked {
+        let asked = NoteQuestion {
             note: Note::new(text.to_owned(), 100_000).unwrap(),
             question: question.to_owned(),
             history: vec![Turn { question: "Stage?".to_owned(), answer: "Stage: I.".to_owned() }],

@@ -9,8 +9,8 @@ mod columns;
 
 use std::ops::Range;
 
-use self::columns::{Columns, Judged};
-use crate::extraction::{boxes, word_runs::words};
+use self::columns::{Columns, RowAnswer};
+use crate::extraction::{tick_boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
@@ -70,8 +70,8 @@ pub(super) fn read(text: &str) -> Vec<DeniedItem> {
         columns = columns.or(header);
         if let Some(judged) = judged {
             found.extend(match judged {
-                Judged::Denied(item) => Some(item),
-                Judged::Affirmed => None,
+                RowAnswer::Denied(item) => Some(item),
+                RowAnswer::Affirmed => None,
             });
         } else if line.has_boxes() {
             line.boxes(&mut found);
@@ -343,7 +343,7 @@ impl Line<'_> {
 
     /// Returns the boxes of the line and whether each is ticked.
     fn marks(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
-        boxes::marks(self.text)
+        tick_boxes::find(self.text)
     }
 
     /// Reads boxes before or behind their items; a line that begins with a box, after its label, has them before.

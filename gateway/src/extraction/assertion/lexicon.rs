@@ -45,16 +45,16 @@ pub(super) enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Rule {
     pub(super) assertion: Assertion,
-    pub(super) side: Direction,
+    pub(super) direction: Direction,
     /// Most words of its scope.
     pub(super) within: usize,
     fields: u8,
 }
 
 impl Rule {
-    pub(super) fn new(assertion: Assertion, side: Direction, fields: &[Field]) -> Self {
+    pub(super) fn new(assertion: Assertion, direction: Direction, fields: &[Field]) -> Self {
         let fields = fields.iter().fold(0, |bits, &field| bits | bit(field));
-        Self { assertion, side, within: REACH, fields }
+        Self { assertion, direction, within: MOST_SCOPE_WORDS, fields }
     }
 
     pub(super) fn concerns(&self, field: Field) -> bool {
@@ -101,7 +101,7 @@ impl Lexicon {
 pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| checked(read(&FILES), "the lists of cues"));
 
 /// Most words of a scope. A list can set a lower limit (`within`).
-pub(super) const REACH: usize = 40;
+pub(super) const MOST_SCOPE_WORDS: usize = 40;
 
 fn bit(field: Field) -> u8 {
     1 << field as u8
@@ -262,10 +262,10 @@ fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
         return read_mark(mark).map(Group::Mark);
     }
     let Some(assertion) = assertion else { return (heading == "neutral").then_some(Group::Neutral) };
-    let (direction, fields) = heading.split_once(": ")?;
-    let (side, within) =
-        direction.split_once(" within ").map_or((direction, Some(REACH)), |(side, n)| (side, n.parse().ok()));
-    let side = match side {
+    let (side, fields) = heading.split_once(": ")?;
+    let (name, within) =
+        side.split_once(" within ").map_or((side, Some(MOST_SCOPE_WORDS)), |(name, n)| (name, n.parse().ok()));
+    let direction = match name {
         "before" => Direction::Before,
         "after" => Direction::After,
         "either" => Direction::Either,
@@ -276,7 +276,7 @@ fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
         "all" => Some(0x7f),
         name => Some(bits | bit(Field::named(name)?)),
     })?;
-    Some(Group::Rule(Rule { assertion, side, within: within?.min(REACH), fields }))
+    Some(Group::Rule(Rule { assertion, direction, within: within?.min(MOST_SCOPE_WORDS), fields }))
 }
 
 fn read_mark(name: &str) -> Option<ScopeMark> {

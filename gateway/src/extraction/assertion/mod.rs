@@ -22,7 +22,7 @@
 //! | 12 | the default of the section | Plan: planned; Past history: historical |
 //! | 13 | `present` | |
 //!
-//! A planned treatment whose course the next sentences tell is present, see `course.rs`.
+//! A planned treatment whose course the next sentences tell is present, see `carried_out.rs`.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -30,7 +30,7 @@ use super::Field;
 use crate::steps;
 
 mod backward;
-mod course;
+mod carried_out;
 mod forward;
 mod general;
 mod headings;
@@ -49,7 +49,7 @@ mod words;
 pub use headings::{LineHeading, line_heading};
 use item_answers::DeniedItem;
 pub use kinds::{Assertion, Section};
-use lexicon::{REACH, Rule};
+use lexicon::{MOST_SCOPE_WORDS, Rule};
 use scope::Scope;
 pub(super) use sentences::{Sentence, split as sentences};
 use words::{ScopeMark, ScopeWord};
@@ -124,7 +124,7 @@ impl<'note> Context<'note> {
     /// value ("no evidence of disease").
     #[must_use]
     pub fn assess(&self, range: Range<usize>, field: Field) -> Assertion {
-        steps::count(REACH);
+        steps::count(MOST_SCOPE_WORDS);
         let section = self.effective_section(&range);
         if section == Section::FamilyHistory {
             return Assertion::Family;
@@ -133,8 +133,9 @@ impl<'note> Context<'note> {
             return answer;
         }
         let word = self.words.partition_point(|word| word.end <= range.start);
-        let earliest = self.word_start(word.saturating_sub(REACH + LONGEST_CUE));
-        let latest = self.word_start(self.words.partition_point(|word| word.start < range.end) + REACH + LONGEST_CUE);
+        let earliest = self.word_start(word.saturating_sub(MOST_SCOPE_WORDS + LONGEST_CUE));
+        let latest =
+            self.word_start(self.words.partition_point(|word| word.start < range.end) + MOST_SCOPE_WORDS + LONGEST_CUE);
         let first = self.scopes.partition_point(|scope| scope.cue_start < earliest);
         let near = self.scopes.get(first..).unwrap_or_default().iter();
         let strongest = near
@@ -181,7 +182,7 @@ impl<'note> Context<'note> {
         let Some(sentence) = self.sentence(range.start) else { return Section::Body };
         let from = self.words.partition_point(|word| word.start < sentence.start);
         let to = self.words.partition_point(|word| word.start < range.start);
-        let before = self.words.get(from.max(to.saturating_sub(REACH))..to).unwrap_or_default();
+        let before = self.words.get(from.max(to.saturating_sub(MOST_SCOPE_WORDS))..to).unwrap_or_default();
         let precedes = |triggers: &[&str]| {
             let mut spelled = before.iter().filter_map(|word| self.text.get(word.start..word.end));
             spelled.any(|word| triggers.iter().any(|trigger| trigger.eq_ignore_ascii_case(word)))
@@ -231,19 +232,19 @@ impl<'note> Context<'note> {
             return at_edge && !cue_is_part_of_value && !says_no;
         }
         let doubt = matches!(rule.assertion, Assertion::Negated | Assertion::Uncertain | Assertion::Probable);
-        let reach = match field {
-            Field::Stage if doubt => scope.reach.near,
-            Field::Treatment | Field::CancerType if doubt => scope.reach.phrase,
-            Field::CancerType if rule.assertion == Assertion::Historical => scope.reach.phrase,
-            Field::Response if doubt => scope.reach.outcome,
-            Field::MetastasisSite | Field::GeneMutation | Field::Biomarker if doubt => scope.reach.named,
-            _ => scope.reach.whole,
+        let limit = match field {
+            Field::Stage if doubt => scope.limits.near,
+            Field::Treatment | Field::CancerType if doubt => scope.limits.phrase,
+            Field::CancerType if rule.assertion == Assertion::Historical => scope.limits.phrase,
+            Field::Response if doubt => scope.limits.outcome,
+            Field::MetastasisSite | Field::GeneMutation | Field::Biomarker if doubt => scope.limits.named,
+            _ => scope.limits.whole,
         };
         let is_in_scope = if scope.forward {
-            scope.cue_end <= range.start && range.start < reach.min(self.word_start(scope.word + 1 + rule.within))
+            scope.cue_end <= range.start && range.start < limit.min(self.word_start(scope.word + 1 + rule.within))
         } else {
             let from = self.word_start(scope.word.saturating_sub(rule.within));
-            range.end <= scope.cue_start && range.end > reach.max(from)
+            range.end <= scope.cue_start && range.end > limit.max(from)
         };
         // "Metastasis of the liver: ER negative" denies a result and not the site before it.
         let of_marker = !scope.forward && field == Field::MetastasisSite && self.follows_marker(scope);

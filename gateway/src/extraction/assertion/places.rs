@@ -34,7 +34,7 @@ pub(super) struct EitherDirection {
 impl EitherDirection {
     /// Returns whether the rule applies to this side of its cue.
     pub(super) fn has(self, rule: &Rule, forward: bool) -> bool {
-        match rule.side {
+        match rule.direction {
             Direction::Before => forward,
             Direction::After => !forward,
             Direction::Both => true,
@@ -108,12 +108,13 @@ impl<'words> ScopeWords<'words> {
         if rules.is_empty() || position.cue.mark.is_some() {
             return either;
         }
-        let forward = rules.iter().any(|rule| match rule.side {
+        let forward = rules.iter().any(|rule| match rule.direction {
             Direction::Before | Direction::Both => true,
             Direction::After => false,
             Direction::Either => either.is_forward(rule),
         });
-        let given = rules.iter().all(|rule| rule.assertion == Assertion::Present && rule.side == Direction::Before);
+        let given =
+            rules.iter().all(|rule| rule.assertion == Assertion::Present && rule.direction == Direction::Before);
         let mark = if given {
             ScopeMark::Given
         } else if forward {

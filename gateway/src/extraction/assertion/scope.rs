@@ -1,7 +1,7 @@
 //! Computes the scope of each cue of a note.
 //!
 //! A scope depends on the marks of the words between the cue and the end of its sentence. It has at most
-//! `lexicon::REACH` words, so a text that consists of cues alone still takes linear time. `mod.rs` decides which
+//! `lexicon::MOST_SCOPE_WORDS` words, so a text that consists of cues alone still takes linear time. `mod.rs` decides which
 //! assertion applies where scopes overlap.
 
 use std::sync::LazyLock;
@@ -26,7 +26,7 @@ pub(super) struct Scope {
     /// Index of the cue's word next to the scope.
     pub(super) word: usize,
     /// The far end of the scope.
-    pub(super) reach: ScopeLimits,
+    pub(super) limits: ScopeLimits,
     /// All rules of the cue.
     pub(super) rules: &'static [Rule],
     /// How commas affect the scope. Only rules with this behaviour apply.
@@ -84,12 +84,12 @@ impl ScopeWords<'_> {
     fn add(&self, position: &CuePosition, scopes: &mut Vec<Scope>) {
         let Some((first, last)) = self.words.get(position.first).zip(self.words.get(position.last)) else { return };
         let (rules, either) = (&position.cue.rules, position.either);
-        let scope = |forward, reach, commas| Scope {
+        let scope = |forward, limits, commas| Scope {
             cue_start: first.start,
             cue_end: last.end,
             forward,
             word: if forward { position.last } else { position.first },
-            reach,
+            limits,
             rules,
             commas,
             either,
@@ -104,8 +104,8 @@ impl ScopeWords<'_> {
         if let Some(within) = within {
             scopes.push(scope(false, self.backward(position, within), Commas::List));
         } else if self.negates_label(position) {
-            let reach = ScopeLimits::to(self.start_of(self.label_start(position.first)));
-            scopes.push(Scope { rules: &*NEGATED_LABEL, ..scope(false, reach, Commas::List) });
+            let limits = ScopeLimits::to(self.start_of(self.label_start(position.first)));
+            scopes.push(Scope { rules: &*NEGATED_LABEL, ..scope(false, limits, Commas::List) });
         }
     }
 

@@ -164,7 +164,7 @@ proptest! {
         for scope in &context.scopes {
             let sentence = context.sentence_at(scope.cue_start);
             prop_assert!(text.get(scope.cue_start..scope.cue_end).is_some());
-            prop_assert!(scope.forward || sentence.start <= scope.reach.whole, "{:?}", scope);
+            prop_assert!(scope.forward || sentence.start <= scope.limits.whole, "{:?}", scope);
         }
     }
 }

@@ -60,7 +60,7 @@ impl Default for CodeTableBuilder {
     }
 }
 
-/// A line of a file. The order is that in which the rows are read.
+/// The place of a row: its file and line. Places are ordered as the rows are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     file: usize,
@@ -183,7 +183,7 @@ impl CodeTableBuilder {
         self.paths.get(file).cloned().unwrap_or_default()
     }
 
-    /// Writes a place as the error of another one names it.
+    /// Returns the text by which an error at `of` names another place.
     fn spelled(&self, place: Place, of: Place) -> String {
         if place.file == of.file {
             format!("line {}", place.line)

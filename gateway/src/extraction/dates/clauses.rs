@@ -4,7 +4,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::resolve::Mention;
+use super::resolve::DateMention;
 use crate::{extraction::assertion::Sentence, statics::pattern, steps};
 
 /// Most bytes of a bracket whose clauses are read by themselves.
@@ -26,7 +26,7 @@ pub(super) fn compile() {
 
 /// What separates a clause from the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Joint {
+pub(super) enum ClauseSeparator {
     /// The start of the sentence or bracket.
     Start,
     Comma,
@@ -45,7 +45,7 @@ pub(super) enum Joint {
 #[derive(Clone, Debug)]
 pub(super) struct Clause {
     pub(super) range: Range<usize>,
-    pub(super) joint: Joint,
+    pub(super) separator: ClauseSeparator,
 }
 
 /// A sentence, or the inside of a bracket, that has a date.
@@ -66,7 +66,7 @@ pub(super) struct DatedSentences {
 
 impl DatedSentences {
     /// Reads a text with its dates. `sentences` returns the sentences of the text.
-    pub(super) fn of<'s>(text: &str, mentions: &[Mention], sentences: impl FnOnce() -> &'s [Sentence]) -> Self {
+    pub(super) fn of<'s>(text: &str, mentions: &[DateMention], sentences: impl FnOnce() -> &'s [Sentence]) -> Self {
         let mut all = Self::default();
         if mentions.is_empty() {
             return all;
@@ -92,14 +92,14 @@ impl DatedSentences {
 }
 
 /// Returns the dates that start in a range.
-pub(super) fn within<'a>(mentions: &'a [Mention], range: &Range<usize>) -> &'a [Mention] {
+pub(super) fn within<'a>(mentions: &'a [DateMention], range: &Range<usize>) -> &'a [DateMention] {
     let first = mentions.partition_point(|mention| mention.range.start < range.start);
     let end = mentions.partition_point(|mention| mention.range.start < range.end);
     mentions.get(first..end).unwrap_or_default()
 }
 
 /// Returns the sentences of a text. A full stop in a date ends none ("Mar. 2019"), and each row of a table is one.
-fn units(text: &str, sentences: &[Sentence], mentions: &[Mention]) -> Vec<Range<usize>> {
+fn units(text: &str, sentences: &[Sentence], mentions: &[DateMention]) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::with_capacity(sentences.len());
     for sentence in sentences {
         let continues_date = units.last().is_some_and(|last| {
@@ -149,9 +149,9 @@ fn brackets(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
 }
 
 /// Returns the clauses of a range. Separators in brackets and in dates separate nothing.
-fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions: &[Mention]) -> Vec<Clause> {
+fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions: &[DateMention]) -> Vec<Clause> {
     let words = text.get(range.clone()).unwrap_or_default();
-    let (mut clauses, mut start, mut joint) = (Vec::new(), range.start, Joint::Start);
+    let (mut clauses, mut start, mut separator) = (Vec::new(), range.start, ClauseSeparator::Start);
     for captures in SEPARATOR.captures_iter(words) {
         let Some(found) = captures.get(0) else { continue };
         let place = range.start + found.start()..range.start + found.end();
@@ -163,26 +163,26 @@ fn clauses(text: &str, range: &Range<usize>, brackets: &[Range<usize>], mentions
             continue;
         }
         let next = match captures.iter().skip(1).position(|group| group.is_some()) {
-            Some(0) => Joint::Comma,
-            Some(1) => Joint::Semicolon,
-            Some(2) => Joint::Cell,
+            Some(0) => ClauseSeparator::Comma,
+            Some(1) => ClauseSeparator::Semicolon,
+            Some(2) => ClauseSeparator::Cell,
             Some(3) if !is_colon(text, place.end) => continue,
-            Some(3) => Joint::Colon,
-            Some(4) => Joint::Turn,
-            Some(6) => Joint::Subject,
-            _ => Joint::And,
+            Some(3) => ClauseSeparator::Colon,
+            Some(4) => ClauseSeparator::Turn,
+            Some(6) => ClauseSeparator::Subject,
+            _ => ClauseSeparator::And,
         };
-        // ", and" and "and she" are one joint: the stronger.
+        // Of two separators in a row (", and", "and she") the stronger counts.
         let is_empty = !text.get(start..place.start).unwrap_or_default().contains(char::is_alphanumeric);
         if is_empty {
-            joint = stronger(joint, next);
+            separator = stronger(separator, next);
         } else {
-            clauses.push(Clause { range: start..place.start, joint });
-            joint = next;
+            clauses.push(Clause { range: start..place.start, separator });
+            separator = next;
         }
         start = place.end;
     }
-    clauses.push(Clause { range: start..range.end, joint });
+    clauses.push(Clause { range: start..range.end, separator });
     clauses
 }
 
@@ -191,16 +191,16 @@ fn is_colon(text: &str, end: usize) -> bool {
     !text.as_bytes().get(end).is_some_and(u8::is_ascii_digit)
 }
 
-fn stronger(one: Joint, other: Joint) -> Joint {
-    let rank = |joint| match joint {
-        Joint::Comma => 0,
-        Joint::And => 1,
-        Joint::Cell => 2,
-        Joint::Subject => 3,
-        Joint::Start => 4,
-        Joint::Colon => 5,
-        Joint::Semicolon => 6,
-        Joint::Turn => 7,
+fn stronger(one: ClauseSeparator, other: ClauseSeparator) -> ClauseSeparator {
+    let rank = |separator| match separator {
+        ClauseSeparator::Comma => 0,
+        ClauseSeparator::And => 1,
+        ClauseSeparator::Cell => 2,
+        ClauseSeparator::Subject => 3,
+        ClauseSeparator::Start => 4,
+        ClauseSeparator::Colon => 5,
+        ClauseSeparator::Semicolon => 6,
+        ClauseSeparator::Turn => 7,
     };
     if rank(other) > rank(one) { other } else { one }
 }

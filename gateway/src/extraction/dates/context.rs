@@ -37,7 +37,7 @@ const PREPOSITIONS: [&str; 27] = [
 ];
 /// Words before a date that is the end of something, or later than it.
 const ENDS: [&str; 8] = ["until", "till", "through", "thru", "before", "to", "by", "after"];
-/// What a number is that stands before or behind one of these words, and is no year.
+/// Words behind a number that is no year, such as units.
 const NOT_YEAR_AFTER: [&str; 34] = [
     "mg",
     "mcg",
@@ -74,6 +74,7 @@ const NOT_YEAR_AFTER: [&str; 34] = [
     "classification",
     "edition",
 ];
+/// Words before a number that is no year.
 const NOT_YEAR_BEFORE: [&str; 34] = [
     "who",
     "figo",

@@ -1,13 +1,13 @@
-//! Finds the dates that stand over other sentences: a date that begins a line, and a line that is only a date.
+//! Finds the dates that date the text below them: a date that begins a line, and a line that is only a date.
 
 use std::ops::Range;
 
-use super::resolve::Mention;
+use super::resolve::DateMention;
 
-/// What a date at the start of a line stands over.
+/// A date at the start of a line, and the text below it that it dates.
 #[derive(Debug)]
 pub(super) struct DatedLines {
-    /// The bytes from the date on that it stands over.
+    /// The bytes from the date to the end of the text that it dates.
     pub(super) range: Range<usize>,
     /// The index of the date.
     pub(super) mention: usize,
@@ -35,8 +35,8 @@ impl Line<'_> {
     }
 }
 
-/// Returns what the dates at the start of lines stand over, in order. No two overlap.
-pub(super) fn dated_lines(text: &str, mentions: &[Mention]) -> Vec<DatedLines> {
+/// Returns the dates at the start of lines with the text that they date, in order. No two overlap.
+pub(super) fn dated_lines(text: &str, mentions: &[DateMention]) -> Vec<DatedLines> {
     if mentions.is_empty() {
         return Vec::new();
     }
@@ -63,7 +63,7 @@ pub(super) fn dated_lines(text: &str, mentions: &[Mention]) -> Vec<DatedLines> {
     found
 }
 
-fn lines<'a>(text: &'a str, mentions: &[Mention]) -> Vec<Line<'a>> {
+fn lines<'a>(text: &'a str, mentions: &[DateMention]) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     let (mut start, mut next) = (0, 0);
     for words in text.split_inclusive('\n') {

@@ -20,8 +20,8 @@ use std::ops::Range;
 use self::{
     clauses::{DatedSentence, DatedSentences, within},
     lines::DatedLines,
-    near::{Nearest, Scene},
-    resolve::Mention,
+    near::{NearestDate, SentenceWithValue},
+    resolve::DateMention,
 };
 use super::{Field, Note, OffsetUnit, Readable, assertion::Sentence};
 use crate::steps;
@@ -32,7 +32,7 @@ pub use stated_date::{DatePrecision, StatedDate};
 #[derive(Debug)]
 pub(super) struct NoteDates<'read> {
     text: &'read str,
-    mentions: Vec<Mention>,
+    mentions: Vec<DateMention>,
     /// The dates as the answer shows them, in the order of `mentions`.
     shown: Vec<Option<StatedDate>>,
     sentences: DatedSentences,
@@ -53,7 +53,7 @@ impl<'read> NoteDates<'read> {
         steps::count(text.len());
         let mentions = resolve::mentions(text, note_date);
         let mut offsets = note.offsets(unit);
-        let mut show = |mention: &Mention| {
+        let mut show = |mention: &DateMention| {
             let value = mention.value?;
             let origin = read.origin(mention.shown.clone());
             note.span(origin.start, origin.end)?;
@@ -80,8 +80,8 @@ impl<'read> NoteDates<'read> {
         let bracket = at(&self.sentences.brackets, value).map(|bracket| self.nearest(bracket, value, field, false));
         let sentence = at(&self.sentences.sentences, value);
         let nearest = match bracket {
-            Some(found @ (Nearest::Date(_) | Nearest::Unsure)) => found,
-            _ => sentence.map_or(Nearest::Nothing, |sentence| {
+            Some(found @ (NearestDate::Date(_) | NearestDate::Unsure)) => found,
+            _ => sentence.map_or(NearestDate::Nothing, |sentence| {
                 let leads_line = lines.is_some_and(|lines| {
                     let first = within(&self.mentions, &sentence.range).first();
                     let leading = self.mentions.get(lines.mention);
@@ -91,9 +91,9 @@ impl<'read> NoteDates<'read> {
             }),
         };
         let index = match nearest {
-            Nearest::Date(mention) => self.mentions.partition_point(|each| each.range.start < mention.range.start),
-            Nearest::Nothing if sentence.is_none() => lines?.mention,
-            Nearest::Nothing | Nearest::Unsure => return None,
+            NearestDate::Date(mention) => self.mentions.partition_point(|each| each.range.start < mention.range.start),
+            NearestDate::Nothing if sentence.is_none() => lines?.mention,
+            NearestDate::Nothing | NearestDate::Unsure => return None,
         };
         self.shown.get(index)?.clone()
     }
@@ -104,9 +104,15 @@ impl<'read> NoteDates<'read> {
         value: &Range<usize>,
         field: Field,
         leads_line: bool,
-    ) -> Nearest<'a> {
-        let scene =
-            Scene { text: self.text, mentions: &self.mentions, sentence, value: value.clone(), field, leads_line };
+    ) -> NearestDate<'a> {
+        let scene = SentenceWithValue {
+            text: self.text,
+            mentions: &self.mentions,
+            sentence,
+            value: value.clone(),
+            field,
+            leads_line,
+        };
         scene.nearest()
     }
 }

@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::{
-    clauses::{Clause, DatedSentence, Joint, within},
-    resolve::Mention,
+    clauses::{Clause, ClauseSeparator, DatedSentence, within},
+    resolve::DateMention,
     words::{
-        is_examination, is_glue, is_imaging, opens_duration, starts_with_verb, tells_diagnosis, tells_treatment,
+        is_connecting, is_examination, is_imaging, opens_duration, starts_with_verb, tells_diagnosis, tells_treatment,
         tells_visit, words,
     },
 };
@@ -24,20 +24,20 @@ const LONGEST_LEAD: usize = 200;
 /// How many words before a date say what it is the date of.
 const WORDS_BEFORE: usize = 5;
 
-/// What a sentence says about the date of a value in it.
+/// The date of a value, as its sentence tells it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Nearest<'a> {
-    Date(&'a Mention),
-    /// There are dates, and it is unsure whether one belongs to the value.
+pub(super) enum NearestDate<'a> {
+    Date(&'a DateMention),
+    /// Dates are near, but the sentence does not tell whether one belongs to the value.
     Unsure,
     /// No date of the sentence is near the value.
     Nothing,
 }
 
-/// One sentence with a date, and one value in it.
-pub(super) struct Scene<'a> {
+/// A value in a sentence that has dates.
+pub(super) struct SentenceWithValue<'a> {
     pub(super) text: &'a str,
-    pub(super) mentions: &'a [Mention],
+    pub(super) mentions: &'a [DateMention],
     pub(super) sentence: &'a DatedSentence,
     pub(super) value: Range<usize>,
     pub(super) field: Field,
@@ -45,24 +45,25 @@ pub(super) struct Scene<'a> {
     pub(super) leads_line: bool,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> SentenceWithValue<'a> {
     /// Returns the date that belongs to the value.
-    pub(super) fn nearest(&self) -> Nearest<'a> {
+    pub(super) fn nearest(&self) -> NearestDate<'a> {
         let clauses = &self.sentence.clauses;
         let at = clauses.partition_point(|clause| clause.range.end <= self.value.start);
-        let Some(clause) = clauses.get(at) else { return Nearest::Nothing };
+        let Some(clause) = clauses.get(at) else { return NearestDate::Nothing };
         steps::count(1 + within(self.mentions, &clause.range).len());
         if !within(self.mentions, &clause.range).is_empty() {
-            return self.in_clause(clause).map_or(Nearest::Unsure, Nearest::Date);
+            return self.in_clause(clause).map_or(NearestDate::Unsure, NearestDate::Date);
         }
         let (before, behind) = (self.before(at), self.behind(at));
-        let is_row = clause.joint == Joint::Cell || clauses.get(at + 1).is_some_and(|next| next.joint == Joint::Cell);
+        let is_row = clause.separator == ClauseSeparator::Cell
+            || clauses.get(at + 1).is_some_and(|next| next.separator == ClauseSeparator::Cell);
         match (before, behind) {
-            (Some(before), Some(_)) if is_row => Nearest::Date(before),
-            (Some(before), Some(behind)) if before.range == behind.range => Nearest::Date(before),
-            (Some(_), Some(_)) => Nearest::Unsure,
-            (Some(one), None) | (None, Some(one)) => Nearest::Date(one),
-            (None, None) => Nearest::Nothing,
+            (Some(before), Some(_)) if is_row => NearestDate::Date(before),
+            (Some(before), Some(behind)) if before.range == behind.range => NearestDate::Date(before),
+            (Some(_), Some(_)) => NearestDate::Unsure,
+            (Some(one), None) | (None, Some(one)) => NearestDate::Date(one),
+            (None, None) => NearestDate::Nothing,
         }
     }
 
@@ -71,18 +72,18 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the bracket around a date, where the value is outside of it.
-    fn bracket(&self, mention: &Mention) -> Option<&Range<usize>> {
+    fn bracket(&self, mention: &DateMention) -> Option<&Range<usize>> {
         let brackets = &self.sentence.brackets;
         let at = brackets.partition_point(|bracket| bracket.end <= mention.range.start);
         brackets.get(at).filter(|bracket| bracket.start < mention.range.start)
     }
 
     /// Returns the date in the clause of the value.
-    fn in_clause(&self, clause: &Clause) -> Option<&'a Mention> {
+    fn in_clause(&self, clause: &Clause) -> Option<&'a DateMention> {
         let all = within(self.mentions, &clause.range);
         let leading = all.first().filter(|first| self.leads(first, clause));
         let eligible = || all.iter().filter(|mention| self.may_leave_bracket(mention, clause));
-        let (value, reach) = (&self.value, |mention: &Mention| mention.reach);
+        let (value, reach) = (&self.value, |mention: &DateMention| mention.reach);
         let before = eligible().rfind(|mention| mention.range.end <= value.start);
         let behind = eligible().find(|mention| mention.range.end > value.start);
         let chosen = match (before, behind) {
@@ -98,14 +99,14 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns whether a date that is in a bracket may belong to the value outside of it.
-    fn may_leave_bracket(&self, mention: &Mention, clause: &Clause) -> bool {
+    fn may_leave_bracket(&self, mention: &DateMention, clause: &Clause) -> bool {
         let Some(bracket) = self.bracket(mention) else { return true };
         if self.value.end <= bracket.start {
             if mention.reach.saturating_sub(bracket.start) > LONGEST_LEAD {
                 return false;
             }
             let inside = self.slice(bracket.start + 1, mention.reach);
-            return is_glue(inside.rsplit([',', ';']).next().unwrap_or_default());
+            return is_connecting(inside.rsplit([',', ';']).next().unwrap_or_default());
         }
         // "PET-CT (12 March 2021) showed liver metastases"
         self.value.start >= bracket.end
@@ -113,40 +114,45 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns whether a clause starts with this date.
-    fn leads(&self, mention: &Mention, clause: &Clause) -> bool {
+    fn leads(&self, mention: &DateMention, clause: &Clause) -> bool {
         let start = clause.range.start;
         self.bracket(mention).is_none()
             && mention.reach.saturating_sub(start) <= LONGEST_LEAD
             && !self.slice(start, mention.reach).contains(char::is_alphanumeric)
     }
 
-    fn has_words_behind(&self, mention: &Mention, clause: &Clause) -> bool {
+    fn has_words_behind(&self, mention: &DateMention, clause: &Clause) -> bool {
         let rest = self.slice(mention.range.end, clause.range.end);
         rest.chars().take(LONGEST_LEAD).any(char::is_alphanumeric)
     }
 
     /// Returns the date of an earlier clause that reaches to the value: "In March 2021, osimertinib was started".
-    fn before(&self, at: usize) -> Option<&'a Mention> {
+    fn before(&self, at: usize) -> Option<&'a DateMention> {
         let clauses = &self.sentence.clauses;
         let mut passed = Vec::new();
         for from in (at.saturating_sub(MOST_CLAUSES)..at).rev() {
             steps::count(1);
-            passed.push(clauses.get(from + 1)?.joint);
-            if passed.last() == Some(&Joint::Turn) {
+            passed.push(clauses.get(from + 1)?.separator);
+            if passed.last() == Some(&ClauseSeparator::Turn) {
                 return None;
             }
             let clause = clauses.get(from)?;
             let Some(mention) = within(self.mentions, &clause.range).last() else { continue };
             let (leads, words_behind) = (self.leads(mention, clause), self.has_words_behind(mention, clause));
-            let only = |allowed: &[Joint]| passed.iter().all(|joint| allowed.contains(joint));
-            let is_list = only(&[Joint::Comma, Joint::And, Joint::Cell]);
-            let is_first =
-                from == 0 || matches!(clause.joint, Joint::Colon | Joint::Semicolon | Joint::Turn | Joint::Cell);
-            let has_title = passed.last() == Some(&Joint::Colon) && !words_behind;
+            let only = |allowed: &[ClauseSeparator]| passed.iter().all(|separator| allowed.contains(separator));
+            let is_list = only(&[ClauseSeparator::Comma, ClauseSeparator::And, ClauseSeparator::Cell]);
+            let is_first = from == 0
+                || matches!(
+                    clause.separator,
+                    ClauseSeparator::Colon | ClauseSeparator::Semicolon | ClauseSeparator::Turn | ClauseSeparator::Cell
+                );
+            let has_title = passed.last() == Some(&ClauseSeparator::Colon) && !words_behind;
             let reaches = if leads && is_first {
-                self.leads_line || !passed.contains(&Joint::Semicolon)
+                self.leads_line || !passed.contains(&ClauseSeparator::Semicolon)
             } else if has_title {
-                passed.iter().rev().skip(1).all(|joint| matches!(joint, Joint::Comma | Joint::And | Joint::Cell))
+                passed.iter().rev().skip(1).all(|separator| {
+                    matches!(separator, ClauseSeparator::Comma | ClauseSeparator::And | ClauseSeparator::Cell)
+                })
             } else {
                 let told = self.bracket(mention).is_none() && self.field != Field::Response;
                 is_list && words_behind && (leads || told)
@@ -157,11 +163,11 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the date of a later clause that closes a list: "carboplatin and pemetrexed in March 2021".
-    fn behind(&self, at: usize) -> Option<&'a Mention> {
+    fn behind(&self, at: usize) -> Option<&'a DateMention> {
         let clauses = &self.sentence.clauses;
         for (from, clause) in clauses.iter().enumerate().skip(at + 1).take(MOST_CLAUSES) {
             steps::count(1);
-            if !matches!(clause.joint, Joint::Comma | Joint::And | Joint::Cell) {
+            if !matches!(clause.separator, ClauseSeparator::Comma | ClauseSeparator::And | ClauseSeparator::Cell) {
                 return None;
             }
             let Some(mention) = within(self.mentions, &clause.range).first() else { continue };
@@ -172,11 +178,11 @@ impl<'a> Scene<'a> {
             let is_alone = !lead.contains(char::is_alphanumeric);
             let closes = if is_alone {
                 !self.has_words_behind(mention, clause)
-            } else if clause.joint == Joint::And {
+            } else if clause.separator == ClauseSeparator::And {
                 let bracketed = self.bracket(mention).is_some();
                 !bracketed && !starts_with_verb(lead) && !words(lead).any(is_examination) && words(lead).count() <= 10
             } else {
-                is_glue(lead)
+                is_connecting(lead)
             };
             return if closes { self.checked(mention, clauses.get(from)?) } else { None };
         }
@@ -184,7 +190,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the date unless the words around it say that it belongs to something else.
-    fn checked(&self, mention: &'a Mention, clause: &Clause) -> Option<&'a Mention> {
+    fn checked(&self, mention: &'a DateMention, clause: &Clause) -> Option<&'a DateMention> {
         mention.value?;
         let is_behind = mention.range.end > self.value.start;
         let gap = if is_behind { self.value.end..mention.reach } else { mention.range.end..self.value.start };

@@ -17,7 +17,7 @@ const LONGEST_JOIN: usize = 16;
 
 /// A date of a text, or several that belong together, such as the first and the last day of a treatment.
 #[derive(Clone, Debug)]
-pub(super) struct Mention {
+pub(super) struct DateMention {
     /// The bytes of the date, with those that belong to it.
     pub(super) range: Range<usize>,
     /// Where the prepositions before it start.
@@ -29,10 +29,10 @@ pub(super) struct Mention {
 }
 
 /// Returns the dates of a text in their order.
-pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<Mention> {
+pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<DateMention> {
     let expressions = expressions::find(text);
     let is_day_first = is_day_first(&expressions);
-    let mut mentions: Vec<Mention> = Vec::with_capacity(expressions.len());
+    let mut mentions: Vec<DateMention> = Vec::with_capacity(expressions.len());
     let mut year_before: Option<(usize, DateValue)> = None;
     for (at, expression) in expressions.iter().enumerate() {
         let Expression { range, meaning } = expression;
@@ -68,7 +68,7 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<Menti
         if let Some(value) = resolved.filter(|value| states_year && value.year_and_month().is_some()) {
             year_before = Some((range.end, value));
         }
-        let mention = Mention { range: range.clone(), reach, shown, value: resolved.filter(|_| !is_unusable) };
+        let mention = DateMention { range: range.clone(), reach, shown, value: resolved.filter(|_| !is_unusable) };
         match mentions.last_mut() {
             Some(last) if belongs(text, last, &mention, resolved) => join(last, mention),
             _ => mentions.push(mention),
@@ -184,7 +184,7 @@ fn year_by_text(month: i32, earlier: Option<DateValue>, by_note: Option<i32>) ->
 }
 
 /// Returns whether a date belongs to the one before it: the end of a range, the day of "C3D1 (14 March 2021)".
-fn belongs(text: &str, last: &Mention, next: &Mention, value: Option<DateValue>) -> bool {
+fn belongs(text: &str, last: &DateMention, next: &DateMention, value: Option<DateValue>) -> bool {
     let is_absolute = |value: DateValue| value.year_and_month().is_some();
     let is_relative = last.value.is_some_and(|value| !is_absolute(value));
     joins(text, last.range.end..next.range.start, is_relative && value.is_some_and(is_absolute))
@@ -210,7 +210,7 @@ fn joins(text: &str, gap: Range<usize>, allows_preposition: bool) -> bool {
 }
 
 /// Joins a date to the one before it. Of a range the first date counts; a day counts more than words such as "at diagnosis".
-fn join(last: &mut Mention, next: Mention) {
+fn join(last: &mut DateMention, next: DateMention) {
     last.range.end = next.range.end;
     let is_absolute = |value: Option<DateValue>| value.is_some_and(|value| value.year_and_month().is_some());
     if last.value.is_some() && !is_absolute(last.value) && is_absolute(next.value) {

@@ -48,7 +48,7 @@ const TISSUE: [&str; 10] =
 /// Words for a visit.
 const VISIT: [&str; 8] = ["seen", "reviewed", "visit", "clinic", "visited", "attended", "consultation", "review"];
 /// Words that may stand between a value, or the comma after it, and its date.
-const GLUE: [&str; 58] = [
+const CONNECTING_WORDS: [&str; 58] = [
     "was",
     "were",
     "is",
@@ -176,8 +176,8 @@ pub(super) fn opens_duration(word: &str) -> bool {
 }
 
 /// Returns whether a text has only words that may stand between a value and its date, and numbers.
-pub(super) fn is_glue(text: &str) -> bool {
-    words(text).all(|word| has(&GLUE, word) || word.contains(|letter: char| letter.is_ascii_digit()))
+pub(super) fn is_connecting(text: &str) -> bool {
+    words(text).all(|word| has(&CONNECTING_WORDS, word) || word.contains(|letter: char| letter.is_ascii_digit()))
 }
 
 /// Returns whether a clause starts with a verb, and so tells of a new event.

@@ -1,7 +1,7 @@
 //! Builds a record key by key and collects its repairs. The builder returns a record only after it has seen all seven
 //! keys.
 
-use super::{Field, Parsed, Record, Repair, RepairCode, Unusable, value};
+use super::{Field, ParsedRecord, Record, Repair, RepairCode, Unusable, value};
 
 /// An unfinished record.
 #[derive(Default)]
@@ -33,13 +33,13 @@ impl RecordBuilder {
 
     /// Sets a field to the trimmed text, or to null if the text carries no information.
     pub(super) fn set_text(&mut self, field: Field, text: String) -> Result<(), Unusable> {
-        let value = self.settled(field, text);
+        let value = self.text_or_null(field, text);
         self.set(field, value)
     }
 
     /// Returns a text as a field's value: trimmed, or `None`, with a repair, if it carries no information.
-    pub(super) fn settled(&mut self, field: Field, text: String) -> Option<String> {
-        let value = value::settle(text);
+    pub(super) fn text_or_null(&mut self, field: Field, text: String) -> Option<String> {
+        let value = value::text_or_null(text);
         if value.is_none() {
             self.add_repair(RepairCode::NullWord, Some(field));
         }
@@ -47,7 +47,7 @@ impl RecordBuilder {
     }
 
     /// Sets the field that a synonym of a key means. A null there does not conflict with a value under another key.
-    pub(super) fn set_meant(&mut self, field: Field, value: Option<String>) -> Result<(), Unusable> {
+    pub(super) fn set_by_synonym(&mut self, field: Field, value: Option<String>) -> Result<(), Unusable> {
         self.add_repair(RepairCode::KeySynonym, Some(field));
         if value.is_none() {
             self.seen_null |= 1 << field as u8;
@@ -73,9 +73,9 @@ impl RecordBuilder {
     }
 
     /// Returns the record if all seven keys were seen.
-    pub(super) fn finish(self) -> Result<Parsed, Unusable> {
+    pub(super) fn finish(self) -> Result<ParsedRecord, Unusable> {
         if self.seen | self.seen_null == ALL_SEEN {
-            Ok(Parsed { record: self.record, repairs: self.repairs.0 })
+            Ok(ParsedRecord { record: self.record, repairs: self.repairs.0 })
         } else {
             Err(Unusable::MissingKey)
         }

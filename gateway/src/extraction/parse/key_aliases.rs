@@ -97,7 +97,7 @@ const KEY_ALIASES: [(Field, &[&str]); 7] = [
 ];
 
 /// Returns the field that a synonym means: `treatments`, `cancerTypeValue`, `metastatic_sites`.
-pub(super) fn meant_by(key: &str) -> Option<Field> {
+pub(super) fn field_of_synonym(key: &str) -> Option<Field> {
     let words = words(key);
     let (bare, suffixed) = match words.rsplit_once(' ') {
         Some((bare, "value" | "values" | "name" | "names" | "list" | "text")) => (bare, true),
@@ -146,7 +146,7 @@ mod tests {
             ("value", None),
             ("", None),
         ] {
-            assert_eq!(meant_by(key), expected, "{key}");
+            assert_eq!(field_of_synonym(key), expected, "{key}");
         }
         for (at, (field, aliases)) in KEY_ALIASES.iter().enumerate() {
             for name in *aliases {

@@ -2,7 +2,7 @@
 //! result is an error: the parser never chooses one.
 
 use super::{
-    Parsed, Record, RepairCode, Unusable,
+    ParsedRecord, Record, RepairCode, Unusable,
     builder::Repairs,
     fence::{is_info, split_fence},
     lines,
@@ -14,7 +14,7 @@ use super::{
 type Finder = fn(&str) -> Result<Vec<FoundRecord>, Unusable>;
 
 /// Reads a record from a trimmed text.
-pub(super) fn parse(text: &str) -> Result<Parsed, Unusable> {
+pub(super) fn parse(text: &str) -> Result<ParsedRecord, Unusable> {
     let visible = thinking::leave_out(text)?;
     // Lines count only if the text has no object, because a pretty-printed object consists of lines too.
     for find in [object::find as Finder, lines::find] {
@@ -25,34 +25,35 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Unusable> {
     Err(Unusable::NoRecord)
 }
 
-fn assemble(visible: &VisibleText<'_>, find: Finder) -> Result<Option<Parsed>, Unusable> {
-    let mut answer = Answer::default();
+fn assemble(visible: &VisibleText<'_>, find: Finder) -> Result<Option<ParsedRecord>, Unusable> {
+    let mut collector = RecordCollector::default();
     if visible.thought {
-        answer.repairs.add(RepairCode::Thinking, None);
+        collector.repairs.add(RepairCode::Thinking, None);
     }
     for stretch in &visible.stretches {
         let mut end = 0;
         for found in find(stretch)? {
-            answer.add_outside(stretch.get(end..found.at.start).unwrap_or_default());
+            collector.add_outside(stretch.get(end..found.at.start).unwrap_or_default());
             end = found.at.end;
-            answer.add_record(found.parsed)?;
+            collector.add_record(found.parsed)?;
         }
-        answer.add_outside(stretch.get(end..).unwrap_or_default());
+        collector.add_outside(stretch.get(end..).unwrap_or_default());
     }
-    answer.finish()
+    collector.finish()
 }
 
+/// Collects the records of a text, which must be equal, and the repairs around them.
 #[derive(Default)]
-struct Answer {
+struct RecordCollector {
     record: Option<Record>,
     repairs: Repairs,
     /// Records written as lines around the record.
-    rivals: Vec<Record>,
+    line_records: Vec<Record>,
 }
 
-impl Answer {
+impl RecordCollector {
     /// Adds a record, which must equal any earlier one.
-    fn add_record(&mut self, parsed: Parsed) -> Result<(), Unusable> {
+    fn add_record(&mut self, parsed: ParsedRecord) -> Result<(), Unusable> {
         match &self.record {
             None => self.record = Some(parsed.record),
             Some(record) if *record == parsed.record => self.repairs.add(RepairCode::RepeatedRecord, None),
@@ -67,7 +68,7 @@ impl Answer {
     /// Records repairs for the text around a record.
     fn add_outside(&mut self, outside: &str) {
         // Lines that are not a whole record count as prose.
-        self.rivals.extend(lines::find(outside).unwrap_or_default().into_iter().map(|found| found.parsed.record));
+        self.line_records.extend(lines::find(outside).unwrap_or_default().into_iter().map(|found| found.parsed.record));
         for line in outside.lines().filter(|line| !line.trim().is_empty()) {
             let (fence, text) = match split_fence(line) {
                 Some((before, info)) => (true, !before.trim().is_empty() || !is_info(info)),
@@ -84,14 +85,14 @@ impl Answer {
     }
 
     /// Returns the only record, or `None` if there is none.
-    fn finish(mut self) -> Result<Option<Parsed>, Unusable> {
+    fn finish(mut self) -> Result<Option<ParsedRecord>, Unusable> {
         let Some(record) = self.record else { return Ok(None) };
-        if self.rivals.iter().any(|rival| *rival != record) {
+        if self.line_records.iter().any(|other| *other != record) {
             return Err(Unusable::ConflictingRecords);
         }
-        if !self.rivals.is_empty() {
+        if !self.line_records.is_empty() {
             self.repairs.add(RepairCode::RepeatedRecord, None);
         }
-        Ok(Some(Parsed { record, repairs: self.repairs.0 }))
+        Ok(Some(ParsedRecord { record, repairs: self.repairs.0 }))
     }
 }

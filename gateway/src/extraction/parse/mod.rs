@@ -26,7 +26,7 @@ use super::{Field, Record};
 
 /// A record and the repairs that were needed to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parsed {
+pub struct ParsedRecord {
     /// The record.
     pub record: Record,
     /// The repairs in the order in which they were made, without repetitions.
@@ -147,8 +147,8 @@ pub enum Unusable {
 }
 
 /// Returns a text as a field's value: trimmed, or `None` if it carries no information ("N/A").
-pub(super) fn settled(text: String) -> Option<String> {
-    value::settle(text)
+pub(super) fn text_or_null(text: String) -> Option<String> {
+    value::text_or_null(text)
 }
 
 /// Returns the words of a model text without the names of the keys, because these are words of oncology too. Stops
@@ -170,7 +170,7 @@ pub(super) fn beside_keys(text: &str, most: usize) -> String {
 }
 
 /// Reads a record from model text; returns the reason if the text is not a record.
-pub fn parse(text: &str) -> Result<Parsed, Unusable> {
+pub fn parse(text: &str) -> Result<ParsedRecord, Unusable> {
     let text = text.trim_start_matches('\u{feff}').trim();
     match strict::parse(text) {
         Some(parsed) => Ok(parsed),

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{
-    Field, Parsed, RepairCode, Unusable,
+    Field, ParsedRecord, RepairCode, Unusable,
     builder::RecordBuilder,
     cursor::Cursor,
     key_aliases,
@@ -20,7 +20,7 @@ pub(super) struct FoundRecord {
     /// Byte range of the record in the text.
     pub(super) at: Range<usize>,
     /// The record.
-    pub(super) parsed: Parsed,
+    pub(super) parsed: ParsedRecord,
 }
 
 /// Finds every record that is an object. Skips braces in prose and objects without any key of the record. An object
@@ -109,9 +109,9 @@ impl<'text> ObjectReader<'text> {
             }
             let value = self.read_value(field)?;
             self.builder.set(field, value)
-        } else if let Some(field) = key_aliases::meant_by(&key) {
+        } else if let Some(field) = key_aliases::field_of_synonym(&key) {
             let value = self.read_value(field)?;
-            self.builder.set_meant(field, value)
+            self.builder.set_by_synonym(field, value)
         } else {
             self.builder.add_repair(RepairCode::UnknownKey, None);
             self.skip_value()
@@ -125,7 +125,7 @@ impl<'text> ObjectReader<'text> {
             Some(mark) if string::opens(mark) => {
                 let quoted = string::read(&mut self.cursor, StringPosition::Value)?;
                 self.record_repairs(&quoted, Some(field));
-                Ok(self.builder.settled(field, quoted.text))
+                Ok(self.builder.text_or_null(field, quoted.text))
             }
             _ => {
                 let word = self.read_word()?;
@@ -158,7 +158,7 @@ impl<'text> ObjectReader<'text> {
                 Some(mark) if string::opens(mark) => {
                     let quoted = string::read(&mut self.cursor, StringPosition::Element)?;
                     self.record_repairs(&quoted, Some(field));
-                    if let Some(part) = value::settle(quoted.text) {
+                    if let Some(part) = value::text_or_null(quoted.text) {
                         joined.push_str(if joined.is_empty() { "" } else { "; " });
                         joined.push_str(&part);
                     }

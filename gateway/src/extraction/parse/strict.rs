@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::{Field, Parsed, RepairCode, builder::RecordBuilder};
+use super::{Field, ParsedRecord, RepairCode, builder::RecordBuilder};
 
 /// Returns the record if the whole text is a record in strict JSON.
-pub(super) fn parse(text: &str) -> Option<Parsed> {
+pub(super) fn parse(text: &str) -> Option<ParsedRecord> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let builder = deserializer.deserialize_map(RecordVisitor).ok()?;
     deserializer.end().ok()?;

@@ -4,7 +4,7 @@
 mod hostile;
 mod properties;
 
-use super::{Field, Parsed, Unusable, parse};
+use super::{Field, ParsedRecord, Unusable, parse};
 
 /// A whole record in the training format, for cases about the text around it.
 const RECORD: &str = r#"{"cancer_type": null, "stage": "IV", "gene_mutation": null, "biomarker": null, "treatment": null, "response": null, "metastasis_site": null}"#;
@@ -18,10 +18,10 @@ const LINE_NULLS: &str = "cancer_type.null_word gene_mutation.null_word biomarke
                           response.null_word metastasis_site.null_word";
 
 /// Returns `field=value` for each field with a value, then `|`, then the repairs as `code` or `field.code`.
-fn shown(outcome: &Result<Parsed, Unusable>) -> String {
+fn shown(outcome: &Result<ParsedRecord, Unusable>) -> String {
     match outcome {
         Err(unusable) => format!("{unusable:?}"),
-        Ok(Parsed { record, repairs }) => {
+        Ok(ParsedRecord { record, repairs }) => {
             let mut shown = Vec::new();
             for field in Field::ALL {
                 shown.extend(record.get(field).map(|value| format!("{}={value}", field.name())));

@@ -32,7 +32,7 @@ const NULL_WORDS: [&str; 20] = [
 const NULL_LITERALS: [&str; 3] = ["null", "none", "undefined"];
 
 /// Returns the trimmed text, or `None` if it carries no information.
-pub(super) fn settle(text: String) -> Option<String> {
+pub(super) fn text_or_null(text: String) -> Option<String> {
     let trimmed = text.trim();
     // Ignore at most one full stop: "..." is a placeholder copied from somewhere, not a null.
     let word = trimmed.strip_suffix('.').filter(|word| !word.is_empty()).unwrap_or(trimmed);

@@ -37,8 +37,8 @@ const LIGATURES: [&str; 7] = ["ff", "fi", "fl", "ffi", "ffl", "st", "st"];
 /// category with a raised digit ("cm³", "mm²", "T²") has two letters.
 const MOST_LETTERS_WITH_DIGIT: usize = 2;
 
-/// Returns the text with one way of writing for each character; `None` where it is written so already.
-pub(super) fn unified(text: &str) -> Option<Rewrite> {
+/// Returns the text with characters that look alike written in one way; `None` if it is written so already.
+pub(super) fn unify(text: &str) -> Option<Rewrite> {
     if !text.bytes().any(|byte| !byte.is_ascii() || matches!(byte, b'\r' | b'\x0b' | b'\x0c')) {
         return None;
     }
@@ -69,9 +69,9 @@ pub(super) fn unified(text: &str) -> Option<Rewrite> {
     Some(made)
 }
 
-/// What is written for a character.
+/// What replaces a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Plain {
+enum Replacement {
     Character(char),
     Text(&'static str),
     /// A name between hyphens where letters or digits touch it: `TGFβ` becomes `TGF-beta`.
@@ -82,7 +82,7 @@ enum Plain {
     },
 }
 
-impl Plain {
+impl Replacement {
     fn write(self, made: &mut Rewrite, from: &std::ops::Range<usize>) {
         let mut put = |character| made.put(character, from.clone());
         match self {
@@ -101,31 +101,31 @@ impl Plain {
     }
 }
 
-/// Returns what is written for a character between two others; `None` where it stays. `letters` counts the ASCII
+/// Returns what replaces a character between two others; `None` if it stays. `letters` counts the ASCII
 /// letters right before it.
-fn plain(character: char, before: Option<char>, next: Option<char>, letters: usize) -> Option<Plain> {
+fn plain(character: char, before: Option<char>, next: Option<char>, letters: usize) -> Option<Replacement> {
     let offset = |first: u32| usize::try_from(u32::from(character).checked_sub(first)?).ok();
     let ascii =
-        |distance: u32| u32::from(character).checked_sub(distance).and_then(char::from_u32).map(Plain::Character);
+        |distance: u32| u32::from(character).checked_sub(distance).and_then(char::from_u32).map(Replacement::Character);
     match character {
-        '\r' => (before != Some('\r') && !matches!(next, Some('\r' | '\n'))).then_some(Plain::Character('\n')),
+        '\r' => (before != Some('\r') && !matches!(next, Some('\r' | '\n'))).then_some(Replacement::Character('\n')),
         // A page end beside a line end stays: it adds no line end of its own.
         '\x0c' if before == Some('\n') || matches!(next, Some('\r' | '\n')) => None,
-        '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' => Some(Plain::Character('\n')),
-        '\u{2029}' => Some(Plain::Text("\n\n")),
-        blank if blank.is_whitespace() => Some(Plain::Character(' ')),
-        hyphen if is_hyphen(hyphen) => Some(Plain::Character('-')),
-        quote if is_apostrophe(quote) => Some(Plain::Character('\'')),
-        '\u{201c}'..='\u{201f}' => Some(Plain::Character('"')),
+        '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' => Some(Replacement::Character('\n')),
+        '\u{2029}' => Some(Replacement::Text("\n\n")),
+        blank if blank.is_whitespace() => Some(Replacement::Character(' ')),
+        hyphen if is_hyphen(hyphen) => Some(Replacement::Character('-')),
+        quote if is_apostrophe(quote) => Some(Replacement::Character('\'')),
+        '\u{201c}'..='\u{201f}' => Some(Replacement::Character('"')),
         '\u{ff01}'..='\u{ff5e}' => ascii(0xfee0),
-        '\u{fb00}'..='\u{fb06}' => LIGATURES.get(offset(0xfb00)?).map(|text| Plain::Text(text)),
-        '\u{2160}'..='\u{216f}' => ROMAN.get(offset(0x2160)?).map(|text| Plain::Text(text)),
-        '\u{2170}'..='\u{217f}' => ROMAN.get(offset(0x2170)?).map(|text| Plain::Text(text)),
+        '\u{fb00}'..='\u{fb06}' => LIGATURES.get(offset(0xfb00)?).map(|text| Replacement::Text(text)),
+        '\u{2160}'..='\u{216f}' => ROMAN.get(offset(0x2160)?).map(|text| Replacement::Text(text)),
+        '\u{2170}'..='\u{217f}' => ROMAN.get(offset(0x2170)?).map(|text| Replacement::Text(text)),
         '\u{2080}'..='\u{2089}' => ascii(0x2080 - 0x30),
-        '\u{208a}' => Some(Plain::Character('+')),
-        '\u{208b}' => Some(Plain::Character('-')),
+        '\u{208a}' => Some(Replacement::Character('+')),
+        '\u{208b}' => Some(Replacement::Character('-')),
         '\u{207a}' | '\u{207b}' if next.is_none_or(|next| raised_digit(next).is_none()) => {
-            Some(Plain::Character(if character == '\u{207a}' { '+' } else { '-' }))
+            Some(Replacement::Character(if character == '\u{207a}' { '+' } else { '-' }))
         }
         raised if raised_digit(raised).is_some() => {
             let power = before.is_some_and(|before| {
@@ -133,9 +133,9 @@ fn plain(character: char, before: Option<char>, next: Option<char>, letters: usi
             });
             match letters {
                 _ if power => None,
-                1..=MOST_LETTERS_WITH_DIGIT => raised_digit(raised).map(Plain::Character),
+                1..=MOST_LETTERS_WITH_DIGIT => raised_digit(raised).map(Replacement::Character),
                 0 => None,
-                _ => Some(Plain::Character(' ')),
+                _ => Some(Replacement::Character(' ')),
             }
         }
         _ => {
@@ -143,7 +143,7 @@ fn plain(character: char, before: Option<char>, next: Option<char>, letters: usi
             let is_greek = |side: Option<char>| side.is_some_and(|side| matches!(side, '\u{370}'..='\u{3ff}'));
             let touches = |side: Option<char>| side.is_some_and(|side| side.is_ascii_alphanumeric());
             let (touches_before, touches_after) = (touches(before), touches(next));
-            (!is_greek(before) && !is_greek(next)).then_some(Plain::Name { name, touches_before, touches_after })
+            (!is_greek(before) && !is_greek(next)).then_some(Replacement::Name { name, touches_before, touches_after })
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
             ("TGF\u{3b2} \u{3b1}-fetoprotein IFN-\u{3b1} \u{3b2}HCG", "TGF-beta alpha-fetoprotein IFN-alpha beta-HCG"),
             ("carcinoma\u{b9} of the lung", "carcinoma  of the lung"),
         ] {
-            assert_eq!(unified(text).unwrap().text(), expected, "{text:?}");
+            assert_eq!(unify(text).unwrap().text(), expected, "{text:?}");
         }
     }
 
@@ -203,14 +203,14 @@ mod tests {
             "page\n\u{c}page\u{c}\r\n",
             "\u{2265} 50 %",
         ] {
-            assert!(unified(text).is_none(), "{text:?}");
+            assert!(unify(text).is_none(), "{text:?}");
         }
     }
 
     #[test]
     fn each_character_keeps_its_source() {
         let text = "é TGF\u{3b2}, \u{2163}";
-        let (made, from) = unified(text).unwrap().into_parts();
+        let (made, from) = unify(text).unwrap().into_parts();
         let at = made.find("-beta").unwrap();
         assert!((at..at + 5).all(|byte| text.get(from[byte].0..from[byte].1) == Some("\u{3b2}")));
         let at = made.find("IV").unwrap();

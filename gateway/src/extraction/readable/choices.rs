@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::rewrite::Rewrite;
-use crate::extraction::{boxes, staging};
+use crate::extraction::{staging, tick_boxes};
 
 /// Values of which a form ticks one.
 const VALUES: [&str; 48] = [
@@ -86,8 +86,8 @@ pub(in crate::extraction) fn unticked(text: &str) -> Vec<Range<usize>> {
     all
 }
 
-/// Returns the text without choices that are not ticked; `None` where it has none.
-pub(super) fn removed(text: &str) -> Option<Rewrite> {
+/// Returns the text without the choices that are not ticked; `None` if it has none.
+pub(super) fn remove_unticked(text: &str) -> Option<Rewrite> {
     memchr::memchr3(b'[', b'(', 0xe2, text.as_bytes())?;
     let (mut made, mut copied) = (Rewrite::default(), 0);
     let mut start = 0;
@@ -117,7 +117,7 @@ fn choices(line: &str) -> Vec<Choice> {
     if memchr::memchr3(b'[', b'(', 0xe2, line.as_bytes()).is_none() {
         return Vec::new();
     }
-    let marks: Vec<(Range<usize>, bool)> = boxes::marks(line).take(MOST_BOXES + 1).collect();
+    let marks: Vec<(Range<usize>, bool)> = tick_boxes::find(line).take(MOST_BOXES + 1).collect();
     if !(2..=MOST_BOXES).contains(&marks.len()) {
         return Vec::new();
     }
@@ -172,7 +172,7 @@ mod tests {
             ("HER2 ( ) positive ( ) equivocal (x) negative.", "HER2       negative."),
             ("KRAS: [ ] mutated [ ] wild type", "KRAS:    "),
         ] {
-            assert_eq!(removed(text).as_ref().map(Rewrite::text), Some(expected), "{text}");
+            assert_eq!(remove_unticked(text).as_ref().map(Rewrite::text), Some(expected), "{text}");
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
             "no boxes",
             "",
         ] {
-            assert!(removed(text).is_none(), "{text}");
+            assert!(remove_unticked(text).is_none(), "{text}");
         }
     }
 }

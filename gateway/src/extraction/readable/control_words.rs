@@ -11,7 +11,7 @@ const HIDDEN: [&str; 9] =
 const WINDOWS_1252: &str = "€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”•–—˜™š›œ žŸ";
 
 /// Returns the shown text of an RTF document or of HL7 text; `None` for other text.
-pub(super) fn decoded(text: &str) -> Option<Rewrite> {
+pub(super) fn decode(text: &str) -> Option<Rewrite> {
     if text.trim_start().starts_with("{\\rtf") {
         return rtf(text);
     }
@@ -172,17 +172,17 @@ mod tests {
             (r"{\rtf1 \'", ""),
             (r"{\rtf1 \u", ""),
         ] {
-            assert_eq!(decoded(text).unwrap().text(), expected, "{text}");
+            assert_eq!(decode(text).unwrap().text(), expected, "{text}");
         }
         for text in ["C:\\notes\\br", "a {b}", "5\\.5", "", r"{\rtf1 open {\fonttbl never closed"] {
-            assert!(decoded(text).is_none(), "{text}");
+            assert!(decode(text).is_none(), "{text}");
         }
     }
 
     #[test]
     fn each_byte_keeps_its_source() {
         let text = r"{\rtf1 caf\'e9\par}";
-        let (made, from) = decoded(text).unwrap().into_parts();
+        let (made, from) = decode(text).unwrap().into_parts();
         let at = made.find('é').unwrap();
         assert_eq!(text.get(from[at].0..from[at].1), Some(r"\'e9"));
         assert_eq!(from.len(), made.len());

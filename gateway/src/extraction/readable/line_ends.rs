@@ -35,15 +35,15 @@ const LONGEST_PART: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Break {
     /// Hyphen and line end are removed: "adenocarcinoma".
-    Join,
+    RemoveBoth,
     /// The line end is removed: "HER2-positive".
-    Keep,
+    RemoveLineEnd,
     /// Both stay.
-    Leave,
+    KeepBoth,
 }
 
 /// Returns the text with split words joined and without invisible characters; `None` where it has neither.
-pub(super) fn joined(text: &str) -> Option<Rewrite> {
+pub(super) fn join(text: &str) -> Option<Rewrite> {
     let bytes = text.as_bytes();
     let breaks = || memchr::memchr_iter(b'\n', bytes).any(|at| hyphen_precedes(text, at));
     if (is_plain(text) || !text.chars().any(is_invisible)) && !breaks() {
@@ -72,9 +72,9 @@ pub(super) fn joined(text: &str) -> Option<Rewrite> {
             let first = last_word(text.get(..at).unwrap_or_default());
             let second = first_word(text.get(after + length..).unwrap_or_default());
             match decide(first, second) {
-                Break::Join => made.copy(text, copied..at),
-                Break::Keep => made.copy(text, copied..after),
-                Break::Leave => continue,
+                Break::RemoveBoth => made.copy(text, copied..at),
+                Break::RemoveLineEnd => made.copy(text, copied..after),
+                Break::KeepBoth => continue,
             }
             copied = after + length;
         }
@@ -160,9 +160,9 @@ fn first_word(text: &str) -> &str {
 fn decide(first: &str, second: &str) -> Break {
     let is_one_of = |words: &str, word: &str| words.split_ascii_whitespace().any(|each| each == word);
     let (lower, second_lower) = (first.to_lowercase(), second.to_lowercase());
-    let Some(next) = second.chars().next() else { return Break::Leave };
+    let Some(next) = second.chars().next() else { return Break::KeepBoth };
     if first.is_empty() || is_one_of(SUSPENDED, second) {
-        return Break::Leave;
+        return Break::KeepBoth;
     }
     let digits = |word: &str| word.chars().any(char::is_numeric);
     let all_capitals = |word: &str| word.chars().all(char::is_uppercase);
@@ -171,16 +171,20 @@ fn decide(first: &str, second: &str) -> Break {
     // The text is in capitals: both parts are in capitals, and neither is short.
     let is_in_capitals = all_capitals(first) && all_capitals(second) && long(first, 3) && long(second, 5);
     if digits(second) && !long(second, 4) && is_one_of(NUMBERED, &lower) {
-        return Break::Keep;
+        return Break::RemoveLineEnd;
     }
     if next.is_lowercase() && is_acronym {
-        return Break::Keep;
+        return Break::RemoveLineEnd;
     }
     if next.is_lowercase() || is_in_capitals {
         let compound = (is_one_of(FIRST_PARTS, &lower) && !is_one_of(ENDINGS, &second_lower))
             || (is_one_of(SECOND_PARTS, &second_lower) && long(&lower, 3));
-        return if compound { Break::Keep } else { Break::Join };
+        return if compound { Break::RemoveLineEnd } else { Break::RemoveBoth };
     }
     // Keeps "anti-" and "PD-L1" together. "ER-" and "PR+" are two results, and "2019-" and "2020" two years.
-    if next.is_uppercase() && !is_acronym && first.chars().all(char::is_lowercase) { Break::Keep } else { Break::Leave }
+    if next.is_uppercase() && !is_acronym && first.chars().all(char::is_lowercase) {
+        Break::RemoveLineEnd
+    } else {
+        Break::KeepBoth
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::{encoded::western, rewrite::Rewrite};
+use super::{quoted_printable::western, rewrite::Rewrite};
 
 /// Tags within a line, or tags that show nothing: the text before and after them is joined.
 const INLINE: &str = "a abbr b big center cite code col colgroup content em font html i img label link mark meta nobr q s \
@@ -35,7 +35,7 @@ static ENTITIES: LazyLock<HashMap<&'static str, char>> = LazyLock::new(|| {
 });
 
 /// Returns the text without tags and with decoded entities; `None` where it has neither.
-pub(super) fn removed(text: &str) -> Option<Rewrite> {
+pub(super) fn remove(text: &str) -> Option<Rewrite> {
     let (mut made, mut copied, mut unclosed) = (Rewrite::default(), 0, UnclosedTags::default());
     for at in memchr::memchr2_iter(b'<', b'&', text.as_bytes()) {
         // Inside a tag or an entity that was replaced already.

@@ -12,7 +12,7 @@ const HIGH: [char; 32] = [
 ];
 
 /// Returns the text with its characters repaired; `None` where none is misread.
-pub(super) fn repaired(text: &str) -> Option<Rewrite> {
+pub(super) fn repair(text: &str) -> Option<Rewrite> {
     // The first character of such a sequence has two bytes in UTF-8, the first of them 0xC3 or, for "Â", also 0xC3.
     memchr::memchr(0xc3, text.as_bytes())?;
     let (mut made, mut copied) = (Rewrite::default(), 0);
@@ -74,14 +74,14 @@ mod tests {
             ("37Â°C, 5 Âµg, SÃ©zary", "37°C, 5 µg, Sézary"),
             ("TGFÎ²", "TGFβ"),
         ] {
-            assert_eq!(repaired(text).as_ref().map(Rewrite::text), Some(expected), "{text}");
+            assert_eq!(repair(text).as_ref().map(Rewrite::text), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn correct_text_stays() {
         for text in ["Sézary, 37°C, ≥50 %, naïve – “quoted”", "Âge: 50", "ÃO", "â", ""] {
-            assert!(repaired(text).is_none(), "{text}");
+            assert!(repair(text).is_none(), "{text}");
         }
     }
 }

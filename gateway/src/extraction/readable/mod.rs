@@ -8,11 +8,11 @@
 mod characters;
 mod choices;
 mod control_words;
-mod encoded;
-mod escaped;
+mod json_escapes;
 mod line_ends;
 mod markup;
 mod misdecoded;
+mod quoted_printable;
 mod rewrite;
 #[cfg(test)]
 mod tests;
@@ -42,14 +42,14 @@ impl<'note> Readable<'note> {
         let mut is_doubtful = line_ends::is_doubtful(text);
         // From the outermost layer inwards: RTF and HL7, JSON escapes, mail encoding, HTML, then the text itself.
         for step in [
-            control_words::decoded,
-            escaped::decoded,
-            encoded::decoded,
-            markup::removed,
-            misdecoded::repaired,
-            characters::unified,
-            line_ends::joined,
-            choices::removed,
+            control_words::decode,
+            json_escapes::decode,
+            quoted_printable::decode,
+            markup::remove,
+            misdecoded::repair,
+            characters::unify,
+            line_ends::join,
+            choices::remove_unticked,
         ] {
             let current = made.as_ref().map_or(text, Rewrite::text);
             if let Some(next) = step(current) {

@@ -61,7 +61,7 @@ impl Component {
         self.prefix.contains('p')
     }
 
-    /// Returns whether this component means the other one, which may leave out the prefix and the qualifier.
+    /// Returns whether this component says all that the other one says, which may lack the prefix and the qualifier.
     pub(super) fn says(&self, other: &Self) -> bool {
         (self.letter, &self.degree, &self.suffix) == (other.letter, &other.degree, &other.suffix)
             && (other.prefix.is_empty() || self.prefix == other.prefix)
@@ -78,12 +78,12 @@ impl Component {
         !self.prefix.is_empty()
     }
 
-    /// Returns whether it is as well an English word or a unit: `no`, `mo`.
+    /// Returns whether it may also be an English word or a unit: `no`, `mo`.
     pub(super) fn is_a_word(&self) -> bool {
         self.misread && self.prefix.is_empty()
     }
 
-    /// Returns whether what follows it in the text is no further word of a sentence.
+    /// Returns whether the text after it does not continue a sentence.
     pub(super) fn is_closed(&self, text: &str) -> bool {
         if !self.bracket.is_empty() {
             return true;

@@ -12,16 +12,16 @@ use axum::{
 };
 
 use super::{
-    App, access,
+    App,
     audit_record::AuditGuard,
     context::RequestContext,
     error::ErrorCode,
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     note::{self, Rejection},
     request::AskRequest,
 };
 use crate::{
-    ask::{AskAnswer, AskError, AskSink, AskSource, Asked, NoSink},
+    ask::{AskAnswer, AskError, AskSink, AskSource, NoSink, NoteQuestion},
     extraction::{EngineRequest, ExtractError, TokenBudget},
     telemetry::Route,
 };
@@ -46,10 +46,8 @@ pub(super) async fn ask(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let outcome = respond(&app, &context, request, &mut exchange);
-    let outcome = access::until_must_end(&app, principal.as_ref(), &context.id, outcome).await;
+    let respond = async |request, exchange: &mut _| respond(&app, &context, request, exchange).await;
+    let (exchange, outcome) = Exchange::run(&app, &context, ROUTE, request, respond).await;
     exchange.finish(outcome)
 }
 
@@ -72,17 +70,17 @@ async fn accept(
     context: &RequestContext,
     request: Request,
     exchange: &mut Exchange,
-) -> Result<(Asked, Admitted), Rejection> {
+) -> Result<(NoteQuestion, AdmittedRequest), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check_ask(body);
-    exchange.accept_note(app, context, request, parse, |asked: &Asked| &asked.note).await
+    exchange.accept_note(app, context, request, parse, |asked: &NoteQuestion| &asked.note).await
 }
 
 /// Answers a question within its deadline, and records that it was answered.
 async fn answer(
     app: &App,
     context: &RequestContext,
-    asked: &Asked,
-    admitted: &Admitted,
+    asked: &NoteQuestion,
+    admitted: &AdmittedRequest,
     audit_guard: &mut AuditGuard,
     sink: &dyn AskSink,
 ) -> Result<AskAnswer, Rejection> {

@@ -18,11 +18,11 @@ use super::super::{
     body,
     context::RequestContext,
     event_stream::{self, AnswerTask, error_event, event},
-    exchange::{Admitted, Exchange},
+    exchange::{AdmittedRequest, Exchange},
     request::AskRequest,
 };
 use crate::{
-    ask::{AskAnswer, AskQuote, AskSink, Asked},
+    ask::{AskAnswer, AskQuote, AskSink, NoteQuestion},
     memory::MemoryReservation,
     telemetry::Route,
 };
@@ -69,10 +69,8 @@ pub(in crate::http) async fn stream(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let mut exchange = Exchange::begin(&app, &context, ROUTE, &request);
-    let principal = exchange.principal.clone();
-    let accepted = super::accept(&app, &context, request, &mut exchange);
-    let accepted = access::until_must_end(&app, principal.as_ref(), &context.id, accepted).await;
+    let accept = async |request, exchange: &mut _| super::accept(&app, &context, request, exchange).await;
+    let (exchange, accepted) = Exchange::run(&app, &context, ROUTE, request, accept).await;
     event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 
@@ -87,7 +85,7 @@ struct EventStream {
 fn events(
     app: App,
     context: RequestContext,
-    (asked, admitted): (Asked, Admitted),
+    (asked, admitted): (NoteQuestion, AdmittedRequest),
     mut audit_guard: AuditGuard,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, updates) = mpsc::unbounded_channel();
@@ -98,7 +96,7 @@ fn events(
         let sink = UpdateSink(sender);
         let answer = super::answer(&app, &context, &asked, &admitted, &mut audit_guard, &sink);
         let caller = admitted.priority.principal.as_ref();
-        let outcome = access::until_must_end(&app, caller, &context.id, answer).await;
+        let outcome = access::answer_unless_cut_off(&app, caller, &context.id, answer).await;
         event_stream::end(audit_guard, &context, ROUTE, &outcome);
         outcome
     };

@@ -29,33 +29,33 @@ pub(in crate::http) struct ArrivingBody {
     spool: Spool,
     /// Whether the body is read into the spool, since it had to wait.
     spooling: bool,
-    /// When bytes were last taken from the body.
-    last_taken: Instant,
+    /// When bytes were last received.
+    last_received: Instant,
     received: usize,
-    most: usize,
-    /// How the part of the body ends that the batch gets.
+    limit: usize,
+    /// How the batch's part of the body ended; `None` while the batch reads on.
     end: Option<Result<(), ErrorCode>>,
     /// Whether nothing more arrives.
-    arrived: bool,
+    fully_arrived: bool,
     /// The memory reservation of the spool.
     reservation: MemoryReservation,
 }
 
 impl ArrivingBody {
-    /// Returns a body of which the batch gets at most `most` bytes; `None` if its declared size is larger. `rest`: see
+    /// Returns a body of which the batch gets at most `limit` bytes; `None` if its declared size is larger. `rest`: see
     /// `decoding::with_rest`.
     pub(in crate::http) fn new(
         (body, rest): (Body, Option<Body>),
-        most: usize,
+        limit: usize,
         space: &Arc<SpoolSpace>,
         reservation: MemoryReservation,
     ) -> Option<Self> {
-        if body.size_hint().lower() > most as u64 {
+        if body.size_hint().lower() > limit as u64 {
             return None;
         }
-        let (spool, last_taken) = (Spool::new(Arc::clone(space)), Instant::now());
-        let (spooling, received, end, arrived) = (false, 0, None, false);
-        Some(Self { body, rest, spool, spooling, last_taken, received, most, end, arrived, reservation })
+        let (spool, last_received) = (Spool::new(Arc::clone(space)), Instant::now());
+        let (spooling, received, end, fully_arrived) = (false, 0, None, false);
+        Some(Self { body, rest, spool, spooling, last_received, received, limit, end, fully_arrived, reservation })
     }
 
     /// Returns the next bytes, or `None` at the end. If the future is dropped, no bytes are lost.
@@ -69,7 +69,7 @@ impl ArrivingBody {
         }
         if self.end.is_none() {
             self.spooling = false;
-            if let Some(data) = self.take().await {
+            if let Some(data) = self.receive().await {
                 return Ok(Some(data));
             }
         }
@@ -83,15 +83,15 @@ impl ArrivingBody {
 
     /// Returns whether [`Self::spool`] may find more bytes.
     pub(in crate::http) fn can_spool(&self) -> bool {
-        !self.arrived
+        !self.fully_arrived
     }
 
-    /// Takes the next bytes of the body into the spool once the body has waited, and returns how many. Discards them
-    /// if the batch does not get them, so that the caller comes to its answers, whose last line has the reason. If
-    /// the future is dropped, no bytes are lost.
+    /// Moves the next bytes of the body into the spool once the body has waited, and returns how many. Discards them if
+    /// the batch reads no more, so that the caller finishes sending and reads its answers, whose last line gives the
+    /// reason. If the future is dropped, no bytes are lost.
     pub(in crate::http) async fn spool(&mut self) -> usize {
         if !self.spooling {
-            tokio::time::sleep_until(self.last_taken + SPOOL_AFTER).await;
+            tokio::time::sleep_until(self.last_received + SPOOL_AFTER).await;
             self.spooling = true;
         }
         self.spool.settle(!self.reservation.fits(PIECE_BYTES)).await;
@@ -101,17 +101,17 @@ impl ArrivingBody {
                 self.body = rest;
             }
             let discarded = self.body.frame().await;
-            self.arrived = !matches!(discarded, Some(Ok(_)));
+            self.fully_arrived = !matches!(discarded, Some(Ok(_)));
             return discarded
                 .and_then(Result::ok)
                 .and_then(|frame| frame.into_data().ok())
                 .map_or(0, |data| data.len());
         }
-        let Some(data) = self.take().await else { return 0 };
+        let Some(data) = self.receive().await else { return 0 };
         let more = self.spool.memory_with(data.len()) - self.spool.memory_with(0);
         if self.spool.has_file() {
             // The next call moves it into the file.
-            self.reservation.grow_anyway(more);
+            self.reservation.grow_over_budget(more);
         } else if self.reservation.grow(more).is_err() {
             self.end = Some(Err(ErrorCode::Overloaded));
             return data.len();
@@ -120,33 +120,33 @@ impl ArrivingBody {
         data.len()
     }
 
-    /// Ends the part that the batch gets: the rest, and what waits in the spool, is discarded.
+    /// Ends the batch's part of the body: discards what waits in the spool and what still arrives.
     pub(in crate::http) fn refuse_rest(&mut self, code: ErrorCode) {
         self.end = Some(Err(code));
         self.spool.clear();
         self.reservation.shrink_to(0);
     }
 
-    /// Takes the next bytes of the body. Sets `end` if there are none.
-    async fn take(&mut self) -> Option<Bytes> {
+    /// Receives the next bytes of the body. Sets `end` if there are none.
+    async fn receive(&mut self) -> Option<Bytes> {
         loop {
             let frame = self.body.frame().await;
-            self.last_taken = Instant::now();
+            self.last_received = Instant::now();
             let data = match frame {
                 Some(Ok(frame)) => frame.into_data(),
                 // The caller disconnected or framed the body wrongly. In the second case it receives the error.
                 Some(Err(_)) => {
-                    (self.end, self.arrived) = (Some(Err(ErrorCode::InvalidJson)), true);
+                    (self.end, self.fully_arrived) = (Some(Err(ErrorCode::InvalidJson)), true);
                     return None;
                 }
                 None => {
-                    (self.end, self.arrived) = (Some(Ok(())), true);
+                    (self.end, self.fully_arrived) = (Some(Ok(())), true);
                     return None;
                 }
             };
             let Ok(data) = data else { continue };
             self.received += data.len();
-            if self.received > self.most {
+            if self.received > self.limit {
                 self.end = Some(Err(ErrorCode::BodyTooLarge));
                 return None;
             }
@@ -164,19 +164,19 @@ mod tests {
     use super::*;
     use crate::{
         http::{
-            decoding::{decoded, with_rest},
+            decoding::{decompressed, with_rest},
             media::Coding,
         },
         memory::{Memory, Purpose},
     };
 
     /// Returns a body of pieces of 100 KiB that arrive at once, and then stay open unless the body `ends`.
-    fn body(pieces: u8, ends: bool, most: usize, memory: &Memory) -> ArrivingBody {
+    fn body(pieces: u8, ends: bool, limit: usize, memory: &Memory) -> ArrivingBody {
         let pieces = stream::iter((0..pieces).map(|piece| Ok::<_, Infallible>(vec![piece; 100 << 10])));
         let rest = if ends { stream::empty().boxed() } else { stream::pending().boxed() };
         let space = Arc::new(SpoolSpace::new(std::env::temp_dir(), 0));
         let reservation = memory.reserve(None, Purpose::Batch, 0).unwrap();
-        ArrivingBody::new((Body::from_stream(pieces.chain(rest)), None), most, &space, reservation).unwrap()
+        ArrivingBody::new((Body::from_stream(pieces.chain(rest)), None), limit, &space, reservation).unwrap()
     }
 
     async fn rest(body: &mut ArrivingBody) -> (Vec<u8>, Result<(), ErrorCode>) {
@@ -210,11 +210,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_over_a_limit_are_discarded_and_the_earlier_ones_returned() {
-        for (most, budget, pieces, code) in
+        for (limit, budget, pieces, code) in
             [(250 << 10, 8 << 20, 2, ErrorCode::BodyTooLarge), (1 << 20, 512 << 10, 3, ErrorCode::Overloaded)]
         {
             let memory = Memory::new(budget);
-            let mut body = body(6, true, most, &memory);
+            let mut body = body(6, true, limit, &memory);
             while body.can_spool() {
                 body.spool().await;
             }
@@ -233,7 +233,7 @@ mod tests {
         let reserve = || memory.reserve(None, Purpose::Batch, 0).unwrap();
         let pieces: Vec<_> = compressed.chunks(1 << 10).map(|piece| Ok::<_, Infallible>(piece.to_vec())).collect();
         let (body, rest) = with_rest(Body::from_stream(stream::iter(pieces)), Some(Coding::Gzip));
-        let body = decoded(body, Some(Coding::Gzip), 1 << 20, &reserve()).unwrap();
+        let body = decompressed(body, Some(Coding::Gzip), 1 << 20, &reserve()).unwrap();
         let space = Arc::new(SpoolSpace::new(std::env::temp_dir(), 0));
         let mut body = ArrivingBody::new((body, rest), 1 << 20, &space, reserve()).unwrap();
         let mut taken = 0;

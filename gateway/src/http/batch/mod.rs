@@ -25,7 +25,7 @@ pub(super) use self::{
     arrival::ArrivingBody,
     notes::{NextNote, Notes},
     outcome::NoteOutcome,
-    reader::Reader,
+    reader::BatchReader,
     slots::BatchSlot,
 };
 use self::{
@@ -40,9 +40,9 @@ use super::{
     decoding,
     error::{ErrorCode, Problem},
     event_stream::X_ACCEL_BUFFERING,
-    media::{BodyFormat, Takes},
+    media::{AcceptedFormats, BodyFormat},
     note::Rejection,
-    rate_limit::CallerAllowance,
+    rate_limit::RateLimitedCaller,
     request::{BatchRequest, QueryOptions},
 };
 use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
@@ -76,7 +76,7 @@ pub(super) async fn batch(
 ) -> Response {
     let is_lines = BodyFormat::of(request.headers()) == Some(BodyFormat::Lines);
     let form = if is_lines { AnswerForm::Lines } else { AnswerForm::List };
-    answer(&app, &context, request, ROUTE, Takes::JsonOrLines, form).await
+    answer(&app, &context, request, ROUTE, AcceptedFormats::JsonOrLines, form).await
 }
 
 /// Reads many notes, one per line.
@@ -100,7 +100,7 @@ pub(super) async fn lines(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    answer(&app, &context, request, LINES_ROUTE, Takes::Lines, AnswerForm::Lines).await
+    answer(&app, &context, request, LINES_ROUTE, AcceptedFormats::Lines, AnswerForm::Lines).await
 }
 
 /// Returns the answer in a form, or the problem of a request that cannot be read.
@@ -109,11 +109,11 @@ async fn answer(
     context: &RequestContext,
     request: Request,
     route: Route,
-    takes: Takes,
+    accepted: AcceptedFormats,
     form: AnswerForm,
 ) -> Response {
     let principal = access::principal(&request);
-    start(app, context, request, (route, takes, form)).await.unwrap_or_else(|problem| {
+    start(app, context, request, (route, accepted, form)).await.unwrap_or_else(|problem| {
         let (status, code) = (problem.code.status(), problem.code.name());
         let mut response = problem.into_response();
         let audit_record = AuditGuard::new(app, context, route, principal).finish(status, Some(code));
@@ -127,34 +127,34 @@ async fn start(
     app: &App,
     context: &RequestContext,
     request: Request,
-    (route, takes, form): (Route, Takes, AnswerForm),
+    (route, accepted, form): (Route, AcceptedFormats, AnswerForm),
 ) -> Result<Response, Rejection> {
     let id = &context.id;
     let problem_with = |code: ErrorCode, detail| code.problem(id).with_detail(detail);
-    let (format, coding) = takes.check(request.headers(), id)?;
+    let (format, coding) = accepted.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
     let invalid = |violation| Problem::invalid(vec![violation], id);
     let time = context::requested_timeout(request.headers(), app.extractor.deadline).map_err(invalid)?;
-    let caller = CallerAllowance::of(app, &request);
+    let caller = RateLimitedCaller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(problem_with(ErrorCode::BodyTooLarge, TOO_LARGE));
     let principal = access::principal(&request);
     let take_slot = || {
-        BatchSlot::take(&app.batch.running, principal.as_ref()).map_err(|code| match code {
+        BatchSlot::try_acquire(&app.batch.running, principal.as_ref()).map_err(|code| match code {
             ErrorCode::RateLimited => Box::new(problem_with(code, TOO_MANY_OF_KEY)),
             code => Box::new(problem_with(code, TOO_MANY)),
         })
     };
     let mut reservation = body::reserve(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let closing = async {
-        match access::must_stop(app, principal.as_ref()).await {
+        match access::until_closed(app, principal.as_ref()).await {
             ErrorCode::Unauthorized => access::key_revoked(id),
             code => code.problem(id),
         }
     };
-    let decode = |body, limit| match decoding::decoded(body, coding, limit, &reservation) {
+    let decode = |body, limit| match decoding::decompressed(body, coding, limit, &reservation) {
         Err(ErrorCode::BodyTooLarge) => Err(too_large()),
         decoded => decoded.map_err(|code| Box::new(code.problem(id))),
     };
@@ -187,7 +187,7 @@ async fn start(
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         (Notes::in_list(notes), options, slot)
     };
-    let reader = Reader::new(app.clone(), context.clone(), route, caller, options, time);
+    let reader = BatchReader::new(app.clone(), context.clone(), route, caller, options, time);
     let written = BatchRun::new(reader, notes, form, slot, reservation).begin();
     let kind = HeaderValue::from_static(if form == AnswerForm::Lines { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];

@@ -43,9 +43,10 @@ pub(in crate::http) struct BodyLines {
     overlong: bool,
     ended: bool,
     longest_line: usize,
-    /// How long a line may take to arrive, and the time by which the awaited line must have arrived.
-    patience: Duration,
-    until: Option<Instant>,
+    /// How long a line may take to arrive.
+    line_timeout: Duration,
+    /// When the awaited line must have arrived; `None` while no line is awaited.
+    deadline: Option<Instant>,
     /// The rate of the line that has arrived in part.
     minimum_rate: Option<MinimumRate>,
     /// The memory reservation of `buffer`: twice its length, because its capacity may be that large.
@@ -60,15 +61,15 @@ impl Notes {
     }
 
     /// Returns notes from the lines of a body, each of at most `longest_line` bytes. Each line must arrive within
-    /// `patience`, and a line that has begun must keep [`MinimumRate`].
+    /// `line_timeout`, and a line that has begun must keep [`MinimumRate`].
     pub(in crate::http) fn in_lines(
         body: ArrivingBody,
         longest_line: usize,
-        patience: Duration,
+        line_timeout: Duration,
         reservation: MemoryReservation,
     ) -> Self {
         let (buffer, searched, overlong, ended) = (BytesMut::new(), 0, false, false);
-        let (until, minimum_rate, first) = (None, None, None);
+        let (deadline, minimum_rate, first) = (None, None, None);
         Self::Lines(Box::new(BodyLines {
             body,
             buffer,
@@ -76,8 +77,8 @@ impl Notes {
             overlong,
             ended,
             longest_line,
-            patience,
-            until,
+            line_timeout,
+            deadline,
             minimum_rate,
             reservation,
             first,
@@ -96,7 +97,7 @@ impl Notes {
     /// pause.
     pub(in crate::http) fn pause(&mut self) {
         if let Self::Lines(lines) = self {
-            (lines.until, lines.minimum_rate) = (None, None);
+            (lines.deadline, lines.minimum_rate) = (None, None);
         }
     }
 
@@ -156,7 +157,7 @@ impl BodyLines {
         }
         loop {
             if let Some(line) = self.line() {
-                self.until = None;
+                self.deadline = None;
                 return line;
             }
             if self.ended {
@@ -164,10 +165,11 @@ impl BodyLines {
             }
             // As in `body::read`.
             tokio::task::coop::consume_budget().await;
-            let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
-            let until = self.minimum_rate.map_or(until, |minimum_rate| until.min(minimum_rate.next_deadline()));
+            let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.line_timeout);
+            let deadline =
+                self.minimum_rate.map_or(deadline, |minimum_rate| deadline.min(minimum_rate.next_deadline()));
             // Bytes that have arrived are taken even if the time limit passed meanwhile.
-            let data = match tokio::time::timeout_at(until, self.body.next()).await {
+            let data = match tokio::time::timeout_at(deadline, self.body.next()).await {
                 Err(_) => return NextNote::Broken(ErrorCode::DeadlineExceeded),
                 Ok(Err(code)) => return NextNote::Broken(code),
                 Ok(Ok(Some(data))) => data,
@@ -304,7 +306,7 @@ mod tests {
         let broken = NextNote::Broken(ErrorCode::DeadlineExceeded);
         let kibibytes: &str = "x".repeat(20 << 10).leak();
         for (pieces, seconds) in [
-            // Between lines only `patience` applies.
+            // Between lines only `line_timeout` applies.
             (vec![], 55),
             (vec![(50, "a\n"), (50, "b\n")], 155),
             (vec![(0, "{")], 10),

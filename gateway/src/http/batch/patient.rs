@@ -19,7 +19,7 @@ use crate::{
         App,
         context::RequestContext,
         error::{ErrorCode, NestedProblem},
-        media::Takes,
+        media::AcceptedFormats,
         request::{BatchRequest, QueryOptions},
     },
     memory::MemoryReservation,
@@ -48,7 +48,7 @@ pub(in crate::http) async fn patient(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    answer(&app, &context, request, ROUTE, Takes::JsonOrLines, AnswerForm::Timeline).await
+    answer(&app, &context, request, ROUTE, AcceptedFormats::JsonOrLines, AnswerForm::Timeline).await
 }
 
 /// The answer to the notes of one patient.

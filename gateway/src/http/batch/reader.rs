@@ -22,7 +22,7 @@ use crate::{
         context::RequestContext,
         error::{ErrorCode, Violation},
         note::{self, NoteCall, Rejection},
-        rate_limit::CallerAllowance,
+        rate_limit::RateLimitedCaller,
         request::{ExtractOptions, InvalidBody, ValidBatchNote, ValidRequest},
     },
     rate_limits::{RateLimitAttempt, RateLimitGrant},
@@ -37,11 +37,11 @@ const TOOK_TOO_LONG: &str = "No further note of the batch arrived in time, or th
                              Send the remaining notes in another batch.";
 
 /// Reads the notes of one batch.
-pub(in crate::http) struct Reader {
+pub(in crate::http) struct BatchReader {
     pub(in crate::http) app: App,
     pub(in crate::http) context: RequestContext,
     route: Route,
-    caller: CallerAllowance,
+    caller: RateLimitedCaller,
     principal: Option<Principal>,
     options: ExtractOptions,
     time: Duration,
@@ -75,12 +75,12 @@ impl CheckedLine {
     }
 }
 
-impl Reader {
+impl BatchReader {
     pub(in crate::http) fn new(
         app: App,
         context: RequestContext,
         route: Route,
-        caller: CallerAllowance,
+        caller: RateLimitedCaller,
         options: ExtractOptions,
         time: Duration,
     ) -> Self {
@@ -95,12 +95,12 @@ impl Reader {
     }
 
     /// Waits until no more notes of the batch are accepted, and returns the reason.
-    pub(in crate::http) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
+    pub(in crate::http) fn until_closed(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
         let (app, principal, end) = (self.app.clone(), self.principal.clone(), self.accepts_until());
         async move {
             tokio::select! {
                 biased;
-                code = access::must_stop(&app, principal.as_ref()) => code,
+                code = access::until_closed(&app, principal.as_ref()) => code,
                 () = tokio::time::sleep_until(end) => ErrorCode::DeadlineExceeded,
             }
         }
@@ -110,8 +110,8 @@ impl Reader {
     pub(in crate::http) async fn wait_for_slot(&self) -> Result<BatchSlot, ErrorCode> {
         tokio::select! {
             biased;
-            code = self.must_stop() => Err(code),
-            slot = BatchSlot::wait(&self.app.batch.running, self.principal.as_ref()) => slot,
+            code = self.until_closed() => Err(code),
+            slot = BatchSlot::acquire(&self.app.batch.running, self.principal.as_ref()) => slot,
             () = tokio::time::sleep(self.time) => Err(ErrorCode::Overloaded),
         }
     }
@@ -123,7 +123,7 @@ impl Reader {
 
     /// Checks the JSON and the id of a note. Must be called in the order of the notes, so that of two notes with the
     /// same id the later is refused. Stores only hashes of ids, because there may be many.
-    pub(in crate::http) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
+    pub(in crate::http) fn check_unique(&mut self, index: usize, json: &Bytes) -> CheckedLine {
         let mut line = self.check(index, json);
         if let Some(note_id) = &line.id
             && !self.ids.insert(self.hasher.hash_one(note_id))
@@ -148,7 +148,7 @@ impl Reader {
     }
 
     /// Returns the outcome of a note that is not read, or of all notes from this index on.
-    pub(in crate::http) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
+    pub(in crate::http) fn refuse(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
         let context = self.context.of_note(index);
         let audit_guard = AuditGuard::new(&self.app, &context, self.route, self.principal.clone());
         let problem = code.problem(&context.id);
@@ -177,23 +177,17 @@ impl Reader {
             let reading = async {
                 audit_guard.reserve()?;
                 // A line that is not a valid note counts against the limits of its caller too.
-                let _grant = grant(&app, &context, &caller, deadline).await?;
+                let _grant = wait_for_grant(&app, &context, &caller, deadline).await?;
                 let ValidBatchNote { note, .. } = note.map_err(|bad| match bad {
                     RejectedLine::TooLarge => ErrorCode::BodyTooLarge.problem(&context.id),
                     RejectedLine::Body(bad) => bad.problem(&context.id),
                 })?;
                 audit_guard.record_note(&note);
                 let options = ExtractOptions { note_date, ..options };
-                let job = NoteCall { request: ValidRequest { note, options }, priority, deadline, sink: None };
-                answer(&app, &context, &job, &mut audit_guard).await
+                let call = NoteCall { request: ValidRequest { note, options }, priority, deadline, sink: None };
+                answer(&app, &context, &call, &mut audit_guard).await
             };
-            let reading = async {
-                tokio::select! {
-                    biased;
-                    outcome = reading => outcome,
-                    problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(problem.into()),
-                }
-            };
+            let reading = access::answer_unless_cut_off(&app, principal.as_ref(), &context.id, reading);
             // A panic fails only its own note.
             let outcome = AssertUnwindSafe(reading).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&context.id).into()));
@@ -212,27 +206,27 @@ impl Reader {
 async fn answer(
     app: &App,
     context: &RequestContext,
-    job: &NoteCall,
+    call: &NoteCall,
     audit_guard: &mut AuditGuard,
 ) -> Result<Answer, Rejection> {
-    let _core = core(app, job.deadline).await.map_err(|code| code.problem(&context.id))?;
+    let _core = wait_for_core(app, call.deadline).await.map_err(|code| code.problem(&context.id))?;
     loop {
-        let problem = match note::read(app, context, job, audit_guard).await {
+        let problem = match note::read(app, context, call, audit_guard).await {
             Ok(extraction) => return Ok(extraction.answer),
             Err(problem) => problem,
         };
         let pause = problem.retry_after().unwrap_or(MAX_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0);
-        if problem.code != ErrorCode::Overloaded || pause >= job.deadline.left() {
+        if problem.code != ErrorCode::Overloaded || pause >= call.deadline.left() {
             return Err(problem);
         }
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn grant(
+async fn wait_for_grant(
     app: &App,
     context: &RequestContext,
-    caller: &CallerAllowance,
+    caller: &RateLimitedCaller,
     deadline: Deadline,
 ) -> Result<RateLimitGrant, Rejection> {
     let mut attempt = RateLimitAttempt::default();
@@ -250,7 +244,7 @@ async fn grant(
 
 /// Waits for a core if the rules engine reads the note in this process: batches leave one core to single notes. For
 /// notes that a model server reads, admission has that task.
-async fn core(app: &App, deadline: Deadline) -> Result<Option<SemaphorePermit<'_>>, ErrorCode> {
+async fn wait_for_core(app: &App, deadline: Deadline) -> Result<Option<SemaphorePermit<'_>>, ErrorCode> {
     if app.extractor.pipeline.engine() != EngineName::Rules {
         return Ok(None);
     }

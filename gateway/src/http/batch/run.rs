@@ -20,7 +20,7 @@ use super::{
     notes::{NextNote, Notes},
     outcome::{NoteOutcome, Summary},
     patient::PatientNotes,
-    reader::{CheckedLine, Reader},
+    reader::{BatchReader, CheckedLine},
     slots::BatchSlot,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub(super) enum AnswerForm {
 
 /// Runs one batch.
 pub(super) struct BatchRun {
-    reader: Reader,
+    reader: BatchReader,
     notes: Notes,
     form: AnswerForm,
     /// What the notes say, for a timeline.
@@ -60,8 +60,8 @@ pub(super) struct BatchRun {
     log_guard: BatchLogGuard,
     /// The index of the next note.
     index: usize,
-    /// Serialized outcomes that wait for the outcome of an earlier note, by index.
-    reordered: BTreeMap<usize, Bytes>,
+    /// Serialized outcomes that wait for the outcome of an earlier note, by their notes' indexes.
+    waiting: BTreeMap<usize, Bytes>,
     /// How many outcomes are written.
     written: usize,
     /// The slot of this batch; none while the batch waits for its caller and no note is in flight.
@@ -92,7 +92,7 @@ struct CallerVanished;
 
 impl BatchRun {
     pub(super) fn new(
-        reader: Reader,
+        reader: BatchReader,
         notes: Notes,
         form: AnswerForm,
         slot: BatchSlot,
@@ -101,7 +101,7 @@ impl BatchRun {
         let request_id = Arc::clone(&reader.context.id);
         let (in_flight, began) = (reader.app.state.in_flight.begin(), reader.context.arrived);
         let log_guard = BatchLogGuard { request_id, began, summary: Summary::default(), ended: false };
-        let (index, reordered, written, slot) = (0, BTreeMap::new(), 0, Some(slot));
+        let (index, waiting, written, slot) = (0, BTreeMap::new(), 0, Some(slot));
         let patient = (form == AnswerForm::Timeline).then(|| PatientNotes::new(reservation.reserve_also(0)));
         Self {
             reader,
@@ -110,7 +110,7 @@ impl BatchRun {
             patient,
             log_guard,
             index,
-            reordered,
+            waiting,
             written,
             slot,
             reservation,
@@ -141,7 +141,7 @@ impl BatchRun {
     async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerVanished> {
         let width = self.reader.width();
         let mut running = JoinSet::new();
-        let mut must_stop = std::pin::pin!(self.reader.must_stop());
+        let mut until_closed = std::pin::pin!(self.reader.until_closed());
         let mut open = true;
         let mut end_reason = None;
         match self.form {
@@ -166,13 +166,13 @@ impl BatchRun {
                     // The task catches panics of the note. If the task fails in any other way, the answer breaks off.
                     self.write_outcome(out, outcome.map_err(|_| CallerVanished)?).await?;
                 }
-                code = &mut must_stop, if open => {
+                code = &mut until_closed, if open => {
                     open = false;
                     end_reason = self.refuse_remaining(out, code).await?;
                 }
                 next = self.next_note(room), if open && (room || self.notes.can_spool()) => match next {
-                    Some(NextNote::Note(json)) => self.start_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
-                    Some(NextNote::TooLarge) => self.start_note(&mut running, out, Reader::too_large).await?,
+                    Some(NextNote::Note(json)) => self.start_note(&mut running, out, |reader, index| reader.check_unique(index, &json)).await?,
+                    Some(NextNote::TooLarge) => self.start_note(&mut running, out, BatchReader::too_large).await?,
                     Some(NextNote::End) => open = false,
                     Some(NextNote::Broken(code)) => {
                         open = false;
@@ -185,7 +185,7 @@ impl BatchRun {
         }
         // This is the last outcome: a caller that reads it has all others.
         if let Some(code) = end_reason {
-            let outcome = NoteOutcome { ends: true, ..self.reader.refused(None, self.index, code) };
+            let outcome = NoteOutcome { ends: true, ..self.reader.refuse(None, self.index, code) };
             self.write_outcome(out, outcome).await?;
         }
         let summary = self.log_guard.summary;
@@ -205,7 +205,7 @@ impl BatchRun {
         &mut self,
         running: &mut JoinSet<NoteOutcome>,
         out: &Sender<Bytes>,
-        check: impl FnOnce(&mut Reader, usize) -> CheckedLine,
+        check: impl FnOnce(&mut BatchReader, usize) -> CheckedLine,
     ) -> Result<(), CallerVanished> {
         let index = self.index;
         let line = check(&mut self.reader, index);
@@ -214,7 +214,7 @@ impl BatchRun {
             match self.reader.wait_for_slot().await {
                 Ok(slot) => self.slot = Some(slot),
                 Err(code) => {
-                    let outcome = self.reader.refused(line.into_id(), index, code);
+                    let outcome = self.reader.refuse(line.into_id(), index, code);
                     return self.write_outcome(out, outcome).await;
                 }
             }
@@ -241,8 +241,8 @@ impl BatchRun {
             return Ok(Some(code));
         };
         for json in std::mem::take(notes) {
-            let id = self.reader.look(self.index, &json).into_id();
-            let outcome = self.reader.refused(id, self.index, code);
+            let id = self.reader.check_unique(self.index, &json).into_id();
+            let outcome = self.reader.refuse(id, self.index, code);
             self.index += 1;
             self.write_outcome(out, outcome).await?;
         }
@@ -266,8 +266,8 @@ impl BatchRun {
             AnswerForm::List => outcome.to_json(b""),
             AnswerForm::Timeline => PatientNotes::to_json(outcome),
         };
-        self.reordered.insert(index, reservation.attached_to(json));
-        while let Some(outcome) = self.reordered.remove(&self.written) {
+        self.waiting.insert(index, reservation.attached_to(json));
+        while let Some(outcome) = self.waiting.remove(&self.written) {
             if self.written > 0 {
                 self.send(out, Bytes::from_static(b",")).await?;
             }
@@ -296,7 +296,7 @@ impl BatchRun {
         };
         let app = self.reader.app.clone();
         let mut sending = std::pin::pin!(out.send(bytes));
-        let mut cut_off = std::pin::pin!(app.state.in_flight.cut_off_requested());
+        let mut cut_off = std::pin::pin!(app.state.in_flight.until_cut_off());
         let accepts_until = self.reader.accepts_until();
         // A caller that sends a byte now and then must not occupy a slot.
         let mut minimum_rate = MinimumRate::begin();

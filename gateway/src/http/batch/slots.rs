@@ -18,15 +18,18 @@ pub(in crate::http) struct BatchSlot {
 impl BatchSlot {
     /// Returns a slot if one is free now. Fails with `RateLimited` if the key has no free slot, and with `Overloaded`
     /// if the service has none.
-    pub(in crate::http) fn take(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
+    pub(in crate::http) fn try_acquire(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
         let of_key = principal.map(|principal| Arc::clone(principal.batches()).try_acquire_owned()).transpose();
         let of_key = of_key.map_err(|_| ErrorCode::RateLimited)?;
         let of_all = Arc::clone(all).try_acquire_owned().map_err(|_| ErrorCode::Overloaded)?;
         Ok(Self { _of_all: of_all, _of_key: of_key })
     }
 
-    /// Waits for a slot.
-    pub(in crate::http) async fn wait(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
+    /// Returns a slot once one is free.
+    pub(in crate::http) async fn acquire(
+        all: &Arc<Semaphore>,
+        principal: Option<&Principal>,
+    ) -> Result<Self, ErrorCode> {
         // The semaphores are never closed.
         let acquire =
             async |slots: &Arc<Semaphore>| Arc::clone(slots).acquire_owned().await.map_err(|_| ErrorCode::Internal);

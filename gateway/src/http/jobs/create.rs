@@ -26,9 +26,9 @@ use crate::{
         context::RequestContext,
         decoding,
         error::{ErrorCode, Problem, Violation},
-        media::{BodyFormat, Takes},
+        media::{AcceptedFormats, BodyFormat},
         note::Rejection,
-        rate_limit::CallerAllowance,
+        rate_limit::RateLimitedCaller,
         request::{BatchRequest, QueryOptions},
     },
     jobs::{Job, JobId, Jobs, JobsError, NewJob},
@@ -37,7 +37,7 @@ use crate::{
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Notes that are written to the disk together, and their bytes.
-const GROUP: usize = 256;
+const GROUP_NOTES: usize = 256;
 const GROUP_BYTES: usize = 1 << 20;
 
 const TOO_LARGE: &str = "The job, or a line of it, is larger than this server takes. Send its notes in several jobs.";
@@ -89,17 +89,17 @@ impl Drop for NewJobGuard {
 async fn create(app: &App, context: &RequestContext, request: Request) -> Result<(Job, Arc<Jobs>), Rejection> {
     let id = &context.id;
     let jobs = jobs_of(app, context)?;
-    let (format, coding) = Takes::JsonOrLines.check(request.headers(), id)?;
+    let (format, coding) = AcceptedFormats::JsonOrLines.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
     let idempotency = idempotency_key(request.headers()).map_err(|violation| Problem::invalid(vec![violation], id))?;
-    let caller = CallerAllowance::of(app, &request);
+    let caller = RateLimitedCaller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let mut reservation = body::reserve(app, caller.principal(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let (parts, body) = request.into_parts();
-    let body =
-        decoding::decoded(body, coding, app.batch.body_limit, &reservation).map_err(|code| refused(code, context))?;
+    let body = decoding::decompressed(body, coding, app.batch.body_limit, &reservation)
+        .map_err(|code| problem_of(code, context))?;
     let request = Request::from_parts(parts, body);
     let owner = caller.principal().map(|principal| principal.name().to_owned());
     let problem = |error: JobsError| match error {
@@ -118,7 +118,7 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
         hasher: RandomState::new(),
     };
     intake.digest.update(query.as_bytes());
-    let closing = access::must_stop(app, caller.principal());
+    let closing = access::until_closed(app, caller.principal());
     let receiving = async {
         if format == BodyFormat::Lines {
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
@@ -174,10 +174,10 @@ impl Intake {
         request: Request,
         reservation: &MemoryReservation,
     ) -> Result<(), Rejection> {
-        let refused = |code: ErrorCode| refused(code, context);
+        let problem_of = |code: ErrorCode| problem_of(code, context);
         let spooled = reservation.reserve_also(0);
         let body = ArrivingBody::new((request.into_body(), None), app.batch.body_limit, &app.batch.spool, spooled);
-        let body = body.ok_or_else(|| refused(ErrorCode::BodyTooLarge))?;
+        let body = body.ok_or_else(|| problem_of(ErrorCode::BodyTooLarge))?;
         let lines = reservation.reserve_also(GROUP_BYTES);
         let mut notes = Notes::in_lines(body, app.extractor.body_limit, app.extractor.deadline, lines);
         let (mut group, mut bytes) = (Vec::new(), 0);
@@ -188,11 +188,11 @@ impl Intake {
                     self.check(app, context, &note)?;
                     group.push(note);
                 }
-                NextNote::TooLarge => return Err(refused(ErrorCode::BodyTooLarge).into()),
-                NextNote::Broken(code) => return Err(refused(code).into()),
+                NextNote::TooLarge => return Err(problem_of(ErrorCode::BodyTooLarge).into()),
+                NextNote::Broken(code) => return Err(problem_of(code).into()),
                 NextNote::End => return self.keep(context, group).await,
             }
-            if group.len() >= GROUP || bytes >= GROUP_BYTES {
+            if group.len() >= GROUP_NOTES || bytes >= GROUP_BYTES {
                 self.keep(context, std::mem::take(&mut group)).await?;
                 bytes = 0;
                 notes.pause();
@@ -211,16 +211,16 @@ impl Intake {
     ) -> Result<Vec<u8>, Rejection> {
         let deadline = Deadline::after_since(context.arrived, app.extractor.deadline);
         let body = body::read(request.into_body(), app.list_limit(), deadline, reservation);
-        let body = body.await.map_err(|code| refused(code, context))?;
+        let body = body.await.map_err(|code| problem_of(code, context))?;
         let (raw, _) = app.extractor.policy.check_batch(&body, query).map_err(|bad| bad.problem(&context.id))?;
         let notes: Vec<Bytes> = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         let json = body.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&body);
-        let internal = |_| Rejection::from(refused(ErrorCode::Internal, context));
+        let internal = |_| Rejection::from(problem_of(ErrorCode::Internal, context));
         let mut options: BTreeMap<String, &RawValue> = serde_json::from_slice(json).map_err(internal)?;
         options.insert("notes".to_owned(), serde_json::from_str("[]").map_err(internal)?);
         let options = serde_json::to_vec(&options).map_err(internal)?;
         self.digest.update(&options);
-        for group in notes.chunks(GROUP) {
+        for group in notes.chunks(GROUP_NOTES) {
             for note in group {
                 self.check(app, context, note)?;
             }
@@ -243,7 +243,7 @@ impl Intake {
 
     async fn keep(&mut self, context: &RequestContext, notes: Vec<Bytes>) -> Result<(), Rejection> {
         let (jobs, mut new) =
-            (Arc::clone(&self.jobs), self.new.take().ok_or_else(|| refused(ErrorCode::Internal, context))?);
+            (Arc::clone(&self.jobs), self.new.take().ok_or_else(|| problem_of(ErrorCode::Internal, context))?);
         let kept = blocking(move || jobs.add_notes(&mut new, &notes).map(|()| new)).await;
         self.new = Some(kept.map_err(|error| match error {
             JobsError::Full => ErrorCode::Overloaded.problem(&context.id).with_detail(FULL),
@@ -253,7 +253,7 @@ impl Intake {
     }
 }
 
-fn refused(code: ErrorCode, context: &RequestContext) -> Problem {
+fn problem_of(code: ErrorCode, context: &RequestContext) -> Problem {
     let problem = code.problem(&context.id);
     match code {
         ErrorCode::BodyTooLarge => problem.with_detail(TOO_LARGE),

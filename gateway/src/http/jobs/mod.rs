@@ -92,7 +92,7 @@ impl From<WaitReason> for JobWait {
             WaitReason::Options => Self::Options,
             WaitReason::Results => Self::Results,
             WaitReason::Budget => Self::Budget,
-            WaitReason::Trouble => Self::Service,
+            WaitReason::Service => Self::Service,
         }
     }
 }

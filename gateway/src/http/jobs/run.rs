@@ -11,10 +11,10 @@ use crate::{
     access::{Principal, Scope},
     http::{
         App, access,
-        batch::{NoteOutcome, Reader},
+        batch::{BatchReader, NoteOutcome},
         context::RequestContext,
         error::ErrorCode,
-        rate_limit::CallerAllowance,
+        rate_limit::RateLimitedCaller,
         request::ExtractOptions,
         usage,
     },
@@ -23,19 +23,18 @@ use crate::{
 };
 
 /// Notes that are read from the disk together, and their bytes.
-const PAGE: usize = 64;
+const PAGE_NOTES: usize = 64;
 const PAGE_BYTES: usize = 1 << 20;
 /// Outcomes that are written together, and the longest time that one waits for others.
-const GROUP: usize = 64;
+const GROUP_OUTCOMES: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// How often a note is tried again if reading it failed in a way that may pass; and the pauses between. A note for which
-/// there is no room, or no model server, is tried until the time of its job is over.
+/// How often a note is tried again after a failure that may pass, and the pauses between the tries. A note for which
+/// there is no room, or no model server, is tried until its job expires.
 const RETRIES_AFTER_FAILURE: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-/// How often jobs are looked through for those whose time is over.
-/// After that time, too, a job is read on whose run ended early: its key was not in the key file, the disk was full, or
-/// its model is not offered.
+/// How often expired jobs are deleted and waiting jobs are tried again, whose key was not in the key file, whose model
+/// was not offered, or for which the disk was full.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Reads the jobs that are not finished, and deletes those whose time is over, as long as the gateway runs.
@@ -52,14 +51,14 @@ pub(in crate::http) fn resume(app: &App) {
                 tracing::error!(%error, "jobs whose time is over cannot be deleted");
             }
             tokio::select! {
-                () = app.state.in_flight.closed() => return,
+                () = app.state.in_flight.until_closed() => return,
                 () = tokio::time::sleep(EXPIRY_INTERVAL) => {}
             }
         }
     });
 }
 
-/// The mark of a job that is being read. Dropping it lets the job be read again.
+/// Marks a job as being read. Dropping it lets another run read the job.
 struct Claim(Arc<Jobs>, JobId);
 
 impl Drop for Claim {
@@ -78,16 +77,16 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
         (Some(keys), Some(owner)) => match keys.named(owner) {
             Some(principal) if principal.may(Scope::Extract) => Some(principal),
             // Without its key a job may not be read. It is kept until its time is over.
-            _ => return wait(&jobs, job.id, WaitReason::Key),
+            _ => return record_wait(&jobs, job.id, WaitReason::Key),
         },
         (None, None) => None,
-        _ => return wait(&jobs, job.id, WaitReason::Key),
+        _ => return record_wait(&jobs, job.id, WaitReason::Key),
     };
     if jobs.has_too_many_results() {
-        return wait(&jobs, job.id, WaitReason::Results);
+        return record_wait(&jobs, job.id, WaitReason::Results);
     }
     if is_out_of_budget(&app, principal.as_ref()) {
-        return wait(&jobs, job.id, WaitReason::Budget);
+        return record_wait(&jobs, job.id, WaitReason::Budget);
     }
     if !jobs.claim(job.id) {
         return;
@@ -104,8 +103,8 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
             () = cancelled.cancelled() => {}
             ended = running.run() => match ended {
                 Ok(None) => tracing::info!(job = %id, "a job's run ended"),
-                Ok(Some(reason)) => wait(&waiting, id, reason),
-                Err(error) if waiting.set_waiting(id, Some(WaitReason::Trouble)) => {
+                Ok(Some(reason)) => record_wait(&waiting, id, reason),
+                Err(error) if waiting.set_waiting(id, Some(WaitReason::Service)) => {
                     tracing::error!(job = %id, %error, "a job is not read now; it is tried again every 30 s");
                 }
                 Err(error) => tracing::debug!(job = %id, %error, "a job is not read now"),
@@ -120,8 +119,8 @@ fn is_out_of_budget(app: &App, principal: Option<&Principal>) -> bool {
     usage::is_exhausted(audit, principal)
 }
 
-/// Keeps why a job cannot be read now. It is looked at every 30 s, and logged only when that is news.
-fn wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
+/// Records why a job cannot be read now, and logs it if the reason is new. The job is tried again every 30 s.
+fn record_wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
     if jobs.set_waiting(id, Some(reason)) {
         let why = match reason {
             WaitReason::Key => {
@@ -130,7 +129,7 @@ fn wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
             WaitReason::Options => "its model, or another of its options, is not offered any more",
             WaitReason::Results => "the results of all jobs are as large as jobs.result_bytes allows; delete jobs",
             WaitReason::Budget => "the budget of its key is used up in this month",
-            WaitReason::Trouble => "there is no memory, or the file of the jobs cannot be written",
+            WaitReason::Service => "there is no memory, or the file of the jobs cannot be written",
         };
         tracing::warn!(job = %id, why, "a job waits");
     }
@@ -149,16 +148,16 @@ impl JobRun {
     async fn run(self) -> Result<Option<WaitReason>, JobsError> {
         let Self { app, jobs, principal, job } = &self;
         let id = job.id;
-        let mut must_stop = std::pin::pin!(access::must_stop(app, principal.as_ref()));
+        let mut until_closed = std::pin::pin!(access::until_closed(app, principal.as_ref()));
         let _slot = tokio::select! {
             biased;
-            _ = &mut must_stop => return Ok(None),
+            _ = &mut until_closed => return Ok(None),
             slot = Arc::clone(&app.batch.jobs).acquire_owned() => slot.map_err(|_| JobsError::NotReadable)?,
         };
         let memory = app.state.memory.reserve(principal.as_ref().map(Principal::memory), Purpose::Batch, 0);
         let memory = memory.map_err(|_| JobsError::Full)?;
         let Some(reader) = self.reader().await? else { return Ok(Some(WaitReason::Options)) };
-        if jobs.waiting(id) != Some(WaitReason::Trouble) {
+        if jobs.waiting(id) != Some(WaitReason::Service) {
             let _ = jobs.set_waiting(id, None);
         }
         let (reader, mut waits_for) = (Arc::new(reader), None);
@@ -170,14 +169,14 @@ impl JobRun {
             if page.is_empty() && open && jobs.has_too_many_results() {
                 (open, waits_for) = (false, Some(WaitReason::Results));
             }
-            // Notes that are being read may still be given back; then the rest is read on in 30 s.
+            // A note in flight may still be given back to the budget. The rest is then read at the next try, in 30 s.
             if open && is_out_of_budget(app, principal.as_ref()) {
                 (open, waits_for) = (false, Some(WaitReason::Budget));
                 page.clear();
             }
             if page.is_empty() && open {
                 let (jobs, from) = (Arc::clone(jobs), next);
-                page.extend(blocking(move || jobs.notes(id, from, PAGE, PAGE_BYTES)).await?);
+                page.extend(blocking(move || jobs.notes(id, from, PAGE_NOTES, PAGE_BYTES)).await?);
                 match page.back() {
                     Some((last, _)) => next = last + 1,
                     None => open = false,
@@ -202,7 +201,7 @@ impl JobRun {
             }
             tokio::select! {
                 biased;
-                _ = &mut must_stop, if open => {
+                _ = &mut until_closed, if open => {
                     open = false;
                     page.clear();
                 }
@@ -212,16 +211,16 @@ impl JobRun {
                     if outcomes.is_empty() {
                         since = Instant::now();
                     }
-                    outcomes.extend(outcome.and_then(|outcome| kept(index, &outcome)));
+                    outcomes.extend(outcome.and_then(|outcome| job_outcome(index, &outcome)));
                 }
                 () = tokio::time::sleep_until(since + LONGEST_WAIT), if !outcomes.is_empty() => {}
             }
-            let is_due = outcomes.len() >= GROUP || since.elapsed() >= LONGEST_WAIT || running.is_empty();
+            let is_due = outcomes.len() >= GROUP_OUTCOMES || since.elapsed() >= LONGEST_WAIT || running.is_empty();
             if is_due && !outcomes.is_empty() {
                 let (jobs, group) = (Arc::clone(jobs), std::mem::take(&mut outcomes));
                 blocking(move || {
                     jobs.add_outcomes(id, &group)?;
-                    // Whatever the trouble was, it is over.
+                    // The disk could be written, so the job no longer waits.
                     let _ = jobs.set_waiting(id, None);
                     Ok(())
                 })
@@ -232,15 +231,15 @@ impl JobRun {
     }
 
     /// Returns the reader; `None` if the options are not valid any more, because the settings are others.
-    async fn reader(&self) -> Result<Option<Reader>, JobsError> {
+    async fn reader(&self) -> Result<Option<BatchReader>, JobsError> {
         let (jobs, id) = (Arc::clone(&self.jobs), self.job.id);
         let options = blocking(move || jobs.options(id)).await?;
         let Some(options) = self.options(&options) else { return Ok(None) };
         let context = RequestContext::now(&HeaderMap::new());
         tracing::info!(job = %id, request_id = &*context.id, notes = self.job.notes, "a job's notes are read");
-        let caller = CallerAllowance::of_principal(self.principal.clone());
+        let caller = RateLimitedCaller::of_principal(self.principal.clone());
         let time = self.app.extractor.deadline;
-        Ok(Some(Reader::new(self.app.clone(), context, ROUTE, caller, options, time)))
+        Ok(Some(BatchReader::new(self.app.clone(), context, ROUTE, caller, options, time)))
     }
 
     fn options(&self, stored: &[u8]) -> Option<ExtractOptions> {
@@ -253,20 +252,21 @@ impl JobRun {
     }
 }
 
-/// Reads a note, again if there is no room. Returns `None` if it must be read after the next start.
-async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Option<NoteOutcome> {
+/// Reads a note, and tries again if an error may pass. Returns `None` if the note must be read later.
+async fn read(app: App, reader: Arc<BatchReader>, index: u64, note: Vec<u8>) -> Option<NoteOutcome> {
     let position = usize::try_from(index).unwrap_or(usize::MAX);
     let note = note.into();
     let read = || reader.read(reader.check(position, &note));
-    again(read, NoteOutcome::code, || app.state.in_flight.closed()).await
+    with_retries(read, NoteOutcome::code, || app.state.in_flight.until_closed()).await
 }
 
-/// Does something until it works, or until its error will not pass. `code` returns the error of an outcome. Returns `None` if
-/// the service ends first, and if it must be done later: after the next start, or in the next month.
-async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
+/// Calls `read` until it succeeds or fails with an error that does not pass. `code` returns the error of an outcome.
+/// Returns `None` if the service ends first, and if the note must be read later: after the next start, or in the next
+/// month.
+async fn with_retries<T, R: Future<Output = T>, C: Future<Output = ()>>(
     read: impl Fn() -> R,
     code: impl Fn(&T) -> Option<ErrorCode>,
-    closed: impl Fn() -> C,
+    until_closed: impl Fn() -> C,
 ) -> Option<T> {
     let mut pause = FIRST_PAUSE;
     for attempt in 0.. {
@@ -281,7 +281,7 @@ async fn again<T, R: Future<Output = T>, C: Future<Output = ()>>(
         }
         tokio::select! {
             biased;
-            () = closed() => return None,
+            () = until_closed() => return None,
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
         }
     }
@@ -298,7 +298,7 @@ fn retries(code: ErrorCode) -> u32 {
     }
 }
 
-fn kept(index: u64, outcome: &NoteOutcome) -> Option<JobOutcome> {
+fn job_outcome(index: u64, outcome: &NoteOutcome) -> Option<JobOutcome> {
     let json = outcome.to_json(b"\n");
     (!json.is_empty()).then(|| JobOutcome { index, ok: outcome.code().is_none(), json })
 }
@@ -316,7 +316,7 @@ mod tests {
     async fn tried(code: ErrorCode, failures: u32) -> (u32, u64, Option<Option<ErrorCode>>) {
         let (tries, began) = (AtomicU32::new(0), Instant::now());
         let read = || ready((tries.fetch_add(1, Relaxed) < failures).then_some(code));
-        let end = again(read, |outcome| *outcome, pending).await;
+        let end = with_retries(read, |outcome| *outcome, pending).await;
         (tries.into_inner(), began.elapsed().as_secs(), end)
     }
 
@@ -341,7 +341,7 @@ mod tests {
         for code in [Draining, Unauthorized, BudgetExhausted] {
             assert_eq!(tried(code, 9).await, (1, 0, None), "{code:?}");
         }
-        let closed = again(|| ready(Some(Overloaded)), |outcome| *outcome, || ready(())).await;
+        let closed = with_retries(|| ready(Some(Overloaded)), |outcome| *outcome, || ready(())).await;
         assert_eq!(closed, None, "the gateway ends");
     }
 }

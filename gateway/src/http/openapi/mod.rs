@@ -99,7 +99,7 @@ fn without_examples(settings: &DocumentSettings) -> Value {
 /// Returns the document as OpenAPI 3.0, for `/openapi-3.0.json` and `gateway openapi --spec 3.0`.
 #[must_use]
 pub fn document_3_0(settings: &DocumentSettings) -> Value {
-    // Judges of 3.0 take a null in an example of a schema with a reference for a mistake, so it has no such examples.
+    // Validators of 3.0 reject a null in an example of a schema with a reference, so it has none of the examples of answers.
     v3_0::converted(&without_examples(settings))
 }
 
@@ -122,7 +122,7 @@ fn build(guarded: bool) -> utoipa::openapi::OpenApi {
             if needs_key {
                 add_error(operation, ErrorCode::InsufficientScope);
             }
-            // Said of every operation, also where the answer is "none": a generator must not have to guess.
+            // Every operation states its security, also if it needs none, so that no generator has to guess.
             let schemes = ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, [""; 0]));
             operation.security = Some(if needs_key { schemes.to_vec() } else { Vec::new() });
             // Not a role of the requirement: only 3.1 allows it there, and linters take it for a scope of OAuth.

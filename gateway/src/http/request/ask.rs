@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{InvalidBody, RequestPolicy, Shape, explain::violation, note_date, parse, shapes::NoteDate};
 use crate::{
-    ask::{Asked, Turn},
+    ask::{NoteQuestion, Turn},
     extraction::OffsetUnit,
     http::error::Violation,
 };
@@ -56,7 +56,7 @@ pub(in crate::http) struct AskTurn {
 
 impl RequestPolicy {
     /// Parses and checks the body of a question.
-    pub(in crate::http) fn check_ask(&self, body: &[u8]) -> Result<Asked, InvalidBody> {
+    pub(in crate::http) fn check_ask(&self, body: &[u8]) -> Result<NoteQuestion, InvalidBody> {
         let request: AskRequest<'_> = parse(body, Shape::Ask)?;
         let mut violations = Vec::new();
         let mut keep = |violation: Violation| violations.push(violation);
@@ -66,7 +66,7 @@ impl RequestPolicy {
         let note_date = note_date(request.note_date.as_deref()).map_err(&mut keep).ok();
         match (note, question, history, note_date) {
             (Some(note), Some(question), Some(history), Some(note_date)) => {
-                Ok(Asked { note, question, history, offsets: request.offsets.unwrap_or_default(), note_date })
+                Ok(NoteQuestion { note, question, history, offsets: request.offsets.unwrap_or_default(), note_date })
             }
             _ => Err(InvalidBody::Invalid(violations)),
         }

@@ -4,21 +4,21 @@
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
-use super::{InvalidBody, QueryOptions, Shape, glance::JsonKind, number::whole};
+use super::{InvalidBody, QueryOptions, Shape, number::whole, outline::JsonOutline};
 use crate::{extraction::NoteId, http::error::Violation};
 
 /// Returns why a body is not a valid request of this shape.
 pub(super) fn explain(body: &[u8], shape: Shape) -> InvalidBody {
-    match serde_json::from_slice::<JsonKind>(body) {
+    match serde_json::from_slice::<JsonOutline>(body) {
         Ok(kind) => InvalidBody::Invalid(violations(&kind, shape)),
         Err(_) => InvalidBody::NotJson,
     }
 }
 
 /// Returns the violations of a value that is not a valid request of this shape; at least one.
-fn violations(kind: &JsonKind, shape: Shape) -> Vec<Violation> {
+fn violations(kind: &JsonOutline, shape: Shape) -> Vec<Violation> {
     let required_key = shape.required_key();
-    let JsonKind::Object(object) = kind else {
+    let JsonOutline::Object(object) = kind else {
         let key = required_key.unwrap_or_default();
         let message = format!("The body must be a JSON object with the key `{key}`.");
         return vec![Violation { message, ..violation("", "type", "") }];
@@ -31,7 +31,7 @@ fn violations(kind: &JsonKind, shape: Shape) -> Vec<Violation> {
         violations.push(violation("question", "required", "`question` is missing."));
     }
     for (key, kind) in object {
-        match shape.is_good(key, kind) {
+        match shape.is_valid_key(key, kind) {
             None => violations.push(unknown_key(key, "this request")),
             Some(false) => violations.push(wrong_type(key)),
             Some(true) => {}
@@ -53,15 +53,15 @@ impl Shape {
     }
 
     /// Returns whether a key may have a value of this kind. None where the request has no such key.
-    fn is_good(self, key: &str, kind: &JsonKind) -> Option<bool> {
-        let is_null = *kind == JsonKind::Null;
+    fn is_valid_key(self, key: &str, kind: &JsonOutline) -> Option<bool> {
+        let is_null = *kind == JsonOutline::Null;
         let special = match (self, key) {
             (Self::Extract | Self::Note | Self::Ask, "text") | (Self::Ask, "question") => Some(kind.is_text()),
-            (Self::Ask, "history") => Some(is_null || *kind == JsonKind::List),
+            (Self::Ask, "history") => Some(is_null || *kind == JsonOutline::List),
             (Self::Ask, "offsets") => Some(is_null || matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
             (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
             (Self::Note | Self::Ask, "note_date") => Some(is_null || kind.is_text()),
-            (Self::Batch, "notes") => Some(*kind == JsonKind::List),
+            (Self::Batch, "notes") => Some(*kind == JsonOutline::List),
             _ => None,
         };
         if matches!(self, Self::Note | Self::Ask) {
@@ -72,7 +72,7 @@ impl Shape {
             "max_tokens" => Some(is_null || kind.number().and_then(whole).is_some()),
             "model" | "note_date" => Some(is_null || kind.is_text()),
             "offsets" => Some(is_null || matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
-            "confidence" | "allow_partial" => Some(is_null || *kind == JsonKind::Bool),
+            "confidence" | "allow_partial" => Some(is_null || *kind == JsonOutline::Bool),
             _ => None,
         })
     }
@@ -81,7 +81,7 @@ impl Shape {
 /// Returns the id of an invalid note, so that the caller can identify the note. None where the note has no valid id or
 /// two.
 pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
-    let Ok(JsonKind::Object(object)) = serde_json::from_slice(line) else { return None };
+    let Ok(JsonOutline::Object(object)) = serde_json::from_slice(line) else { return None };
     let mut ids = object.iter().filter(|(key, _)| key == "id").map(|(_, kind)| kind);
     let (id, None) = (ids.next()?, ids.next()) else { return None };
     let text = || id.short().map(|text| NoteId::Text(text.to_owned()));
@@ -104,7 +104,7 @@ pub(super) fn options_of(query: &str) -> Result<QueryOptions, Vec<Violation>> {
     }
     let object = Value::Object(object);
     QueryOptions::deserialize(&object).map_err(|_| {
-        let kind = JsonKind::deserialize(object).unwrap_or(JsonKind::Null);
+        let kind = JsonOutline::deserialize(object).unwrap_or(JsonOutline::Null);
         violations(&kind, Shape::Query)
     })
 }

@@ -5,8 +5,8 @@
 
 mod ask;
 mod explain;
-mod glance;
 mod number;
+mod outline;
 mod shapes;
 
 use serde::Deserialize;

@@ -64,7 +64,7 @@ pub(super) fn answer(mut input: impl Read, longest: usize) -> Answer {
     }
 }
 
-/// Whether a PDF has its end mark near its end. A library mends one that was cut off, and then pages are missing.
+/// Whether a PDF has its end mark near its end. A library repairs one that was cut off, and then pages are missing.
 fn ends_as_a_pdf(bytes: &[u8]) -> bool {
     let end = bytes.get(bytes.len().saturating_sub(END)..).unwrap_or_default();
     memchr::memmem::find(end, b"%%EOF").is_some()

@@ -90,7 +90,7 @@ impl Columns {
     }
 
     /// Judges a row by its marks; `None` if its cells do not show the answer. `start` is the offset of the line.
-    pub(super) fn judge(&self, line: &str, start: usize) -> Option<Judged> {
+    pub(super) fn judge(&self, line: &str, start: usize) -> Option<RowAnswer> {
         let (mut at, mut item, mut marked) = (0, None::<Range<usize>>, None);
         for (column, cell) in line.split(self.separator).enumerate() {
             let text = cell.trim();
@@ -115,19 +115,19 @@ impl Columns {
         }
         let item = item?;
         Some(match marked {
-            Some((Answer::Yes, _)) => Judged::Affirmed,
-            Some((own, cell)) => Judged::Denied(DeniedItem { item, answer: cell, open: own == Answer::Open }),
+            Some((Answer::Yes, _)) => RowAnswer::Affirmed,
+            Some((own, cell)) => RowAnswer::Denied(DeniedItem { item, answer: cell, open: own == Answer::Open }),
             None => {
                 let end = start + line.len();
-                Judged::Denied(DeniedItem { answer: item.end..end.max(item.end), item, open: true })
+                RowAnswer::Denied(DeniedItem { answer: item.end..end.max(item.end), item, open: true })
             }
         })
     }
 }
 
-/// What the marks of a row say.
+/// The answer that the marks of a row give.
 #[derive(Debug)]
-pub(super) enum Judged {
+pub(super) enum RowAnswer {
     Affirmed,
     Denied(DeniedItem),
 }

@@ -6,7 +6,7 @@ use super::rewrite::Rewrite;
 const LEAST_ESCAPES: usize = 2;
 
 /// Returns the text with its escapes decoded; `None` where it has too few escapes or names a file path.
-pub(super) fn decoded(text: &str) -> Option<Rewrite> {
+pub(super) fn decode(text: &str) -> Option<Rewrite> {
     let first = memchr::memchr(b'\\', text.as_bytes())?;
     if memchr::memmem::find_iter(text.as_bytes(), br":\").any(|at| names_drive(text, at)) {
         return None;

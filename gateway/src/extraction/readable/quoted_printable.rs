@@ -13,7 +13,7 @@ const LONG_LINE: usize = 60;
 const MANY_BLANKS: usize = 2;
 
 /// Returns the decoded text; `None` where the text is not encoded.
-pub(super) fn decoded(text: &str) -> Option<Rewrite> {
+pub(super) fn decode(text: &str) -> Option<Rewrite> {
     if !is_encoded(text) {
         return None;
     }

@@ -18,17 +18,17 @@ const MAX_KEYS: usize = 64;
 
 /// The kind of a JSON value, with its content if that is small.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum JsonKind {
+pub(super) enum JsonOutline {
     Null,
     Bool,
     Number(Number),
     /// A text; with its content if it has at most [`MAX_TEXT_BYTES`].
     Text(Option<String>),
     List,
-    Object(Vec<(String, JsonKind)>),
+    Object(Vec<(String, JsonOutline)>),
 }
 
-impl JsonKind {
+impl JsonOutline {
     /// Returns the content of a short text.
     pub(super) fn short(&self) -> Option<&str> {
         match self {
@@ -49,68 +49,68 @@ impl JsonKind {
     }
 }
 
-impl<'de> Deserialize<'de> for JsonKind {
+impl<'de> Deserialize<'de> for JsonOutline {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        KindVisitor { nested: false }.deserialize(value)
+        OutlineVisitor { nested: false }.deserialize(value)
     }
 }
 
 /// Reads a value. Of an object in another object it stores nothing.
-struct KindVisitor {
+struct OutlineVisitor {
     nested: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for KindVisitor {
-    type Value = JsonKind;
+impl<'de> DeserializeSeed<'de> for OutlineVisitor {
+    type Value = JsonOutline;
 
-    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<JsonKind, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<JsonOutline, D::Error> {
         value.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for KindVisitor {
-    type Value = JsonKind;
+impl<'de> Visitor<'de> for OutlineVisitor {
+    type Value = JsonOutline;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<JsonKind, E> {
-        Ok(JsonKind::Null)
+    fn visit_unit<E>(self) -> Result<JsonOutline, E> {
+        Ok(JsonOutline::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<JsonKind, E> {
-        Ok(JsonKind::Bool)
+    fn visit_bool<E>(self, _: bool) -> Result<JsonOutline, E> {
+        Ok(JsonOutline::Bool)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<JsonKind, E> {
-        Ok(JsonKind::Number(number.into()))
+    fn visit_u64<E>(self, number: u64) -> Result<JsonOutline, E> {
+        Ok(JsonOutline::Number(number.into()))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<JsonKind, E> {
-        Ok(JsonKind::Number(number.into()))
+    fn visit_i64<E>(self, number: i64) -> Result<JsonOutline, E> {
+        Ok(JsonOutline::Number(number.into()))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<JsonKind, E> {
-        Ok(Number::from_f64(number).map_or(JsonKind::Null, JsonKind::Number))
+    fn visit_f64<E>(self, number: f64) -> Result<JsonOutline, E> {
+        Ok(Number::from_f64(number).map_or(JsonOutline::Null, JsonOutline::Number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<JsonKind, E> {
-        Ok(JsonKind::Text((text.len() <= MAX_TEXT_BYTES).then(|| text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<JsonOutline, E> {
+        Ok(JsonOutline::Text((text.len() <= MAX_TEXT_BYTES).then(|| text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<JsonKind, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<JsonOutline, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(JsonKind::List)
+        Ok(JsonOutline::List)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonKind, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonOutline, A::Error> {
         let mut entries = Vec::new();
         while !self.nested && entries.len() < MAX_KEYS {
-            let Some(key) = object.next_key()? else { return Ok(JsonKind::Object(entries)) };
+            let Some(key) = object.next_key()? else { return Ok(JsonOutline::Object(entries)) };
             entries.push((key, object.next_value_seed(Self { nested: true })?));
         }
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(JsonKind::Object(entries))
+        Ok(JsonOutline::Object(entries))
     }
 }

@@ -6,7 +6,7 @@ const EMPTY: [&str; 7] = ["[ ]", "[]", "[  ]", "[_]", "( )", "☐", "□"];
 const TICKED: [&str; 12] = ["[x]", "[X]", "[✓]", "[✔]", "[*]", "(x)", "(X)", "☒", "☑", "■", "✓", "✔"];
 
 /// Returns the boxes of a line as byte ranges, and whether each is ticked.
-pub(super) fn marks(line: &str) -> impl Iterator<Item = (Range<usize>, bool)> {
+pub(super) fn find(line: &str) -> impl Iterator<Item = (Range<usize>, bool)> {
     let boxes = |(at, c): (usize, char)| {
         let rest = line.get(at..).filter(|_| is_box(c))?;
         let starts = |each: &&&str| rest.starts_with(**each);
