@@ -218,7 +218,7 @@ mod tests {
         let mut settings = Settings::default();
         (settings.admission.deadline, settings.vllm.startup_minutes) = (Duration::from_secs(30), 20);
         assert_eq!(longest_wait(&settings, false), Duration::from_secs(30));
-        assert_eq!(longest_wait(&settings, true), Duration::from_secs(1200));
+        assert_eq!(longest_wait(&settings, true), Duration::from_mins(20));
         settings.vllm.startup_minutes = 0;
         assert_eq!(longest_wait(&settings, true), Duration::from_secs(30));
     }

@@ -73,8 +73,8 @@ fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Op
 fn organ_of_presentation(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
     const SPREAD_TO: [&str; 5] = ["skin", "soft tissue", "ovary", "retroperitoneum", "mediastinum"];
     const AFTER: usize = 80;
-    let organ = masses::organ_of_mass(view, &name.range).filter(|_| name.term.is("head") && !name.term.is("weak"))?;
     const METASTASIS: [&str; 4] = ["metasta", "secondary", "spread from", "mets"];
+    let organ = masses::organ_of_mass(view, &name.range).filter(|_| name.term.is("head") && !name.term.is("weak"))?;
     let behind = view.near(&name.range, 0, AFTER);
     let is_primary = || behind.contains("primary");
     if METASTASIS.iter().any(|word| behind.contains(word)) {

@@ -43,9 +43,15 @@ const NO_NOUN: [&str; 22] = [
     "diagnosed",
 ];
 
-/// Returns the names with the words that refer to one of the tumours, in order. `lower` is the text in lower case.
-pub(super) fn with_references(lower: &str, named: &[NamedTumour], names: Vec<Name>, signs: &TumourSigns) -> Vec<Name> {
-    let mut all = names;
+/// Returns the names of `mentions` with the words that refer to one of the tumours, in order. `lower` is the text in lower
+/// case.
+pub(super) fn with_references(
+    lower: &str,
+    named: &[NamedTumour],
+    mentions: Vec<Name>,
+    signs: &TumourSigns,
+) -> Vec<Name> {
+    let mut all = mentions;
     let mut found = former_and_latter(lower, &all);
     let resolved = signs.references.iter().filter_map(|(range, reference)| {
         let tumour = match reference {

@@ -223,9 +223,10 @@ pub(super) fn decide(
         // A drug that only this tumour gets, in a block without a name.
         let alone = unit.named.is_none() && last.is_none_or(|(block, _)| block != unit.block);
         let of_past = unit.past_section || unit.of_item || year(words).0.is_some();
-        if alone && !of_past && !ENDED.iter().any(|word| words.contains(word)) {
-            let treated = units::only_bound(bound, unit).and_then(|tumour| standings.get_mut(tumour));
-            treated.into_iter().for_each(|standing| standing.treated = true);
+        let goes_on_today = alone && !of_past && !ENDED.iter().any(|word| words.contains(word));
+        let treated = units::only_bound(bound, unit).filter(|_| goes_on_today);
+        if let Some(standing) = treated.and_then(|tumour| standings.get_mut(tumour)) {
+            standing.treated = true;
         }
         let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
         // "Now a caecal mass" turns to something else.

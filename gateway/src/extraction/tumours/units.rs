@@ -112,9 +112,9 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
 fn columns_of(cells: &[Range<usize>], names: &[Name]) -> Vec<Option<usize>> {
     let columns: Vec<Option<usize>> =
         cells.iter().map(|cell| name_in(cell, names).map(|(_, tumour)| *tumour)).collect();
-    let mut named = columns.iter().flatten();
-    let first = named.next();
-    if named.any(|tumour| Some(tumour) != first) { columns } else { Vec::new() }
+    let mut tumours = columns.iter().flatten();
+    let first = tumours.next();
+    if tumours.any(|tumour| Some(tumour) != first) { columns } else { Vec::new() }
 }
 
 /// Returns the first name in a cell.
