@@ -12,10 +12,11 @@ const MIB: usize = 1 << 20;
 /// The length of a body in bytes, less than `limits.body_bytes`.
 const BODY: usize = 2 * MIB - 1_024;
 
-/// Returns the proportional set size of the process, in bytes.
+/// Returns the memory that the process has for itself, in bytes. Pages of the program are left out: their share depends on
+/// which other processes run it.
 fn resident_bytes(program: &Program) -> usize {
     let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", program.id())).unwrap();
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
