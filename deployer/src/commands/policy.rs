@@ -76,7 +76,7 @@ pub(super) fn run(config_file: &ConfigFile, console: &Console, args: &Args) -> R
     console.result(&json!({"policy": policy}));
     console.data(&text);
     let runs_as_root =
-        matches!(&file.machine.document, ValueOrReference::Literal(name) if name == "AWS-RunShellScript");
+        matches!(&file.first_box.document, ValueOrReference::Literal(name) if name == "AWS-RunShellScript");
     if runs_as_root && args.policy != Some(PolicyFor::Instance) {
         console.warn(
             "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \

@@ -23,7 +23,7 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if !is_region(&file.region) {
         return refuse("region", "must name an AWS region, such as us-east-1; there is no default");
     }
-    if let ValueOrReference::Literal(id) = &file.machine.instance_id
+    if let ValueOrReference::Literal(id) = &file.first_box.instance_id
         && !is_instance(id)
     {
         return refuse("box.instance_id", "must read i-0123456789abcdef0, or be a reference (ssm:/...)");
@@ -72,7 +72,7 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
         return refuse(&key, &must);
     }
     let hours = file.autostop.max_uptime_hours > 0 || !file.autostop.stop_at.is_empty();
-    if let Some((key, must)) = boxes::wrong(&file.machine.models, !file.model.adapters.is_empty(), hours) {
+    if let Some((key, must)) = boxes::wrong(&file.first_box.models, !file.model.adapters.is_empty(), hours) {
         return refuse(&key, &must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {

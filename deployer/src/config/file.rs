@@ -19,7 +19,7 @@ pub struct File {
     pub region: String,
     /// The box.
     #[serde(rename = "box")]
-    pub machine: Machine,
+    pub first_box: Machine,
     /// The container images.
     pub images: ImageNames,
     /// Whether the images' attestations are verified, and what is trusted.

@@ -56,8 +56,8 @@ impl File {
     pub fn references(&self) -> Vec<(&'static str, String)> {
         let (images, model) = (&self.images, &self.model);
         let keys = [
-            ("box.instance_id", Some(&self.machine.instance_id)),
-            ("box.document", Some(&self.machine.document)),
+            ("box.instance_id", Some(&self.first_box.instance_id)),
+            ("box.document", Some(&self.first_box.document)),
             ("images.registry", Some(&images.registry)),
             ("images.gateway.repository", Some(&images.gateway.repository)),
             ("images.gateway.version", images.gateway.version.as_ref()),
@@ -69,7 +69,7 @@ impl File {
             ("model.adapter", Some(&model.adapter)),
             ("model.adapter_revision", model.adapter_revision.as_ref()),
         ];
-        let boxes = self.machine.models.iter().map(|further| ("box.models", Some(&further.instance_id)));
+        let boxes = self.first_box.models.iter().map(|further| ("box.models", Some(&further.instance_id)));
         keys.into_iter()
             .chain(boxes)
             .filter_map(|(key, text)| match text {

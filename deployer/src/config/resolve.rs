@@ -21,7 +21,7 @@ pub async fn resolve(
     let file = &config_file.file;
     let images = &file.images;
     let get = |key: &'static str, text: &ValueOrReference| lookup(ask, key, text.clone());
-    let instance_id = get("box.instance_id", &file.machine.instance_id).await?;
+    let instance_id = get("box.instance_id", &file.first_box.instance_id).await?;
     let registry = get("images.registry", &images.registry).await?;
     check_registry(&registry, &file.region)?;
     if !is_instance(&instance_id) {
@@ -31,7 +31,7 @@ pub async fn resolve(
         ));
     }
     let mut model_boxes = Vec::new();
-    for further in &file.machine.models {
+    for further in &file.first_box.models {
         model_boxes.push(get("box.models", &further.instance_id).await?);
     }
     boxes::check_ids(&instance_id, &model_boxes)?;
@@ -54,8 +54,8 @@ pub async fn resolve(
         instance_id,
         role: BoxRole::Gateway { others: Vec::new() },
         model_boxes,
-        document: get("box.document", &file.machine.document).await?,
-        gpu: file.machine.gpu,
+        document: get("box.document", &file.first_box.document).await?,
+        gpu: file.first_box.gpu,
         gateway_image: image("images.gateway", &images.gateway).await?,
         vllm_image: image("images.vllm", &images.vllm).await?,
         trust: file.attestation.trust(),

@@ -26,8 +26,8 @@ fn refused(text: &str, expected: &[&str]) {
 fn the_minimal_configuration_has_the_documented_defaults() {
     let file = parse(MINIMAL, "x").unwrap();
     assert_eq!(file.name, "extraction-gateway");
-    assert_eq!(file.machine.instance_id, ValueOrReference::Parameter("/slm-ft-serving/ec2/instance-id".to_owned()));
-    assert_eq!(file.machine.document, ValueOrReference::literal("AWS-RunShellScript"));
+    assert_eq!(file.first_box.instance_id, ValueOrReference::Parameter("/slm-ft-serving/ec2/instance-id".to_owned()));
+    assert_eq!(file.first_box.document, ValueOrReference::literal("AWS-RunShellScript"));
     assert_eq!((file.gateway.port, file.wait.drain_seconds, file.autostop.idle_minutes), (8080, 45, 30));
 }
 

@@ -35,18 +35,18 @@ impl<'a> ArnScope<'a> {
     }
 
     pub(super) fn instance(&self) -> String {
-        self.arn("ec2", &format!("instance/{}", self.file.machine.instance_id.shown()))
+        self.arn("ec2", &format!("instance/{}", self.file.first_box.instance_id.shown()))
     }
 
     /// Returns the ARNs of all boxes.
     pub(super) fn instances(&self) -> Vec<String> {
-        let further = self.file.machine.models.iter();
+        let further = self.file.first_box.models.iter();
         let further = further.map(|further| self.arn("ec2", &format!("instance/{}", further.instance_id.shown())));
         std::iter::once(self.instance()).chain(further).collect()
     }
 
     pub(super) fn document(&self) -> String {
-        let name = self.file.machine.document.shown();
+        let name = self.file.first_box.document.shown();
         if name.starts_with(AWS_DOCUMENTS) {
             return format!("arn:{}:ssm:{}::document/{name}", self.partition, self.file.region);
         }
@@ -84,7 +84,7 @@ impl<'a> ArnScope<'a> {
 
     pub(super) fn own_parameters(&self) -> Vec<String> {
         let name = &self.file.name;
-        let further = self.file.machine.models.iter();
+        let further = self.file.first_box.models.iter();
         let further = further.flat_map(|further| parameters_of_box(name, &further.instance_id.shown()));
         own_parameters(name).into_iter().chain(further).map(|name| self.parameter(&name)).collect()
     }

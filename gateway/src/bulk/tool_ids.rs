@@ -16,12 +16,12 @@ const MAX_SAMPLE_ID: usize = 63;
 /// Checks the ids of the notes of a run.
 #[derive(Debug, Default)]
 pub(super) struct ToolIds {
-    kind: Kind,
+    kind: IdKind,
     seen: HashSet<Fingerprint>,
 }
 
 #[derive(Debug, Default)]
-enum Kind {
+enum IdKind {
     #[default]
     Any,
     /// `NOTE_NLP`: a whole number that fits the table's key.
@@ -36,10 +36,10 @@ impl ToolIds {
     /// Returns the check for a format.
     pub(super) fn new(format: OutputFormat, redcap: &RedcapLayout) -> Self {
         let kind = match format {
-            OutputFormat::NoteNlp => Kind::WholeNumber,
-            OutputFormat::Cbioportal => Kind::Sample,
-            OutputFormat::Redcap => Kind::Record(redcap.clone()),
-            _ => Kind::Any,
+            OutputFormat::NoteNlp => IdKind::WholeNumber,
+            OutputFormat::Cbioportal => IdKind::Sample,
+            OutputFormat::Redcap => IdKind::Record(redcap.clone()),
+            _ => IdKind::Any,
         };
         Self { kind, seen: HashSet::new() }
     }
@@ -48,28 +48,28 @@ impl ToolIds {
     pub(super) fn refusal(&mut self, note: &QueuedNote) -> Option<Fault> {
         let patient = note.origin.patient.as_deref();
         match &self.kind {
-            Kind::Any => None,
-            Kind::WholeNumber if is_whole_number(&note.id) => None,
-            Kind::WholeNumber => Some(Fault::id(
+            IdKind::Any => None,
+            IdKind::WholeNumber if is_whole_number(&note.id) => None,
+            IdKind::WholeNumber => Some(Fault::id(
                 "whole_number",
                 "NOTE_NLP needs the number of the note in the table NOTE. Name the column that has it with --id-column.",
             )),
-            Kind::Sample if note.id.len() > MAX_SAMPLE_ID => Some(Fault::id(
+            IdKind::Sample if note.id.len() > MAX_SAMPLE_ID => Some(Fault::id(
                 "sample_id",
                 "cBioPortal takes sample ids of at most 63 characters. Name a column with such ids with --id-column.",
             )),
-            Kind::Sample if !is_sample_id(&note.id) || patient.is_some_and(|patient| !is_sample_id(patient)) => {
+            IdKind::Sample if !is_sample_id(&note.id) || patient.is_some_and(|patient| !is_sample_id(patient)) => {
                 Some(Fault::id(
                     "sample_id",
                     "cBioPortal takes ids of letters, digits, points, hyphens and underscores only. Name a column with such ids with --id-column and --patient-column.",
                 ))
             }
-            Kind::Sample if self.seen.insert(Fingerprint::of(&note.id)) => None,
-            Kind::Sample => Some(Fault::id(
+            IdKind::Sample if self.seen.insert(Fingerprint::of(&note.id)) => None,
+            IdKind::Sample => Some(Fault::id(
                 "unique",
                 "A note of another patient has the same id; in cBioPortal an id names one sample of the whole study.",
             )),
-            Kind::Record(layout) => {
+            IdKind::Record(layout) => {
                 let key = layout.key(patient.unwrap_or(&note.id), &note.carried)?;
                 let fault = || {
                     Fault::id(

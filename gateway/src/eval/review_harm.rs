@@ -13,7 +13,7 @@ use super::{
     measure,
 };
 use crate::{
-    extraction::{Field, Note, Record, judged},
+    extraction::{Field, Note, Record, record_after_judging},
     rules::RulesEngine,
 };
 
@@ -36,7 +36,7 @@ impl ReviewHarm {
             for (field, label) in &item.expected {
                 record.get_mut(*field).clone_from(&label.value);
             }
-            let kept = judged(&note, record, &rules);
+            let kept = record_after_judging(&note, record, &rules);
             let kept = Field::ALL.into_iter().filter_map(|field| Some((field, kept.get(field)?.to_owned()))).collect();
             for (field, counts) in measure::score(&without_alternatives(&item.expected), &kept) {
                 if let Some((values, lost)) = harm.fields.get_mut(field as usize) {

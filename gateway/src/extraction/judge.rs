@@ -1,5 +1,5 @@
 //! Judges an engine's record against the note: grounds every value, removes the values that the note contradicts,
-//! and warns of doubtful values. It never adds a value.
+//! and warns of doubtful values. It adds no value that no engine gave.
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
@@ -77,7 +77,7 @@ struct FindingSources<'a> {
 
 /// Judges a record as if a model had written it, and returns it without the values that the note contradicts.
 #[must_use]
-pub(crate) fn judged(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
+pub(crate) fn record_after_judging(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
     let input = JudgeInput { tumour_reader: Some(tumour_reader), ..JudgeInput::default() };
     judge(note, record, input, |_, _| None).record
 }

@@ -53,7 +53,7 @@ impl MergedReading {
 
     /// Returns a warning if the rules engine could not read the note or found nothing in it. Without the warning, an
     /// empty record would look like a note without cancer.
-    fn unread_warning(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
+    fn no_terms_warning(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
         let empty = record.is_empty();
         if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
             return Some(if empty { warnings::no_terms() } else { warnings::another_language() });
@@ -135,7 +135,7 @@ impl MergedReading {
         let of_responses = self.conflicts.iter().filter(|conflict| conflict.field == Field::Response);
         warnings.extend(of_responses.map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
-        warnings.extend(self.unread_warning(engine, &record, &evidence));
+        warnings.extend(self.no_terms_warning(engine, &record, &evidence));
         warnings.extend(self.unfamiliar_warning());
         warnings.extend((!doubted.is_empty()).then(|| warnings::empty_record_doubted(&doubted)));
         let mut offsets = note.offsets(options.offsets);

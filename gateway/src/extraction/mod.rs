@@ -60,7 +60,7 @@ pub use engine::{
 };
 pub use fields::{Field, Record};
 pub use finding::{Basis, Evidence, Finding};
-pub(crate) use judge::judged;
+pub(crate) use judge::record_after_judging;
 pub use merged_reading::AnswerOptions;
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
 pub use note_id::NoteId;

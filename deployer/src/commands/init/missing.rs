@@ -85,7 +85,7 @@ pub(super) async fn find_missing(
         ValueOrReference::Literal(text) => text.clone(),
         ValueOrReference::Parameter(name) => values.get(name).cloned().unwrap_or_default(),
     };
-    let instance_id = value(&draft.file.machine.instance_id);
+    let instance_id = value(&draft.file.first_box.instance_id);
     if !is_instance(&instance_id) {
         return Err(Failure::usage(
             "box.instance_id: what the SSM parameter holds is no id of an instance; nothing was changed",
@@ -116,7 +116,7 @@ fn wanted_values(draft: &ConfigDraft<'_>, args: &Args, account: &str) -> BTreeMa
     };
     put(&file.images.registry, Some(&registry), false);
     put(&file.images.registry, args.registry.as_ref(), true);
-    put(&file.machine.instance_id, args.instance_id.as_ref(), true);
+    put(&file.first_box.instance_id, args.instance_id.as_ref(), true);
     if let Some(revision) = &file.model.adapter_revision {
         put(revision, args.adapter_revision.as_ref(), true);
     }

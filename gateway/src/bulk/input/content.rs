@@ -9,7 +9,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::{
     InputFormat,
-    encoding::{self, FirstForm},
+    encoding::{self, SourceEncoding},
     pdf,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Content {
     /// Whether the bytes were compressed, so that their number is no part of the file's.
     pub(super) compressed: bool,
     /// The form of the bytes before they were turned into UTF-8: then an encoding that the input names is no longer true.
-    pub(super) first_form: Option<FirstForm>,
+    pub(super) source_encoding: Option<SourceEncoding>,
 }
 
 /// What an input is that is not read, and the way on.
@@ -76,10 +76,10 @@ impl Content {
         }
         if start.starts_with(pdf::MAGIC) {
             // It is no text: an encoding that the command line names is for the others.
-            return Ok(Self { head: start, rest: input, ended: false, compressed, first_form: None });
+            return Ok(Self { head: start, rest: input, ended: false, compressed, source_encoding: None });
         }
-        let (start, input, first_form) = encoding::decoded(start, input, form.encoding)?;
-        Ok(Self { head: start, rest: input, ended: false, compressed, first_form })
+        let (start, input, source_encoding) = encoding::decoded(start, input, form.encoding)?;
+        Ok(Self { head: start, rest: input, ended: false, compressed, source_encoding })
     }
 
     /// Reads on until the beginning has a whole line, at most [`LONGEST_HEAD`] bytes. A line `sep=;` is no line of its

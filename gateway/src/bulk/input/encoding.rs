@@ -17,13 +17,13 @@ pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
 const CHUNK: usize = 16 << 10;
 
 /// The beginning of an input, the rest of it, and its first form if it was turned into UTF-8.
-type Decoded = (Vec<u8>, Box<dyn Read>, Option<FirstForm>);
+type Decoded = (Vec<u8>, Box<dyn Read>, Option<SourceEncoding>);
 
 /// What is known of the bytes of an input that is turned into UTF-8, as far as they were read.
 #[derive(Clone, Debug)]
-pub(super) struct FirstForm(Rc<RefCell<Utf8Check>>);
+pub(super) struct SourceEncoding(Rc<RefCell<Utf8Check>>);
 
-impl FirstForm {
+impl SourceEncoding {
     /// Returns a warning if the input seems to be UTF-8 already: then its letters beyond ASCII were read wrongly.
     pub(super) fn warning(&self) -> Option<String> {
         let check = self.0.borrow();
@@ -88,9 +88,9 @@ pub(super) fn decoded(
     }
     let (read_as, cut) = (encoding.name(), Vec::new());
     let check = Utf8Check { read_as, is_valid: true, has_letters: false, cut };
-    let first_form = FirstForm(Rc::new(RefCell::new(check)));
-    let transcoder = Transcoder::new(Cursor::new(start).chain(input), encoding, first_form.clone());
-    Ok((Vec::new(), Box::new(transcoder), Some(first_form)))
+    let source_encoding = SourceEncoding(Rc::new(RefCell::new(check)));
+    let transcoder = Transcoder::new(Cursor::new(start).chain(input), encoding, source_encoding.clone());
+    Ok((Vec::new(), Box::new(transcoder), Some(source_encoding)))
 }
 
 /// Returns the encoding of a name as on the web, such as `windows-1252` or `utf-16le`.
@@ -109,7 +109,7 @@ pub(in crate::bulk) fn named(label: &str) -> Result<&'static Encoding, String> {
 /// A reader that turns another encoding into UTF-8. A byte that the encoding does not have is an error.
 struct Transcoder<R> {
     input: R,
-    first_form: FirstForm,
+    source_encoding: SourceEncoding,
     decoder: Decoder,
     raw: Vec<u8>,
     /// The part of `raw` that is not decoded yet.
@@ -122,9 +122,20 @@ struct Transcoder<R> {
 }
 
 impl<R: Read> Transcoder<R> {
-    fn new(input: R, encoding: &'static Encoding, first_form: FirstForm) -> Self {
+    fn new(input: R, encoding: &'static Encoding, source_encoding: SourceEncoding) -> Self {
         let (decoder, raw, out) = (encoding.new_decoder_without_bom_handling(), vec![0; CHUNK], Vec::new());
-        Self { input, first_form, decoder, raw, left: 0..0, out, given: 0, last: false, done: false, malformed: false }
+        Self {
+            input,
+            source_encoding,
+            decoder,
+            raw,
+            left: 0..0,
+            out,
+            given: 0,
+            last: false,
+            done: false,
+            malformed: false,
+        }
     }
 
     /// Decodes the next bytes into `out`.
@@ -132,7 +143,7 @@ impl<R: Read> Transcoder<R> {
         if self.left.is_empty() && !self.last {
             let count = self.input.read(&mut self.raw)?;
             (self.left, self.last) = (0..count, count == 0);
-            self.first_form.0.borrow_mut().see(self.raw.get(..count).unwrap_or_default());
+            self.source_encoding.0.borrow_mut().see(self.raw.get(..count).unwrap_or_default());
         }
         // Three bytes of UTF-8 are the most that one or two bytes of another encoding become.
         self.out.resize(CHUNK * 3 + 16, 0);
@@ -217,10 +228,10 @@ mod tests {
     #[test]
     fn utf8_under_another_name_is_warned_about() {
         let warned = |bytes: Vec<u8>, label: &str| {
-            let (_, mut rest, first_form) =
+            let (_, mut rest, source_encoding) =
                 decoded(Vec::new(), Box::new(Cursor::new(bytes)), Some(named(label).unwrap())).unwrap();
             let _ = rest.read_to_end(&mut Vec::new());
-            first_form.unwrap().warning().is_some()
+            source_encoding.unwrap().warning().is_some()
         };
         // Some letters lie across the borders of the pieces that are read.
         let long = format!("x{}", "ö 🩺 ".repeat(20_000));

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs::File, path::Path};
 use walkdir::{DirEntry, WalkDir};
 
 use super::{
-    super::status::print_status, BulkError, Content, Fault, InputFormat, InputNote, Kind, NoteSink, Promise, pdf_note,
-    shown, text_note, unread,
+    super::status::print_status, BulkError, Content, Fault, InputFormat, InputKind, InputNote, NoteSink, Promise,
+    pdf_note, shown, text_note, unread,
 };
 
 /// The sizes of a folder's files.
@@ -95,19 +95,19 @@ fn text_file(path: &Path, form: &InputFormat) -> InputNote {
         Err(cause) => return failed(unread(&cause)),
     };
     let opened =
-        Content::open(file, form).and_then(|mut content| match Kind::of(&mut content, Promise::Nothing, form)? {
-            Kind::Text => Ok((content, false)),
-            Kind::Pdf => Ok((content, true)),
-            Kind::Table(_) => Err("it is a table of notes; give it by name".to_owned()),
-            Kind::Hl7 => Err("it holds HL7 messages; give it by name".to_owned()),
-            Kind::Cda => Err("it is a CDA document; give it by name".to_owned()),
-            Kind::Lines | Kind::Document => Err("it is JSON; give it by name".to_owned()),
+        Content::open(file, form).and_then(|mut content| match InputKind::of(&mut content, Promise::Nothing, form)? {
+            InputKind::Text => Ok((content, false)),
+            InputKind::Pdf => Ok((content, true)),
+            InputKind::Table(_) => Err("it is a table of notes; give it by name".to_owned()),
+            InputKind::Hl7 => Err("it holds HL7 messages; give it by name".to_owned()),
+            InputKind::Cda => Err("it is a CDA document; give it by name".to_owned()),
+            InputKind::Lines | InputKind::Document => Err("it is JSON; give it by name".to_owned()),
         });
     match opened {
         Ok((content, false)) => {
-            let first_form = content.first_form.clone();
+            let source_encoding = content.source_encoding.clone();
             let note = text_note(content.reader(0), &place, form);
-            if let Some(warning) = first_form.and_then(|form| form.warning()) {
+            if let Some(warning) = source_encoding.and_then(|form| form.warning()) {
                 print_status(&format!("warning: {place}: {warning}"));
             }
             note

@@ -15,7 +15,7 @@ use super::{
 
 /// How an input is read.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum InputKind {
     /// One note.
     Text,
     /// One note: the text of a PDF.
@@ -55,7 +55,7 @@ impl Promise {
     }
 }
 
-impl Kind {
+impl InputKind {
     /// Returns how a content is read, or why it is not read, as the end of a sentence that begins with its name.
     pub(super) fn of(content: &mut Content, promise: Promise, form: &InputFormat) -> Result<Self, String> {
         if content.is_pdf() {
@@ -97,7 +97,7 @@ impl Kind {
     fn with_fixed_columns(kind: Self, content: &Content, form: &InputFormat) -> Result<Self, String> {
         let name = if matches!(kind, Self::Hl7) { "HL7" } else { "CDA" };
         form.check_fixed_columns(name)?;
-        if content.first_form.is_some() {
+        if content.source_encoding.is_some() {
             return Err(format!(
                 "it is {name}, which names its encoding itself: leave out --encoding, or convert it to UTF-8"
             ));

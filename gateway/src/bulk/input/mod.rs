@@ -30,7 +30,7 @@ use std::{
 
 use self::{
     content::Content,
-    kind::{Kind, Promise},
+    kind::{InputKind, Promise},
 };
 pub(super) use self::{day::DateOrder, format::ReadAs};
 pub(super) use self::{
@@ -144,11 +144,11 @@ impl Source {
                     return Ok(None);
                 }
                 let mut content = Content::open(file, form).map_err(wrong)?;
-                let found = Kind::of(&mut content, Promise::of(path), form).map_err(wrong)?;
-                if !matches!(found, Kind::Text | Kind::Pdf | Kind::Hl7 | Kind::Cda) {
+                let found = InputKind::of(&mut content, Promise::of(path), form).map_err(wrong)?;
+                if !matches!(found, InputKind::Text | InputKind::Pdf | InputKind::Hl7 | InputKind::Cda) {
                     content.check_encoding().map_err(wrong)?;
                 }
-                if matches!(found, Kind::Lines) {
+                if matches!(found, InputKind::Lines) {
                     json::check_kept_keys(content.beginning().map_err(wrong)?, form).map_err(wrong)?;
                 }
                 Ok((!content.compressed).then_some(kind.len()))
@@ -210,12 +210,12 @@ fn read_content(
     give: &mut NoteSink<'_>,
 ) -> bool {
     let opened = Content::open(input, form).and_then(|mut content| {
-        let kind = Kind::of(&mut content, promise, form)?;
+        let kind = InputKind::of(&mut content, promise, form)?;
         Ok((content, kind))
     });
-    let first_form = opened.as_ref().ok().and_then(|(content, _)| content.first_form.clone());
+    let source_encoding = opened.as_ref().ok().and_then(|(content, _)| content.source_encoding.clone());
     let goes_on = read_opened(opened, name, prefix, form, give);
-    if let Some(warning) = first_form.and_then(|form| form.warning()) {
+    if let Some(warning) = source_encoding.and_then(|form| form.warning()) {
         print_status(&format!("warning: {name}: {warning}"));
     }
     goes_on
@@ -223,7 +223,7 @@ fn read_content(
 
 /// Reads an opened input, or passes on why it was not opened.
 fn read_opened(
-    opened: Result<(Content, Kind), String>,
+    opened: Result<(Content, InputKind), String>,
     name: &str,
     prefix: &str,
     form: &InputFormat,
@@ -234,19 +234,19 @@ fn read_opened(
             let fault = Fault::text("readable", format!("Nothing of this input was read: {reason}."));
             give(InputNote { id: Ok(Some(name.to_owned())), ..InputNote::new(name.to_owned(), Err(fault), 0) })
         }
-        Ok((content, Kind::Text)) => {
+        Ok((content, InputKind::Text)) => {
             let note = text_note(content.reader(0), name, form);
             give(InputNote { patient: form.patient_of(None), ..note })
         }
-        Ok((content, Kind::Pdf)) => {
+        Ok((content, InputKind::Pdf)) => {
             let note = pdf_note(content.reader(0), name, form);
             give(InputNote { patient: form.patient_of(None), ..note })
         }
-        Ok((content, Kind::Lines)) => json::read_lines(content.reader(0), name, prefix, form, give),
-        Ok((content, Kind::Document)) => json::read_document(content.reader(0), name, prefix, form, give),
-        Ok((content, Kind::Hl7)) => hl7::read(content.reader(0), prefix, form, give),
-        Ok((content, Kind::Cda)) => cda::read(content.reader(0), name, form, give),
-        Ok((content, Kind::Table(header))) => {
+        Ok((content, InputKind::Lines)) => json::read_lines(content.reader(0), name, prefix, form, give),
+        Ok((content, InputKind::Document)) => json::read_document(content.reader(0), name, prefix, form, give),
+        Ok((content, InputKind::Hl7)) => hl7::read(content.reader(0), prefix, form, give),
+        Ok((content, InputKind::Cda)) => cda::read(content.reader(0), name, form, give),
+        Ok((content, InputKind::Table(header))) => {
             if let Some(notice) = header.notice(form) {
                 print_status(&format!("{name}: {notice}"));
             }

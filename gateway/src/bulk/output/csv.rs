@@ -21,7 +21,7 @@ impl Dialect {
     }
 
     /// Returns the dialect that other programs load: cells are exactly the values.
-    pub(super) fn exchange() -> Self {
+    pub(super) fn for_programs() -> Self {
         Self { delimiter: b',', for_spreadsheets: false }
     }
 

@@ -123,8 +123,8 @@ impl ResultWriter {
             (OutputFormat::Csv, _) => dialect.head(&notes::columns(keep, *reviewed)),
             (OutputFormat::Tidy, _) => dialect.head(&values::columns(keep, *reviewed)),
             (OutputFormat::Table, _) => terminal::head(self.options.width),
-            (OutputFormat::NoteNlp, _) => Dialect::exchange().head(&terms::columns()),
-            (OutputFormat::Redcap, _) => Dialect::exchange().head(&self.options.redcap.columns()),
+            (OutputFormat::NoteNlp, _) => Dialect::for_programs().head(&terms::columns()),
+            (OutputFormat::Redcap, _) => Dialect::for_programs().head(&self.options.redcap.columns()),
             _ => String::new(),
         }
     }
@@ -133,7 +133,7 @@ impl ResultWriter {
     pub(super) fn add(&mut self, outcome: &EntryOutcome, out: &mut String) {
         let (dialect, carried) = (self.options.dialect, self.options.keep.len());
         let reviewed = self.options.reviewed;
-        let exchange = Dialect::exchange();
+        let for_programs = Dialect::for_programs();
         match (self.options.format, &mut self.state) {
             (_, WriterState::Patients(patients)) => return patients.add(outcome),
             (_, WriterState::Sheets(sheets)) => sheets.add(outcome),
@@ -143,13 +143,13 @@ impl ResultWriter {
             (_, WriterState::Parquet(parquet)) => {
                 values::rows(outcome, carried, reviewed, &mut |cells| parquet.add(cells));
             }
-            (_, WriterState::Terms(terms)) => terms.rows(outcome, &mut |cells| exchange.row(cells, out)),
+            (_, WriterState::Terms(terms)) => terms.rows(outcome, &mut |cells| for_programs.row(cells, out)),
             (_, WriterState::Portal(portal)) => portal.add(outcome, out),
             (OutputFormat::Json, _) => self.add_json(&self.line(outcome), out),
             (OutputFormat::Csv, _) => notes::row(outcome, carried, reviewed, &mut |cells| dialect.row(cells, out)),
             (OutputFormat::Tidy, _) => values::rows(outcome, carried, reviewed, &mut |cells| dialect.row(cells, out)),
             (OutputFormat::Table, _) => terminal::add(outcome, self.options.width, out),
-            (OutputFormat::Redcap, _) => self.options.redcap.row(outcome, &mut |cells| exchange.row(cells, out)),
+            (OutputFormat::Redcap, _) => self.options.redcap.row(outcome, &mut |cells| for_programs.row(cells, out)),
             _ => out.push_str(&self.line(outcome)),
         }
         self.written += 1;

@@ -134,7 +134,7 @@ impl Layout {
 
     /// Returns the data dictionary of the columns.
     pub(in crate::bulk) fn dictionary(&self) -> String {
-        let dialect = Dialect::exchange();
+        let dialect = Dialect::for_programs();
         let mut out = dialect.head(&DICTIONARY.map(|name| Column::new(name, ColumnKind::Text)));
         for column in self.columns() {
             let name = column.name.as_str();

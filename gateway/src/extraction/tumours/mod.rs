@@ -1,7 +1,7 @@
 //! Tells the tumours of a note apart: which ones it names, which of them it is about, and which words speak of which.
 //!
 //! The seven flat fields are those of the index tumour. A second tumour is believed only where the note names its organ
-//! or kind; metastases, and mentions that the engine took for first opinions, make none. Where the note does not say
+//! or kind; metastases, and diagnoses that the note itself revises later, make none. Where the note does not say
 //! which tumour it is about, no role is `index` and the values of all stay in the fields.
 
 mod answer;
