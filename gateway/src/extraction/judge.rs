@@ -8,8 +8,8 @@ use super::{
     Warning, WarningCode, bounds, codes,
     course::{CourseInput, CourseReason, Courses},
     dates::NoteDates,
+    foreign_text::ForeignText,
     ground::{self, Grounded, Grounder},
-    language,
     readable::{Readable, unticked},
     superseded,
     tnm::{self, TnmFormula},
@@ -195,8 +195,8 @@ pub(super) fn in_original<'a>(
     found
 }
 
-/// Returns the tumours of a text, and the acronyms in it that mean something else. The engine that read the tumours has left
-/// those out by itself.
+/// Returns the tumours of a text, and the acronyms in it that mean something else: those of the reading that told the tumours,
+/// if there is one.
 fn tumours_of(input: &JudgeInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (Tumours, Vec<Range<usize>>) {
     match (input.tumours, input.tumour_reader) {
         (Some(tumours), _) => (tumours.clone(), input.homonyms.to_vec()),
@@ -205,30 +205,6 @@ fn tumours_of(input: &JudgeInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (
             (Tumours::of(text.as_str(), &signs), signs.homonyms)
         }
         (None, None) => (Tumours::default(), Vec::new()),
-    }
-}
-
-/// The parts of a note that are not in English. The cues of the assertions are English.
-struct ForeignText(Vec<Range<usize>>);
-
-impl ForeignText {
-    fn of(note: &Note) -> Self {
-        // Lower case may have another length than the text. Then only ASCII letters are folded, so that the ranges fit
-        // the note.
-        let lower = note.as_str().to_lowercase();
-        let ranges = language::foreign_ranges(&lower);
-        let whole = ranges.contains(&(0..lower.len()));
-        match (whole, lower.len() == note.as_str().len()) {
-            (true, _) => Self(std::iter::once(0..note.as_str().len()).collect()),
-            (false, true) => Self(ranges),
-            (false, false) => Self(language::foreign_ranges(&note.as_str().to_ascii_lowercase())),
-        }
-    }
-
-    /// Returns `unknown` for a value in a foreign part of the note, unless an English cue there gives it an assertion.
-    fn reassess(&self, assertion: Assertion, span: Range<usize>) -> Assertion {
-        let foreign = self.0.iter().any(|range| range.start < span.end && span.start < range.end);
-        if foreign && assertion == Assertion::Present { Assertion::Unknown } else { assertion }
     }
 }
 

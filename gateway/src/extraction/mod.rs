@@ -19,6 +19,7 @@ mod doubt;
 mod engine;
 mod fields;
 mod finding;
+mod foreign_text;
 pub mod ground;
 #[cfg(test)]
 pub(crate) mod growth;
