@@ -1,16 +1,22 @@
 """AWS for the deployer's tests: moto, with instances that take time to start and an agent that really runs scripts.
 
-    server.py FOLDER      FOLDER/state is the shims' state; EMULATED_* and PATH make the scripts' environment
-    stdout, once          {"url": ..., "instance_id": ...}
+    stdout, once                the port to connect to
+    each connection, a line     {"folder": ..., "environment": ...}; FOLDER/state is the shims' state, and the scripts
+                                run in this environment
+    its answer, a line          {"url": ..., "instance_id": ...}: an emulator of its own
 
-Ends when its stdin ends, so that a test that dies leaves nothing behind.
+An emulator is a fork of this process, which has read moto and the models of AWS, two seconds of work, once for all. It
+ends with its connection, and this process with its stdin, so that a test that dies leaves nothing behind.
 """
 
 import functools
 import json
 import os
 import pathlib
+import select
 import shutil
+import signal
+import socket
 import sys
 import threading
 
@@ -22,6 +28,8 @@ os.environ.update(
 )
 
 import boto3
+from moto.ec2.models import ec2_backends
+from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -39,13 +47,8 @@ class Quiet(WSGIRequestHandler):
         self.close_connection = True
 
 
-def environment(folder):
-    names = {k.removeprefix("EMULATED_"): v for k, v in os.environ.items() if k.startswith("EMULATED_")}
-    return {**names, "LANG": "C"}
-
-
-def controls(url, folder):
-    client = functools.cache(lambda service: boto3.client(service, endpoint_url=url))
+def controls(session, url, folder):
+    client = functools.cache(lambda service: session.client(service, endpoint_url=url))
 
     def aws(body):
         """{service, operation, arguments}: any call, by boto3, without a line in the log."""
@@ -119,18 +122,56 @@ def make_instance(client):
     return instance_id
 
 
-def main():
-    folder = pathlib.Path(sys.argv[1])
-    server = make_server("127.0.0.1", 0, front.Front(create_backend_app), threaded=True, request_handler=Quiet)
+def warm():
+    """Does once what every emulator would do: returns its application and its session of boto3."""
+    application = front.Front(create_backend_app)
+    session = boto3.Session()
+    for service in ("ec2", "ssm", "secretsmanager", "sts"):
+        application.app_instances[service] = create_backend_app(service)
+        session.client(service)
+    _ = ec2_backends[ec2.ACCOUNT]["us-east-1"]
+    return application, session
+
+
+def emulate(connection, application, session):
+    """One emulator, until the connection ends."""
+    # Otherwise all forks would give the same ids.
+    mock_random.seed()
+    stream = connection.makefile("rw")
+    wanted = json.loads(stream.readline())
+    folder = pathlib.Path(wanted["folder"])
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     url = f"http://127.0.0.1:{server.server_port}"
-    ssm.SETTINGS.update(folder=folder, environment={**environment(folder), "EMULATOR_URL": url})
-    client = controls(url, folder)
+    ssm.SETTINGS.update(folder=folder, environment={**wanted["environment"], "LANG": "C", "EMULATOR_URL": url})
+    client = controls(session, url, folder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     instance_id = make_instance(client)
     (folder / "state" / "instance_id").write_text(instance_id)
     front.CALLS.clear()
-    print(json.dumps({"url": url, "instance_id": instance_id}), flush=True)
-    sys.stdin.read()
+    print(json.dumps({"url": url, "instance_id": instance_id}), file=stream, flush=True)
+    stream.read()
+
+
+def main():
+    application, session = warm()
+    # The kernel forgets forks that ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
+    # The test reads no more, and what moto prints must not fail for that.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    while sys.stdin not in select.select([sys.stdin, listener], [], [])[0]:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                emulate(connection, application, session)
+            finally:
+                # Without waiting for the threads of scripts that still run.
+                sys.stderr.flush()
+                os._exit(0)
+        connection.close()
 
 
 main()

@@ -5,6 +5,7 @@ use deployer::script::{Action, ActionOutcome, ComposeEnv, Deploy, ImageTag, Imag
 use crate::{
     deploys::{assert_serves, of, served},
     support::{
+        emulator::until,
         host::Host,
         wanted::{REGISTRY, act, deploy, deploy_with, gateway, vllm},
     },
@@ -224,6 +225,21 @@ fn what_crashes_again_and_again_is_not_waited_for() {
     host.set("containers/vllm/health", "starting");
     host.set("loads", "");
     assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
+}
+
+/// Compose replaces a container between two looks of the script, which asks for its id and then for its state.
+#[test]
+fn what_the_engine_says_of_a_container_that_was_just_replaced_is_not_shown() {
+    let host = served();
+    host.fault("docker.compose-up", "hold");
+    let running = host.spawn(&deploy(2, 2).text());
+    until("compose is at work", || host.at("state/held").exists());
+    host.fault("docker.inspect", "fail Error: No such container: 0123");
+    until("a container was looked at", || host.get("faults/docker.inspect").is_empty());
+    host.set("go", "");
+    let ran = Host::wait(running);
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
+    assert!(!ran.stderr.contains("No such container"), "{ran:?}");
 }
 
 /// On a busy machine compose takes a while until it has ended the container that crashes.

@@ -5,9 +5,10 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -23,8 +24,24 @@ pub struct Emulator {
     pub url: String,
     /// The instance, stopped at first.
     pub instance_id: String,
-    process: Child,
+    /// It ends when this ends.
+    connection: TcpStream,
 }
+
+/// The process whose forks are the emulators, and its port. It ends with this process, which holds its stdin.
+static SERVER: LazyLock<(Child, u16)> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
+    let installed = Command::new(folder.join("install.sh")).stderr(Stdio::inherit()).output().unwrap();
+    assert!(installed.status.success(), "moto could not be installed: see above");
+    let python = String::from_utf8(installed.stdout).unwrap();
+    let mut command = Command::new(python.trim());
+    command.arg("-B").arg(folder.join("server.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut port = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let port = port.trim().parse().unwrap_or_else(|_| panic!("the emulator did not start: see above"));
+    (process, port)
+});
 
 impl Emulator {
     pub fn start() -> Self {
@@ -33,30 +50,19 @@ impl Emulator {
 
     /// Starts the emulator with an existing host.
     pub fn on(host: Host) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
-        let installed = Command::new(folder.join("install.sh")).stderr(Stdio::inherit()).output().unwrap();
-        assert!(installed.status.success(), "moto could not be installed: see above");
-        let python = String::from_utf8(installed.stdout).unwrap();
-        let mut command = Command::new(python.trim());
-        command.arg("-B").arg(folder.join("server.py")).arg(host.at("")).env("EMULATED_PATH", host.search_path());
-        for (name, value) in host.environment() {
-            command.env(format!("EMULATED_{name}"), value);
-        }
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut connection = TcpStream::connect(("127.0.0.1", SERVER.1)).unwrap();
+        writeln!(connection, "{}", json!({"folder": host.at(""), "environment": environment_of(&host)})).unwrap();
         let mut ready = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        BufReader::new(&connection).read_line(&mut ready).unwrap();
         let ready: Value =
             serde_json::from_str(&ready).unwrap_or_else(|_| panic!("the emulator did not start: see above"));
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
-        Self { host, url: text("url"), instance_id: text("instance_id"), process }
+        Self { host, url: text("url"), instance_id: text("instance_id"), connection }
     }
 
     /// Adds a stopped instance with a host of its own. Returns its id.
     pub fn add(&self, host: &Host) -> String {
-        let mut environment: serde_json::Map<String, Value> =
-            host.environment().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        environment.insert("PATH".to_owned(), host.search_path().into());
-        let made = self.post("further", &json!({"environment": environment}).to_string());
+        let made = self.post("further", &json!({"environment": environment_of(host)}).to_string());
         made["instance_id"].as_str().unwrap().to_owned()
     }
 
@@ -159,9 +165,14 @@ impl Drop for Emulator {
             assert!(!holds_the_token(self.everything().as_bytes()), "the token is in a call or an output");
             assert_eq!(self.host.leaks(), Vec::<std::path::PathBuf>::new());
         }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.connection.shutdown(Shutdown::Both);
     }
+}
+
+/// Returns the environment variables of the host's scripts, PATH too.
+fn environment_of(host: &Host) -> serde_json::Map<String, Value> {
+    let all = host.environment().into_iter().chain([("PATH", host.search_path().to_owned())]);
+    all.map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 /// Waits until a condition holds. Fails after two minutes, long enough for a busy machine.

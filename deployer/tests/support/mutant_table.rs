@@ -148,8 +148,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a rollback finds nothing to do about a change of models that was cut off",
-        "[[ -z $cut && ! -e $models_changing && $target",
-        "[[ -z $cut && $target",
+        "[[ -z $takes_over && ! -e $models_changing && $target",
+        "[[ -z $takes_over && $target",
         "models_cut_off::what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rollback",
     ),
     mutant(

@@ -65,7 +65,7 @@ place_files() {
 }
 
 deploy() {
-  local now gateway vllm resolved cut=''
+  local now gateway vllm resolved takes_over=''
   need docker aws flock gzip base64 df sha256sum timeout
   check_versions
   take_lock
@@ -76,12 +76,12 @@ deploy() {
   now=$(current)
   if [[ $DOWNLOAD_ONLY == yes ]] && half_done; then die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."; fi
   choose_from
-  if [[ -n $cut ]]; then phase=switched; fi
+  if [[ -n $takes_over ]]; then phase=switched; fi
   # Before the check of the disk: the image of a tag may be on the host already and need no space.
   resolve_both
   check_disk "$next" "$gateway" "$vllm"
   check_gpu
-  if [[ -z $cut && $DOWNLOAD_ONLY == no ]] && same_as "$now"; then nothing_to_do; fi
+  if [[ -z $takes_over && $DOWNLOAD_ONLY == no ]] && same_as "$now"; then nothing_to_do; fi
   if ! have_image "$gateway" || ! have_image "$vllm"; then log_in; fi
   begin pull "pull: what serves goes on serving"
   pull_all "$next"

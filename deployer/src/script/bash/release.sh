@@ -80,10 +80,10 @@ half_done() {
   if [[ $from == none ]]; then from=''; fi
 }
 
-# choose_from: sets from, the release to go back to after a failure, and cut, if this run has to repair a cut-off switch.
+# choose_from: sets from, the release to go back to after a failure, and takes_over, if this run has to repair a cut-off switch.
 choose_from() {
   if half_done; then
-    cut=yes
+    takes_over=yes
     if [[ $by == rollback ]]; then resumed=$to; fi
     # If the release that was being started had been verified earlier, a failure of this run goes back to it. A rollback
     # that resumes a rollback does not: its own target is that release, so a failure goes back to the one before.

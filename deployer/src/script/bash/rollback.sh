@@ -20,7 +20,7 @@ choose_target() {
 }
 
 rollback() {
-  local now target='' cut='' gateway vllm left_route=''
+  local now target='' takes_over='' gateway vllm left_route=''
   need docker aws flock df sha256sum timeout
   take_lock
   expect_release
@@ -31,8 +31,8 @@ rollback() {
     left_route=$(route)
     warnings+=("release $target does not serve $(shown "$left_route"), which answered until now: what its own settings name answers")
   fi
-  if [[ -n $cut ]]; then phase=switched; fi
-  if [[ -z $cut && ! -e $models_changing && $target == "$now" ]] && verified "$target"; then
+  if [[ -n $takes_over ]]; then phase=switched; fi
+  if [[ -z $takes_over && ! -e $models_changing && $target == "$now" ]] && verified "$target"; then
     finish nothing_to_do "Release $target is current; it serves and was verified. Nothing to do."
   fi
   gateway=$(env_of "$target" GATEWAY_IMAGE) vllm=$(env_of "$target" VLLM_IMAGE)

@@ -11,7 +11,7 @@ declare -A old=() crashes=() seen=() # of each service: its container, how often
 # keeps_model RELEASE FROM: succeeds if compose keeps the model server running; fails if that is not known.
 keeps_model() {
   local name
-  [[ -n $2 && -z ${cut:-} && $force_vllm != yes ]] || return 1
+  [[ -n $2 && -z ${takes_over:-} && $force_vllm != yes ]] || return 1
   if [[ $1 == "$2" ]]; then return 0; fi
   for name in docker-compose.yml config/compose.no-gpu.yml; do
     if [[ -e $root/releases/$1/$name || -e $root/releases/$2/$name ]]; then
@@ -64,7 +64,8 @@ give_up_early() { # RELEASE
   local service loaded=''
   while kill -0 "$waiting" 2>/dev/null; do
     for service in $(services_of "$1"); do
-      look_at "$service" || continue
+      # Compose may replace the container between its id and its state; what this says is not for the operator.
+      look_at "$service" 2>/dev/null || continue
       if [[ $c_id != "${old[$service]}" ]]; then
         old[$service]=$c_id crashes[$service]=0 seen[$service]=$SECONDS
       elif ((SECONDS < seen[$service])); then

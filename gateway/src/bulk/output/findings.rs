@@ -12,26 +12,26 @@ use crate::extraction::Field;
 pub(super) struct ResultLine<'a> {
     pub(super) status: u16,
     #[serde(borrow, default)]
-    pub(super) result: Option<Answer<'a>>,
+    pub(super) result: Option<ResultColumns<'a>>,
     #[serde(borrow, default)]
     pub(super) error: Option<Failure<'a>>,
 }
 
 /// The parts of an answer that have columns. An older server sends no tumours, dates and codes.
 #[derive(Debug, Deserialize)]
-pub(super) struct Answer<'a> {
+pub(super) struct ResultColumns<'a> {
     #[serde(borrow, default)]
     pub(super) engine: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(super) model: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(super) tumours: Vec<Tumour<'a>>,
+    pub(super) tumours: Vec<TumourColumns<'a>>,
     #[serde(borrow, default)]
     pub(super) evidence: Evidence<'a>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Tumour<'a> {
+pub(super) struct TumourColumns<'a> {
     #[serde(borrow)]
     pub(super) id: Cow<'a, str>,
     #[serde(borrow)]
@@ -41,10 +41,10 @@ pub(super) struct Tumour<'a> {
 }
 
 /// The findings of each field, by its key.
-pub(super) type Evidence<'a> = std::collections::BTreeMap<&'a str, Vec<Finding<'a>>>;
+pub(super) type Evidence<'a> = std::collections::BTreeMap<&'a str, Vec<FindingColumns<'a>>>;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Finding<'a> {
+pub(super) struct FindingColumns<'a> {
     #[serde(borrow)]
     pub(super) value: Cow<'a, str>,
     pub(super) in_record: bool,
@@ -93,15 +93,15 @@ impl<'a> ResultLine<'a> {
     }
 }
 
-impl<'a> Answer<'a> {
+impl<'a> ResultColumns<'a> {
     /// Returns the findings in the order of the fields.
-    pub(super) fn findings(&self) -> impl Iterator<Item = (Field, &Finding<'a>)> {
+    pub(super) fn findings(&self) -> impl Iterator<Item = (Field, &FindingColumns<'a>)> {
         let of_field = |field: Field| self.evidence.get(field.name()).into_iter().flatten();
         Field::ALL.into_iter().flat_map(move |field| of_field(field).map(move |finding| (field, finding)))
     }
 }
 
-impl Finding<'_> {
+impl FindingColumns<'_> {
     /// Returns the codes as `system:code`, joined by `"; "`.
     pub(super) fn codes(&self) -> String {
         let codes: Vec<String> = self.codes.iter().map(|code| format!("{}:{}", code.system, code.code)).collect();

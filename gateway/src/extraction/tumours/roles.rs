@@ -165,7 +165,7 @@ const YEARS: std::ops::RangeInclusive<u16> = 1930..=2100;
 /// What the units that name a tumour say of it.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that words may say, and several may hold")]
-struct Standing {
+struct RoleClues {
     /// Words before its name call it past.
     past: bool,
     /// A label calls it past.
@@ -198,7 +198,7 @@ pub(super) fn decide(
     past: &[bool],
     certain: &[bool],
 ) -> Vec<TumourRole> {
-    let mut standings = vec![Standing::default(); past.len()];
+    let mut clues = vec![RoleClues::default(); past.len()];
     let mixed = units::mixed_blocks(units);
     let mut last: Option<(usize, usize)> = None;
     for unit in units {
@@ -216,59 +216,59 @@ pub(super) fn decide(
         // What follows in the block of a name tells whether its tumour is active, and nothing else.
         let goes_on =
             last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
-        if let Some(standing) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| standings.get_mut(at))
+        if let Some(clue) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| clues.get_mut(at))
         {
-            standing.goes_on |= is_active && unit.named.is_none();
+            clue.goes_on |= is_active && unit.named.is_none();
         }
         // A drug that only this tumour gets, in a block without a name.
         let alone = unit.named.is_none() && last.is_none_or(|(block, _)| block != unit.block);
         let of_past = unit.past_section || unit.of_item || year(words).0.is_some();
         let goes_on_today = alone && !of_past && !ENDED.iter().any(|word| words.contains(word));
         let treated = units::only_bound(bound, unit).filter(|_| goes_on_today);
-        if let Some(standing) = treated.and_then(|tumour| standings.get_mut(tumour)) {
-            standing.treated = true;
+        if let Some(clue) = treated.and_then(|tumour| clues.get_mut(tumour)) {
+            clue.treated = true;
         }
-        let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
+        let Some(clue) = unit.named.or(goes_on).and_then(|tumour| clues.get_mut(tumour)) else { continue };
         // "Now a caecal mass" turns to something else.
-        standing.active |= is_active && (unit.named.is_some() || !words.trim_start().starts_with("now "));
-        standing.now |= is_now && (unit.named.is_some() || !words.trim_start().starts_with("now "));
+        clue.active |= is_active && (unit.named.is_some() || !words.trim_start().starts_with("now "));
+        clue.now |= is_now && (unit.named.is_some() || !words.trim_start().starts_with("now "));
         if let Some(named) = unit.named {
-            standing.labelled_past |= is_labelled_past(before);
-            standing.past |= has_before(&PAST_BEFORE) || unit.past_section;
-            standing.over |= has(&PAST);
-            standing.past |= of_year && !is_active;
-            standing.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
+            clue.labelled_past |= is_labelled_past(before);
+            clue.past |= has_before(&PAST_BEFORE) || unit.past_section;
+            clue.over |= has(&PAST);
+            clue.past |= of_year && !is_active;
+            clue.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
             let (year, exact) = year(words);
-            standing.year = standing.year.max(year);
-            standing.age = standing.age.max(age(lower, unit));
-            standing.exact |= exact || words.contains("diagnos") || words.contains("dx ");
+            clue.year = clue.year.max(year);
+            clue.age = clue.age.max(age(lower, unit));
+            clue.exact |= exact || words.contains("diagnos") || words.contains("dx ");
             last = Some((unit.block, named)).filter(|_| !unit.bracket).or(last);
         }
     }
     let of_today = patient_age(lower);
     let of_the_past = |at: usize, by_label: bool| {
-        let (Some(standing), Some(all_past)) = (standings.get(at), past.get(at)) else { return false };
-        let others = standings.iter().enumerate().filter(|(other, _)| *other != at);
-        let earlier = standing.year.is_some_and(|year| {
+        let (Some(clue), Some(all_past)) = (clues.get(at), past.get(at)) else { return false };
+        let others = clues.iter().enumerate().filter(|(other, _)| *other != at);
+        let earlier = clue.year.is_some_and(|year| {
             // A bare year, "breast cancer 2015", tells of the past; "diagnosed in March 2024" does not.
-            let is_later = |other: &Standing| match other.year {
+            let is_later = |other: &RoleClues| match other.year {
                 Some(later) => later >= year + CLEARLY_LATER,
-                None => !other.secondary && (other.active || !standing.exact),
+                None => !other.secondary && (other.active || !clue.exact),
             };
             others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
         });
-        let younger = !standing.goes_on
-            && standing.age.is_some_and(|age| {
+        let younger = !clue.goes_on
+            && clue.age.is_some_and(|age| {
                 // A tumour without an age is that of the patient's age today.
-                let is_later = |other: &Standing| {
+                let is_later = |other: &RoleClues| {
                     let today = of_today.filter(|_| !other.secondary);
                     other.age.or(today).is_some_and(|later| later >= age + CLEARLY_LATER)
                 };
                 others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
             });
-        let labelled = standing.labelled_past && standing.year.is_some() && !standing.now && by_label;
-        let before = standing.past || younger || (earlier && !standing.treated);
-        *all_past || standing.over || labelled || (before && !standing.active)
+        let labelled = clue.labelled_past && clue.year.is_some() && !clue.now && by_label;
+        let before = clue.past || younger || (earlier && !clue.treated);
+        *all_past || clue.over || labelled || (before && !clue.active)
     };
     let mut previous: Vec<bool> = (0..past.len()).map(|at| of_the_past(at, true)).collect();
     if !previous.contains(&false) {
@@ -277,7 +277,7 @@ pub(super) fn decide(
     }
     let present: Vec<usize> = (0..past.len()).filter(|at| previous.get(*at) == Some(&false)).collect();
     let is_main =
-        |at: &usize| standings.get(*at).is_some_and(|standing| !standing.secondary) && certain.get(*at) == Some(&true);
+        |at: &usize| clues.get(*at).is_some_and(|clue| !clue.secondary) && certain.get(*at) == Some(&true);
     let index = match present.as_slice() {
         [one] => Some(*one).filter(is_main),
         [] => None,

@@ -14,7 +14,7 @@ use std::{
 };
 
 pub(in crate::bulk) use self::reader::serve;
-use self::reader::{Answer, PdfPages, Refusal};
+use self::reader::{ReaderAnswer, PdfPages, Refusal};
 use super::{
     Fault,
     isolated::{Isolated, not_started},
@@ -47,12 +47,12 @@ pub(super) fn read(input: impl Read, longest: usize) -> Result<PdfText, Fault> {
     // A test of the library has no command: it reads in its own process.
     let answer = if cfg!(test) { reader::answer(input, longest) } else { isolated_answer(input, longest)? };
     match answer {
-        Answer::Read(pages) => joined(&pages),
-        Answer::Refused(refusal) => Err(refused(refusal)),
+        ReaderAnswer::Read(pages) => joined(&pages),
+        ReaderAnswer::Refused(refusal) => Err(refused(refusal)),
     }
 }
 
-fn isolated_answer(input: impl Read, longest: usize) -> Result<Answer, Fault> {
+fn isolated_answer(input: impl Read, longest: usize) -> Result<ReaderAnswer, Fault> {
     let started = Isolated::start("pdf", &[longest.to_string()], Stdio::piped());
     let mut process = started.map_err(|cause| not_started(&cause))?;
     if !process.give(input, LONGEST).map_err(|cause| unread(&cause))? {
@@ -68,7 +68,7 @@ fn isolated_answer(input: impl Read, longest: usize) -> Result<Answer, Fault> {
         output.take(most).read_to_end(&mut answer).map_err(|cause| unread(&cause))?;
     }
     process.end()?;
-    Ok(serde_json::from_slice(&answer).unwrap_or(Answer::Refused(Refusal::Broken)))
+    Ok(serde_json::from_slice(&answer).unwrap_or(ReaderAnswer::Refused(Refusal::Broken)))
 }
 
 /// Returns the text of a PDF that another file holds. The document around it has no place for a warning, so a line says

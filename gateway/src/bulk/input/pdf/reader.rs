@@ -18,7 +18,7 @@ const END: usize = 2 << 10;
 
 /// What the process says.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Answer {
+pub(super) enum ReaderAnswer {
     Read(PdfPages),
     Refused(Refusal),
 }
@@ -56,11 +56,11 @@ pub(in crate::bulk) fn serve(longest: usize, limited: bool) -> ExitCode {
 }
 
 /// Returns what is to be said of a PDF.
-pub(super) fn answer(mut input: impl Read, longest: usize) -> Answer {
+pub(super) fn answer(mut input: impl Read, longest: usize) -> ReaderAnswer {
     let mut bytes = Vec::new();
     match input.read_to_end(&mut bytes) {
-        Ok(_) if ends_as_a_pdf(&bytes) => pages(bytes, longest).map_or_else(Answer::Refused, Answer::Read),
-        _ => Answer::Refused(Refusal::Broken),
+        Ok(_) if ends_as_a_pdf(&bytes) => pages(bytes, longest).map_or_else(ReaderAnswer::Refused, ReaderAnswer::Read),
+        _ => ReaderAnswer::Refused(Refusal::Broken),
     }
 }
 
