@@ -8,6 +8,7 @@ use super::{
     masses, meanings,
     specimen::{specimen_organ, stated_origin},
     standing::{Standing, is_of_study, standing},
+    tumour_references::OFTEN_METASTATIC,
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -260,7 +261,9 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
         if let Some(site) = following_site(view, &head_range) {
             organ = site.term.tag("primary");
             value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
-        } else if let Some(primary) = masses::nearby_primary(view, &head_range).filter(|_| !head.term.is("weak")) {
+        } else if let Some(primary) = masses::nearby_primary(view, &head_range)
+            .filter(|primary| !head.term.is("weak") && !is_of_metastasis(view, start, primary))
+        {
             organ = Some(primary);
             value = format!("{value} of the {primary}");
         }
@@ -277,6 +280,14 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
     let standing = standing(view, &(start..head_range.end));
     let range = start..head_range.end;
     NamedMalignancy { value, organ, term: head.term, histology, assertion, range, words: length, side, standing }
+}
+
+/// Returns whether the name that begins at `start` is that of a metastasis in an organ: "craniotomy: metastatic
+/// adenocarcinoma".
+fn is_of_metastasis(view: &NoteView<'_>, start: usize, organ: &str) -> bool {
+    let is_called =
+        || view.folded.after(start, 10).starts_with("metasta") || view.folded.before(start, 14).contains("metasta");
+    OFTEN_METASTATIC.contains(&organ) && is_called()
 }
 
 /// Returns whether a name says more than "cancer of this organ".

@@ -32,6 +32,7 @@ mod stage;
 mod standing;
 mod treatment;
 mod tumour_organs;
+mod tumour_paragraphs;
 mod tumour_references;
 mod tumours;
 mod view;

@@ -145,9 +145,38 @@ fn sites_of_term(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Fou
     let bone = sites.iter().any(|site| site.term.name == "bone");
     sites
         .into_iter()
+        .filter(|site| !is_shortened_diagnosis(view, site))
         .filter(|site| !(bone && site.term.name == "pelvis") && view.enters_record(&site.range, Field::MetastasisSite))
         .map(found)
         .collect()
+}
+
+/// Returns whether an organ after "metastatic" is short for the cancer that began there: "metastatic prostate on ADT".
+/// Tumours of others seldom spread to these organs.
+pub(super) fn is_shortened_diagnosis(view: &NoteView<'_>, site: &Mention) -> bool {
+    const ORGANS: [&str; 9] =
+        ["prostate", "breast", "colon", "rectum", "bladder", "cervix", "testis", "esophagus", "pancreas"];
+    const VERBS: [&str; 12] = [
+        " has ",
+        " had ",
+        " is ",
+        " was ",
+        " on ",
+        " since ",
+        " with ",
+        " treated",
+        " diagnosed",
+        " under ",
+        " dx",
+        " in 20",
+    ];
+    let organ = site.term.tag("primary").is_some_and(|organ| ORGANS.contains(&organ));
+    let after = view.folded.after(site.range.end, 10);
+    organ
+        && view.folded.before(site.range.start, 12).ends_with("metastatic ")
+        && (after.is_empty()
+            || after.starts_with([',', '.', ';', ')', '('])
+            || VERBS.iter().any(|verb| after.starts_with(verb)))
 }
 
 /// Returns the lymph nodes that contain tumour: "positive sentinel node", "axillary nodes were involved".

@@ -18,7 +18,7 @@ pub(super) enum Standing {
 
 /// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
 pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
-    const FIRST_OPINION: [&str; 20] = [
+    const FIRST_OPINION: [&str; 26] = [
         "initial diagnosis was",
         "initial histological diagnosis",
         "initial histologic diagnosis",
@@ -39,6 +39,12 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
         "outside diagnosis",
         "referring diagnosis",
         "initially thought to be",
+        "labelled as",
+        "labeled as",
+        "labelled it as",
+        "labeled it as",
+        "mistaken for",
+        "mistaken as",
     ];
     const HOLDS_BEFORE: [&str; 10] = [
         "confirmed as",

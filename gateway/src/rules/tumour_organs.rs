@@ -13,6 +13,9 @@ use super::{
 /// Organs whose operations also treat tumours of others: castration, debulking, the lobe of a thyroid.
 pub(super) const AMBIGUOUS: [&str; 4] = ["testis", "uterus", "ovary", "lung"];
 
+/// Further organs in which a histology is often that of a tumour of another one.
+pub(super) const SPREAD_TO: [&str; 5] = ["skin", "soft tissue", "ovary", "retroperitoneum", "mediastinum"];
+
 /// Bytes before a name within which the heading of a specimen may name its organ.
 const ORGAN_BEFORE: usize = 90;
 
@@ -71,7 +74,6 @@ fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Op
 /// Returns the organ of the mass of which a histology is told: "a mass in the sigmoid; biopsy: adenocarcinoma". Where
 /// tumours of other organs spread to, it may be one of these; in the lung it is not if the note calls it a primary.
 fn organ_of_presentation(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
-    const SPREAD_TO: [&str; 5] = ["skin", "soft tissue", "ovary", "retroperitoneum", "mediastinum"];
     const AFTER: usize = 80;
     const METASTASIS: [&str; 4] = ["metasta", "secondary", "spread from", "mets"];
     let organ = masses::organ_of_mass(view, &name.range).filter(|_| name.term.is("head") && !name.term.is("weak"))?;
@@ -95,13 +97,24 @@ fn organ_of_operation(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'stat
     operation.term.tag("organ").filter(|organ| linked && !AMBIGUOUS.contains(organ))
 }
 
+/// Returns whether an organ stands in the line of a specimen above a name: "A. Right vulva, excision", and below it the name.
+fn heads_item(view: &NoteView<'_>, site: &Mention, name: usize) -> bool {
+    const LONGEST_AHEAD: usize = 24;
+    let Some((rest, below)) = view.folded.quote(&(site.range.end..name)).split_once('\n') else { return false };
+    let ahead = view.folded.before(site.range.start, LONGEST_AHEAD).len();
+    let ahead = view.folded.quote(&(site.range.start - ahead..site.range.start));
+    let line = ahead.rsplit('\n').next().unwrap_or_default();
+    let mark = line.strip_prefix(|c: char| c.is_ascii_alphanumeric()).and_then(|line| line.strip_prefix(['.', ')']));
+    mark.is_some() && !rest.contains('.') && !below.contains('\n')
+}
+
 /// Returns the organ of the heading before a name: "Lung, right upper lobe: adenocarcinoma".
 fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static str> {
     let before = name.start - view.folded.before(name.start, ORGAN_BEFORE).len()..name.start;
     view.terms_in(TermKind::Site, &before).iter().find_map(|site| {
         let gap = view.folded.slice(site.range.end..name.start);
         let ends = [". ", ".\n", "\n\n"].iter().any(|end| gap.contains(end));
-        let heads = gap.contains(':') && !ends && !site.term.is("node");
+        let heads = (gap.contains(':') || heads_item(view, site, name.start)) && !ends && !site.term.is("node");
         // What is taken from an organ to which tumours spread may be a metastasis.
         let organ = site.term.tag("primary").filter(|_| heads)?;
         let before = view.folded.before(site.range.start, 24);

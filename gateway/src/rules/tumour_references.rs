@@ -52,7 +52,7 @@ pub(super) fn references(view: &NoteView<'_>, unnamed: &[&NamedMalignancy]) -> V
 }
 
 /// Returns the organ of a place in which a tumour is mostly one that began there.
-fn organ_of_origin(site: &Mention) -> Option<&'static str> {
+pub(super) fn organ_of_origin(site: &Mention) -> Option<&'static str> {
     let organ = site.term.tag("primary").filter(|_| !site.term.is("node"))?;
     Some(organ).filter(|organ| *organ != "lung" && !OFTEN_METASTATIC.contains(organ) && !UNSPECIFIC.contains(organ))
 }

@@ -12,9 +12,10 @@ use super::{
     RulesEngine,
     cancer::{self, NamedMalignancy},
     lexicon::{Mention, TermKind},
-    meanings, record,
+    meanings, record, sites,
     standing::Standing,
     tumour_organs::{AMBIGUOUS, own_organ},
+    tumour_paragraphs,
     tumour_references::{self, UNSPECIFIC},
     view::NoteView,
 };
@@ -52,6 +53,45 @@ const MOST_COMPARED: usize = 32;
 /// The kind of a tumour whose organ the note does not name.
 const UNNAMED_ORGAN: &str = "unnamed organ";
 
+/// Takes the names out of `unnamed` that get the organ of their paragraph, and returns their tumours. Without a second kind
+/// of tumour in the text they tell nothing that the diagnosis does not.
+fn of_paragraphs(
+    view: &NoteView<'_>,
+    unnamed: &mut Vec<&NamedMalignancy>,
+    seen: &[(&NamedMalignancy, TumourMention)],
+) -> Vec<TumourMention> {
+    let named: Vec<Range<usize>> = seen.iter().map(|(name, _)| name.range.clone()).collect();
+    let organs: Vec<_> = unnamed.iter().map(|name| tumour_paragraphs::organ(view, name, &named)).collect();
+    let kinds =
+        seen.iter().map(|(_, mention)| mention.kind).chain(organs.iter().flatten().map(|organ| first_alike(organ)));
+    if kinds.collect::<HashSet<_>>().len() < 2 {
+        return Vec::new();
+    }
+    let mut placed = Vec::new();
+    let mut organs = organs.into_iter();
+    unnamed.retain(|name| {
+        let organ = organs.next().flatten();
+        placed.extend(organ.map(|organ| placed_at(view, name, organ)));
+        organ.is_none()
+    });
+    placed
+}
+
+/// Returns the mention of a name as a tumour of an organ.
+fn placed_at(view: &NoteView<'_>, name: &NamedMalignancy, organ: &'static str) -> TumourMention {
+    // The organ that the name got may be another one, which only stands near it.
+    let histology = name.value.split(" of the ").next().unwrap_or_default();
+    TumourMention {
+        name: format!("{histology} of the {organ}"),
+        kind: first_alike(organ),
+        organ: Some(organ),
+        histology: name.histology,
+        past: name.assertion == Assertion::Historical,
+        certain: matches!(name.assertion, Assertion::Present | Assertion::Historical),
+        range: view.folded.origin(&name.range),
+    }
+}
+
 /// Returns what the rules see of tumours in the text of a view that names these malignancies.
 pub(super) fn signs(view: &NoteView<'_>, names: &[NamedMalignancy]) -> TumourSigns {
     let mut mentions: Vec<TumourMention> = Vec::new();
@@ -64,6 +104,7 @@ pub(super) fn signs(view: &NoteView<'_>, names: &[NamedMalignancy]) -> TumourSig
             None => {}
         }
     }
+    let placed = of_paragraphs(view, &mut unnamed, &seen);
     let references = tumour_references::references(view, &unnamed);
     let elsewhere: Vec<(String, &'static str)> = seen
         .iter()
@@ -84,6 +125,7 @@ pub(super) fn signs(view: &NoteView<'_>, names: &[NamedMalignancy]) -> TumourSig
         mentions.extend(of_second_organ(view, name, &mention));
         mentions.push(mention);
     }
+    mentions.extend(placed);
     if mentions.is_empty() {
         mentions = of_diagnosis(view, names);
     } else {
@@ -216,9 +258,12 @@ fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention>
     })
 }
 
-/// Returns the tumours that only "primary" names: "a gastric primary".
+/// Returns the tumours that only "primary", a stage or a spread names: "a gastric primary", "a Dukes B rectal tumour",
+/// "his metastatic prostate is quiet".
 fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
-    const NOUN: &str = " primary";
+    const NOUNS: [&str; 3] = [" primary", " tumour", " tumor"];
+    const LONGEST_NOUN: usize = " primary".len() + 5;
+    const STAGES: [&str; 6] = ["dukes a", "dukes b", "dukes c", "t1", "t2", "t3"];
     const REJECTIONS: [&str; 12] = [
         "rather than",
         "against",
@@ -235,9 +280,19 @@ fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
     ];
     let primary = |site: &Mention| {
         let organ = site.term.tag("primary").filter(|organ| !site.term.is("node") && !UNSPECIFIC.contains(organ))?;
-        let after = view.folded.after(site.range.end, NOUN.len() + 5).strip_prefix(NOUN)?;
-        let ends = after.is_empty() || after.starts_with([',', '.', ';', ':', ')', '\n']) || after.starts_with(" and ");
-        let range = site.range.start..site.range.end + NOUN.len();
+        let ahead = view.folded.before(site.range.start, 16).trim_end();
+        let staged = STAGES.iter().any(|stage| ahead.ends_with(stage));
+        let shortened = sites::is_shortened_diagnosis(view, site);
+        let after = view.folded.after(site.range.end, LONGEST_NOUN);
+        let noun = NOUNS.iter().find(|noun| after.starts_with(**noun) && (staged || **noun == " primary"));
+        let noun = if shortened { "" } else { noun? };
+        let after = after.get(noun.len()..).unwrap_or_default();
+        let ends = shortened
+            || staged
+            || after.is_empty()
+            || after.starts_with([',', '.', ';', ':', ')', '\n'])
+            || after.starts_with(" and ");
+        let range = site.range.start..site.range.end + noun.len();
         let assertion = view.assertion(&range, Field::CancerType);
         let before = view.near(&(site.range.start..site.range.start), 48, 0);
         let rejected = REJECTIONS.iter().any(|word| before.contains(word));

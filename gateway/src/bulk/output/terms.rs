@@ -8,7 +8,7 @@ use std::{fmt::Write as _, time::SystemTime};
 
 use super::{
     columns::{Cell, Column, ColumnKind},
-    findings::{ResultColumns, FindingColumns, ResultLine},
+    findings::{FindingColumns, ResultColumns, ResultLine},
 };
 use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 

@@ -2,6 +2,7 @@
 
 use super::{
     NamedTumour, histology, only_of, only_of_any,
+    same_organ::HISTOLOGIES,
     signs::{TumourReference, TumourSigns},
     units::Name,
 };
@@ -51,8 +52,7 @@ pub(super) fn with_references(
     mentions: Vec<Name>,
     signs: &TumourSigns,
 ) -> Vec<Name> {
-    let mut all = mentions;
-    let mut found = former_and_latter(lower, &all);
+    let mut found = former_and_latter(lower, &mentions);
     let resolved = signs.references.iter().filter_map(|(range, reference)| {
         let tumour = match reference {
             TumourReference::Kind(SKIN) => only_of_any(named, &SKIN_KINDS),
@@ -62,13 +62,19 @@ pub(super) fn with_references(
         Some((range.clone(), tumour?))
     });
     found.extend(resolved);
-    found.retain(|(range, _)| {
-        let next = all.partition_point(|(name, _)| name.end <= range.start);
-        all.get(next).is_none_or(|(name, _)| name.start >= range.end)
+    let all = with_new(mentions, found);
+    with_new(all, by_side_or_histology(lower, named))
+}
+
+/// Returns the names, which are in order, with those that overlap none of them, in order.
+fn with_new(mut names: Vec<Name>, mut more: Vec<Name>) -> Vec<Name> {
+    more.retain(|(range, _)| {
+        let next = names.partition_point(|(name, _)| name.end <= range.start);
+        names.get(next).is_none_or(|(name, _)| name.start >= range.end)
     });
-    all.extend(found);
-    all.sort_by_key(|(range, _)| range.start);
-    all
+    names.extend(more);
+    names.sort_by_key(|(range, _)| range.start);
+    names
 }
 
 /// Returns the only tumour that is called by a word of histology. A carcinoma may be any tumour whose name tells no
@@ -85,6 +91,34 @@ fn only_called(named: &[NamedTumour], word: &str) -> Option<usize> {
     let mut all = named.iter().enumerate().filter(|(_, tumour)| called(tumour));
     let (at, _) = all.next()?;
     all.next().is_none().then_some(at)
+}
+
+/// Returns where a text speaks of the only tumour of a side or of a histology without its name: "the left-sided tumour",
+/// "the right is pT1c", "the lobular lesion".
+fn by_side_or_histology(lower: &str, named: &[NamedTumour]) -> Vec<Name> {
+    const SIDES: [&str; 2] = ["left", "right"];
+    const NOUNS: [&str; 8] = [" tumo", " lesion", " cancer", " primary", " side", " one ", " is ", " was "];
+    let only = |holds: &dyn Fn(&NamedTumour) -> bool| {
+        let mut all = named.iter().enumerate().filter(|(_, tumour)| holds(tumour));
+        let (at, _) = all.next()?;
+        all.next().is_none().then_some(at)
+    };
+    let of_side = SIDES.iter().filter_map(|side| Some((*side, only(&|tumour| tumour.variant == *side)?)));
+    let of_histology =
+        HISTOLOGIES.iter().filter_map(|word| Some((*word, only(&|tumour| tumour.name.to_lowercase().contains(word))?)));
+    let mut found = Vec::new();
+    for (word, tumour) in of_side.chain(of_histology) {
+        for (at, _) in lower.match_indices(word) {
+            let end = at + word.len();
+            let behind = lower.get(end..).unwrap_or_default();
+            let behind = behind.strip_prefix("-sided").unwrap_or(behind);
+            let the = lower.get(..at).is_some_and(|before| before.ends_with("the "));
+            if the && NOUNS.iter().any(|noun| behind.starts_with(noun)) {
+                found.push((at..end, tumour));
+            }
+        }
+    }
+    found
 }
 
 /// Returns where a text speaks of the former and the latter of the two tumours that it named last.

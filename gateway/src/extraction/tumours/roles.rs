@@ -122,7 +122,7 @@ const SECONDARY_BEFORE: [&str; 13] = [
 ];
 
 /// Words that tell, anywhere beside a name, that the tumour is present but left alone.
-const SECONDARY: [&str; 9] = [
+const SECONDARY: [&str; 13] = [
     "under observation",
     "obs only",
     "observation only",
@@ -132,7 +132,14 @@ const SECONDARY: [&str; 9] = [
     "never needed treat",
     "never been treated",
     "no further treatment",
+    ", incidental",
+    "incidental finding",
+    "watched since",
+    "being watched",
 ];
+
+/// Words shortly before the name of a tumour that was known before, which gives way to one that the note tells anew.
+const KNOWN_BEFORE: [&str; 4] = ["k/c/o", "kco ", "known case of", "known to have"];
 
 /// Words of a note that gives two tumours the same weight.
 const EQUAL: [&str; 12] = [
@@ -178,6 +185,8 @@ struct RoleClues {
     /// Words tell that it is treated or worked up today, and not only how far it went.
     now: bool,
     secondary: bool,
+    /// Words before its name call it known.
+    known: bool,
     year: Option<u16>,
     /// The patient's age, for a tumour that the note dates by it.
     age: Option<u16>,
@@ -216,8 +225,7 @@ pub(super) fn decide(
         // What follows in the block of a name tells whether its tumour is active, and nothing else.
         let goes_on =
             last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
-        if let Some(clue) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| clues.get_mut(at))
-        {
+        if let Some(clue) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| clues.get_mut(at)) {
             clue.goes_on |= is_active && unit.named.is_none();
         }
         // A drug that only this tumour gets, in a block without a name.
@@ -238,6 +246,7 @@ pub(super) fn decide(
             clue.over |= has(&PAST);
             clue.past |= of_year && !is_active;
             clue.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
+            clue.known |= has_before(&KNOWN_BEFORE);
             let (year, exact) = year(words);
             clue.year = clue.year.max(year);
             clue.age = clue.age.max(age(lower, unit));
@@ -276,15 +285,15 @@ pub(super) fn decide(
         previous = (0..past.len()).map(|at| of_the_past(at, false)).collect();
     }
     let present: Vec<usize> = (0..past.len()).filter(|at| previous.get(*at) == Some(&false)).collect();
-    let is_main =
-        |at: &usize| clues.get(*at).is_some_and(|clue| !clue.secondary) && certain.get(*at) == Some(&true);
+    let is_main = |at: &usize| clues.get(*at).is_some_and(|clue| !clue.secondary) && certain.get(*at) == Some(&true);
     let index = match present.as_slice() {
         [one] => Some(*one).filter(is_main),
         [] => None,
         several if EQUAL.iter().any(|words| lower.contains(words)) && several.len() > 1 => None,
         several => {
-            let mut main = several.iter().copied().filter(is_main);
-            main.next().filter(|_| main.next().is_none())
+            let main: Vec<usize> = several.iter().copied().filter(is_main).collect();
+            let new = main.iter().copied().filter(|at| clues.get(*at).is_some_and(|clue| !clue.known));
+            only(main.iter().copied()).or_else(|| only(new))
         }
     };
     let role = |at: usize| match previous.get(at) {
@@ -295,11 +304,17 @@ pub(super) fn decide(
     (0..past.len()).map(role).collect()
 }
 
+/// Returns the only one.
+fn only(mut all: impl Iterator<Item = usize>) -> Option<usize> {
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
 /// Returns whether words hold a word that no negation stands before in its clause: "no evidence of a metastasis".
 fn affirms(words: &str, word: &str) -> bool {
     const NEGATIONS: [&str; 4] = ["no ", "not ", "without ", "never "];
     const REACH: usize = 40;
-    words.match_indices(word).any(|(at, _)| {
+    units::places(words, word).any(|at| {
         let from = (at.saturating_sub(REACH)..=at).find(|from| words.is_char_boundary(*from)).unwrap_or(at);
         let before = words.get(from..at).unwrap_or_default();
         let clause = before.rsplit([',', ';', '.', ':', '(', '\n']).next().unwrap_or_default();

@@ -28,7 +28,7 @@ const SAYS_SECOND: [&str; 9] = [
 ];
 
 /// Words of a histology; a name of one kind is not of another.
-const HISTOLOGIES: [&str; 8] =
+pub(super) const HISTOLOGIES: [&str; 8] =
     ["squamous", "adenocarcinoma", "small cell", "neuroendocrine", "carcinoid", "ductal", "lobular", "sarcoma"];
 
 /// Parts of the bowel; a name of one is not of another.

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Words that tell that a tumour of the past is over.
-const OVER: [&str; 9] = [
+const OVER: [&str; 11] = [
     "recurrence",
     "evidence of disease",
     "in remission",
@@ -23,6 +23,8 @@ const OVER: [&str; 9] = [
     "cured",
     "disease-free",
     "of that",
+    "on that",
+    "that specimen",
 ];
 
 /// Words that go on about a tumour of the past, unless words of today stand beside them.
@@ -93,6 +95,8 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
     let mut segments = Segments::with_capacity(units.len());
     let (mut next_bound, mut labels) = (bound.iter().peekable(), labels.iter().peekable());
     let (mut start, mut block) = (0, usize::MAX);
+    // The tumour that the first unit of the block names, where the block names no other.
+    let mut led: Option<usize> = None;
     let mixed = units::mixed_blocks(units);
     let mut items = ItemLabels::default();
     // The tumour that the block named last.
@@ -101,9 +105,10 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
         let begins_block = unit.block != block;
         if begins_block {
             (block, last) = (unit.block, None);
+            led = unit.named.filter(|_| !mixed.contains(&block));
         }
         let words = lower.get(unit.range.clone()).unwrap_or_default();
-        let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
+        let has = |list: &[&str]| list.iter().any(|word| units::places(words, word).next().is_some());
         let item = items.next(lower, unit, begins_block);
         let named = unit.named.or(item);
         let returns = || has(&PRESENT) || (begins_line(lower, unit.range.start) && has(&RETURNING));
@@ -114,6 +119,7 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
             (None, Some(last)) if index == Some(last) || index.is_none() => Some(last),
             (None, Some(last)) if has(&OVER) => Some(last),
             (None, Some(last)) if unit.of_item && !mixed.contains(&block) && !has(&RETURNING) => Some(last),
+            (None, Some(last)) if led == Some(last) && !returns() && !has(&RETURNING) => Some(last),
             (None, Some(_)) if returns() || units::only_bound(bound, unit) == index => index,
             (None, Some(last)) if has(&LOOKING_BACK) => Some(last),
             (None, Some(_)) => None,

@@ -41,6 +41,15 @@ pub(super) type Name = (Range<usize>, usize);
 /// Most bytes of a bracket after the name in it.
 const LONGEST_BRACKET: usize = 400;
 
+/// Returns where a word begins in a text in lower case, and not where it ends another one, as "now" does in "know".
+pub(super) fn places<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+    let is_letter = |c: char| c.is_ascii_lowercase();
+    let begins = move |at: &usize| {
+        !word.starts_with(is_letter) || !text.get(..*at).is_some_and(|before| before.ends_with(is_letter))
+    };
+    text.match_indices(word).map(|(at, _)| at).filter(begins)
+}
+
 /// Cuts a text into units, in order. `names` are in order too.
 pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
     let mut units = Vec::new();

@@ -14,7 +14,7 @@ use std::{
 };
 
 pub(in crate::bulk) use self::reader::serve;
-use self::reader::{ReaderAnswer, PdfPages, Refusal};
+use self::reader::{PdfPages, ReaderAnswer, Refusal};
 use super::{
     Fault,
     isolated::{Isolated, not_started},
