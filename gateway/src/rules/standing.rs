@@ -101,6 +101,13 @@ mod tests {
             ),
             ("Lung adenocarcinoma was confirmed. Stage IV.", "lung adenocarcinoma"),
             (
+                "A cavity was labelled as lung cancer elsewhere, but it is a recurrence of cervical cancer.",
+                "cervical cancer",
+            ),
+            ("Craniotomy on day 3: metastatic adenocarcinoma, not of the brain.", "adenocarcinoma"),
+            ("Liver biopsy: metastatic adenocarcinoma. Craniotomy in May.", "adenocarcinoma"),
+            ("Craniotomy for a mass in the brain: metastatic adenocarcinoma.", "adenocarcinoma"),
+            (
                 "Breast cancer in 2010. Now lung adenocarcinoma was confirmed; breast cancer is in remission.",
                 "breast cancer",
             ),

@@ -42,6 +42,7 @@ fn distant_metastases_stay() {
         ("Metastases: bone, lung\nProstate cancer, castration resistant", "bone; lung"),
         ("Colon cancer\nSites of metastatic disease:\n- Liver\n- Lung", "liver; lung"),
         ("Metastatic breast cancer with axillary lymph node involvement.", ""),
+        ("Melanoma. Metastatic breast lesion and metastatic pancreas deposit.", "breast; pancreas"),
         ("Lung cancer with brain metastases; mediastinal nodes are enlarged.", "brain"),
         ("Colon cancer. Sites of metastases:\n- liver: no\n- lung: yes\n- bone: no", "lung"),
         ("Colon cancer\nMetastases:\nLiver | No\nLung | Yes\nBone | Yes", "lung; bone"),
@@ -53,6 +54,17 @@ fn distant_metastases_stay() {
     ] {
         let (sites, extent) = spread(note);
         assert!(extent >= Extent::Distant && sites.starts_with(expected), "{note}: {sites} {extent:?}");
+    }
+}
+
+#[test]
+fn an_organ_that_is_short_for_its_cancer_is_no_metastasis() {
+    for note in [
+        "Mesothelioma. His metastatic prostate has been quiet since 2020.",
+        "Lung cancer. Metastatic breast on letrozole.",
+        "Lung cancer, and a metastatic colon, treated with FOLFIRI.",
+    ] {
+        assert_eq!(spread(note).0, "", "{note}");
     }
 }
 
