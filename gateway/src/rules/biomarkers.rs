@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     lexicon::{Mention, TermKind},
     marker_results::{
-        self, MarkerOutcome, RESULT, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result,
+        self, MarkerOutcome, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result, result,
     },
     marker_rows,
     marker_values::{MarkerReading, add, add_row},
@@ -154,7 +154,7 @@ fn reading<'v>(
     let term = marker.term;
     let new = |outcome| Some(MarkerReading { name: term.name, spelled: term.spelled, outcome });
     let text = view.folded.after(marker.range.end, 110);
-    let found = RESULT.captures(text);
+    let found = result(text);
     let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
     let of_other = found.as_ref().zip(ahead).is_some_and(|(found, end)| is_of_other(view, marker, found, end));
     let passes_next_marker = of_other || ahead.zip(next).is_some_and(|(end, next)| end > next);

@@ -3,15 +3,24 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::{lexicon::Mention, view::NoteView};
 use crate::statics::pattern;
 
-/// A result after a marker. The pattern is anchored at the end of the marker and allows a few words in between.
-pub(super) static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(RESULT_PATTERN));
-const RESULT_PATTERN: &str = concat!(
-    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve|[ :=]{0,3}\(\+{1,3}\)|[ :=]{1,3}\+{1,3}(?:[,;./)\n]|$))|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve|[ :=]{0,3}\(-\)|[ :=]{1,3}-(?:[,;./)\n]|$))|(?P<gap>(?:[ :=,()~|\[\]]|\)-|- |(?-u:\b)(?:combined positive score|immunostains|immunostain|immunohistochemical|immunoperoxidase|immunoreactivity|stains|stained|nuclei|previously|ordered|and|studies|study|performed|adenocarcinoma|carcinoma|tumors|tumours|analysis|method|in situ|hybridization|hybridisation|overexpression|allred|very|are|expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,18}?)",
+/// A result after a marker. The pattern is anchored at the end of the marker and allows words in between.
+static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(&[BEFORE_WORDS, WORD, BEHIND_WORDS].concat()));
+/// One word between a marker and its result.
+static WORD_BETWEEN: LazyLock<Regex> = LazyLock::new(|| pattern(WORD));
+
+/// The most words and signs between a marker and its result. They are counted outside the pattern, which would hold the
+/// list of words as many times.
+const MOST_BETWEEN: usize = 18;
+
+const WORD: &str = r"(?:[ :=,()~|\[\]]|\)-|- |(?-u:\b)(?:combined positive score|immunostains|immunostain|immunohistochemical|immunoperoxidase|immunoreactivity|stains|stained|nuclei|previously|ordered|and|studies|study|performed|adenocarcinoma|carcinoma|tumors|tumours|analysis|method|in situ|hybridization|hybridisation|overexpression|allred|very|are|expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b))";
+const BEFORE_WORDS: &str = r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve|[ :=]{0,3}\(\+{1,3}\)|[ :=]{1,3}\+{1,3}(?:[,;./)\n]|$))|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve|[ :=]{0,3}\(-\)|[ :=]{1,3}-(?:[,;./)\n]|$))|(?P<gap>";
+const BEHIND_WORDS: &str = concat!(
+    r"*?)",
     r"(?:",
     r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?[0-9]{1,3}(?:[.,][0-9]+)?(?: ?(?:-|to) ?[0-9]{1,3})? ?(?:%|percent))",
     r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
@@ -25,6 +34,13 @@ const RESULT_PATTERN: &str = concat!(
     r"|(?P<normal>normal(?:ized|ised|ization|isation)?|undetectable|within normal limits)",
     r"))",
 );
+
+/// Returns the result at the start of a text that follows a marker.
+pub(super) fn result(text: &str) -> Option<Captures<'_>> {
+    let found = RESULT.captures(text)?;
+    let between = found.name("gap").map_or(0, |gap| WORD_BETWEEN.find_iter(gap.as_str()).count());
+    (between <= MOST_BETWEEN).then_some(found)
+}
 
 pub(super) enum MarkerOutcome<'note> {
     Positive,
@@ -42,7 +58,7 @@ pub(super) enum MarkerOutcome<'note> {
 
 /// Returns whether the result after HER2 is "equivocal".
 pub(super) fn is_equivocal(view: &NoteView<'_>, marker: &Mention) -> bool {
-    RESULT.captures(view.folded.after(marker.range.end, 110)).is_some_and(|found| {
+    result(view.folded.after(marker.range.end, 110)).is_some_and(|found| {
         let score = found.name("ihc").is_some_and(|score| score.as_str().contains('2'));
         found.name("equivocal").is_some() || score
     })
@@ -78,7 +94,7 @@ pub(super) fn later_result<'v>(
     if !matches!(word, "overexpression" | "over expression") {
         return None;
     }
-    let found = RESULT.captures(view.folded.after(end, 70))?;
+    let found = result(view.folded.after(end, 70))?;
     if next.is_some_and(|next| next < end + found.get(0).map_or(0, |all| all.end())) {
         return None;
     }
@@ -98,7 +114,7 @@ pub(super) fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) 
     let clause = view.folded.after(end, 60);
     let clause = clause.split(['\n', ';']).next().unwrap_or_default();
     let at = ["fish", "ish", "hybridi"].iter().find_map(|test| clause.find(test).map(|at| end + at + test.len()))?;
-    let found = RESULT.captures(view.folded.after(at, 60))?;
+    let found = result(view.folded.after(at, 60))?;
     if next.is_some_and(|next| next < at + found.get(0).map_or(0, |all| all.end())) {
         None
     } else if found.name("negative").is_some() || found.name("minus").is_some() {
@@ -143,4 +159,5 @@ pub(super) fn is_year(number: &str) -> bool {
 /// Compiles the pattern, so that the first note does not wait for it.
 pub(super) fn compile() {
     LazyLock::force(&RESULT);
+    LazyLock::force(&WORD_BETWEEN);
 }
