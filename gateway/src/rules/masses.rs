@@ -11,8 +11,8 @@ use super::{
 const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
 
 /// Words for a tumour that an organ follows ("mass in the cecum").
-const BEFORE_ORGAN: &str = "growth in the|growth of the|mass at the|mass in the|mass of the|mass involving the|tumor of the|tumor in the|\
-                            tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
+const BEFORE_ORGAN: &str = "growth in the|growth of the|mass replacing the|mass at the|mass in the|mass of the|\
+                            mass involving the|tumor of the|tumor in the|tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
                             lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
 
 /// Returns the organ of a mass or tumour that the same sentence mentions, or else the previous sentence. Without a
@@ -33,11 +33,13 @@ pub(super) fn organ_of_mass(view: &NoteView<'_>, range: &Range<usize>) -> Option
     let of_mass = |site: &Mention| {
         let after = view.folded.after(site.range.end, 24).trim_start();
         let before = view.folded.before(site.range.start, 22).trim_end();
-        // "Ulceroproliferative growth right buccal mucosa".
-        let side = before.strip_suffix("left").or_else(|| before.strip_suffix("right")).map(str::trim_end);
-        let tied = side.is_some_and(|before| [" growth", " mass", " ulcer"].iter().any(|mass| before.ends_with(mass)))
+        // "Growth right buccal mucosa", "a mass replacing the right thyroid lobe".
+        let ahead = before.strip_suffix("left").or_else(|| before.strip_suffix("right")).unwrap_or(before).trim_end();
+        let grows =
+            [" growth", " mass", " ulcer"].iter().any(|mass| ahead.len() < before.len() && ahead.ends_with(mass));
+        let tied = grows
             || MASSES.split('|').any(|mass| after.starts_with(mass))
-            || BEFORE_ORGAN.split('|').any(|words| before.ends_with(words))
+            || BEFORE_ORGAN.split('|').any(|words| ahead.ends_with(words))
             || is_primary_site(view.folded.before(site.range.start, 40));
         (tied && !before.contains("metasta") && !site.term.is("node")).then(|| site.term.tag("primary")).flatten()
     };

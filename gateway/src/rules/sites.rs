@@ -154,8 +154,8 @@ fn sites_of_term(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Fou
 /// Returns whether an organ after "metastatic" is short for the cancer that began there: "metastatic prostate on ADT".
 /// Tumours of others seldom spread to these organs.
 pub(super) fn is_shortened_diagnosis(view: &NoteView<'_>, site: &Mention) -> bool {
-    const ORGANS: [&str; 9] =
-        ["prostate", "breast", "colon", "rectum", "bladder", "cervix", "testis", "esophagus", "pancreas"];
+    const ORGANS: [&str; 2] = ["prostate", "breast"];
+    const OWNERS: [&str; 3] = [" his", " her", " the"];
     const VERBS: [&str; 12] = [
         " has ",
         " had ",
@@ -170,13 +170,15 @@ pub(super) fn is_shortened_diagnosis(view: &NoteView<'_>, site: &Mention) -> boo
         " dx",
         " in 20",
     ];
-    let organ = site.term.tag("primary").is_some_and(|organ| ORGANS.contains(&organ));
+    let is_listed = site.term.tag("primary").is_some_and(|organ| ORGANS.contains(&organ));
     let after = view.folded.after(site.range.end, 10);
-    organ
-        && view.folded.before(site.range.start, 12).ends_with("metastatic ")
-        && (after.is_empty()
-            || after.starts_with([',', '.', ';', ')', '('])
-            || VERBS.iter().any(|verb| after.starts_with(verb)))
+    let owned = view.folded.before(site.range.start, 17).strip_suffix(" metastatic ");
+    let owned = owned.is_some_and(|before| OWNERS.iter().any(|owner| before.ends_with(owner)));
+    let goes_on = if owned { &VERBS[..] } else { &[" on ", " has been "][..] };
+    is_listed
+        && view.folded.before(site.range.start, 11) == "metastatic "
+        && !view.folded.before(site.range.start, 15).starts_with("non")
+        && goes_on.iter().any(|verb| after.starts_with(verb))
 }
 
 /// Returns the lymph nodes that contain tumour: "positive sentinel node", "axillary nodes were involved".

@@ -18,7 +18,7 @@ pub(super) enum Standing {
 
 /// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
 pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
-    const FIRST_OPINION: [&str; 26] = [
+    const FIRST_OPINION: [&str; 22] = [
         "initial diagnosis was",
         "initial histological diagnosis",
         "initial histologic diagnosis",
@@ -39,10 +39,6 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
         "outside diagnosis",
         "referring diagnosis",
         "initially thought to be",
-        "labelled as",
-        "labeled as",
-        "labelled it as",
-        "labeled it as",
         "mistaken for",
         "mistaken as",
     ];
@@ -62,7 +58,7 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     let before = view.near(&(range.start..range.start), 110, 0);
     let before = before.rsplit([';', '\n']).next().unwrap_or_default();
     let before = before.rsplit(" but ").next().unwrap_or_default();
-    if FIRST_OPINION.iter().any(|words| before.contains(words)) {
+    if FIRST_OPINION.iter().any(|words| before.contains(words)) || is_label_that_fell(view, range, before) {
         return Standing::First;
     }
     let near = before.get(before.len().saturating_sub(36)..).unwrap_or(before);
@@ -70,6 +66,14 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     let holds = HOLDS_BEFORE.iter().any(|words| near.contains(words))
         || HOLDS_AFTER.iter().any(|words| after.starts_with(words));
     if holds { Standing::Final } else { Standing::Plain }
+}
+
+/// Returns whether a name is a label that the same sentence takes back: "labelled as lung cancer elsewhere, but it is".
+fn is_label_that_fell(view: &NoteView<'_>, range: &Range<usize>, before: &str) -> bool {
+    const LABELS: [&str; 4] = ["labelled as", "labeled as", "labelled it as", "labeled it as"];
+    const REACH: usize = 60;
+    let labelled = LABELS.iter().any(|label| before.trim_end().ends_with(label));
+    labelled && view.near(range, 0, REACH).contains(" but ")
 }
 
 /// Returns whether a mention belongs to the name of a study, a screening or a clinic, and so not to the patient.

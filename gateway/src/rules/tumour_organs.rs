@@ -98,12 +98,19 @@ fn organ_of_operation(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'stat
 }
 
 /// Returns whether an organ stands in the line of a specimen above a name: "A. Right vulva, excision", and below it the name.
-fn heads_item(view: &NoteView<'_>, site: &Mention, name: usize) -> bool {
-    const LONGEST_AHEAD: usize = 24;
-    let Some((rest, below)) = view.folded.quote(&(site.range.end..name)).split_once('\n') else { return false };
-    let ahead = view.folded.before(site.range.start, LONGEST_AHEAD).len();
-    let ahead = view.folded.quote(&(site.range.start - ahead..site.range.start));
-    let line = ahead.rsplit('\n').next().unwrap_or_default();
+fn heads_item(view: &NoteView<'_>, site: &Mention, name: &Range<usize>) -> bool {
+    const LONGEST_START: usize = 24;
+    const REACH: usize = 60;
+    let gap = view.folded.quote(&(site.range.end..name.start));
+    let Some((rest, below)) = gap.split_once('\n') else { return false };
+    // What grew into the organ, or spread to it, began elsewhere.
+    if ["exten", "metasta", "invas", "from the", "in situ"].iter().any(|word| view.near(name, 0, REACH).contains(word))
+    {
+        return false;
+    }
+    let length = view.folded.before(site.range.start, LONGEST_START).len();
+    let before = view.folded.quote(&(site.range.start - length..site.range.start));
+    let line = before.rsplit('\n').next().unwrap_or_default();
     let mark = line.strip_prefix(|c: char| c.is_ascii_alphanumeric()).and_then(|line| line.strip_prefix(['.', ')']));
     mark.is_some() && !rest.contains('.') && !below.contains('\n')
 }
@@ -114,7 +121,7 @@ fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static st
     view.terms_in(TermKind::Site, &before).iter().find_map(|site| {
         let gap = view.folded.slice(site.range.end..name.start);
         let ends = [". ", ".\n", "\n\n"].iter().any(|end| gap.contains(end));
-        let heads = (gap.contains(':') || heads_item(view, site, name.start)) && !ends && !site.term.is("node");
+        let heads = (gap.contains(':') || heads_item(view, site, name)) && !ends && !site.term.is("node");
         // What is taken from an organ to which tumours spread may be a metastasis.
         let organ = site.term.tag("primary").filter(|_| heads)?;
         let before = view.folded.before(site.range.start, 24);

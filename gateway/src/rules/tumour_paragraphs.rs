@@ -1,23 +1,25 @@
-//! Finds the organ of a tumour of which the note names only the histology, by what else its sentence or its paragraph
-//! speaks of: "Total thyroidectomy in December. Histology: papillary carcinoma."
+//! Finds the organ of a tumour of which the note names only the histology, by what its sentence or its paragraph says of an
+//! organ: "radiotherapy to the tonsil for a squamous carcinoma", "Total thyroidectomy. Histology: papillary carcinoma."
+//!
+//! An organ that merely stands nearby tells nothing: it was examined, removed with the tumour, or reached by it.
 
 use std::ops::Range;
 
 use super::{
     cancer::NamedMalignancy,
     lexicon::{Mention, TermKind},
-    tumour_organs::{AMBIGUOUS, SPREAD_TO},
+    tumour_organs::SPREAD_TO,
     tumour_references::organ_of_origin,
     view::NoteView,
 };
-use crate::extraction::{Assertion, Field, first_alike};
+use crate::extraction::{Assertion, Field};
 
 /// Bytes before and after a name within which its paragraph counts, so that the work stays linear.
 const BEFORE: usize = 600;
 const AFTER: usize = 240;
 
 /// Words beside a histology which tell that it is that of a metastasis, or of a tumour named elsewhere.
-const OF_ANOTHER: [&str; 10] = [
+const OF_ANOTHER: [&str; 11] = [
     "metasta",
     "secondar",
     "spread",
@@ -28,13 +30,8 @@ const OF_ANOTHER: [&str; 10] = [
     "node",
     "compatible with",
     "consistent with",
+    "exten",
 ];
-
-/// An organ of which a piece is often removed with the tumour of another one.
-const OFTEN_RESECTED: &str = "small bowel";
-
-/// Words before an organ which tell that the tumour of another one reached it.
-const REACHED: [&str; 8] = ["metasta", "mets", "spread", "invad", "invas", "adher", "infiltrat", "involv"];
 
 /// Returns the organ of a name without one. `named`: the ranges of the names that tell their organ, in order.
 pub(super) fn organ(view: &NoteView<'_>, name: &NamedMalignancy, named: &[Range<usize>]) -> Option<&'static str> {
@@ -44,13 +41,12 @@ pub(super) fn organ(view: &NoteView<'_>, name: &NamedMalignancy, named: &[Range<
         return None;
     }
     let paragraph = paragraph(view, &name.range);
-    let sentence = view.around(&name.range, BEFORE, 0);
     if names_between(named, &paragraph) {
         return None;
     }
-    only(sites(view, &(sentence.start..name.range.start)))
-        .or_else(|| only(operated(view, &paragraph)))
-        .or_else(|| only(sites(view, &(paragraph.start..name.range.start))))
+    treated_for(view, name)
+        .or_else(|| operated(view, &paragraph, name))
+        .or_else(|| called_primary(view, &(paragraph.start..name.range.start)))
 }
 
 /// Returns whether a name says more of a tumour than that it is a carcinoma.
@@ -77,29 +73,48 @@ fn paragraph(view: &NoteView<'_>, name: &Range<usize>) -> Range<usize> {
     name.start - before.len()..name.end + after.len()
 }
 
-/// Returns the organs of a stretch in which tumours mostly began there.
-fn sites(view: &NoteView<'_>, stretch: &Range<usize>) -> impl Iterator<Item = &'static str> {
-    let of_origin = |site: &Mention| {
-        let before = view.near(&(site.range.start..site.range.start), 24, 0);
-        organ_of_origin(site)
-            .filter(|organ| !SPREAD_TO.contains(organ) && *organ != OFTEN_RESECTED)
-            .filter(|_| !REACHED.iter().any(|word| before.contains(word)))
-    };
-    view.terms_in(TermKind::Site, stretch).iter().filter_map(of_origin)
+/// Returns the organ that was treated for a histology: "radiotherapy to the tonsil for a squamous carcinoma", "operated on
+/// the stomach because of an adenocarcinoma".
+fn treated_for(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
+    const LINKS: [&str; 2] = [" for ", " because of "];
+    const TREATED: [&str; 5] = ["radi", "operat", "surg", "resect", "remov"];
+    const WIDEST: usize = 60;
+    let near = view.around(&(name.range.start..name.range.start), WIDEST, 0);
+    let site = view.terms_in(TermKind::Site, &near).last()?;
+    let between = view.folded.slice(site.range.end..name.range.start);
+    let linked = LINKS.iter().any(|link| between.starts_with(link)) && !between.contains([';', '.', ':']);
+    let before = view.near(&(site.range.start..site.range.start), WIDEST, 0);
+    let treated = TREATED.iter().any(|word| before.contains(word));
+    organ_of_origin(site).filter(|organ| linked && treated && !SPREAD_TO.contains(organ))
 }
 
-/// Returns the organs of the operations in a stretch that the patient had.
-fn operated(view: &NoteView<'_>, stretch: &Range<usize>) -> impl Iterator<Item = &'static str> {
-    let was_done = |mention: &&Mention| {
+/// Returns the organ of the only operation of a paragraph, if its histology is told right after it.
+fn operated(view: &NoteView<'_>, paragraph: &Range<usize>, name: &NamedMalignancy) -> Option<&'static str> {
+    // Organs that are seldom removed for a tumour of another one.
+    const OWN: [&str; 4] = ["thyroid", "breast", "kidney", "stomach"];
+    const TOLD: [&str; 3] = ["histolog", "patholog", "specimen"];
+    const WIDEST: usize = 80;
+    // Nodes are taken out with any tumour.
+    let is_surgery = |mention: &&Mention| {
         mention.term.is("surgery")
-            && matches!(view.assertion(&mention.range, Field::Treatment), Assertion::Present | Assertion::Historical)
+            && !["dissection", "lymph"].iter().any(|of_nodes| mention.term.name.contains(of_nodes))
     };
-    let operations = view.terms_in(TermKind::Treatment, stretch).iter().filter(was_done);
-    operations.filter_map(|mention| mention.term.tag("organ")).filter(|organ| !AMBIGUOUS.contains(organ))
+    let mut operations = view.terms_in(TermKind::Treatment, paragraph).iter().filter(is_surgery);
+    let operation = operations.next().filter(|_| operations.next().is_none())?;
+    let done = view.assertion(&operation.range, Field::Treatment) == Assertion::Present;
+    let near = name.range.start.checked_sub(operation.range.end).is_some_and(|gap| gap <= WIDEST);
+    let between = if near { view.folded.slice(operation.range.end..name.range.start) } else { "" };
+    let of_it = between.trim_end().ends_with(':') && !between.contains(". ");
+    let told = of_it || TOLD.iter().any(|word| between.contains(word));
+    let told = told && !between.contains("biops") && !between.starts_with(" for ");
+    operation.term.tag("organ").filter(|organ| done && told && OWN.contains(organ))
 }
 
-/// Returns the first of some organs, if all are organs of one kind.
-fn only(mut organs: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let first = organs.next()?;
-    organs.all(|organ| first_alike(organ) == first_alike(first)).then_some(first)
+/// Returns the last organ of a stretch that "primary" follows.
+fn called_primary(view: &NoteView<'_>, stretch: &Range<usize>) -> Option<&'static str> {
+    let is_called = |site: &&Mention| {
+        view.folded.after(site.range.end, 8) == " primary"
+            && view.assertion(&site.range, Field::CancerType) == Assertion::Present
+    };
+    view.terms_in(TermKind::Site, stretch).iter().rfind(is_called).and_then(organ_of_origin)
 }

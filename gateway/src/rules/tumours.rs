@@ -79,7 +79,7 @@ fn of_paragraphs(
 
 /// Returns the mention of a name as a tumour of an organ.
 fn placed_at(view: &NoteView<'_>, name: &NamedMalignancy, organ: &'static str) -> TumourMention {
-    // The organ that the name got may be another one, which only stands near it.
+    // The name may have got the organ of a mass near it, which is not its own.
     let histology = name.value.split(" of the ").next().unwrap_or_default();
     TumourMention {
         name: format!("{histology} of the {organ}"),
@@ -263,7 +263,7 @@ fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention>
 fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
     const NOUNS: [&str; 3] = [" primary", " tumour", " tumor"];
     const LONGEST_NOUN: usize = " primary".len() + 5;
-    const STAGES: [&str; 6] = ["dukes a", "dukes b", "dukes c", "t1", "t2", "t3"];
+    const STAGES: [&str; 3] = ["dukes a", "dukes b", "dukes c"];
     const REJECTIONS: [&str; 12] = [
         "rather than",
         "against",

@@ -97,23 +97,29 @@ fn only_called(named: &[NamedTumour], word: &str) -> Option<usize> {
 /// "the right is pT1c", "the lobular lesion".
 fn by_side_or_histology(lower: &str, named: &[NamedTumour]) -> Vec<Name> {
     const SIDES: [&str; 2] = ["left", "right"];
-    const NOUNS: [&str; 8] = [" tumo", " lesion", " cancer", " primary", " side", " one ", " is ", " was "];
+    const NOUNS: [&str; 4] = [" tumo", " lesion", " cancer", " primary"];
+    // "The right is pT1c": what else is left or right may be a kidney.
+    const STAGED: [&str; 5] = [" is pt", " is ct", " is ypt", " is stage", " was stage"];
     let only = |holds: &dyn Fn(&NamedTumour) -> bool| {
         let mut all = named.iter().enumerate().filter(|(_, tumour)| holds(tumour));
         let (at, _) = all.next()?;
         all.next().is_none().then_some(at)
     };
     let of_side = SIDES.iter().filter_map(|side| Some((*side, only(&|tumour| tumour.variant == *side)?)));
+    // A tumour without a histology in its name may be any of them.
+    let all_tell = named.iter().all(|tumour| histology(&tumour.name.to_lowercase()).is_some());
+    let histologies: &[&'static str] = if all_tell { &HISTOLOGIES } else { &[] };
     let of_histology =
-        HISTOLOGIES.iter().filter_map(|word| Some((*word, only(&|tumour| tumour.name.to_lowercase().contains(word))?)));
+        histologies.iter().filter_map(|word| Some((*word, only(&|tumour| tumour.name.to_lowercase().contains(word))?)));
     let mut found = Vec::new();
     for (word, tumour) in of_side.chain(of_histology) {
         for (at, _) in lower.match_indices(word) {
             let end = at + word.len();
             let behind = lower.get(end..).unwrap_or_default();
             let behind = behind.strip_prefix("-sided").unwrap_or(behind);
-            let the = lower.get(..at).is_some_and(|before| before.ends_with("the "));
-            if the && NOUNS.iter().any(|noun| behind.starts_with(noun)) {
+            let has_article = lower.get(..at).is_some_and(|before| before.ends_with("the "));
+            let staged = SIDES.contains(&word) && STAGED.iter().any(|words| behind.starts_with(words));
+            if has_article && (staged || NOUNS.iter().any(|noun| behind.starts_with(noun))) {
                 found.push((at..end, tumour));
             }
         }

@@ -122,7 +122,7 @@ const SECONDARY_BEFORE: [&str; 13] = [
 ];
 
 /// Words that tell, anywhere beside a name, that the tumour is present but left alone.
-const SECONDARY: [&str; 13] = [
+const SECONDARY: [&str; 9] = [
     "under observation",
     "obs only",
     "observation only",
@@ -132,14 +132,7 @@ const SECONDARY: [&str; 13] = [
     "never needed treat",
     "never been treated",
     "no further treatment",
-    ", incidental",
-    "incidental finding",
-    "watched since",
-    "being watched",
 ];
-
-/// Words shortly before the name of a tumour that was known before, which gives way to one that the note tells anew.
-const KNOWN_BEFORE: [&str; 4] = ["k/c/o", "kco ", "known case of", "known to have"];
 
 /// Words of a note that gives two tumours the same weight.
 const EQUAL: [&str; 12] = [
@@ -185,8 +178,6 @@ struct RoleClues {
     /// Words tell that it is treated or worked up today, and not only how far it went.
     now: bool,
     secondary: bool,
-    /// Words before its name call it known.
-    known: bool,
     year: Option<u16>,
     /// The patient's age, for a tumour that the note dates by it.
     age: Option<u16>,
@@ -245,8 +236,9 @@ pub(super) fn decide(
             clue.past |= has_before(&PAST_BEFORE) || unit.past_section;
             clue.over |= has(&PAST);
             clue.past |= of_year && !is_active;
-            clue.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
-            clue.known |= has_before(&KNOWN_BEFORE);
+            clue.secondary |= has_before(&SECONDARY_BEFORE)
+                || SECONDARY.iter().any(|known| words.contains(known))
+                || words.trim_end_matches([' ', '\n', '.']).ends_with(", incidental");
             let (year, exact) = year(words);
             clue.year = clue.year.max(year);
             clue.age = clue.age.max(age(lower, unit));
@@ -291,9 +283,8 @@ pub(super) fn decide(
         [] => None,
         several if EQUAL.iter().any(|words| lower.contains(words)) && several.len() > 1 => None,
         several => {
-            let main: Vec<usize> = several.iter().copied().filter(is_main).collect();
-            let new = main.iter().copied().filter(|at| clues.get(*at).is_some_and(|clue| !clue.known));
-            only(main.iter().copied()).or_else(|| only(new))
+            let mut main = several.iter().copied().filter(is_main);
+            main.next().filter(|_| main.next().is_none())
         }
     };
     let role = |at: usize| match previous.get(at) {
@@ -302,12 +293,6 @@ pub(super) fn decide(
         _ => TumourRole::Synchronous,
     };
     (0..past.len()).map(role).collect()
-}
-
-/// Returns the only one.
-fn only(mut all: impl Iterator<Item = usize>) -> Option<usize> {
-    let first = all.next()?;
-    all.next().is_none().then_some(first)
 }
 
 /// Returns whether words hold a word that no negation stands before in its clause: "no evidence of a metastasis".

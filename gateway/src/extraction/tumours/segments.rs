@@ -83,6 +83,10 @@ const PRESENT: [&str; 27] = [
     "tolerates ",
 ];
 
+/// Words with which a paragraph begins that tells of another tumour alone.
+const SET_APART: [&str; 7] =
+    ["separately", "incidental", "unrelated", "other malignanc", "another malignanc", "other cancer", "other primar"];
+
 /// Bytes of a value that a bound word is read with: "ER 95 %".
 const REACH_OF_BOUND_WORD: usize = 24;
 
@@ -95,7 +99,7 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
     let mut segments = Segments::with_capacity(units.len());
     let (mut next_bound, mut labels) = (bound.iter().peekable(), labels.iter().peekable());
     let (mut start, mut block) = (0, usize::MAX);
-    // The tumour that the first unit of the block names, where the block names no other.
+    // The tumour that the first unit of the block sets apart, where the block names no other.
     let mut led: Option<usize> = None;
     let mixed = units::mixed_blocks(units);
     let mut items = ItemLabels::default();
@@ -105,7 +109,9 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
         let begins_block = unit.block != block;
         if begins_block {
             (block, last) = (unit.block, None);
-            led = unit.named.filter(|_| !mixed.contains(&block));
+            let words = lower.get(unit.range.clone()).unwrap_or_default().trim_start();
+            let apart = SET_APART.iter().any(|word| words.starts_with(word));
+            led = unit.named.filter(|_| apart && !mixed.contains(&block));
         }
         let words = lower.get(unit.range.clone()).unwrap_or_default();
         let has = |list: &[&str]| list.iter().any(|word| units::places(words, word).next().is_some());
