@@ -108,7 +108,8 @@ impl MergedReading {
         let withheld: Vec<_> = drafts().flat_map(|draft| draft.withheld.iter().cloned()).collect();
         let of_other_tumours: Vec<_> = drafts().flat_map(|draft| draft.of_other_tumours.iter().cloned()).collect();
         let chunk_records: Vec<Record> = self.readings.iter().map(|reading| reading.record.clone()).collect();
-        // An engine that reads the tumours reads the note whole. The second reader's replace those of another reader.
+        // An engine that tells tumours has read the note whole, so its own tumours count. For another engine those of the
+        // second reader count, if it read the note.
         let own = drafts().next().filter(|draft| draft.tumours.is_some());
         let second = second_reading.note_context.as_ref().filter(|_| own.is_none());
         let tumours = match own {

@@ -73,7 +73,8 @@ take_lock() {
   for folder in "$run"/{deploy,rollback,restart,down,unlock,autostop}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
-  # These actions, or their lists, run without the lock and may be at work now. A zombie process does not count as alive.
+  # These actions, or those of their subcommands that only list, take no lock. So one of them may be running, and its folder
+  # stays. A zombie process does not count as running.
   for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,models,prune,diagnose}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done

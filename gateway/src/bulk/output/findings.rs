@@ -12,26 +12,26 @@ use crate::extraction::Field;
 pub(super) struct ResultLine<'a> {
     pub(super) status: u16,
     #[serde(borrow, default)]
-    pub(super) result: Option<ResultColumns<'a>>,
+    pub(super) result: Option<ParsedResult<'a>>,
     #[serde(borrow, default)]
     pub(super) error: Option<Failure<'a>>,
 }
 
 /// The parts of an answer that have columns. An older server sends no tumours, dates and codes.
 #[derive(Debug, Deserialize)]
-pub(super) struct ResultColumns<'a> {
+pub(super) struct ParsedResult<'a> {
     #[serde(borrow, default)]
     pub(super) engine: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(super) model: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(super) tumours: Vec<TumourColumns<'a>>,
+    pub(super) tumours: Vec<ParsedTumour<'a>>,
     #[serde(borrow, default)]
     pub(super) evidence: Evidence<'a>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct TumourColumns<'a> {
+pub(super) struct ParsedTumour<'a> {
     #[serde(borrow)]
     pub(super) id: Cow<'a, str>,
     #[serde(borrow)]
@@ -41,10 +41,10 @@ pub(super) struct TumourColumns<'a> {
 }
 
 /// The findings of each field, by its key.
-pub(super) type Evidence<'a> = std::collections::BTreeMap<&'a str, Vec<FindingColumns<'a>>>;
+pub(super) type Evidence<'a> = std::collections::BTreeMap<&'a str, Vec<ParsedFinding<'a>>>;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct FindingColumns<'a> {
+pub(super) struct ParsedFinding<'a> {
     #[serde(borrow)]
     pub(super) value: Cow<'a, str>,
     pub(super) in_record: bool,
@@ -93,15 +93,15 @@ impl<'a> ResultLine<'a> {
     }
 }
 
-impl<'a> ResultColumns<'a> {
+impl<'a> ParsedResult<'a> {
     /// Returns the findings in the order of the fields.
-    pub(super) fn findings(&self) -> impl Iterator<Item = (Field, &FindingColumns<'a>)> {
+    pub(super) fn findings(&self) -> impl Iterator<Item = (Field, &ParsedFinding<'a>)> {
         let of_field = |field: Field| self.evidence.get(field.name()).into_iter().flatten();
         Field::ALL.into_iter().flat_map(move |field| of_field(field).map(move |finding| (field, finding)))
     }
 }
 
-impl FindingColumns<'_> {
+impl ParsedFinding<'_> {
     /// Returns the codes as `system:code`, joined by `"; "`.
     pub(super) fn codes(&self) -> String {
         let codes: Vec<String> = self.codes.iter().map(|code| format!("{}:{}", code.system, code.code)).collect();

@@ -8,7 +8,7 @@ use std::{fmt::Write as _, time::SystemTime};
 
 use super::{
     columns::{Cell, Column, ColumnKind},
-    findings::{FindingColumns, ResultColumns, ResultLine},
+    findings::{ParsedFinding, ParsedResult, ResultLine},
 };
 use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 
@@ -78,14 +78,14 @@ impl TermWriter {
 }
 
 /// Returns name and version of this program, and what read the note.
-fn system(answer: &ResultColumns<'_>) -> String {
+fn system(answer: &ParsedResult<'_>) -> String {
     let model = if answer.model.is_empty() { &answer.engine } else { &answer.model };
     cut(&format!("oncology gateway {} ({model})", env!("CARGO_PKG_VERSION")), MAX_SYSTEM)
 }
 
 /// Returns whether the patient has or had what the finding says, by the rules of the data model: `N` where it is denied,
 /// not known to have happened, or true of another person; nothing where the note does not tell.
-fn exists(finding: &FindingColumns<'_>) -> &'static str {
+fn exists(finding: &ParsedFinding<'_>) -> &'static str {
     match finding.review.as_deref() {
         // What a person put into the record, or left there, is so.
         Some("accepted" | "changed" | "added") => return "Y",
@@ -106,7 +106,7 @@ fn is_denied(assertion: &str) -> bool {
 }
 
 /// Returns `past` for what is over, `present` for what the patient has, and nothing for the rest.
-fn temporal(finding: &FindingColumns<'_>) -> &'static str {
+fn temporal(finding: &ParsedFinding<'_>) -> &'static str {
     match (finding.assertion.as_deref(), exists(finding)) {
         (Some("historical" | "superseded"), _) => "past",
         (_, "Y") => "present",
@@ -116,7 +116,7 @@ fn temporal(finding: &FindingColumns<'_>) -> &'static str {
 
 /// Returns the modifiers as `key=value`, joined by `"; "`. The value of the finding comes last, so that a semicolon in it
 /// is not taken for the next modifier.
-fn modifiers(field: Field, finding: &FindingColumns<'_>) -> String {
+fn modifiers(field: Field, finding: &ParsedFinding<'_>) -> String {
     let assertion = finding.assertion.as_deref().unwrap_or("unknown");
     let mut out = format!("assertion={assertion}; field={}; basis={}", field.name(), finding.basis);
     out.push_str(if finding.in_record { "; in_record=true" } else { "; in_record=false" });
@@ -139,7 +139,7 @@ fn modifiers(field: Field, finding: &FindingColumns<'_>) -> String {
 }
 
 /// Returns the words of the note around the quote, on one line. `start` and `end` count code points.
-fn snippet(text: &str, finding: &FindingColumns<'_>) -> String {
+fn snippet(text: &str, finding: &ParsedFinding<'_>) -> String {
     let (Some(start), Some(end), Some(quote)) = (finding.start, finding.end, &finding.quote) else {
         return String::new();
     };

@@ -8,7 +8,7 @@ use crate::bulk::outcome::EntryOutcome;
 
 use super::{
     columns::{Cell, Column, ColumnKind, carried_cells, with_carried},
-    findings::{FindingColumns, ResultLine, TumourColumns},
+    findings::{ParsedFinding, ParsedTumour, ResultLine},
     row::Failure,
 };
 
@@ -71,8 +71,8 @@ struct ValueRow<'a> {
     carried: usize,
     reviewed: bool,
     field: &'a str,
-    finding: Option<&'a FindingColumns<'a>>,
-    tumours: &'a [TumourColumns<'a>],
+    finding: Option<&'a ParsedFinding<'a>>,
+    tumours: &'a [ParsedTumour<'a>],
     engine: &'a str,
     error: &'a str,
 }
@@ -95,7 +95,7 @@ impl<'a> ValueRow<'a> {
     }
 
     /// Returns the cells between the carried columns and the engine.
-    fn finding_cells(&self, finding: &'a FindingColumns<'a>) -> [Cell<'a>; REST.len() - 2] {
+    fn finding_cells(&self, finding: &'a ParsedFinding<'a>) -> [Cell<'a>; REST.len() - 2] {
         let id = finding.tumour.as_deref().unwrap_or_default();
         let tumour = self.tumours.iter().find(|tumour| tumour.id == id);
         let date = finding.date.as_ref();
