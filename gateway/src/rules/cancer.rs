@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::{
     in_situ,
     lexicon::{Mention, Term, TermKind},
-    masses, meanings,
+    masses::{self, OFTEN_METASTATIC},
+    meanings,
     specimen::{specimen_organ, stated_origin},
     standing::{Standing, is_of_study, standing},
-    tumour_references::OFTEN_METASTATIC,
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};

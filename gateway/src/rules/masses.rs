@@ -7,6 +7,9 @@ use super::{
     view::NoteView,
 };
 
+/// Organs to which tumours of others spread.
+pub(super) const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleura", "peritoneum", "adrenal gland"];
+
 /// Words for a tumour that an organ precedes ("pancreatic head mass").
 const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::{
     cancer::{self, NamedMalignancy},
     lexicon::{Mention, TermKind},
-    masses,
-    tumour_references::{OFTEN_METASTATIC, UNSPECIFIC},
+    masses::{self, OFTEN_METASTATIC},
+    tumour_references::UNSPECIFIC,
     view::NoteView,
 };
 

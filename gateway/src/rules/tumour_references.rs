@@ -5,12 +5,10 @@ use std::ops::Range;
 use super::{
     cancer::NamedMalignancy,
     lexicon::{Mention, TermKind},
+    masses::OFTEN_METASTATIC,
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field, TumourReference, first_alike};
-
-/// Organs to which tumours of others spread.
-pub(super) const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleura", "peritoneum", "adrenal gland"];
 
 /// Organs that do not tell one tumour from another.
 pub(super) const UNSPECIFIC: [&str; 3] = ["unknown primary", "gastrointestinal tract", "mucosa"];

@@ -5,7 +5,9 @@
 //! - the value is a name with words of extent, side or state around it: "metastatic melanoma", "HER2-positive breast cancer";
 //!   words of state make the code broader;
 //! - the value is a name with a bracket that only says more of the same type: "melanoma (cutaneous)", "breast cancer
-//!   (invasive ductal carcinoma)". Both must lie on one path of the tree; the code is that of the narrower type.
+//!   (invasive ductal carcinoma)". Both must lie on one path of the tree; the code is that of the narrower type;
+//! - the bracket only names a histology or an immunoglobulin: "multiple myeloma (`IgG` kappa)" has the broader code of the
+//!   name before it.
 
 use std::sync::LazyLock;
 
@@ -141,13 +143,38 @@ fn find(folded: &str) -> Option<Match> {
     if let Some((found, basis)) = joined.iter().find_map(|name| NAMES.get(name.as_str())) {
         return Some((*found, (*basis).max(CodeBasis::Synonym)));
     }
+    let inside_name = inside.to_owned();
     let (outside, inside) = (reduced(outside)?, reduced(inside)?);
     let (found, basis) = match (outside.found?, inside.found) {
         (outer, None) if inside.is_empty => outer,
+        ((outer, _), None) if is_apposed(&inside_name) => (outer, CodeBasis::Broader),
         (outer, Some(inner)) => narrower(outer, inner)?,
         _ => return None,
     };
     Some((found, basis.max(outside.least).max(inside.least).max(CodeBasis::Synonym)))
+}
+
+/// Returns whether a bracket holds a histology without its noun, or the immunoglobulin of a myeloma: the code of the name
+/// before it says less.
+fn is_apposed(inside: &str) -> bool {
+    const HISTOLOGIES: [&str; 14] = [
+        "squamous",
+        "squamous cell",
+        "ductal",
+        "lobular",
+        "clear cell",
+        "papillary",
+        "chromophobe",
+        "mucinous",
+        "serous",
+        "endometrioid",
+        "urothelial",
+        "small cell",
+        "large cell",
+        "neuroendocrine",
+    ];
+    let immunoglobulin = ["igg ", "iga ", "igd "].iter().any(|class| inside.starts_with(class));
+    immunoglobulin || HISTOLOGIES.contains(&inside)
 }
 
 /// A name without the words of extent and state.

@@ -157,6 +157,10 @@ fn cancer_types_have_codes() {
             ("Hodgkin's lymphoma", "oncotree HL, ncit C9357"),
             ("oesophageal adenocarcinoma", "oncotree ESCA, ncit C4025"),
             ("Wilms\u{2019} tumour", "oncotree WT"),
+            ("multiple myeloma (IgG kappa)", "oncotree PCM broader, ncit C3242 broader"),
+            ("breast cancer (ductal)", "oncotree BREAST broader"),
+            ("t-AML", "oncotree TAML synonym"),
+            ("mixed nonseminoma", "oncotree NSGCT broader"),
             // No one code is right for these.
             ("carcinoma", ""),
             ("adenocarcinoma", ""),

@@ -29,8 +29,9 @@ pub(super) struct Component {
     spaced: bool,
 }
 
-/// Prefixes are the TNM classifications: clinical, pathological, after therapy, recurrent, autopsy, multiple.
-const PREFIXES: &[u8] = b"cpyram";
+/// Prefixes are the TNM classifications: clinical, pathological, after therapy, recurrent, autopsy, multiple, by ultrasound; `mr`: by
+/// magnetic resonance.
+const PREFIXES: &[u8] = b"cpyramu";
 const LONGEST_PREFIX: usize = 3;
 /// The longest qualifier in brackets that belongs to a component: `(i+)`, `(sn)`, `(mol-)`, `(DCIS)`.
 const LONGEST_BRACKET: usize = 8;
@@ -173,7 +174,7 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
     let mut at = start;
     while at - start < LONGEST_PREFIX && byte(at).is_some_and(|byte| PREFIXES.contains(&byte)) {
         // The `m` of `M0` is a letter, and no prefix.
-        if byte(at) == Some(b'm') && !matches!(byte(at + 1), Some(b't' | b'n' | b'p' | b'y')) {
+        if byte(at) == Some(b'm') && !matches!(byte(at + 1), Some(b't' | b'n' | b'p' | b'y' | b'r')) {
             break;
         }
         at += 1;

@@ -154,6 +154,9 @@ mod tests {
             ("pT3 N1 M# (AJCC Stage IIIA)", &["pT3 N1"]),
             ("pT2 N0 in 2019, now rpT3 N1", &["pT2 N0", "rpT3 N1"]),
             ("pT4", &["pT4"]),
+            ("mrT3c N2", &["mrT3c N2"]),
+            ("mrT3b mrN2", &["mrT3b mrN2"]),
+            ("uT3 uN1", &["uT3 uN1"]),
         ] {
             let found: Vec<String> = find(text).iter().map(Formula::to_text).collect();
             assert_eq!(found, expected, "{text}");
@@ -176,6 +179,9 @@ mod tests {
             "AT3 level 80 %",
             "rT3 0.2 nmol/L",
             "at 4 weeks no change",
+            "MRT 3 days later",
+            "UT 2 weeks ago",
+            "MR T2 images, N of 4",
             "",
         ] {
             assert!(find(text).is_empty(), "{text}: {:?}", find(text));

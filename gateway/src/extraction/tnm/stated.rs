@@ -26,7 +26,7 @@ pub struct TnmFormula {
     #[schema(required = true, example = "cM0")]
     pub m: Option<String>,
     /// The letters before the tumour: c (clinical), p (pathological), y (after therapy), r (recurrence), a (autopsy),
-    /// m (several tumours), or several of them; null if there is none.
+    /// m (several tumours), u (ultrasound), mr (magnetic resonance), or several of them; null if there is none.
     #[schema(required = true, example = "p")]
     pub prefix: Option<String>,
     /// What stands in brackets behind a part, such as `sn` for a sentinel node.
