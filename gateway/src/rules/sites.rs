@@ -2,10 +2,12 @@
 //! terms are those of `lexicons/spread.txt`, such as "metastases".
 
 mod lists;
+mod short_diagnosis;
 
 use std::ops::Range;
 
 use self::lists::{is_answered_list, is_list, leads_to};
+pub(super) use self::short_diagnosis::is_shortened_diagnosis;
 use super::{
     cancer::Diagnosis,
     formula,
@@ -149,36 +151,6 @@ fn sites_of_term(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Fou
         .filter(|site| !(bone && site.term.name == "pelvis") && view.enters_record(&site.range, Field::MetastasisSite))
         .map(found)
         .collect()
-}
-
-/// Returns whether an organ after "metastatic" is short for the cancer that began there: "metastatic prostate on ADT".
-/// Tumours of others seldom spread to these organs.
-pub(super) fn is_shortened_diagnosis(view: &NoteView<'_>, site: &Mention) -> bool {
-    const ORGANS: [&str; 2] = ["prostate", "breast"];
-    const OWNERS: [&str; 3] = [" his", " her", " the"];
-    const VERBS: [&str; 12] = [
-        " has ",
-        " had ",
-        " is ",
-        " was ",
-        " on ",
-        " since ",
-        " with ",
-        " treated",
-        " diagnosed",
-        " under ",
-        " dx",
-        " in 20",
-    ];
-    let is_listed = site.term.tag("primary").is_some_and(|organ| ORGANS.contains(&organ));
-    let after = view.folded.after(site.range.end, 10);
-    let owned = view.folded.before(site.range.start, 17).strip_suffix(" metastatic ");
-    let owned = owned.is_some_and(|before| OWNERS.iter().any(|owner| before.ends_with(owner)));
-    let goes_on = if owned { &VERBS[..] } else { &[" on ", " has been "][..] };
-    is_listed
-        && view.folded.before(site.range.start, 11) == "metastatic "
-        && !view.folded.before(site.range.start, 15).starts_with("non")
-        && goes_on.iter().any(|verb| after.starts_with(verb))
 }
 
 /// Returns the lymph nodes that contain tumour: "positive sentinel node", "axillary nodes were involved".

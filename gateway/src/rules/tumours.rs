@@ -281,14 +281,14 @@ fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
     let primary = |site: &Mention| {
         let organ = site.term.tag("primary").filter(|organ| !site.term.is("node") && !UNSPECIFIC.contains(organ))?;
         let ahead = view.folded.before(site.range.start, 16).trim_end();
-        let staged = STAGES.iter().any(|stage| ahead.ends_with(stage));
-        let shortened = sites::is_shortened_diagnosis(view, site);
+        let has_stage = STAGES.iter().any(|stage| ahead.ends_with(stage));
+        let is_short = sites::is_shortened_diagnosis(view, site);
         let after = view.folded.after(site.range.end, LONGEST_NOUN);
-        let noun = NOUNS.iter().find(|noun| after.starts_with(**noun) && (staged || **noun == " primary"));
-        let noun = if shortened { "" } else { noun? };
+        let noun = NOUNS.iter().find(|noun| after.starts_with(**noun) && (has_stage || **noun == " primary"));
+        let noun = if is_short { "" } else { noun? };
         let after = after.get(noun.len()..).unwrap_or_default();
-        let ends = shortened
-            || staged
+        let ends = is_short
+            || has_stage
             || after.is_empty()
             || after.starts_with([',', '.', ';', ':', ')', '\n'])
             || after.starts_with(" and ");
