@@ -10,14 +10,20 @@ use crate::extraction::{
 const LONGEST_QUOTE: usize = 28;
 
 /// Returns the first formula with graded T and N that the note does not doubt or plan; otherwise the first with a component for the
-/// nodes, then the first. Formulas that the note negates count: reports write "no M1" for M0.
+/// nodes, then one that is not of ultrasound or magnetic resonance, then the first. Formulas that the note negates count: reports write "no M1" for M0.
 pub(crate) fn of<'v>(view: &'v NoteView<'_>) -> Option<&'v Formula> {
     view.formula.get_or_init(|| find(view)).as_ref()
 }
 
 fn find(view: &NoteView<'_>) -> Option<Formula> {
     let mut best: Option<Formula> = None;
-    let rank = |formula: &Formula| (formula.is_graded() || formula.is_metastatic(), formula.has_nodes());
+    // What ultrasound or magnetic resonance showed gives way to a later formula.
+    let is_imaged = |formula: &Formula| {
+        let text = view.folded.slice(formula.range.clone());
+        ["u", "mr", "yu", "ymr"].iter().any(|prefix| text.starts_with(prefix))
+    };
+    let rank =
+        |formula: &Formula| (formula.is_graded() || formula.is_metastatic(), formula.has_nodes(), !is_imaged(formula));
     for formula in tnm::find(view.folded.as_str()) {
         let assertion = view.assertion(&formula.range, Field::Stage);
         let enters_record = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;

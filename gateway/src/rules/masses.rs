@@ -14,7 +14,7 @@ pub(super) const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleur
 const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
 
 /// Words for a tumour that an organ follows ("mass in the cecum").
-const BEFORE_ORGAN: &str = "growth in the|growth of the|mass replacing the|mass at the|mass in the|mass of the|\
+const BEFORE_ORGAN: &str = "mass replacing the|mass at the|mass in the|mass of the|\
                             mass involving the|tumor of the|tumor in the|tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
                             lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
 

@@ -18,7 +18,7 @@ pub(super) enum Standing {
 
 /// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
 pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
-    const FIRST_OPINION: [&str; 22] = [
+    const FIRST_OPINION: [&str; 20] = [
         "initial diagnosis was",
         "initial histological diagnosis",
         "initial histologic diagnosis",
@@ -39,8 +39,6 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
         "outside diagnosis",
         "referring diagnosis",
         "initially thought to be",
-        "mistaken for",
-        "mistaken as",
     ];
     const HOLDS_BEFORE: [&str; 10] = [
         "confirmed as",
@@ -68,12 +66,25 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     if holds { Standing::Final } else { Standing::Plain }
 }
 
-/// Returns whether a name is a label that the same sentence takes back: "labelled as lung cancer elsewhere, but it is".
+/// Returns whether a name is what a disease was mistaken for, or a label that the same sentence takes back: "labelled as lung
+/// cancer elsewhere, but it is".
 fn is_label_that_fell(view: &NoteView<'_>, range: &Range<usize>, before: &str) -> bool {
+    const MISTAKES: [&str; 2] = ["mistaken for", "mistaken as"];
     const LABELS: [&str; 4] = ["labelled as", "labeled as", "labelled it as", "labeled it as"];
-    const REACH: usize = 60;
-    let labelled = LABELS.iter().any(|label| before.trim_end().ends_with(label));
-    labelled && view.near(range, 0, REACH).contains(" but ")
+    const ARTICLES: [&str; 3] = [" a", " an", " the"];
+    const TAKEN_BACK: [&str; 7] = ["it is", "it was", "this is", "in fact", "turned out", "proved", "biops"];
+    const REACH: usize = 90;
+    let ahead = before.trim_end();
+    let ahead = ARTICLES.iter().find_map(|article| ahead.strip_suffix(article)).unwrap_or(ahead);
+    if MISTAKES.iter().any(|words| ahead.ends_with(words)) {
+        return true;
+    }
+    let behind = view.near(range, 0, REACH);
+    let taken_back = || {
+        let rest = behind.split(';').next().and_then(|clause| clause.split_once(" but "));
+        rest.is_some_and(|(_, rest)| TAKEN_BACK.iter().any(|words| rest.contains(words)))
+    };
+    LABELS.iter().any(|words| ahead.ends_with(words)) && taken_back()
 }
 
 /// Returns whether a mention belongs to the name of a study, a screening or a clinic, and so not to the patient.
@@ -107,6 +118,14 @@ mod tests {
             (
                 "A cavity was labelled as lung cancer elsewhere, but it is a recurrence of cervical cancer.",
                 "cervical cancer",
+            ),
+            (
+                "Pain was mistaken for gastritis until gastroscopy showed gastric cancer. Prostate cancer in 2012.",
+                "gastric cancer",
+            ),
+            (
+                "Labelled as colon cancer stage IV, but only the liver is involved. Breast cancer in 2010.",
+                "colon cancer",
             ),
             ("Craniotomy on day 3: metastatic adenocarcinoma, not of the brain.", "adenocarcinoma"),
             ("Liver biopsy: metastatic adenocarcinoma. Craniotomy in May.", "adenocarcinoma"),

@@ -34,7 +34,7 @@ pub(super) fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&
     if is_metastatic {
         return None;
     }
-    let heading = heading_organ(view, range);
+    let heading = heading_organ(view, name);
     let is_named = |site: &Mention| site.term.tag("primary") == specific;
     if specific.is_some() {
         let named = view.terms_in(TermKind::Site, range).iter().any(is_named)
@@ -98,13 +98,19 @@ fn organ_of_operation(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'stat
 }
 
 /// Returns whether an organ stands in the line of a specimen above a name: "A. Right vulva, excision", and below it the name.
-fn heads_item(view: &NoteView<'_>, site: &Mention, name: &Range<usize>) -> bool {
+fn heads_item(view: &NoteView<'_>, site: &Mention, name: &NamedMalignancy) -> bool {
     const LONGEST_START: usize = 24;
     const REACH: usize = 60;
-    let gap = view.folded.quote(&(site.range.end..name.start));
+    const TAKEN: [&str; 6] = ["excision", "resection", "ectomy", "biops", "wedge", "curett"];
+    const ELSEWHERE: [&str; 5] = ["exten", "metasta", "invas", "from the", "in situ"];
+    let gap = view.folded.quote(&(site.range.end..name.range.start));
     let Some((rest, below)) = gap.split_once('\n') else { return false };
-    // What grew into the organ, or spread to it, began elsewhere.
-    if ["exten", "metasta", "invas", "from the", "in situ"].iter().any(|word| view.near(name, 0, REACH).contains(word))
+    let rest_in_lower = rest.to_ascii_lowercase();
+    // What grew into the organ, or spread to it, began elsewhere; so may one of two tumours of one histology.
+    let of_name = |other: &&Mention| other.term.name == name.term.name;
+    if !TAKEN.iter().any(|word| rest_in_lower.contains(word))
+        || ELSEWHERE.iter().any(|word| view.near(&name.range, 0, REACH).contains(word))
+        || view.terms(TermKind::Cancer).iter().filter(of_name).nth(1).is_some()
     {
         return false;
     }
@@ -116,10 +122,10 @@ fn heads_item(view: &NoteView<'_>, site: &Mention, name: &Range<usize>) -> bool 
 }
 
 /// Returns the organ of the heading before a name: "Lung, right upper lobe: adenocarcinoma".
-fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static str> {
-    let before = name.start - view.folded.before(name.start, ORGAN_BEFORE).len()..name.start;
+fn heading_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
+    let before = name.range.start - view.folded.before(name.range.start, ORGAN_BEFORE).len()..name.range.start;
     view.terms_in(TermKind::Site, &before).iter().find_map(|site| {
-        let gap = view.folded.slice(site.range.end..name.start);
+        let gap = view.folded.slice(site.range.end..name.range.start);
         let ends = [". ", ".\n", "\n\n"].iter().any(|end| gap.contains(end));
         let heads = (gap.contains(':') || heads_item(view, site, name)) && !ends && !site.term.is("node");
         // What is taken from an organ to which tumours spread may be a metastasis.

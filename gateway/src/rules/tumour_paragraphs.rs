@@ -85,7 +85,9 @@ fn treated_for(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static s
     let linked = LINKS.iter().any(|link| between.starts_with(link)) && !between.contains([';', '.', ':']);
     let before = view.near(&(site.range.start..site.range.start), WIDEST, 0);
     let treated = TREATED.iter().any(|word| before.contains(word));
-    organ_of_origin(site).filter(|organ| linked && treated && !SPREAD_TO.contains(organ))
+    // Pieces of the bowel are removed for tumours of others too.
+    let own = |organ: &&str| !SPREAD_TO.contains(organ) && !["colon", "small bowel"].contains(organ);
+    organ_of_origin(site).filter(own).filter(|_| linked && treated)
 }
 
 /// Returns the organ of the only operation of a paragraph, if its histology is told right after it.

@@ -97,7 +97,9 @@ fn only_called(named: &[NamedTumour], word: &str) -> Option<usize> {
 /// "the right is pT1c", "the lobular lesion".
 fn by_side_or_histology(lower: &str, named: &[NamedTumour]) -> Vec<Name> {
     const SIDES: [&str; 2] = ["left", "right"];
-    const NOUNS: [&str; 4] = [" tumo", " lesion", " cancer", " primary"];
+    const NOUNS: [&str; 3] = [" tumo", " cancer", " primary"];
+    // The left lesion may be a metastasis elsewhere.
+    const LESION: &str = " lesion";
     // "The right is pT1c": what else is left or right may be a kidney.
     const STAGED: [&str; 5] = [" is pt", " is ct", " is ypt", " is stage", " was stage"];
     let only = |holds: &dyn Fn(&NamedTumour) -> bool| {
@@ -118,8 +120,9 @@ fn by_side_or_histology(lower: &str, named: &[NamedTumour]) -> Vec<Name> {
             let behind = lower.get(end..).unwrap_or_default();
             let behind = behind.strip_prefix("-sided").unwrap_or(behind);
             let has_article = lower.get(..at).is_some_and(|before| before.ends_with("the "));
-            let staged = SIDES.contains(&word) && STAGED.iter().any(|words| behind.starts_with(words));
-            if has_article && (staged || NOUNS.iter().any(|noun| behind.starts_with(noun))) {
+            let told = if SIDES.contains(&word) { &STAGED[..] } else { &[LESION][..] };
+            let told = told.iter().any(|words| behind.starts_with(words));
+            if has_article && (told || NOUNS.iter().any(|noun| behind.starts_with(noun))) {
                 found.push((at..end, tumour));
             }
         }

@@ -43,9 +43,11 @@ const PAST: [&str; 11] = [
 ];
 
 /// Words of a tumour that is treated or worked up now.
-const ACTIVE: [&str; 24] = [
+const ACTIVE: [&str; 26] = [
     "metasta",
+    "oligometasta",
     "progress",
+    "oligoprogress",
     "current",
     "now ",
     "today",
@@ -87,9 +89,11 @@ const ENDED: [&str; 12] = [
 ];
 
 /// Words of [`ACTIVE`] that tell how far a disease went, which a tumour that a label calls past may have had too.
-const COURSE: [&str; 8] = [
+const COURSE: [&str; 10] = [
     "metasta",
+    "oligometasta",
     "progress",
+    "oligoprogress",
     "recurrent",
     "relapsed",
     "stage iv",
@@ -238,7 +242,7 @@ pub(super) fn decide(
             clue.past |= of_year && !is_active;
             clue.secondary |= has_before(&SECONDARY_BEFORE)
                 || SECONDARY.iter().any(|known| words.contains(known))
-                || words.trim_end_matches([' ', '\n', '.']).ends_with(", incidental");
+                || (unit.of_item && words.trim_end_matches([' ', '\n', '.']).ends_with(", incidental"));
             let (year, exact) = year(words);
             clue.year = clue.year.max(year);
             clue.age = clue.age.max(age(lower, unit));

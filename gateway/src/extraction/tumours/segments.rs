@@ -33,7 +33,7 @@ const LOOKING_BACK: [&str; 7] =
 
 /// Words that return to the present. At the start of a line they speak of the index tumour; in a list item they tell that
 /// it is no more about its tumour alone.
-const RETURNING: [&str; 16] = [
+const RETURNING: [&str; 17] = [
     "now ",
     "today",
     "currently",
@@ -50,6 +50,7 @@ const RETURNING: [&str; 16] = [
     "at present",
     "this admission",
     "started ",
+    "restarted ",
 ];
 
 /// Words that speak of today or of what comes, and so of the index tumour where the block named another one last.
@@ -84,8 +85,7 @@ const PRESENT: [&str; 27] = [
 ];
 
 /// Words with which a paragraph begins that tells of another tumour alone.
-const SET_APART: [&str; 7] =
-    ["separately", "incidental", "unrelated", "other malignanc", "another malignanc", "other cancer", "other primar"];
+const SET_APART: [&str; 5] = ["separately", "other malignanc", "another malignanc", "other cancer", "other primar"];
 
 /// Bytes of a value that a bound word is read with: "ER 95 %".
 const REACH_OF_BOUND_WORD: usize = 24;

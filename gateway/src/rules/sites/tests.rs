@@ -45,6 +45,7 @@ fn distant_metastases_stay() {
         ("Melanoma. Metastatic breast lesion and metastatic pancreas deposit.", "breast; pancreas"),
         ("Renal cell carcinoma, metastatic pancreas, on sunitinib.", "pancreas"),
         ("Lobular breast cancer. Colonoscopy: metastatic colon.", "colon"),
+        ("Ovarian cancer with metastatic breast on PET-CT. Carboplatin.", "breast"),
         ("Lung cancer with brain metastases; mediastinal nodes are enlarged.", "brain"),
         ("Colon cancer. Sites of metastases:\n- liver: no\n- lung: yes\n- bone: no", "lung"),
         ("Colon cancer\nMetastases:\nLiver | No\nLung | Yes\nBone | Yes", "lung; bone"),
@@ -64,6 +65,7 @@ fn an_organ_that_is_short_for_its_cancer_is_no_metastasis() {
     for note in [
         "Mesothelioma. His metastatic prostate has been quiet since 2020.",
         "Lung cancer. Metastatic breast on letrozole.",
+        "Lung cancer. Her metastatic breast has been stable since May.",
     ] {
         assert_eq!(spread(note).0, "", "{note}");
     }
