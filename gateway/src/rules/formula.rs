@@ -9,15 +9,15 @@ use crate::extraction::{
 /// A longer quote has other words between the components: `pT: pT3 ... pN: pN1b`.
 const LONGEST_QUOTE: usize = 28;
 
-/// Returns the first formula with graded T and N that the note does not doubt or plan; otherwise the first with a component for the
-/// nodes, then one that is not of ultrasound or magnetic resonance, then the first. Formulas that the note negates count: reports write "no M1" for M0.
+/// Returns the first formula with graded T and N that the note does not doubt or plan; otherwise the first with a component
+/// for the nodes, then the first. Of equals, one of ultrasound or magnetic resonance gives way to a later one. Formulas that
+/// the note negates count: reports write "no M1" for M0.
 pub(crate) fn of<'v>(view: &'v NoteView<'_>) -> Option<&'v Formula> {
     view.formula.get_or_init(|| find(view)).as_ref()
 }
 
 fn find(view: &NoteView<'_>) -> Option<Formula> {
     let mut best: Option<Formula> = None;
-    // What ultrasound or magnetic resonance showed gives way to a later formula.
     let is_imaged = |formula: &Formula| {
         let text = view.folded.slice(formula.range.clone());
         ["u", "mr", "yu", "ymr"].iter().any(|prefix| text.starts_with(prefix))

@@ -14,9 +14,10 @@ pub(super) const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleur
 const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
 
 /// Words for a tumour that an organ follows ("mass in the cecum").
-const BEFORE_ORGAN: &str = "mass replacing the|mass at the|mass in the|mass of the|\
-                            mass involving the|tumor of the|tumor in the|tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
-                            lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
+const BEFORE_ORGAN: &str = "mass replacing the|mass at the|mass in the|mass of the|mass involving the|\
+                            tumor of the|tumor in the|tumour of the|tumour in the|tumor at the|biopsy of the|\
+                            biopsies of the|lesion in the|lesion of the|ulcer in the|polyp in the|\
+                            stricture of the|stricture in the";
 
 /// Returns the organ of a mass or tumour that the same sentence mentions, or else the previous sentence. Without a
 /// mass, returns the organ of a procedure that the same sentence mentions.

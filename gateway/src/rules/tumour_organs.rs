@@ -100,6 +100,8 @@ fn organ_of_operation(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'stat
 /// Returns whether an organ stands in the line of a specimen above a name: "A. Right vulva, excision", and below it the name.
 fn heads_item(view: &NoteView<'_>, site: &Mention, name: &NamedMalignancy) -> bool {
     const LONGEST_START: usize = 24;
+    // A report with more names is no report on one patient; the work stays linear.
+    const MOST_COMPARED: usize = 64;
     const REACH: usize = 60;
     const TAKEN: [&str; 6] = ["excision", "resection", "ectomy", "biops", "wedge", "curett"];
     const ELSEWHERE: [&str; 5] = ["exten", "metasta", "invas", "from the", "in situ"];
@@ -107,10 +109,12 @@ fn heads_item(view: &NoteView<'_>, site: &Mention, name: &NamedMalignancy) -> bo
     let Some((rest, below)) = gap.split_once('\n') else { return false };
     let rest_in_lower = rest.to_ascii_lowercase();
     // What grew into the organ, or spread to it, began elsewhere; so may one of two tumours of one histology.
+    let names = view.terms(TermKind::Cancer);
     let of_name = |other: &&Mention| other.term.name == name.term.name;
     if !TAKEN.iter().any(|word| rest_in_lower.contains(word))
         || ELSEWHERE.iter().any(|word| view.near(&name.range, 0, REACH).contains(word))
-        || view.terms(TermKind::Cancer).iter().filter(of_name).nth(1).is_some()
+        || names.len() > MOST_COMPARED
+        || names.iter().filter(of_name).nth(1).is_some()
     {
         return false;
     }
