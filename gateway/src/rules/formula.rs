@@ -72,6 +72,8 @@ mod tests {
             ("Stage: pT2NOMX.", "pT2 N0 MX"),
             ("Primary tumour (pT): pT3\nRegional nodes (pN): pN1b\nDistant metastasis (pM): pMX", "pT3 pN1b pMX"),
             ("This would otherwise be pTX. Final: pT2 pN0 (i-).", "pT2 pN0 (i-)"),
+            ("MRI: mrT3b N1. Low anterior resection: pT2 pN0.", "pT2 pN0"),
+            ("Anal cancer uT2 uN0.", "uT2 uN0"),
             ("T2 weighted images", ""),
             ("the T12 vertebra", ""),
         ] {

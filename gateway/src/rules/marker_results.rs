@@ -161,3 +161,17 @@ pub(super) fn compile() {
     LazyLock::force(&RESULT);
     LazyLock::force(&WORD_BETWEEN);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_follows_within_eighteen_words_and_signs() {
+        // "Is", a space, "is", a space, ...
+        let after = |words: usize| format!(" {}positive", "is ".repeat(words));
+        assert!(result(&after(8)).is_some(), "17 between");
+        assert!(result(&after(9)).is_none(), "19 between");
+        assert!(result(" by immunohistochemistry in situ (22c3): 60 %").is_some());
+    }
+}

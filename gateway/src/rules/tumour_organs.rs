@@ -100,7 +100,7 @@ fn organ_of_operation(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'stat
 /// Returns whether an organ stands in the line of a specimen above a name: "A. Right vulva, excision", and below it the name.
 fn heads_item(view: &NoteView<'_>, site: &Mention, name: &NamedMalignancy) -> bool {
     const LONGEST_START: usize = 24;
-    // A report with more names is no report on one patient; the work stays linear.
+    // With more names none is compared, so that the work stays linear.
     const MOST_COMPARED: usize = 64;
     const REACH: usize = 60;
     const TAKEN: [&str; 6] = ["excision", "resection", "ectomy", "biops", "wedge", "curett"];

@@ -259,7 +259,7 @@ fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention>
 }
 
 /// Returns the tumours that only "primary", a stage or a spread names: "a gastric primary", "a Dukes B rectal tumour",
-/// "his metastatic prostate is quiet".
+/// "his metastatic prostate has been quiet".
 fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
     const NOUNS: [&str; 3] = [" primary", " tumour", " tumor"];
     const LONGEST_NOUN: usize = " primary".len() + 5;
