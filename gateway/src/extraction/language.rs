@@ -50,31 +50,45 @@ pub(crate) struct ForeignWords {
 }
 
 impl ForeignWords {
-    /// Looks up each word of a text in lower case once.
+    /// Looks up each word of a text in lower case; a second time only if enough of them are clearly foreign.
     pub(crate) fn of(text: &str) -> Self {
         crate::steps::count(text.len());
-        let mut found = Self::default();
-        let mut window = Window::default();
-        let (mut foreign, mut english) = (0, 0);
+        let (mut foreign, mut english, mut clearly_foreign) = (0, 0, 0);
         // Hardly any note has a stem, and one search of the note costs less than one of each word.
         let has_stem = GERMAN_STEMS.iter().any(|stem| memchr::memmem::find(text.as_bytes(), stem.as_bytes()).is_some());
-        for (number, (start, word)) in words_of(text).enumerate() {
-            let known = WORDS.get(word).copied().unwrap_or_default();
+        let kind = |word: &str, known: Indication| {
+            let stem = || GERMAN_STEMS.iter().position(|stem| has_stem && word.contains(stem)).map(Kind::German);
+            known.kind.or_else(stem)
+        };
+        for (number, (_, word)) in words_of(text).enumerate() {
+            let known = indication(word);
             if number < JUDGED_WORDS {
                 foreign += usize::from(known.is_foreign);
                 english += usize::from(known.is_english);
             }
-            let stem = || GERMAN_STEMS.iter().position(|stem| has_stem && word.contains(stem)).map(Kind::German);
-            let Some(first) = window.first_if_foreign(start, known.kind.or_else(stem)) else { continue };
+            clearly_foreign += usize::from(kind(word, known).is_some_and(|kind| kind != Kind::English));
+        }
+        let are_of_whole = foreign >= MIN_FOREIGN && foreign > english;
+        let mut found = Self { are_of_whole, parts: Vec::new() };
+        if clearly_foreign < MIN_FOREIGN {
+            return found;
+        }
+        crate::steps::count(text.len());
+        let mut window = Window::default();
+        for (start, word) in words_of(text) {
+            let Some(first) = window.first_if_foreign(start, kind(word, indication(word))) else { continue };
             let part = first..start + word.len();
             match found.parts.last_mut() {
                 Some(last) if part.start <= last.end => last.end = part.end,
                 _ => found.parts.push(part),
             }
         }
-        found.are_of_whole = foreign >= MIN_FOREIGN && foreign > english;
         found
     }
+}
+
+fn indication(word: &str) -> Indication {
+    WORDS.get(word).copied().unwrap_or_default()
 }
 
 /// Returns the ranges of a text in lower case that are in another language: a single range if the whole note is.

@@ -70,11 +70,12 @@ pub(crate) use readable::Readable;
 pub use reading::{ExtractError, StageTimings};
 pub use streaming_parser::{FieldSink, FieldUpdate, StreamingParser};
 pub(crate) use superseded::Comparable;
+pub(crate) use table::Table;
 pub use tnm::TnmFormula;
 pub use tumours::{Tumour, TumourPlace, TumourRole, Tumours};
 pub(crate) use tumours::{TumourMention, TumourReader, TumourReference, TumourSigns, first_alike, histology};
 pub use warnings::{Warning, WarningCode};
-pub(crate) use word_runs::ascii_letters;
+pub(crate) use word_runs::{places_of, words};
 
 /// Builds the patterns and tables that judging an answer needs, so that the first caller does not wait for them.
 pub(crate) fn compile() {

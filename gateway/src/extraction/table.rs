@@ -6,6 +6,6 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 /// A map with keys of our own lists.
-pub(super) type Table<K, V> = HashMap<K, V, FixedState>;
+pub(crate) type Table<K, V> = HashMap<K, V, FixedState>;
 /// A set of words of our own lists.
 pub(super) type Words<W> = HashSet<W, FixedState>;

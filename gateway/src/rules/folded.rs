@@ -4,9 +4,7 @@
 
 use std::ops::Range;
 
-use memchr::memmem;
-
-use crate::{extraction::ascii_letters, steps};
+use crate::{extraction::places_of, steps};
 
 /// A folded text, with the offsets of its bytes in the source text.
 #[derive(Debug)]
@@ -24,46 +22,45 @@ impl<'text> FoldedNote<'text> {
         let mut folded =
             Self { source, text: String::with_capacity(source.len()), origin: Vec::with_capacity(source.len() + 1) };
         let mut at = 0;
-        while let Some(c) = source.get(at..).and_then(|rest| rest.chars().next()) {
-            let letters = ascii_letters(source, at);
-            if !letters.is_empty() {
-                folded.push_letters(letters, at);
-                at += letters.len();
-                continue;
-            }
-            let rest = source.get(at + c.len_utf8()..).unwrap_or_default();
-            let mut length = c.len_utf8();
-            if c.is_whitespace() {
-                length += rest.len() - rest.trim_start().len();
-                let line_ends = source.get(at..at + length).unwrap_or_default().bytes().filter(|&byte| byte == b'\n');
-                // An empty line ends a phrase. A single line break does not, because notes are wrapped anywhere.
-                folded.push(if line_ends.count() > 1 { '\n' } else { ' ' }, at);
+        while let Some(&byte) = source.as_bytes().get(at) {
+            let next = source.as_bytes().get(at + 1);
+            // Almost all characters of a note are these, so they take the shortest way.
+            let is_plain = byte.is_ascii_graphic() && byte != b'-';
+            if is_plain || (byte == b' ' && next.is_some_and(u8::is_ascii_graphic)) {
+                folded.text.push(char::from(byte.to_ascii_lowercase()));
+                folded.origin.push(at);
+                at += 1;
             } else {
-                match c {
-                    '-' => folded.push(if folded.joins_words(rest.chars().next()) { ' ' } else { '-' }, at),
-                    '\u{2014}' | '\u{2015}' => folded.push('-', at),
-                    _ => folded.push(c, at),
-                }
+                at += folded.push_other(at);
             }
-            at += length;
         }
         folded.origin.push(source.len());
         folded
     }
 
+    /// Adds white space, a dash, or a character outside ASCII, and returns how many bytes of the source it takes.
+    fn push_other(&mut self, at: usize) -> usize {
+        let Some(c) = self.source.get(at..).and_then(|rest| rest.chars().next()) else { return 1 };
+        let rest = self.source.get(at + c.len_utf8()..).unwrap_or_default();
+        let mut length = c.len_utf8();
+        if c.is_whitespace() {
+            length += rest.len() - rest.trim_start().len();
+            let line_ends = self.source.get(at..at + length).unwrap_or_default().bytes().filter(|&byte| byte == b'\n');
+            // An empty line ends a phrase. A single line break does not, because notes are wrapped anywhere.
+            self.push(if line_ends.count() > 1 { '\n' } else { ' ' }, at);
+        } else {
+            match c {
+                '-' => self.push(if self.joins_words(rest.chars().next()) { ' ' } else { '-' }, at),
+                '\u{2014}' | '\u{2015}' => self.push('-', at),
+                _ => self.push(c, at),
+            }
+        }
+        length
+    }
+
     fn push(&mut self, c: char, at: usize) {
         self.text.push(c);
         self.origin.resize(self.text.len(), at);
-    }
-
-    /// Adds a whole run of ASCII letters at once, because notes consist mostly of them.
-    fn push_letters(&mut self, letters: &str, at: usize) {
-        let start = self.text.len();
-        self.text.push_str(letters);
-        if let Some(pushed) = self.text.get_mut(start..) {
-            pushed.make_ascii_lowercase();
-        }
-        self.origin.extend(at..at + letters.len());
     }
 
     /// Returns whether a dash joins two words: "ER-positive" becomes "er positive", "1-2" and "ER-/PR-" keep the dash.
@@ -87,7 +84,7 @@ impl<'text> FoldedNote<'text> {
 
     /// Returns where the folded text has these words, in order and without overlaps.
     pub(crate) fn places<'a>(&'a self, words: &'a str) -> impl Iterator<Item = usize> + 'a {
-        memmem::find_iter(self.as_str().as_bytes(), words.as_bytes())
+        places_of(self.as_str(), words)
     }
 
     /// Returns whether the folded text has these words.

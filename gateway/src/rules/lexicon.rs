@@ -1,4 +1,4 @@
-//! The curated term lists, and one automaton that finds all their terms in a single pass.
+//! The curated term lists, and an index of their first words that finds all their terms in a single pass.
 //!
 //! Line format of the lists: `name | alias, alias, ... | tag, tag`. `#` starts a comment. An alias or name that starts
 //! with `=` counts only in exactly that letter case, because in another case it is an ordinary word (`=MET`, `=KIT`). A
@@ -9,10 +9,11 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
 use super::folded::FoldedNote;
-use crate::statics::checked;
+use crate::{
+    extraction::{Table, words},
+    steps,
+};
 
 /// The list that a term comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,11 +88,42 @@ pub(crate) struct Mention {
     pub(crate) range: Range<usize>,
 }
 
-/// All terms and their automaton.
+/// All terms, and those that begin with each word.
 #[derive(Debug)]
 struct Lexicon {
     terms: Vec<Term>,
-    automaton: AhoCorasick,
+    /// For each first word, the folded spellings that begin with it, each with the index of its term.
+    by_first_word: Table<Box<str>, Vec<(Box<str>, usize)>>,
+}
+
+impl Lexicon {
+    fn of(terms: Vec<Term>) -> Self {
+        let mut by_first_word: Table<Box<str>, Vec<(Box<str>, usize)>> = Table::default();
+        for (at, term) in terms.iter().enumerate() {
+            let spelling = FoldedNote::of(term.spelled).as_str().to_owned().into_boxed_str();
+            by_first_word.entry(first_word(&spelling).into()).or_default().push((spelling, at));
+        }
+        by_first_word.shrink_to_fit();
+        Self { terms, by_first_word }
+    }
+
+    /// Returns the terms whose spelling stands at the start of a text that begins with this word, each with the length of
+    /// its spelling and its index. A spelling of one word also stands in its plural.
+    fn starting(&self, word: &str, text: &str) -> impl Iterator<Item = (usize, usize, &Term)> {
+        let of_word = |word: &str| self.by_first_word.get(word).map_or(&[][..], Vec::as_slice);
+        let own = of_word(word);
+        let of_singular = word.strip_suffix('s').map_or(&[][..], of_word);
+        steps::count(1 + own.len() + of_singular.len());
+        own.iter()
+            .chain(of_singular)
+            .filter(move |(spelling, _)| text.starts_with(&**spelling))
+            .filter_map(|(spelling, index)| Some((spelling.len(), *index, self.terms.get(*index)?)))
+    }
+}
+
+/// Returns the first word of a spelling; all begin with a letter or a digit.
+fn first_word(spelling: &str) -> &str {
+    words(spelling).next().and_then(|word| spelling.get(word)).unwrap_or_default()
 }
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
@@ -121,12 +153,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         }
     }
     terms.shrink_to_fit();
-    let patterns = terms.iter().map(|term| FoldedNote::of(term.spelled).as_str().to_owned());
-    let automaton = checked(
-        AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns),
-        "the automaton of the lexicons",
-    );
-    Lexicon { terms, automaton }
+    Lexicon::of(terms)
 });
 
 /// Returns the spellings of the terms of a list, in its order.
@@ -145,19 +172,22 @@ impl Mentions {
     /// Finds the terms of all lists.
     pub(crate) fn of(folded: &FoldedNote<'_>) -> Self {
         let mut mentions = Self::default();
-        let mut found: Vec<Mention> = LEXICON
-            .automaton
-            .find_overlapping_iter(folded.as_str())
-            .filter_map(|hit| {
-                let term = LEXICON.terms.get(hit.pattern().as_usize())?;
-                let range = bounded(folded, hit.start()..hit.end(), !term.exact)?;
-                let same_case =
-                    !term.exact || folded.quote(&(hit.start()..hit.end())).replace('\u{2011}', "-") == term.spelled;
-                (same_case || is_telegraphic_receptor(folded, term, &hit.range())).then_some(Mention { term, range })
-            })
-            .collect();
-        found.sort_by_key(|mention| (mention.range.start, usize::MAX - mention.range.end));
-        for mention in found {
+        let text = folded.as_str();
+        let mut found: Vec<(Mention, usize, usize)> = Vec::new();
+        for word in words(text) {
+            let (start, rest) = (word.start, text.get(word.start..).unwrap_or_default());
+            for (length, index, term) in LEXICON.starting(text.get(word).unwrap_or_default(), rest) {
+                let spelled = start..start + length;
+                let Some(range) = bounded(folded, spelled.clone(), !term.exact) else { continue };
+                let same_case = !term.exact || folded.quote(&spelled).replace('\u{2011}', "-") == term.spelled;
+                if same_case || is_telegraphic_receptor(folded, term, &spelled) {
+                    found.push((Mention { term, range }, spelled.end, index));
+                }
+            }
+        }
+        // Of terms with the same range, the one whose spelling is not a plural counts, then the one listed first.
+        found.sort_by_key(|(mention, end, index)| (mention.range.start, usize::MAX - mention.range.end, *end, *index));
+        for (mention, ..) in found {
             let Some(list) = mentions.lists.get_mut(mention.term.kind as usize) else { continue };
             if list.last().is_none_or(|last| last.range.end <= mention.range.start) {
                 list.push(mention);
@@ -216,6 +246,13 @@ mod tests {
             for line in list.lines().map(|line| line.split('#').next().unwrap()) {
                 assert!(line.split('|').count() <= 3, "{kind:?}: {line}");
             }
+        }
+    }
+
+    #[test]
+    fn every_spelling_begins_with_a_word() {
+        for (spelling, _) in LEXICON.by_first_word.values().flatten() {
+            assert_eq!(words(spelling).next().map(|word| word.start), Some(0), "{spelling} is never found");
         }
     }
 

@@ -136,8 +136,7 @@ pub(super) fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static s
             let after = after.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '/' | '.' | '-'));
             after.starts_with(':') || after.starts_with("showed") || after.starts_with("shows")
         };
-        let starts = view.folded.as_str().match_indices(examination).map(|(at, _)| at);
-        let starts = starts.filter(|at| begins(*at, &[""]) && has_result(at));
+        let starts = view.folded.places(examination).filter(|at| begins(*at, &[""]) && has_result(at));
         labels.extend(starts.map(|at| (view.folded.origin(&(at..at + examination.len())), first_alike(organ))));
     }
     labels.extend(organs_examined(view));

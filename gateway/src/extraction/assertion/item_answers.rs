@@ -36,10 +36,6 @@ const DENIALS: [&str; 14] = [
     "nein",
 ];
 const YES: [&str; 9] = ["yes", "y", "true", "present", "positive", "pos", "detected", "given", "done"];
-/// The first letters of all these answers, and the most bytes of one of a single word.
-const INITIALS: &[u8] = b"nafytpdg";
-const LONGEST_WORD: usize = 8;
-
 /// An item that its answer denies. All offsets are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DeniedItem {
@@ -386,10 +382,20 @@ impl Line<'_> {
     }
 }
 
-/// Returns whether a word may be an answer or begin one. Most words of a note fail this check, which costs little.
+/// Returns whether a word may be an answer or begin one, by its first letter and its length. Most words of a note fail this
+/// check, which costs little.
 fn may_answer(word: &str) -> bool {
-    let initial = word.bytes().next().map(|byte| byte.to_ascii_lowercase());
-    word.len() <= LONGEST_WORD && initial.is_some_and(|initial| INITIALS.contains(&initial))
+    let Some(initial) = word.bytes().next().map(|byte| byte.to_ascii_lowercase()) else { return false };
+    matches!(
+        (initial, word.len()),
+        (b'n', 1..=5 | 8)
+            | (b'a', 6)
+            | (b'f' | b'g', 5)
+            | (b'y', 1 | 3)
+            | (b't', 4)
+            | (b'p', 3 | 7 | 8)
+            | (b'd', 4 | 8)
+    )
 }
 
 #[cfg(test)]

@@ -87,19 +87,25 @@ pub(super) fn fold(text: &str) -> FoldedWords {
         number: false,
     };
     let mut after = 0;
-    while let Some(character) = text.get(after..).and_then(|rest| rest.chars().next()) {
+    while let Some(&byte) = text.as_bytes().get(after) {
         let at = after;
-        let run = ascii_letters(text, at);
-        if !run.is_empty() {
+        if byte.is_ascii_alphabetic() {
+            let run = ascii_letters(text, at);
             folder.letters(at, run);
             after += run.len();
             continue;
         }
+        if byte == b' ' {
+            folder.gap();
+            after += 1;
+            continue;
+        }
+        let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
         after += character.len_utf8();
         let next = || text.get(after..).and_then(|rest| rest.chars().next());
         match character {
             '0'..='9' => folder.letter(at, character, character),
-            ' ' | '\n' | '\t' | '\r' => folder.gap(),
+            '\n' | '\t' | '\r' => folder.gap(),
             '.' | '/' | '%' | '!' | '<' | '>' | '=' => folder.separator(character),
             ',' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
                 folder.mark(at, character, ',', ScopeMark::Comma);
@@ -154,7 +160,10 @@ impl Folder {
     fn letters(&mut self, at: usize, run: &str) {
         self.write_space();
         let folded_start = self.out.text.len();
-        self.out.text.extend(run.bytes().map(|byte| byte.to_ascii_lowercase()));
+        self.out.text.extend_from_slice(run.as_bytes());
+        if let Some(added) = self.out.text.get_mut(folded_start..) {
+            added.make_ascii_lowercase();
+        }
         self.word(at..at + run.len(), folded_start);
         self.number = false;
     }

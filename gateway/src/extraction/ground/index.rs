@@ -49,14 +49,20 @@ impl Index {
         let mut index = Self { folded: String::with_capacity(text.len()), tokens: Vec::with_capacity(text.len() / 5) };
         let mut scan = Scan::default();
         let mut end = 0;
-        while let Some(c) = text.get(end..).and_then(|rest| rest.chars().next()) {
+        while let Some(&byte) = text.as_bytes().get(end) {
             let at = end;
-            let run = ascii_letters(text, at);
-            if !run.is_empty() {
+            if byte.is_ascii_alphabetic() {
+                let run = ascii_letters(text, at);
                 end += run.len();
                 index.add_letters(&mut scan, run, at);
                 continue;
             }
+            if byte == b' ' {
+                end += 1;
+                (scan.open, scan.gap) = (None, scan.gap + 1);
+                continue;
+            }
+            let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
             end += c.len_utf8();
             let next = text.get(end..).and_then(|rest| rest.chars().next());
             if c.is_ascii() {

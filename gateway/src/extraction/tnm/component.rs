@@ -136,11 +136,16 @@ pub(super) fn components(text: &str) -> impl Iterator<Item = Component> {
     let mut at = 0;
     std::iter::from_fn(move || {
         while at < bytes.len() {
-            // A component begins a word, or follows another: `T2N0M0`.
-            let begins =
-                at == 0 || bytes.get(at - 1).is_none_or(|before| !before.is_ascii_alphanumeric() && before.is_ascii());
+            // A component begins a word, or follows another: `T2N0M0`. Half of the words begin with another letter.
+            let may_begin = bytes.get(at).is_some_and(|&byte| may_begin(byte));
+            let begins = || {
+                at == 0 || bytes.get(at - 1).is_none_or(|before| !before.is_ascii_alphanumeric() && before.is_ascii())
+            };
             let start = at;
-            if begins && let Some(found) = component_at(text, start) {
+            if may_begin
+                && begins()
+                && let Some(found) = component_at(text, start)
+            {
                 at = found.range.end;
                 return Some(found);
             }
@@ -165,6 +170,11 @@ impl Iterator for RunTogether<'_> {
         self.next = component_at(self.text, component.range.end);
         Some(component)
     }
+}
+
+/// Returns whether a byte is a letter of the prefixes and components.
+const fn may_begin(byte: u8) -> bool {
+    matches!(byte.to_ascii_lowercase(), b'a' | b'c' | b'm' | b'n' | b'p' | b'r' | b't' | b'u' | b'y')
 }
 
 /// Reads the component that begins at an offset.

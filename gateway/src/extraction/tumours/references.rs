@@ -1,6 +1,7 @@
 //! Finds the tumour that words refer to without its name: "the sarcoma", "the bladder tumour", "the latter".
 
 use super::{
+    super::word_runs::places_of,
     NamedTumour, histology, only_of, only_of_any,
     same_organ::HISTOLOGIES,
     signs::{TumourReference, TumourSigns},
@@ -115,7 +116,7 @@ fn by_side_or_histology(lower: &str, named: &[NamedTumour]) -> Vec<Name> {
         histologies.iter().filter_map(|word| Some((*word, only(&|tumour| tumour.name.to_lowercase().contains(word))?)));
     let mut found = Vec::new();
     for (word, tumour) in of_side.chain(of_histology) {
-        for (at, _) in lower.match_indices(word) {
+        for at in places_of(lower, word) {
             let end = at + word.len();
             let behind = lower.get(end..).unwrap_or_default();
             let behind = behind.strip_prefix("-sided").unwrap_or(behind);

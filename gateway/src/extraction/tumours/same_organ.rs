@@ -6,7 +6,7 @@ use std::{
     ops::Range,
 };
 
-use super::{side, signs::TumourMention};
+use super::{super::word_runs::places_of, side, signs::TumourMention};
 
 /// Words beside the name of a tumour on either side.
 const BOTH_SIDES: [&str; 2] = ["bilateral", "contralateral"];
@@ -69,7 +69,7 @@ pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'
 fn says_transformation(lower: &str) -> bool {
     const DENIALS: [&str; 7] = ["no ", "not ", "without ", "rather than ", "instead of ", "denies ", "against "];
     const REACH: usize = 24;
-    lower.match_indices("transform").any(|(at, _)| {
+    places_of(lower, "transform").any(|at| {
         let from = (at.saturating_sub(REACH)..=at).find(|from| lower.is_char_boundary(*from)).unwrap_or(at);
         let before = lower.get(from..at).and_then(|before| before.rsplit(['.', ';', '\n']).next()).unwrap_or_default();
         !DENIALS.iter().any(|denial| before.contains(denial))

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::super::word_runs::places_of;
 use crate::steps;
 
 /// Organs of which a patient has two, with the words that name the organ or a part of it.
@@ -144,7 +145,7 @@ fn of_organ(text: &str, words: &[&str]) -> Side {
     let lower = text.to_ascii_lowercase();
     steps::count(lower.len());
     let mut found = if words.contains(&"lung") { of_lobes(text) } else { Side::default() };
-    for (at, word) in words.iter().flat_map(|word| lower.match_indices(word)) {
+    for (at, word) in words.iter().flat_map(|word| places_of(&lower, word).map(move |at| (at, word))) {
         let end = at + word.len();
         let finding = behind(&lower, end, FINDING);
         let finding = finding.split(['.', ';', '\n']).next().unwrap_or_default();
@@ -172,7 +173,7 @@ fn of_lobes(text: &str) -> Side {
         !letter(before(text, at, 4).chars().next_back()) && !letter(behind(text, at + 3, 4).chars().next())
     };
     let of_lobe = |found: Side, (lobe, side): (&str, &'static str)| {
-        if text.match_indices(lobe).any(|(at, _)| is_word(at)) { found.and(Some(side)) } else { found }
+        if places_of(text, lobe).any(is_word) { found.and(Some(side)) } else { found }
     };
     LOBES.into_iter().fold(Side::default(), of_lobe)
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::{
-    super::assertion::{Section, Sentence, sentences},
+    super::{
+        assertion::{Section, Sentence, sentences},
+        word_runs::places_of,
+    },
     blocks::{
         begins_block, begins_with_number, cells, has_past_label, is_dash, is_dated, is_item, is_name_alone,
         leaves_item, line_at, rows,
@@ -47,7 +50,7 @@ pub(super) fn places<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = u
     let begins = move |at: &usize| {
         !word.starts_with(is_letter) || !text.get(..*at).is_some_and(|before| before.ends_with(is_letter))
     };
-    text.match_indices(word).map(|(at, _)| at).filter(begins)
+    places_of(text, word).filter(begins)
 }
 
 /// Cuts a text into units, in order. `names` are in order too.
