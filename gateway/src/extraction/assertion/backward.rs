@@ -11,7 +11,7 @@ use super::{
 
 /// Whether the cue says that its whole subject is planned: "pembrolizumab with carboplatin is planned".
 fn is_plan_of_subject(position: &CuePosition) -> bool {
-    position.cue.predicate && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Planned)
+    position.predicate && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Planned)
 }
 
 /// The state of a scan from the cue towards the start of its sentence. A `usize` is the index of a word.
@@ -36,7 +36,7 @@ impl ScopeWords<'_> {
         let has_rule = |assertion| position.cue.rules.iter().any(|rule| rule.assertion == assertion);
         let mut scan = BackwardScan {
             may_pass_offer: has_rule(Assertion::Declined),
-            is_single_plan: has_rule(Assertion::Planned) && !position.cue.plural,
+            is_single_plan: has_rule(Assertion::Planned) && !position.plural,
             is_treatment_cue: position.cue.rules.iter().any(|rule| rule.concerns(Field::Treatment)),
             depth: 0,
             conjunction: None,
@@ -82,12 +82,12 @@ impl ScopeWords<'_> {
                 scan.subject_start = Some(after);
             }
             ScopeMark::Result if scan.may_pass_offer => scan.may_pass_offer = false,
-            ScopeMark::Positive if position.cue.predicate && scan.subject_start.is_none() => {}
+            ScopeMark::Positive if position.predicate && scan.subject_start.is_none() => {}
             ScopeMark::Result | ScopeMark::Positive if scan.depth == 0 && !adjacent => return Some(after),
             ScopeMark::And | ScopeMark::Or => {
                 let complete = self.mark_before(at) == ScopeMark::Head || self.is_variant(at.saturating_sub(1));
-                let singular = position.cue.predicate && !position.cue.plural && (scan.is_treatment_cue || adjacent);
-                if singular || (complete && !position.cue.plural) {
+                let singular = position.predicate && !position.plural && (scan.is_treatment_cue || adjacent);
+                if singular || (complete && !position.plural) {
                     return Some(after);
                 }
                 scan.conjunction = scan.conjunction.or(Some(at));
@@ -143,8 +143,7 @@ impl ScopeWords<'_> {
         let Some(left) = comma.checked_sub(1) else { return false };
         // "EGFR mutation, ALK fusion and ROS1 fusion were not found": every item ends in a noun that completes it.
         let is_head = |at: usize| matches!(self.mark(at), ScopeMark::Head | ScopeMark::GeneHead);
-        if position.cue.plural && is_head(left) && conjunction.and_then(|join| join.checked_sub(1)).is_some_and(is_head)
-        {
+        if position.plural && is_head(left) && conjunction.and_then(|join| join.checked_sub(1)).is_some_and(is_head) {
             return true;
         }
         let before = left
@@ -159,6 +158,6 @@ impl ScopeWords<'_> {
         self.mark(left) == ScopeMark::Plain
             && single
             && !self.is_finding(comma)
-            && (conjunction.is_some() || (single_right && (position.cue.plural || !position.cue.predicate)))
+            && (conjunction.is_some() || (single_right && (position.plural || !position.predicate)))
     }
 }

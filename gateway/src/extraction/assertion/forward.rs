@@ -144,7 +144,7 @@ impl ScopeWords<'_> {
     /// or the comma itself where there is no list.
     fn list_end(&self, position: &CuePosition, comma: usize, limit: usize) -> usize {
         let before = comma.saturating_sub(1);
-        let complete = if before == position.last { position.cue.phrase } else { self.mark(before) == ScopeMark::Head };
+        let complete = if before == position.last { position.phrase } else { self.mark(before) == ScopeMark::Head };
         for at in comma + 1..limit {
             if self.opens(at) {
                 break;

@@ -1,4 +1,4 @@
-//! Reads the cue lists in `cues/` once into one tree of words.
+//! Reads the cue lists in `cues/` once into one automaton over words.
 //!
 //! The lists are plain text that a clinician can review. A group line in brackets says what the lines
 //! below it mean, `{a|b}` stands for either word, and `{a|}` for a word that may be missing. This file does not
@@ -8,7 +8,7 @@ use std::{num::NonZeroU16, sync::LazyLock};
 
 use super::{
     Assertion, Field,
-    trie::{Builder, Node, Trie},
+    automaton::{Automaton, Builder, Position},
     words::{ScopeMark, ScopeWord},
 };
 use crate::{extraction::table::Table, statics::checked};
@@ -67,20 +67,14 @@ impl Rule {
 pub(super) struct Cue {
     pub(super) rules: Vec<Rule>,
     pub(super) mark: Option<ScopeMark>,
-    /// Whether the wording begins with a verb such as "was" or "were": "was not detected".
-    pub(super) predicate: bool,
-    /// Whether that verb is plural, so that a whole list can be its subject: "were not detected".
-    pub(super) plural: bool,
-    /// Whether it has more than one word, and so may name its object: "no metastases".
-    pub(super) phrase: bool,
 }
 
 /// All wordings and their cues.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
-    trie: Trie,
-    /// The cue of each node of the tree, for nodes that end a wording.
-    cue_of_node: Vec<Option<CueIndex>>,
+    automaton: Automaton,
+    /// The cue of each state of the automaton, for states that end a wording.
+    cue_of_state: Vec<Option<CueIndex>>,
     cues: Vec<Cue>,
 }
 
@@ -90,9 +84,9 @@ type CueIndex = NonZeroU16;
 impl Lexicon {
     /// Returns the index of the last word of the longest cue that begins at word `first`, and the cue.
     pub(super) fn longest(&self, words: &[ScopeWord], text: &[u8], first: usize) -> Option<(usize, &Cue)> {
-        let ends = self.trie.walk(words, text, first);
+        let ends = self.automaton.walk(words, text, first);
         let (last, index) =
-            ends.filter_map(|(node, last)| Some((last, (*self.cue_of_node.get(node.index())?)?))).last()?;
+            ends.filter_map(|(state, last)| Some((last, (*self.cue_of_state.get(state.index())?)?))).last()?;
         Some((last, self.cues.get(usize::from(index.get()) - 1)?))
     }
 }
@@ -135,16 +129,11 @@ impl Cues {
         self.indices.insert(cue, index);
         Ok(index)
     }
-
-    fn get(&self, index: Option<&CueIndex>) -> Cue {
-        index.and_then(|index| self.list.get(usize::from(index.get()) - 1)).cloned().unwrap_or_default()
-    }
 }
 
 fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
     let mut builder = Builder::default();
-    let mut cues = Cues::default();
-    let mut cue_by_node: Table<Node, CueIndex> = Table::default();
+    let mut group_of_line = Vec::new();
     for (assertion, file) in files {
         let mut group = None;
         for line in file.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
@@ -152,91 +141,38 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
             } else if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 group = Some(read_group(*assertion, heading).ok_or_else(|| format!("not a group: {line}"))?);
             } else {
-                let group = group.ok_or_else(|| format!("before any group: {line}"))?;
-                let positions = positions(line, &mut builder)?;
-                add_wordings(&mut builder, &positions, Wording::default(), &mut |wording| {
-                    let mut cue = cues.get(cue_by_node.get(&wording.node));
-                    cue.plural = matches!(wording.opening, "were" | "are" | "have");
-                    cue.predicate = cue.plural || matches!(wording.opening, "was" | "is" | "has");
-                    cue.phrase = wording.words > 1;
-                    match group {
-                        Group::Rule(rule) => cue.rules.push(rule),
-                        Group::Mark(mark) => cue.mark = Some(mark),
-                        Group::Neutral => {}
-                    }
-                    cue_by_node.insert(wording.node, cues.add(cue)?);
-                    Ok(())
-                })?;
+                group_of_line.push(group.ok_or_else(|| format!("before any group: {line}"))?);
+                builder.add(&positions(line)?);
             }
         }
     }
-    let (trie, nodes) = builder.finish();
-    let cue_of_node = nodes.iter().map(|node| cue_by_node.get(node).copied()).collect();
-    Ok(Lexicon { trie, cue_of_node, cues: cues.list })
+    let (automaton, ends) = builder.finish();
+    let mut cues = Cues::default();
+    let mut cue_of_state = Vec::with_capacity(ends.len());
+    for lines in ends {
+        let groups = lines.iter().filter_map(|line| group_of_line.get(*line as usize));
+        cue_of_state.push(if lines.is_empty() { None } else { Some(cues.add(Cue::of(groups))?) });
+    }
+    Ok(Lexicon { automaton, cue_of_state, cues: cues.list })
 }
 
-/// The alternatives at one position of a line. Text without braces is its only alternative.
-type Position<'line> = Vec<Alternative<'line>>;
-
-/// One alternative, spelled once for all wordings that contain it.
-struct Alternative<'line> {
-    first: &'line str,
-    /// The number of its words, separated by spaces.
-    words: usize,
-    /// Its spelling at the start of a wording.
-    opening: Vec<u32>,
-    /// Its spelling after other words.
-    following: Vec<u32>,
-}
-
-impl<'line> Alternative<'line> {
-    fn of(words: &'line str, trie: &mut Builder) -> Self {
-        let first = words.split(' ').next().unwrap_or_default();
-        Self {
-            first,
-            words: words.split_whitespace().count(),
-            opening: trie.spell(words, true),
-            following: trie.spell(words, false),
+impl Cue {
+    /// Returns what a wording means that these groups have.
+    fn of<'g>(groups: impl Iterator<Item = &'g Group>) -> Self {
+        let mut cue = Self::default();
+        for group in groups {
+            match *group {
+                Group::Rule(rule) => cue.rules.push(rule),
+                Group::Mark(mark) => cue.mark = Some(mark),
+                Group::Neutral => {}
+            }
         }
+        cue
     }
-}
-
-/// The first part of a wording that is being expanded.
-#[derive(Clone, Copy)]
-struct Wording<'line> {
-    node: Node,
-    opening: &'line str,
-    words: usize,
-}
-
-impl Default for Wording<'_> {
-    fn default() -> Self {
-        Self { node: Node::ROOT, opening: "", words: 0 }
-    }
-}
-
-/// Adds every wording of a line to the tree and calls `visit` for each.
-fn add_wordings<'line>(
-    trie: &mut Builder,
-    positions: &[Position<'line>],
-    wording: Wording<'line>,
-    visit: &mut impl FnMut(Wording<'line>) -> Result<(), String>,
-) -> Result<(), String> {
-    let Some((alternatives, rest)) = positions.split_first() else {
-        return if wording.words > 0 { visit(wording) } else { Ok(()) };
-    };
-    for alternative in alternatives {
-        let opens = wording.words == 0;
-        let spelled = if opens { &alternative.opening } else { &alternative.following };
-        let node = trie.extend(wording.node, spelled);
-        let opening = if opens { alternative.first } else { wording.opening };
-        add_wordings(trie, rest, Wording { node, opening, words: wording.words + alternative.words }, visit)?;
-    }
-    Ok(())
 }
 
 /// Returns the positions of a line: `{a|b} c` has two. Fails at a brace inside a word or without its pair.
-fn positions<'line>(line: &'line str, trie: &mut Builder) -> Result<Vec<Position<'line>>, String> {
+fn positions(line: &str) -> Result<Vec<Position<'_>>, String> {
     let mut positions = Vec::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('{') {
@@ -245,13 +181,13 @@ fn positions<'line>(line: &'line str, trie: &mut Builder) -> Result<Vec<Position
             return Err(format!("brace inside a word: {line}"));
         }
         if !before.trim().is_empty() {
-            positions.push(vec![Alternative::of(before.trim(), trie)]);
+            positions.push(vec![before.trim()]);
         }
-        positions.push(alternatives.split('|').map(|alternative| Alternative::of(alternative.trim(), trie)).collect());
+        positions.push(alternatives.split('|').map(str::trim).collect());
         rest = after;
     }
     if !rest.trim().is_empty() {
-        positions.push(vec![Alternative::of(rest.trim(), trie)]);
+        positions.push(vec![rest.trim()]);
     }
     Ok(positions)
 }
@@ -303,9 +239,47 @@ mod tests {
     #[test]
     fn lists_are_readable() {
         let lexicon = read(&FILES).unwrap();
-        let wordings = lexicon.cue_of_node.iter().flatten().count();
-        assert!(wordings > 5_000, "{wordings}");
         assert!(lexicon.cues.len() < 1_000, "{}", lexicon.cues.len());
+        assert!(lexicon.cue_of_state.len() < 10_000, "{}", lexicon.cue_of_state.len());
+    }
+
+    /// Returns the wordings of a line, spelled out.
+    fn wordings(positions: &[Position<'_>]) -> Vec<String> {
+        let Some((alternatives, rest)) = positions.split_first() else { return vec![String::new()] };
+        let rest = wordings(rest);
+        let joined = |words: &&str| {
+            let words = *words;
+            rest.iter().map(move |rest| format!("{words} {rest}").trim().to_owned()).collect::<Vec<_>>()
+        };
+        alternatives.iter().flat_map(joined).collect()
+    }
+
+    #[test]
+    fn every_wording_has_the_rules_of_all_its_lines() {
+        let mut expected: std::collections::HashMap<String, Vec<Group>> = std::collections::HashMap::new();
+        for (assertion, file) in FILES {
+            let mut group = None;
+            for line in file.lines().map(|line| line.split('#').next().unwrap().trim()).filter(|line| !line.is_empty())
+            {
+                if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                    group = read_group(assertion, heading);
+                } else {
+                    let mut spelled = wordings(&positions(line).unwrap());
+                    spelled.sort();
+                    spelled.dedup();
+                    for wording in spelled.into_iter().filter(|wording| !wording.is_empty()) {
+                        expected.entry(wording).or_default().push(group.unwrap());
+                    }
+                }
+            }
+        }
+        assert!(expected.len() > 30_000, "{}", expected.len());
+        for (wording, groups) in expected {
+            let folded = super::super::words::fold(&wording);
+            let (last, cue) = LEXICON.longest(&folded.words, &folded.text, 0).unwrap();
+            assert_eq!(last + 1, folded.words.len(), "{wording}");
+            assert_eq!(*cue, Cue::of(groups.iter()), "{wording}");
+        }
     }
 
     #[test]
@@ -325,7 +299,7 @@ mod tests {
             assert_eq!(found.map(|(last, _)| last + 1), words, "{text}");
         }
         for unreadable in ["{is", "metasta{sis|ses}"] {
-            assert!(positions(unreadable, &mut Builder::default()).is_err());
+            assert!(positions(unreadable).is_err());
         }
     }
 

@@ -29,6 +29,7 @@ use std::{borrow::Cow, fmt, ops::Range};
 use super::Field;
 use crate::steps;
 
+mod automaton;
 mod backward;
 mod carried_out;
 mod forward;
@@ -43,7 +44,6 @@ mod sentences;
 mod stops;
 #[cfg(test)]
 mod tests;
-mod trie;
 mod words;
 
 pub use headings::{LineHeading, line_heading};

@@ -18,8 +18,32 @@ pub(super) struct CuePosition {
     /// Index of its last word.
     pub(super) last: usize,
     pub(super) cue: &'static Cue,
+    /// Whether it begins with a verb such as "was" or "were": "was not detected".
+    pub(super) predicate: bool,
+    /// Whether that verb is plural, so that a whole list can be its subject: "were not detected".
+    pub(super) plural: bool,
+    /// Whether it has more than one word, and so may name its object: "no metastases".
+    pub(super) phrase: bool,
     /// The direction of its rules that allow either direction.
     pub(super) either: EitherDirection,
+}
+
+impl CuePosition {
+    fn of(folded: &FoldedWords, first: usize, last: usize, cue: &'static Cue) -> Self {
+        let word = |at: usize| folded.words.get(at).map_or(0..0, |word| word.folded_start..word.folded_end);
+        let (opening, whole) = (word(first), word(first).start..word(last).end);
+        let opening = folded.text.get(opening).unwrap_or_default();
+        let plural = matches!(opening, b"were" | b"are" | b"have");
+        Self {
+            first,
+            last,
+            cue,
+            predicate: plural || matches!(opening, b"was" | b"is" | b"has"),
+            plural,
+            phrase: folded.text.get(whole).unwrap_or_default().contains(&b' '),
+            either: EitherDirection::default(),
+        }
+    }
 }
 
 /// The direction that was chosen for rules with [`Direction::Either`].
@@ -181,7 +205,7 @@ fn find_cues(folded: &FoldedWords, lexicon: &'static Lexicon) -> Vec<CuePosition
     while first < words.len() {
         match lexicon.longest(words, text, first) {
             Some((last, cue)) => {
-                cue_positions.push(CuePosition { first, last, cue, either: EitherDirection::default() });
+                cue_positions.push(CuePosition::of(folded, first, last, cue));
                 first = last + 1;
             }
             None => first += 1,
