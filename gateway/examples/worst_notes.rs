@@ -74,7 +74,7 @@ type Row = (Duration, usize, Recipe);
 fn main() {
     let triples = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(300);
     let pipeline = |engine: Arc<dyn Engine>| Pipeline::new(engine, Admission::new(1, 1), usize::MAX);
-    let engines = [("rules", pipeline(Arc::new(RulesEngine::ready()))), ("model", pipeline(Arc::new(Echo)))];
+    let engines = [("rules", pipeline(Arc::new(RulesEngine::warming_up()))), ("model", pipeline(Arc::new(Echo)))];
     let bench = Bench { runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), engines };
     let mut costs: Vec<Row> = Vec::new();
     for recipe in Recipe::pairs().chain(Recipe::triples(triples)) {

@@ -17,7 +17,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 /// Time between two rounds, in each of which every worker returns its free pages once.
@@ -38,7 +38,7 @@ thread_local! {
 /// Makes every worker of this runtime return its free memory to the system, every [`INTERVAL`]. It never ends.
 pub(crate) async fn give_back() -> Infallible {
     let tasks = TASKS_PER_WORKER * Handle::current().metrics().num_workers();
-    let mut ticks = interval(INTERVAL);
+    let mut ticks = interval_at(Instant::now() + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

@@ -1,6 +1,6 @@
 //! The embedded engine: deterministic, no GPU, no network, no model.
 //!
-//! One automaton finds the terms of curated lists in one pass; a few patterns read notations with a grammar. The rules
+//! The terms of curated lists are found in one pass; a few patterns read notations with a grammar. The rules
 //! never guess: they fill a field only in a note about a malignancy, and only with values that the note asserts.
 
 mod alterations;
@@ -51,7 +51,7 @@ pub use self::{
     vocabulary::{VocabularyKind, numbered_name, terms_in},
 };
 use crate::extraction::{
-    self, Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
+    self, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
     ModelText, Note, NoteContext, Readable, Record, Tumours, UnreadableText, ground, language::ForeignWords,
 };
 
@@ -139,26 +139,26 @@ impl RulesEngine {
     /// The model name of the rules engine.
     pub const MODEL: &'static str = "rules";
 
-    /// Returns an engine whose lexicons and patterns are already compiled, so that the first caller does not wait. They
-    /// are compiled in parallel, because compilation is most of the startup time on a small host.
+    /// Returns an engine whose lexicons and patterns are compiled in the background, so that the service starts at once. A
+    /// note waits only for those that it needs.
     #[must_use]
-    pub fn ready() -> Self {
-        std::thread::scope(|scope| {
-            scope.spawn(|| Context::of("No metastases."));
-            scope.spawn(extraction::compile);
-            scope.spawn(|| {
-                stage::compile();
-                response::compile();
-                alterations::compile();
-                biomarkers::compile();
-                receptor_scores::compile();
-                report::compile();
-            });
+    pub fn warming_up() -> Self {
+        let compile = || {
+            // In the order in which a note needs them, so that the first one waits least.
             if let Ok(note) = Note::new("stage IV lung cancer".to_owned(), usize::MAX) {
                 let reading = read(&note);
                 let _ = ground::ground(&note, &reading.record);
             }
-        });
+            biomarkers::compile();
+            stage::compile();
+            alterations::compile();
+            response::compile();
+            receptor_scores::compile();
+            report::compile();
+            extraction::compile();
+        };
+        // Without a thread, the first notes compile what they need themselves. A second thread would take a core from them.
+        let _ = std::thread::Builder::new().name("warm-up".to_owned()).spawn(compile);
         Self::default()
     }
 

@@ -142,7 +142,7 @@ impl Gateway {
             vllm = Some(Arc::clone(&engine));
             (engine, readiness)
         } else {
-            (Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone())), Arc::new(Readiness::of_rules()))
+            (Arc::new(RulesEngine::warming_up().with_cpu_pool(cpu_pool.clone())), Arc::new(Readiness::of_rules()))
         };
         let admission = slots::of_model_calls(&settings.admission, &readiness);
         let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars)
@@ -150,7 +150,7 @@ impl Gateway {
             .with_code_table(code_files::load(&settings.codes)?);
         if with_model {
             pipeline = pipeline.with_routing(Arc::clone(&routing));
-            let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool));
+            let rules = Arc::new(RulesEngine::warming_up().with_cpu_pool(cpu_pool));
             pipeline = pipeline.with_second_reader(Arc::<RulesEngine>::clone(&rules));
             pipeline = pipeline.with_tumour_reader(Arc::<RulesEngine>::clone(&rules));
             if settings.cross_check {

@@ -78,7 +78,7 @@ fn recipes() -> Vec<Recipe> {
 
 #[tokio::test]
 async fn the_cost_of_an_answer_is_linear_in_the_note() {
-    let pipeline = Pipeline::new(Arc::new(RulesEngine::ready()), Admission::new(1, 0), 6_000);
+    let pipeline = Pipeline::new(Arc::new(RulesEngine::warming_up()), Admission::new(1, 0), 6_000);
     let request = EngineRequest::plain(TokenBudget::Adjustable(64), Arc::from("test"));
     let options = AnswerOptions { offsets: OffsetUnit::Byte, ..AnswerOptions::default() };
     let questions = [

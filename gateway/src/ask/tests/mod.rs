@@ -97,7 +97,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let flags = || RedFlags::of(&["chest pain".to_owned()]);
-        let pipeline = || Pipeline::new(Arc::new(RulesEngine::ready()), Admission::new(1, 0), 6_000);
+        let pipeline = || Pipeline::new(Arc::new(RulesEngine::warming_up()), Admission::new(1, 0), 6_000);
         let model =
             Arc::new(Scripted { name: ModelName::from("scripted"), text: Mutex::new(Err(EngineError::Unavailable)) });
         let with_model =
@@ -109,7 +109,7 @@ impl Bench {
     fn on_cores() -> Self {
         let cpu_pool = CpuPool::new(2, 8);
         let asker = || {
-            let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone()));
+            let rules = Arc::new(RulesEngine::warming_up().with_cpu_pool(cpu_pool.clone()));
             let pipeline = Pipeline::new(rules, Admission::new(1, 0), 6_000).with_cpu_pool(cpu_pool.clone());
             Asker::new(pipeline, RedFlags::default()).with_cpu_pool(cpu_pool.clone())
         };

@@ -52,7 +52,7 @@ impl Selection {
     /// Returns the choice of the command line; `None` if the model reads all notes.
     pub(super) fn of(arguments: &SelectionArguments) -> Option<Self> {
         arguments.select?;
-        let rules = Pipeline::new(Arc::new(RulesEngine::ready()), Admission::new(1, 1), usize::MAX);
+        let rules = Pipeline::new(Arc::new(RulesEngine::warming_up()), Admission::new(1, 1), usize::MAX);
         Some(Self { sample: arguments.select_sample.unwrap_or_default(), rules })
     }
 

@@ -1,7 +1,10 @@
 //! The words that tell the course of a treatment. They are ASCII, which keeps the patterns small; only what stands between
 //! them may be any text.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{
+    ops::{Range, RangeInclusive},
+    sync::LazyLock,
+};
 
 use regex::Regex;
 
@@ -93,14 +96,14 @@ static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The words behind "stopped" that begin a reason.
 static REASON: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        "(?i-u)(?-u:\\b)(?:due to|because of|owing to|secondary to|on account of|in view of)\\s+(?<reason>(?u:[^.,;:()\\n]{3,100}))",
-    )
+    pattern("(?i-u)(?-u:\\b)(?:due to|because of|owing to|secondary to|on account of|in view of)\\s+")
 });
 
 /// Other words that may begin a reason, if what follows is one.
-static PLAIN_REASON: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i-u)(?-u:\\b)(?:for|on|at|upon|after)\\s+(?<reason>(?u:[^.,;:()\\n]{3,100}))"));
+static PLAIN_REASON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)(?-u:\\b)(?:for|on|at|upon|after)\\s+"));
+
+/// The characters of a reason. They are counted outside the patterns, which would hold as many copies of what a reason may be.
+const REASON_LENGTH: RangeInclusive<usize> = 3..=100;
 
 /// Where a reason ends: at a date, and where another event begins.
 static REASON_END: LazyLock<Regex> = LazyLock::new(|| {
@@ -189,17 +192,27 @@ pub(super) fn speaks_of(between: &str) -> bool {
 /// Returns the words that say why a treatment was stopped, from behind the cue to the end of the clause.
 pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     let rest = text.get(from..to)?;
-    let strong = REASON.captures(rest);
-    let found = match &strong {
-        Some(found) => found.name("reason")?,
-        None => PLAIN_REASON.captures(rest)?.name("reason")?,
-    };
-    let before = rest.get(..found.start())?;
-    let end = REASON_END.find(found.as_str()).map_or(found.len(), |end| end.start());
-    let words = found.as_str().get(..end)?.trim_end();
-    if before.contains([';', ':']) || before.len() > REASON_REACH || (strong.is_none() && !IS_REASON.is_match(words)) {
+    let strong = behind(&REASON, rest);
+    let is_strong = strong.is_some();
+    let found = strong.or_else(|| behind(&PLAIN_REASON, rest))?;
+    let (before, words) = (rest.get(..found.start)?, rest.get(found.clone())?);
+    let end = REASON_END.find(words).map_or(words.len(), |end| end.start());
+    let words = words.get(..end)?.trim_end();
+    if before.contains([';', ':']) || before.len() > REASON_REACH || (!is_strong && !IS_REASON.is_match(words)) {
         return None;
     }
-    let start = from + found.start();
+    let start = from + found.start;
     Some(start..start + words.len())
+}
+
+/// Returns the words behind the first match of a pattern that may be a reason: to the end of the clause, if they are long
+/// enough.
+fn behind(lead: &Regex, text: &str) -> Option<Range<usize>> {
+    lead.find_iter(text).find_map(|lead| {
+        let words = text.get(lead.end()..)?;
+        let words = words.split(['.', ',', ';', ':', '(', ')', '\n']).next()?;
+        let end = words.char_indices().nth(*REASON_LENGTH.end()).map_or(words.len(), |(at, _)| at);
+        let is_long = words.chars().nth(REASON_LENGTH.start() - 1).is_some();
+        is_long.then(|| lead.end()..lead.end() + end)
+    })
 }
