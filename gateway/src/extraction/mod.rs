@@ -77,7 +77,7 @@ pub(crate) use tumours::{TumourMention, TumourReader, TumourReference, TumourSig
 pub use warnings::{Warning, WarningCode};
 pub(crate) use word_runs::{places_of, words};
 
-/// Builds the patterns and tables that judging an answer needs, so that the first caller does not wait for them.
+/// Builds the patterns and tables that judging an answer needs before a caller needs them.
 pub(crate) fn compile() {
     course::compile();
     dates::compile();

@@ -213,7 +213,7 @@ fn normal_form(words: &str) -> String {
     text
 }
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
     LazyLock::force(&VARIANT);
     LazyLock::force(&KARYOTYPE);

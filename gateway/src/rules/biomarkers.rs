@@ -293,7 +293,7 @@ fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Op
     None
 }
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
     marker_results::compile();
 }

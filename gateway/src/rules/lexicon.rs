@@ -185,7 +185,8 @@ impl Mentions {
                 }
             }
         }
-        // Of terms with the same range, the one whose spelling is not a plural counts, then the one listed first.
+        // Of terms with the same range, a listed singular (`met` in `mets`) counts before a listed plural, then the first
+        // in the lists.
         found.sort_by_key(|(mention, end, index)| (mention.range.start, usize::MAX - mention.range.end, *end, *index));
         for (mention, ..) in found {
             let Some(list) = mentions.lists.get_mut(mention.term.kind as usize) else { continue };

@@ -156,7 +156,7 @@ pub(super) fn is_year(number: &str) -> bool {
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Compiles the pattern, so that the first note does not wait for it.
+/// Compiles the pattern before a note needs it.
 pub(super) fn compile() {
     LazyLock::force(&RESULT);
     LazyLock::force(&WORD_BETWEEN);

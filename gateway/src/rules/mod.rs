@@ -140,7 +140,8 @@ impl RulesEngine {
     pub const MODEL: &'static str = "rules";
 
     /// Returns an engine whose lexicons and patterns are compiled in the background, so that the service starts at once. A
-    /// note waits only for those that it needs.
+    /// note waits only for those that it needs. One that cannot be compiled is a fault of the program, which tests find: each
+    /// note that needs it fails.
     #[must_use]
     pub fn warming_up() -> Self {
         let compile = || {

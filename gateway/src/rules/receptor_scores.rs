@@ -52,7 +52,7 @@ pub(crate) fn of_promoter(view: &NoteView<'_>, range: &Range<usize>) -> Option<&
     })
 }
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
     LazyLock::force(&SCORE);
     LazyLock::force(&METHYLATION);

@@ -126,7 +126,7 @@ pub(crate) fn is_called_unknown(view: &NoteView<'_>, stretch: &Range<usize>) -> 
     })
 }
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
     LazyLock::force(&UNKNOWN);
     LazyLock::force(&THERAPIES);

@@ -330,7 +330,7 @@ fn summary(view: &NoteView<'_>, course: &[Step]) -> Option<String> {
     }
 }
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
     LazyLock::force(&FREE);
 }

@@ -192,6 +192,30 @@ impl Automaton {
         })
     }
 
+    /// Returns how many texts lead to one of these states.
+    #[cfg(test)]
+    pub(super) fn count_texts(&self, ends: &impl Fn(State) -> bool) -> usize {
+        // A state's edges may lead to earlier states, but not in a circle.
+        fn below(
+            automaton: &Automaton,
+            state: State,
+            ends: &impl Fn(State) -> bool,
+            known: &mut std::collections::HashMap<State, usize>,
+        ) -> usize {
+            if let Some(count) = known.get(&state) {
+                return *count;
+            }
+            let edges = automaton.first_edges[state.index()]..automaton.first_edges[state.index() + 1];
+            let count = automaton.edges[edges]
+                .iter()
+                .map(|&(_, to)| usize::from(ends(to)) + below(automaton, to, ends, known))
+                .sum();
+            known.insert(state, count);
+            count
+        }
+        below(self, State(0), ends, &mut std::collections::HashMap::new())
+    }
+
     fn next(&self, state: State, word: Spelling) -> Option<State> {
         let first = *self.first_edges.get(state.index())?;
         let end = *self.first_edges.get(state.index() + 1)?;

@@ -36,6 +36,7 @@ const DENIALS: [&str; 14] = [
     "nein",
 ];
 const YES: [&str; 9] = ["yes", "y", "true", "present", "positive", "pos", "detected", "given", "done"];
+
 /// An item that its answer denies. All offsets are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DeniedItem {
@@ -382,20 +383,15 @@ impl Line<'_> {
     }
 }
 
-/// Returns whether a word may be an answer or begin one, by its first letter and its length. Most words of a note fail this
-/// check, which costs little.
+/// Returns whether a word may be an answer or begin one, by its first letter and its length, as most words are not.
 fn may_answer(word: &str) -> bool {
-    let Some(initial) = word.bytes().next().map(|byte| byte.to_ascii_lowercase()) else { return false };
-    matches!(
-        (initial, word.len()),
-        (b'n', 1..=5 | 8)
-            | (b'a', 6)
-            | (b'f' | b'g', 5)
-            | (b'y', 1 | 3)
-            | (b't', 4)
-            | (b'p', 3 | 7 | 8)
-            | (b'd', 4 | 8)
-    )
+    match word.bytes().next().map(|byte| byte.to_ascii_lowercase()) {
+        Some(b'n') => matches!(word.len(), 1..=5 | 8),
+        Some(b'd' | b'p') => matches!(word.len(), 3 | 4 | 7 | 8),
+        Some(b'a' | b'f' | b'g') => matches!(word.len(), 5 | 6),
+        Some(b't' | b'y') => matches!(word.len(), 1 | 3 | 4),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -234,7 +234,10 @@ fn read_mark(name: &str) -> Option<ScopeMark> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{places::CuePosition, words::fold},
+        *,
+    };
 
     #[test]
     fn lists_are_readable() {
@@ -274,11 +277,18 @@ mod tests {
             }
         }
         assert!(expected.len() > 30_000, "{}", expected.len());
+        let accepted = LEXICON.automaton.count_texts(&|state| LEXICON.cue_of_state[state.index()].is_some());
+        assert_eq!(accepted, expected.len(), "other texts are accepted, too");
         for (wording, groups) in expected {
-            let folded = super::super::words::fold(&wording);
+            let folded = fold(&wording);
             let (last, cue) = LEXICON.longest(&folded.words, &folded.text, 0).unwrap();
             assert_eq!(last + 1, folded.words.len(), "{wording}");
             assert_eq!(*cue, Cue::of(groups.iter()), "{wording}");
+            let position = CuePosition::of(&folded, 0, last, cue);
+            let words: Vec<&str> = wording.split_whitespace().collect();
+            assert_eq!(position.phrase, words.len() > 1, "{wording}");
+            assert_eq!(position.plural, matches!(words[0], "were" | "are" | "have"), "{wording}");
+            assert_eq!(position.predicate, position.plural || matches!(words[0], "was" | "is" | "has"), "{wording}");
         }
     }
 
@@ -294,7 +304,7 @@ mod tests {
             ("w o", None),
             ("is, not", None),
         ] {
-            let folded = super::super::words::fold(text);
+            let folded = fold(text);
             let found = lexicon.longest(&folded.words, &folded.text, 0);
             assert_eq!(found.map(|(last, _)| last + 1), words, "{text}");
         }

@@ -29,7 +29,7 @@ pub(super) struct CuePosition {
 }
 
 impl CuePosition {
-    fn of(folded: &FoldedWords, first: usize, last: usize, cue: &'static Cue) -> Self {
+    pub(super) fn of(folded: &FoldedWords, first: usize, last: usize, cue: &'static Cue) -> Self {
         let word = |at: usize| folded.words.get(at).map_or(0..0, |word| word.folded_start..word.folded_end);
         let (opening, whole) = (word(first), word(first).start..word(last).end);
         let opening = folded.text.get(opening).unwrap_or_default();

@@ -118,7 +118,7 @@ const STATE: [&str; 46] = [
     "p16 positive",
 ];
 
-/// Builds the table, so that the first value does not wait for it.
+/// Builds the table before a value needs it.
 pub(super) fn compile() {
     LazyLock::force(&NAMES);
 }

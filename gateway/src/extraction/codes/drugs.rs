@@ -53,7 +53,7 @@ const PLAIN: &str = "\
 
 static PLAIN_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| PLAIN.split(' ').collect());
 
-/// Builds the table, so that the first value does not wait for it.
+/// Builds the table before a value needs it.
 pub(super) fn compile() {
     LazyLock::force(&NAMES);
     LazyLock::force(&JOINER);

@@ -41,7 +41,7 @@ static NAMES: LazyLock<Table<String, Name>> = LazyLock::new(|| {
     map
 });
 
-/// Builds the table, so that the first value does not wait for it.
+/// Builds the table before a value needs it.
 pub(super) fn compile() {
     LazyLock::force(&NAMES);
 }

@@ -27,7 +27,7 @@ pub(crate) use table::CodeTable;
 
 use super::{Field, bounds::LONGEST_VALUE};
 
-/// Builds the tables of the lists, so that the first note does not wait for them.
+/// Builds the tables of the lists before a note needs them.
 pub(super) fn compile() {
     cancers::compile();
     drugs::compile();

@@ -1,10 +1,7 @@
 //! The words that tell the course of a treatment. They are ASCII, which keeps the patterns small; only what stands between
 //! them may be any text.
 
-use std::{
-    ops::{Range, RangeInclusive},
-    sync::LazyLock,
-};
+use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
@@ -102,8 +99,11 @@ static REASON: LazyLock<Regex> = LazyLock::new(|| {
 /// Other words that may begin a reason, if what follows is one.
 static PLAIN_REASON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)(?-u:\\b)(?:for|on|at|upon|after)\\s+"));
 
-/// The characters of a reason. They are counted outside the patterns, which would hold as many copies of what a reason may be.
-const REASON_LENGTH: RangeInclusive<usize> = 3..=100;
+/// The fewest characters of a reason behind words that always begin one, "due to PD", and behind others.
+const SHORTEST_REASONS: [usize; 2] = [2, 3];
+/// The most characters of a reason. They are counted outside the patterns, which would hold a copy of a character's class
+/// for each of them.
+const LONGEST_REASON: usize = 100;
 
 /// Where a reason ends: at a date, and where another event begins.
 static REASON_END: LazyLock<Regex> = LazyLock::new(|| {
@@ -120,7 +120,7 @@ static IS_REASON: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(in crate::extraction) fn compile() {
     for pattern in [
         &CUE,
@@ -192,9 +192,10 @@ pub(super) fn speaks_of(between: &str) -> bool {
 /// Returns the words that say why a treatment was stopped, from behind the cue to the end of the clause.
 pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     let rest = text.get(from..to)?;
-    let strong = behind(&REASON, rest);
+    let [shortest, shortest_plain] = SHORTEST_REASONS;
+    let strong = behind(&REASON, rest, shortest);
     let is_strong = strong.is_some();
-    let found = strong.or_else(|| behind(&PLAIN_REASON, rest))?;
+    let found = strong.or_else(|| behind(&PLAIN_REASON, rest, shortest_plain))?;
     let (before, words) = (rest.get(..found.start)?, rest.get(found.clone())?);
     let end = REASON_END.find(words).map_or(words.len(), |end| end.start());
     let words = words.get(..end)?.trim_end();
@@ -205,14 +206,13 @@ pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>>
     Some(start..start + words.len())
 }
 
-/// Returns the words behind the first match of a pattern that may be a reason: to the end of the clause, if they are long
-/// enough.
-fn behind(lead: &Regex, text: &str) -> Option<Range<usize>> {
+/// Returns the words behind the first match of a pattern that may be a reason: from the first that is no blank to the end
+/// of the clause, if they are long enough.
+fn behind(lead: &Regex, text: &str, shortest: usize) -> Option<Range<usize>> {
     lead.find_iter(text).find_map(|lead| {
         let words = text.get(lead.end()..)?;
         let words = words.split(['.', ',', ';', ':', '(', ')', '\n']).next()?;
-        let end = words.char_indices().nth(*REASON_LENGTH.end()).map_or(words.len(), |(at, _)| at);
-        let is_long = words.chars().nth(REASON_LENGTH.start() - 1).is_some();
-        is_long.then(|| lead.end()..lead.end() + end)
+        let end = words.char_indices().nth(LONGEST_REASON).map_or(words.len(), |(at, _)| at);
+        (words.chars().take(shortest).count() == shortest).then(|| lead.end()..lead.end() + end)
     })
 }

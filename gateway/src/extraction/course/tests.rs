@@ -52,6 +52,9 @@ fn start_stop_and_status_are_those_of_the_words_near_a_treatment() {
             "carboplatin; pembrolizumab",
             &["carboplatin: stopped .. (toxicity)", "pembrolizumab: ongoing .."],
         ),
+        ("FOLFOX was stopped due to PD.", "FOLFOX", &["FOLFOX: stopped .. (PD)"]),
+        ("FOLFOX was stopped due to\n    PE.", "FOLFOX", &["FOLFOX: stopped .. (PE)"]),
+        ("FOLFOX was stopped on  C3, for  toxicity.", "FOLFOX", &["FOLFOX: stopped .. (toxicity)"]),
         (
             "She was switched from gefitinib to osimertinib in March 2020.",
             "gefitinib; osimertinib",

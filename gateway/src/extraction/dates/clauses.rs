@@ -19,7 +19,7 @@ static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Compiles the pattern, so that the first note does not wait for it.
+/// Compiles the pattern before a note needs it.
 pub(super) fn compile() {
     LazyLock::force(&SEPARATOR);
 }

@@ -51,7 +51,7 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!("(?i-u)\\b(?:{})\\b", forms.join("|")))
 });
 
-/// Compiles the pattern, so that the first note does not wait for it.
+/// Compiles the pattern before a note needs it.
 pub(super) fn compile() {
     LazyLock::force(&PATTERN);
 }

@@ -117,7 +117,7 @@ impl<'read> NoteDates<'read> {
     }
 }
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(super) fn compile() {
     expressions::compile();
     clauses::compile();

@@ -10,21 +10,24 @@ use crate::extraction::staging::{self, Group};
 /// letters do not count.
 const WIDEST_GAP: usize = 4;
 
+/// Words before a group.
+const HEADS: [&str; 10] =
+    ["stage", "stages", "staged", "staging", "stg", "figo", "ajcc", "cstage", "pstage", "substage"];
+/// Words before a group that are towns, too: "Ann Arbor 3 weeks ago".
+const TOWNS: [&str; 2] = ["arbor", "lugano"];
+/// The first letters of these words, and of the groups themselves. Most words of a note begin with others.
+const INITIALS: [char; 7] = ['s', 'f', 'a', 'c', 'p', 'l', 'i'];
+
 /// Returns the stage groups of the note in order, each with its byte range.
 pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
     let mut found = Vec::new();
     let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
     for (at, &head) in note.walk().enumerate() {
-        // Hardly any word of a note begins like one of those below, or like the group itself.
-        if !note.fold_of(head).starts_with(['s', 'f', 'a', 'c', 'p', 'l', 'i']) {
+        if !note.fold_of(head).starts_with(INITIALS) {
             continue;
         }
-        // Ann Arbor and Lugano are towns, too: "Ann Arbor 3 weeks ago".
-        let is_town = matches!(note.fold_of(head), "arbor" | "lugano");
-        let names_stage = matches!(
-            note.fold_of(head),
-            "stage" | "stages" | "staged" | "staging" | "stg" | "figo" | "ajcc" | "cstage" | "pstage" | "substage"
-        ) || is_abbreviated(note, at);
+        let is_town = TOWNS.contains(&note.fold_of(head));
+        let names_stage = HEADS.contains(&note.fold_of(head)) || is_abbreviated(note, at);
         if is_behind_cancer(note, at)
             && let Some((group, last)) = group_at(note, at)
         {
@@ -194,4 +197,18 @@ fn group_at(note: &Index, at: usize) -> Option<(Group, usize)> {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_before_a_group_is_looked_at() {
+        for head in HEADS.iter().chain(&TOWNS) {
+            let text = format!("{head} iiib");
+            assert_eq!(groups(&Index::of(&text)).len(), 1, "{text}");
+        }
+        assert_eq!(groups(&Index::of("ovarian cancer iiic")).len(), 1);
+    }
 }

@@ -33,6 +33,8 @@ pub(super) struct Component {
 /// magnetic resonance.
 const PREFIXES: &[u8] = b"cpyramu";
 const LONGEST_PREFIX: usize = 3;
+/// The letters with which a component may begin, as bits.
+const INITIALS: u32 = bits(PREFIXES) | bits(b"tnm");
 /// The longest qualifier in brackets that belongs to a component: `(i+)`, `(sn)`, `(mol-)`, `(DCIS)`.
 const LONGEST_BRACKET: usize = 8;
 
@@ -172,9 +174,19 @@ impl Iterator for RunTogether<'_> {
     }
 }
 
-/// Returns whether a byte is a letter of the prefixes and components.
+/// Returns whether a component may begin with a byte.
 const fn may_begin(byte: u8) -> bool {
-    matches!(byte.to_ascii_lowercase(), b'a' | b'c' | b'm' | b'n' | b'p' | b'r' | b't' | b'u' | b'y')
+    byte.is_ascii_alphabetic() && (INITIALS >> (byte.to_ascii_lowercase() - b'a')) & 1 == 1
+}
+
+/// Returns letters as bits, `a` as the lowest.
+const fn bits(mut letters: &[u8]) -> u32 {
+    let mut bits = 0;
+    while let [letter, rest @ ..] = letters {
+        bits |= 1 << (*letter - b'a');
+        letters = rest;
+    }
+    bits
 }
 
 /// Reads the component that begins at an offset.

@@ -127,7 +127,7 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
     None
 }
 
-/// Compiles the patterns, so that the first note does not wait for them.
+/// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
     LazyLock::force(&group::GROUP);
     LazyLock::force(&group::BEHIND);
