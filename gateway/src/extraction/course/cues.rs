@@ -99,10 +99,9 @@ static REASON: LazyLock<Regex> = LazyLock::new(|| {
 /// Other words that may begin a reason, if what follows is one.
 static PLAIN_REASON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)(?-u:\\b)(?:for|on|at|upon|after)\\s+"));
 
-/// The fewest characters of a reason behind words that always begin one, "due to PD", and behind others.
-const SHORTEST_REASONS: [usize; 2] = [2, 3];
-/// The most characters of a reason. They are counted outside the patterns, which would hold a copy of a character's class
-/// for each of them.
+/// The fewest and the most characters of a reason. They are counted outside the patterns, which would hold a copy of a
+/// character's class for each of them.
+const SHORTEST_REASON: usize = 3;
 const LONGEST_REASON: usize = 100;
 
 /// Where a reason ends: at a date, and where another event begins.
@@ -192,10 +191,12 @@ pub(super) fn speaks_of(between: &str) -> bool {
 /// Returns the words that say why a treatment was stopped, from behind the cue to the end of the clause.
 pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     let rest = text.get(from..to)?;
-    let [shortest, shortest_plain] = SHORTEST_REASONS;
-    let strong = behind(&REASON, rest, shortest);
+    let is_long = |words: &str| words.chars().nth(SHORTEST_REASON - 1).is_some();
+    // "Due to PD", but not "due to it".
+    let is_acronym = |words: &str| words.len() > 1 && words.bytes().all(|byte| byte.is_ascii_uppercase());
+    let strong = behind(&REASON, rest, |words| is_long(words) || is_acronym(words));
     let is_strong = strong.is_some();
-    let found = strong.or_else(|| behind(&PLAIN_REASON, rest, shortest_plain))?;
+    let found = strong.or_else(|| behind(&PLAIN_REASON, rest, is_long))?;
     let (before, words) = (rest.get(..found.start)?, rest.get(found.clone())?);
     let end = REASON_END.find(words).map_or(words.len(), |end| end.start());
     let words = words.get(..end)?.trim_end();
@@ -206,13 +207,13 @@ pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>>
     Some(start..start + words.len())
 }
 
-/// Returns the words behind the first match of a pattern that may be a reason: from the first that is no blank to the end
-/// of the clause, if they are long enough.
-fn behind(lead: &Regex, text: &str, shortest: usize) -> Option<Range<usize>> {
+/// Returns the first words behind a match of a pattern that may be a reason, without the blanks before them, to the end of
+/// the clause.
+fn behind(lead: &Regex, text: &str, may_be_reason: impl Fn(&str) -> bool) -> Option<Range<usize>> {
     lead.find_iter(text).find_map(|lead| {
         let words = text.get(lead.end()..)?;
         let words = words.split(['.', ',', ';', ':', '(', ')', '\n']).next()?;
         let end = words.char_indices().nth(LONGEST_REASON).map_or(words.len(), |(at, _)| at);
-        (words.chars().take(shortest).count() == shortest).then(|| lead.end()..lead.end() + end)
+        may_be_reason(words).then(|| lead.end()..lead.end() + end)
     })
 }

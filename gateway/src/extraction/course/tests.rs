@@ -54,6 +54,7 @@ fn start_stop_and_status_are_those_of_the_words_near_a_treatment() {
         ),
         ("FOLFOX was stopped due to PD.", "FOLFOX", &["FOLFOX: stopped .. (PD)"]),
         ("FOLFOX was stopped due to\n    PE.", "FOLFOX", &["FOLFOX: stopped .. (PE)"]),
+        ("Her rash was severe. FOLFOX was stopped due to it.", "FOLFOX", &["FOLFOX: stopped .."]),
         ("FOLFOX was stopped on  C3, for  toxicity.", "FOLFOX", &["FOLFOX: stopped .. (toxicity)"]),
         (
             "She was switched from gefitinib to osimertinib in March 2020.",
