@@ -270,10 +270,11 @@ mod tests {
 
     #[test]
     fn longest_bounded_term_wins() {
-        let folded = FoldedNote::of("Metastatic non-small-cell lung cancers; KITs and kit");
+        let folded = FoldedNote::of("Metastatic non-small-cell lung cancers; KITs and kit. Melanomas");
         let mentions = Mentions::of(&folded);
         let quotes: Vec<_> =
             mentions.get(TermKind::Cancer).iter().map(|mention| folded.quote(&mention.range)).collect();
         assert!(quotes.contains(&"non-small-cell lung cancers"), "{quotes:?}");
+        assert!(quotes.contains(&"Melanomas"), "{quotes:?}");
     }
 }
