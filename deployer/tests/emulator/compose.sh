@@ -3,27 +3,31 @@
 
 folder='' file='' env_file='' compose_arguments=''
 
-# env NAME: a setting from the release's .env.
+# Like those of shim.sh, the functions set REPLY to what they find.
+
+# env NAME: a setting from the release's .env, or nothing.
 env() {
-  local line value=''
+  local line
+  REPLY=''
   while read -r line; do
-    if [[ $line == "$1='"* ]]; then value=${line#*=\'} value=${value%\'}; fi
+    if [[ $line == "$1='"* ]]; then REPLY=${line#*=\'} REPLY=${REPLY%\'}; fi
   done <"$env_file"
-  echo "$value"
 }
 
-# hash_of SERVICE: of what compose would start it from.
+# hash_of SERVICE: what compose would start it from.
 hash_of() {
-  {
-    sed -n "/^  $1:/,/^  [a-z]/p" "$file"
-    if [[ $1 == vllm ]]; then
-      grep '^VLLM_' "$env_file" | sort
-    else
-      grep -v '^VLLM_' "$env_file" | sort
-      # Its mounts lie in the release's folder.
-      echo "$folder"
-    fi
-  } | sha256sum | cut -c 1-64
+  local line hash='' mine=''
+  while IFS= read -r line; do
+    if [[ $line == "  $1:"* ]]; then mine=yes; elif [[ $line == "  "[a-z]* ]]; then mine=''; fi
+    if [[ -n $mine ]]; then hash+=$line$'\n'; fi
+  done <"$file"
+  while IFS= read -r line; do
+    mine=''
+    if [[ $line == VLLM_* ]]; then mine=yes; fi
+    if [[ $1 == vllm && -n $mine || $1 != vllm && -z $mine ]]; then hash+=$line$'\n'; fi
+  done < <(sort "$env_file")
+  # The mounts of all others lie in the release's folder.
+  if [[ $1 == vllm ]]; then REPLY=${hash%$'\n'}; else REPLY=$hash$folder; fi
 }
 
 image_of() {
@@ -31,39 +35,49 @@ image_of() {
     vllm) env VLLM_IMAGE ;;
     gateway) env GATEWAY_IMAGE ;;
     # It stands in the compose file.
-    *) echo "$1" ;;
+    *) REPLY=$1 ;;
   esac
 }
 
-# services: those of the profile.
+# services: those of the profile; sets `services`.
 services() {
-  if [[ $(env COMPOSE_PROFILES) == tls ]]; then
-    echo vllm gateway caddy
+  services=(vllm gateway)
+  env COMPOSE_PROFILES
+  if [[ $REPLY == tls ]]; then
+    services+=(caddy)
   # Of the files that are named, and not of those that lie there.
   elif [[ $compose_arguments == *"--file $folder/config/compose.model-port.yml "* ]]; then
-    echo vllm gateway model-port
-  else
-    echo vllm gateway
+    services+=(model-port)
   fi
 }
 
-model_of() { echo "$(env VLLM_BASE_MODEL)@$(env VLLM_BASE_REVISION) $(env VLLM_ADAPTER)@$(env VLLM_ADAPTER_REVISION)$(env VLLM_ADAPTERS)"; }
+# model_of: the line of the model and its adapters in the volume's list.
+model_of() {
+  local name model='' separator
+  for name in VLLM_BASE_MODEL@ VLLM_BASE_REVISION' ' VLLM_ADAPTER@ VLLM_ADAPTER_REVISION VLLM_ADAPTERS; do
+    separator=${name##*[A-Z]}
+    env "${name%"$separator"}"
+    model+=$REPLY$separator
+  done
+  REPLY=$model
+}
 
-put() { printf '%s' "$3" >"$state/containers/$1/$2"; }
-
-# A clock that ticks with every start: a test sees whether a container was started anew.
+# tick: a clock that ticks with every start: a test sees whether a container was started anew.
 tick() {
-  local count=$(($(number starts 0) + 1))
+  number starts 0
+  local count=$((REPLY + 1))
   echo "$count" >"$state/starts"
-  printf '2026-11-21T10:%02d:%02d.000000000Z' "$((count / 60 % 60))" "$((count % 60))"
+  printf -v REPLY '2026-11-21T10:%02d:%02d.000000000Z' "$((count / 60 % 60))" "$((count % 60))"
 }
 
 started() {
   local service=$1 image health=healthy state_now=running oom=false restarts=0 never=''
-  image=$(image_of "$service")
+  image_of "$service"
+  image=$REPLY
   # As the gateway does, which does not start without a key.
   if [[ $service == gateway && -e $folder/keys.txt ]] && ! grep -Eqv '^ *(#|$)' "$folder/keys.txt"; then health=unhealthy; fi
-  case $(behaviour_of "$image") in
+  behaviour_of "$image"
+  case $REPLY in
     unhealthy) health=unhealthy ;;
     slow | unseen) health=starting ;;
     # Within its start period for ever, though the model is loaded.
@@ -75,8 +89,9 @@ started() {
     oom) health=unhealthy state_now=restarting oom=true restarts=1 ;;
   esac
   # Offline: it starts only from what is in the volume.
-  if [[ $service == vllm ]] && ! grep -qxF "$(model_of)" "$state/volumes/extraction-gateway_model-cache/models" 2>/dev/null; then
-    health=unhealthy
+  if [[ $service == vllm ]]; then
+    model_of
+    grep -qxF "$REPLY" "$state/volumes/extraction-gateway_model-cache/models" 2>/dev/null || health=unhealthy
   fi
   if [[ -s $state/faults/start.$service ]]; then health=unhealthy && rm "$state/faults/start.$service"; fi
   put "$service" never "$never"
@@ -84,56 +99,44 @@ started() {
   put "$service" health "$health"
   put "$service" oom "$oom"
   put "$service" restarts "$restarts"
-  put "$service" started "$(tick)"
+  tick
+  put "$service" started "$REPLY"
   event start "$service"
   # What its container mounts, and what it has read of that.
   if [[ $service == gateway ]]; then
     put gateway folder "$folder"
     cp "$folder/keys.txt" "$state/containers/gateway/keys" 2>/dev/null || true
-    put gateway models "$(routed "$folder")"
-    put gateway engine "$(env GATEWAY_ENGINE)"
-    if [[ $compose_arguments == *"--file $folder/config/compose.other-boxes.yml "* ]]; then
-      put gateway others "$(env OTHER_MODEL_SERVERS)"
-    else
-      put gateway others ''
-    fi
+    routed "$folder"
+    put gateway models "$REPLY"
+    env GATEWAY_ENGINE
+    put gateway engine "$REPLY"
+    env OTHER_MODEL_SERVERS
+    if [[ $compose_arguments != *"--file $folder/config/compose.other-boxes.yml "* ]]; then REPLY=''; fi
+    put gateway others "$REPLY"
   fi
-  # A real one lists its base model, with a permission that has an id too, and then the adapters.
-  if [[ $service == vllm && -n $(env VLLM_ADAPTERS) ]]; then
-    mkdir -p "$state/http/8000/v1"
-    {
-      printf '{"object":"list","data":[{"id":"%s","permission":[{"id":"modelperm-1"}]}' "$(env VLLM_BASE_MODEL)"
-      for word in $(env VLLM_ADAPTERS); do
-        if [[ ${word%%=*} != "$(number unlisted '')" ]]; then printf ',{"id":"%s","object":"model"}' "${word%%=*}"; fi
-      done
-      printf ']}\n'
-    } >"$state/http/8000/v1/models"
-  fi
+  env VLLM_ADAPTERS
+  if [[ $service == vllm && -n $REPLY ]]; then list_models "$REPLY"; fi
 }
 
-# routed FOLDER: the line with the models that answer, as the gateway reads it from its settings.
-routed() { grep ' # deployer model use$' "$1/config/gateway.toml" 2>/dev/null || true; }
-
-# event die|start SERVICE: what `docker events` tells of the containers.
-event() { echo "$(date +%s.%N) $*" >>"$state/events"; }
-
-# ends SERVICE: its container, in good order or not. The engine calls what does not run unhealthy.
-ends() {
-  put "$1" state exited
-  put "$1" health unhealthy
-  put "$1" exit "$(number "exit_$1" 0)"
-  event die "$1"
+# list_models ADAPTERS: a real server lists its base model, with a permission that has an id too, and then the adapters.
+list_models() {
+  local list word
+  env VLLM_BASE_MODEL
+  list='{"object":"list","data":[{"id":"'$REPLY'","permission":[{"id":"modelperm-1"}]}'
+  number unlisted ''
+  for word in $1; do
+    if [[ ${word%%=*} != "$REPLY" ]]; then list+=',{"id":"'${word%%=*}'","object":"model"}'; fi
+  done
+  mkdir -p "$state/http/8000/v1"
+  echo "$list]}" >"$state/http/8000/v1/models"
 }
-
-runs() { load "$state/containers/$1/state" && [[ $REPLY == running ]]; }
 
 # crashes_on SERVICE: a container that crashes does so until it is replaced, which a busy machine gets to late.
 crashes_on() {
   local restarts
-  restarts=$(number replaced_after_restarts 0)
-  while [[ -e $state/containers/$1/restarts ]] && (($(get "$1" restarts) > 0 && $(get "$1" restarts) < restarts)); do
-    sleep 0.05
-  done
+  number replaced_after_restarts 0
+  restarts=$REPLY
+  while get "$1" restarts && ((REPLY > 0 && REPLY < restarts)); do sleep 0.05; done
 }
 
 # replaced SERVICE HASH: its container in place of the one before. At once, as an engine does it: nobody reads half of it.
@@ -144,8 +147,11 @@ replaced() {
     if runs "$service"; then ends "$service"; fi
     mkdir -p "$state/containers/$service"
     put "$service" hash "$2"
-    put "$service" image "$(image_of "$service")"
-    id=$(tick | sha256sum | cut -c 1-64)
+    image_of "$service"
+    put "$service" image "$REPLY"
+    tick
+    number starts 0
+    printf -v id '%08x' "$REPLY" "$REPLY" "$REPLY" "$REPLY" "$REPLY" "$REPLY" "$REPLY" "$REPLY"
     put "$service" exit 0
     started "$service"
     # Last, so that the state of the container before is never read under the new id.
@@ -154,35 +160,48 @@ replaced() {
 }
 
 bring_up() {
-  local service=$1 force=$2 hash
-  hash=$(hash_of "$service")
-  [[ $service == @(caddy|model-port) ]] || has_image "$(image_of "$service")" || tell "Error response from daemon: No such image: $(image_of "$service")"
-  if [[ ! -e $state/containers/$service/hash || $(get "$service" hash) != "$hash" || $force == yes ]]; then
+  local service=$1 force=$2 hash image health
+  image_of "$service"
+  image=$REPLY
+  [[ $service == @(caddy|model-port) ]] || has_image "$image" || tell "Error response from daemon: No such image: $image"
+  hash_of "$service"
+  hash=$REPLY
+  get "$service" hash
+  if [[ $REPLY != "$hash" || $force == yes ]]; then
     # The gateway depends on it with `restart: true`: it ends first, and starts after it.
     if [[ $service == vllm ]] && runs gateway; then ends gateway; fi
     crashes_on "$service"
     replaced "$service" "$hash"
-  elif [[ -e $state/loads && $(get "$service" health) == starting ]]; then
+    return
+  fi
+  get "$service" health
+  health=$REPLY
+  if [[ -e $state/loads && $health == starting ]]; then
     # It is loading its model.
     return
-  elif [[ $(get "$service" state) != running || $(get "$service" health) != healthy ]]; then
-    started "$service"
   fi
+  if ! runs "$service" || [[ $health != healthy ]]; then started "$service"; fi
 }
 
 compose_up() {
-  local service force=no services
-  read -ra services < <(services)
+  local service force=no services behaviour outcome
+  services
   if [[ $* == *--force-recreate* ]]; then force=yes; fi
   if [[ ${*: -1} == vllm || ${*: -1} == gateway ]]; then services=("${*: -1}"); fi
   for service in "${services[@]}"; do bring_up "$service" "$force"; done
   if [[ $* != *--wait* ]]; then return; fi
   for service in "${services[@]}"; do
+    image_of "$service"
+    behaviour_of "$REPLY"
+    behaviour=$REPLY
     # Compose ends when it happens to see a restart, and else waits on, though nothing will come of it. Here it never sees one.
-    if [[ $(behaviour_of "$(image_of "$service")") == loop ]]; then sleep 40; fi
+    if [[ $behaviour == loop ]]; then sleep 40; fi
     # At its time limit it has been seen to end as if all were well, on a busy machine.
-    if [[ $(behaviour_of "$(image_of "$service")") == unseen ]]; then continue; fi
-    case $(get "$service" state)/$(get "$service" health) in
+    if [[ $behaviour == unseen ]]; then continue; fi
+    get "$service" state
+    outcome=$REPLY
+    get "$service" health
+    case $outcome/$REPLY in
       running/healthy) ;;
       restarting/*) tell "container extraction-gateway-$service-1 is unhealthy" ;;
       running/starting)
@@ -192,8 +211,10 @@ compose_up() {
           put "$service" health healthy
           continue
         fi
-        if [[ -n $(get "$service" never) ]]; then sleep 40; fi
-        tell "application not healthy after $(option --wait-timeout "$@")s"
+        get "$service" never
+        if [[ -n $REPLY ]]; then sleep 40; fi
+        option --wait-timeout "$@"
+        tell "application not healthy after ${REPLY}s"
         ;;
       running/*) tell "container extraction-gateway-$service-1 is unhealthy" ;;
       *) tell "container extraction-gateway-$service-1 exited (1)" ;;
@@ -211,17 +232,19 @@ compose_run() {
   # It lives until it is removed, whatever becomes of the compose that started it.
   id=oneoff$RANDOM$RANDOM
   mkdir -p "$state/oneoff"
-  option --name "$@" >"$state/oneoff/$id"
+  option --name "$@"
+  echo "$REPLY" >"$state/oneoff/$id"
   [[ -e $volume/created ]] || echo "2026-11-21T09:00:0$((RANDOM % 10))Z" >"$volume/created"
   # No byte comes any more.
   if [[ -e $state/download_hangs ]]; then sleep 60; fi
-  model_of >>"$volume/models"
+  model_of
+  echo "$REPLY" >>"$volume/models"
   if [[ -z $after ]]; then rm "$state/oneoff/$id"; fi
 }
 
 compose_stop() {
   local service services
-  read -ra services < <(services)
+  services
   if [[ " ${services[*]} " == *" ${*: -1} "* ]]; then services=("${*: -1}"); fi
   # What depends on another ends before it.
   for service in caddy gateway vllm; do
@@ -241,7 +264,10 @@ compose_restart() {
 
 compose_logs() {
   local service since last
-  since=$(option --since "$@") last=$(option --tail "$@")
+  option --since "$@"
+  since=$REPLY
+  option --tail "$@"
+  last=$REPLY
   for service in gateway vllm caddy; do
     if [[ " $* " != *" $service "* ]]; then continue; fi
     awk -v since="$since" -v name="$service-1" '$1 >= since { print name "  | " $0 }' "$state/logs/$service" 2>/dev/null |
@@ -250,21 +276,37 @@ compose_logs() {
 }
 
 compose() {
-  local verb=''
+  local verb='' service
   compose_arguments="$* "
   if [[ $1 == version ]]; then
     called docker.compose-version "$@"
     cat "$state/compose_version" 2>/dev/null || echo 2.40.3
     return
   fi
-  folder=$(option --project-directory "$@") file=$(option --file "$@") env_file=$(option --env-file "$@")
-  [[ $(option --project-name "$@") == extraction-gateway && -e $file && -e $env_file ]] || tell "shim: compose without its files"
+  option --project-directory "$@"
+  folder=$REPLY
+  option --file "$@"
+  file=$REPLY
+  option --env-file "$@"
+  env_file=$REPLY
+  option --project-name "$@"
+  [[ $REPLY == extraction-gateway && -e $file && -e $env_file ]] || tell "shim: compose without its files"
   for verb in "$@"; do if [[ $verb =~ ^(up|run|stop|restart|logs|config|pull)$ ]]; then break; fi; done
   called "docker.compose-$verb" "$@"
   case $verb in
-    config) [[ -n $(env GATEWAY_IMAGE) && -n $(env VLLM_IMAGE) ]] || tell "required variable GATEWAY_IMAGE is missing a value" ;;
+    config)
+      for service in gateway vllm; do
+        image_of "$service"
+        [[ -n $REPLY ]] || tell "required variable ${service^^}_IMAGE is missing a value"
+      done
+      ;;
     # What is there is not pulled again; ours always are by now.
-    pull) has_image "$(image_of gateway)" && has_image "$(image_of vllm)" ;;
+    pull)
+      for service in gateway vllm; do
+        image_of "$service"
+        has_image "$REPLY"
+      done
+      ;;
     up) compose_up "$@" ;;
     run) compose_run "$@" ;;
     stop) compose_stop "$@" ;;

@@ -56,24 +56,30 @@ ended() {
   exit 0
 }
 
-# option NAME ARGUMENT...: the value after an option.
+# What follows sets REPLY to what it finds: no process of its own is started for it, because the suites make 100,000s of calls.
+
+# option NAME ARGUMENT...: the value after an option, or nothing.
 option() {
   local name=$1
   shift
+  REPLY=''
   while (($#)); do
     if [[ $1 == "$name" ]]; then
-      echo "$2"
+      REPLY=$2
       return
     fi
     shift
   done
 }
 
-number() { if [[ -e $state/$1 ]]; then echo "$(<"$state/$1")"; else echo "$2"; fi; }
-
-# load FILE: sets REPLY to what is in it, or to nothing. Without a process of its own: the suites make 100,000s of looks.
+# load FILE: what is in it, or nothing.
 load() {
   REPLY=''
   if [[ -e $1 ]]; then IFS= read -r -d '' REPLY <"$1" || true; fi
   REPLY=${REPLY%$'\n'}
+}
+
+# number NAME DEFAULT: a value of the state.
+number() {
+  if [[ -e $state/$1 ]]; then load "$state/$1"; else REPLY=$2; fi
 }

@@ -1,18 +1,25 @@
 //! A deploy from an empty host, again, and with one thing changed.
 
+use std::sync::OnceLock;
+
 use deployer::script::{Action, ActionOutcome, Deploy, ImageTag, ImageWanted, Script};
 
 use crate::support::{
     host::{CANARY, Host},
+    template::Template,
     wanted::{REGISTRY, act, deploy, deploy_with, gateway, vllm},
 };
 
 /// Release 1 serves.
 pub(crate) fn served() -> Host {
-    let host = Host::new();
-    host.push(&[&gateway(1), &vllm(1), &gateway(2), &vllm(2), &gateway(3)]);
-    assert_eq!(host.run(&deploy(1, 1)).report().outcome, ActionOutcome::Done);
-    host
+    static SERVED: OnceLock<Template> = OnceLock::new();
+    let deployed = || {
+        let host = Host::new();
+        host.push(&[&gateway(1), &vllm(1), &gateway(2), &vllm(2), &gateway(3)]);
+        assert_eq!(host.run(&deploy(1, 1)).report().outcome, ActionOutcome::Done);
+        Template::of(&host)
+    };
+    SERVED.get_or_init(deployed).host()
 }
 
 pub(crate) fn of(deploy: Deploy) -> Script {

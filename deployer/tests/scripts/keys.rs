@@ -1,6 +1,6 @@
 //! API keys that come and go under a gateway that goes on serving.
 
-use std::os::unix::fs::MetadataExt;
+use std::{os::unix::fs::MetadataExt, sync::OnceLock};
 
 use deployer::script::{Action, ActionOutcome, KeyChange, Keys, Script, facts::KeysFound};
 use sha2::{Digest, Sha256};
@@ -9,6 +9,7 @@ use crate::{
     deploys::{assert_serves, of, served},
     support::{
         host::Host,
+        template::Template,
         wanted::{act, deploy, deploy_with, gateway, vllm},
     },
 };
@@ -36,11 +37,15 @@ fn heeded(host: &Host) -> String {
 
 /// Two releases; the second serves.
 fn two() -> Host {
-    let host = served();
-    let mut other = deploy_with(&gateway(2), &vllm(1), "one");
-    "c.1-v.1-g.1".clone_into(&mut other.config_hash);
-    assert_eq!(host.run(&of(other)).code, Some(0));
-    host
+    static TWO: OnceLock<Template> = OnceLock::new();
+    let deployed = || {
+        let host = served();
+        let mut other = deploy_with(&gateway(2), &vllm(1), "one");
+        "c.1-v.1-g.1".clone_into(&mut other.config_hash);
+        assert_eq!(host.run(&of(other)).code, Some(0));
+        Template::of(&host)
+    };
+    TWO.get_or_init(deployed).host()
 }
 
 #[test]

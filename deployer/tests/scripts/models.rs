@@ -1,6 +1,6 @@
 //! Which models answer for the public name, under a gateway that goes on serving.
 
-use std::{collections::BTreeMap, os::unix::fs::MetadataExt};
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt, sync::OnceLock};
 
 use deployer::script::{
     Action, ActionOutcome, ComposeEnv, Deploy, HostFile, ModelChange, ModelChangeKind, Models, ModelsFound, Route,
@@ -11,6 +11,7 @@ use crate::{
     deploys::{assert_serves, of, served},
     support::{
         host::{Host, Ran},
+        template::Template,
         wanted::{act, deploy, deploy_with, gateway, vllm},
     },
 };
@@ -36,11 +37,15 @@ pub(crate) fn with_adapters(g: u8, names: &[&str]) -> Deploy {
 
 /// Release 1 serves both adapters.
 pub(crate) fn two() -> Host {
-    let host = Host::new();
-    host.push(&[&gateway(1), &vllm(1), &gateway(2), &vllm(2)]);
-    let ran = host.run(&of(with_adapters(1, &[OLD, NEW])));
-    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
-    host
+    static TWO: OnceLock<Template> = OnceLock::new();
+    let deployed = || {
+        let host = Host::new();
+        host.push(&[&gateway(1), &vllm(1), &gateway(2), &vllm(2)]);
+        let ran = host.run(&of(with_adapters(1, &[OLD, NEW])));
+        assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
+        Template::of(&host)
+    };
+    TWO.get_or_init(deployed).host()
 }
 
 pub(crate) fn found(host: &Host) -> ModelsFound {

@@ -7,4 +7,5 @@ pub mod emulator;
 pub mod host;
 pub mod mutant;
 pub mod mutant_table;
+pub mod template;
 pub mod wanted;

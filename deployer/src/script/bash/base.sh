@@ -91,7 +91,7 @@ fitting() {
 }
 
 # json_field NAME: prints the plain value of a field of the flat JSON object on stdin.
-json_field() { sed -n 's/.*"'"$1"'": *"\{0,1\}\([^",}]*\)"\{0,1\}.*/\1/p' | head -n 1; }
+json_field() { sed -n 's/.*"'"$1"'": *"\{0,1\}\([^",}]*\)"\{0,1\}.*/\1/p; T; q'; }
 
 # fact NAME JSON
 fact() { facts+=${facts:+,}$(json "$1"):$2; }

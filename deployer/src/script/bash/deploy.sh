@@ -11,7 +11,7 @@ stage() {
   for name in "${!FILE_@}"; do
     read -r mode path content <<<"${!name}"
     target=$root/releases/$next/$path
-    (umask 022 && mkdir -p "$(dirname "$target")")
+    if [[ ! -d ${target%/*} ]]; then (umask 022 && mkdir -p "${target%/*}"); fi
     unpack "$content" >"$target"
     chmod "$mode" "$target"
   done

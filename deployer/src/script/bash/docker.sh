@@ -22,16 +22,20 @@ compose() {
   "${words[@]}"
 }
 
+# container_of SERVICE: sets `container` to the id of its container, or to nothing.
 container_of() {
-  docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
-    --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False | head -n 1
+  container=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False) || return 1
+  container=${container%%$'\n'*}
 }
 
 # look_at SERVICE: sets c_id, c_state, c_health, c_oom, c_restarts, c_started, c_image; fails if there is no container.
 look_at() {
-  local template
+  local template container
   c_state=absent c_health='' c_oom=false c_restarts=0 c_started='' c_image=''
-  c_id=$(container_of "$1") || return 1
+  c_id=''
+  container_of "$1" || return 1
+  c_id=$container
   [[ -n $c_id ]] || return 1
   template="{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.State.OOMKilled}}"
   template+="|{{.RestartCount}}|{{.State.StartedAt}}|{{.Config.Image}}"

@@ -3,10 +3,10 @@
 
 # unharmed: prints what a failure before the switch means for the users of the service; prints nothing after it.
 unharmed() {
-  local service
+  local service container
   if [[ $phase != before ]]; then return; fi
   for service in vllm gateway; do
-    if ! container_of "$service" >/dev/null; then
+    if ! container_of "$service"; then
       echo "Nothing was changed."
       return
     elif ! look_at "$service" || [[ $c_state != running || $c_health != healthy ]]; then

@@ -55,7 +55,8 @@ mark_reverted() {
 
 next_number() {
   local newest
-  newest=$(numbers | head -n 1)
+  newest=$(numbers)
+  newest=${newest%%$'\n'*}
   printf '%s' "$((${newest:-0} + 1))"
 }
 

@@ -51,10 +51,10 @@ serve() {
 
 # compose leaves a service running that the release's profile no longer has: it is in the file, so it is no orphan.
 drop_others() {
-  local id
+  local container
   if [[ " $(services_of "$1") " == *" caddy "* ]]; then return 0; fi
-  id=$(container_of caddy)
-  if [[ -n $id ]]; then docker rm --force "$id"; fi
+  container_of caddy
+  if [[ -n $container ]]; then docker rm --force "$container"; fi
 }
 
 # compose waits for a crashing container until its time is over, and nothing serves meanwhile. Crashes of a container
