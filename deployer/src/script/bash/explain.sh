@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 # Turns a failed step and its tools' output into a sentence for the operator: what happened, what it means, what to do.
 
 # unharmed: prints what a failure before the switch means for the users of the service; prints nothing after it.
