@@ -478,7 +478,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "Caddy stays",
-        "docker rm --force \"$id\"",
+        "docker rm --force \"$container\"",
         ":",
         "tls::without_the_profile_it_is_taken_away_and_comes_back_with_it",
     ),

@@ -43,6 +43,9 @@ impl ScopeWords<'_> {
             subject_start: None,
         };
         let limit = position.first.saturating_sub(within);
+        if let Some(start) = self.answered_list(position, within) {
+            return ScopeLimits::to(self.start_of(start));
+        }
         let mut from = position.first;
         while from > limit && !self.opens(from) {
             if let Some(end) = self.step_backward(&mut scan, position, from - 1) {
@@ -53,6 +56,29 @@ impl ScopeWords<'_> {
         }
         let near = self.start_of(from.max(position.first.saturating_sub(4)));
         ScopeLimits { near, ..ScopeLimits::to(self.start_of(from)) }
+    }
+
+    /// Returns the first word of a sentence that is a list of names before the colon of this cue, which answers them all:
+    /// "EGFR L858R, KRAS G12C, BRAF V600E: not detected".
+    pub(super) fn answered_list(&self, position: &CuePosition, within: usize) -> Option<usize> {
+        let limit = position.first.saturating_sub(within);
+        let colon = position.first.checked_sub(1).filter(|&at| self.mark(at) == ScopeMark::Colon)?;
+        let first = (limit..colon).rev().find(|&at| self.opens(at))?;
+        let is_name = |mark| {
+            matches!(
+                mark,
+                ScopeMark::Plain
+                    | ScopeMark::Comma
+                    | ScopeMark::And
+                    | ScopeMark::Or
+                    | ScopeMark::Open
+                    | ScopeMark::Close
+                    | ScopeMark::Head
+                    | ScopeMark::GeneHead
+            )
+        };
+        (!self.opens(colon) && !self.opens(position.first) && (first..colon).all(|at| is_name(self.mark(at))))
+            .then_some(first)
     }
 
     /// Scans one word. Returns the first word of the scope if the scope ends here.
@@ -119,7 +145,7 @@ impl ScopeWords<'_> {
     }
 
     /// Returns whether this word is a protein change such as V600E, which ends a finding and is no item of a list.
-    fn is_variant(&self, at: usize) -> bool {
+    pub(super) fn is_variant(&self, at: usize) -> bool {
         match self.spelled(at) {
             [first, digits @ .., last] => {
                 let letters = first.is_ascii_alphabetic() && last.is_ascii_alphabetic();
@@ -142,7 +168,7 @@ impl ScopeWords<'_> {
     fn list_continues_before(&self, comma: usize, conjunction: Option<usize>, position: &CuePosition) -> bool {
         let Some(left) = comma.checked_sub(1) else { return false };
         // "EGFR mutation, ALK fusion and ROS1 fusion were not found": every item ends in a noun that completes it.
-        let is_head = |at: usize| matches!(self.mark(at), ScopeMark::Head | ScopeMark::GeneHead);
+        let is_head = |at: usize| matches!(self.mark(at), ScopeMark::Head | ScopeMark::GeneHead | ScopeMark::Close);
         if position.plural && is_head(left) && conjunction.and_then(|join| join.checked_sub(1)).is_some_and(is_head) {
             return true;
         }

@@ -19,6 +19,10 @@ struct ForwardScan {
     /// Whether the cue begins an aside ("never operated on", "without symptoms"). After an aside the note continues
     /// with what the patient has.
     is_aside: bool,
+    /// Whether the cue is a relative, of whom a clause may tell.
+    is_relative: bool,
+    /// Whether the scan passed the first verb of that relative.
+    has_verb: bool,
     /// Whether the cue states a plan, which goes on over its steps: "will receive docetaxel followed by mastectomy".
     is_plan: bool,
     /// Parentheses that were opened after the cue and are not closed yet.
@@ -41,12 +45,15 @@ impl ScopeWords<'_> {
         let (last_break, list_end_word, phrase, named, outcome) = (None, None, None, None, None);
         let is_plan =
             commas == Commas::Flow && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Planned);
+        let is_relative = position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Family);
         let is_aside = matches!(self.spelled(position.first), b"never" | b"without" | b"w");
         let mut scan = ForwardScan {
             from,
             limit,
             commas,
             is_aside,
+            is_relative,
+            has_verb: false,
             is_plan,
             depth: 0,
             last_break,
@@ -79,6 +86,8 @@ impl ScopeWords<'_> {
         let adjacent = at == scan.from;
         match self.mark(at) {
             ScopeMark::End if scan.is_plan && self.is_next_step(at) => {}
+            ScopeMark::End | ScopeMark::Clause | ScopeMark::Given
+                if scan.is_relative && self.tells_of_relative(scan, at) => {}
             ScopeMark::End => return Some(at),
             ScopeMark::Given if !adjacent => return Some(at),
             ScopeMark::Dash if !adjacent || !self.opens(position.first) => return Some(at),
@@ -110,6 +119,27 @@ impl ScopeWords<'_> {
             _ => {}
         }
         None
+    }
+
+    /// Returns whether a word that ends other scopes goes on to tell of the relative: "sister, who had ovarian cancer",
+    /// "brother, a smoker, had lung cancer", "mother carries BRCA2, detected after her breast cancer". Only the first verb
+    /// is surely the relative's: "mother had breast cancer, has stage IV lung cancer" returns to the patient.
+    fn tells_of_relative(&self, scan: &mut ForwardScan, at: usize) -> bool {
+        const SUBJECTS: [&[u8]; 9] = [b"she", b"he", b"patient", b"pt", b"we", b"i", b"now", b"currently", b"presents"];
+        let from = scan.last_break.unwrap_or(scan.from).max(at.saturating_sub(4));
+        let names_patient = |word: usize| SUBJECTS.contains(&self.spelled(word));
+        if (from..at + 2).any(names_patient) {
+            return false;
+        }
+        match self.spelled(at) {
+            b"who" | b"whose" => true,
+            b"after" | b"following" | b"treated" => true,
+            b"diagnosed" if matches!(self.spelled(at + 1), b"after" | b"at" | b"aged" | b"when") => true,
+            b"had" | b"has" | b"was" | b"died" | b"developed" | b"diagnosed" => {
+                !std::mem::replace(&mut scan.has_verb, true)
+            }
+            _ => false,
+        }
     }
 
     /// Returns whether the words lead from one step of a treatment to the next: "followed by", "then radiotherapy".
@@ -153,6 +183,7 @@ impl ScopeWords<'_> {
                 ScopeMark::Or => return at,
                 // "no brain metastases, liver and bone lesions" is two statements.
                 ScopeMark::And if !complete => return at,
+                ScopeMark::And if self.is_label(position) => {}
                 ScopeMark::And
                 | ScopeMark::End
                 | ScopeMark::Clause
@@ -162,7 +193,40 @@ impl ScopeWords<'_> {
                 _ => {}
             }
         }
-        comma
+        self.end_of_whole_items(position, limit).unwrap_or(comma)
+    }
+
+    /// Returns the end of a list without "or" whose items are each whole, up to the end of their sentence: "no liver
+    /// metastases, lung metastases, bone metastases", "negative for KRAS G12C, BRAF V600E". A bare "no" needs three items,
+    /// because "no liver metastases, bone metastases" may be two statements. The list of a label may have any items.
+    fn end_of_whole_items(&self, position: &CuePosition, limit: usize) -> Option<usize> {
+        let from = position.last + 1;
+        let end = (from..limit).find(|&at| self.opens(at) || self.mark(at) == ScopeMark::End)?;
+        let label = self.is_label(position);
+        let mut items = 1;
+        for at in from..end {
+            match self.mark(at) {
+                ScopeMark::Comma if !label && !self.completes_item(at) => return None,
+                ScopeMark::Comma => items += 1,
+                ScopeMark::Colon if !label => return None,
+                ScopeMark::Clause | ScopeMark::Given | ScopeMark::Dash | ScopeMark::Result | ScopeMark::Positive => {
+                    return None;
+                }
+                ScopeMark::With if !label => return None,
+                _ => {}
+            }
+        }
+        let whole = label || (self.completes_item(end) && items >= if position.phrase { 2 } else { 3 });
+        whole.then_some(end)
+    }
+
+    /// Returns whether the words before this one are a whole item of a list: "liver metastases", "ALK fusion", "KRAS
+    /// G12C", "inv(16)", "trisomy 12".
+    fn completes_item(&self, after: usize) -> bool {
+        let Some(last) = after.checked_sub(1) else { return false };
+        matches!(self.mark(last), ScopeMark::Head | ScopeMark::GeneHead | ScopeMark::Close)
+            || self.is_variant(last)
+            || last.checked_sub(1).is_some_and(|before| matches!(self.spelled(before), b"trisomy" | b"monosomy"))
     }
 
     /// Returns whether the item before this comma is a single word that is not a completing noun:

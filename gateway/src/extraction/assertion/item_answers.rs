@@ -6,37 +6,21 @@
 //! kept: an item that is answered with "yes" is read as any other text.
 
 mod columns;
+mod words;
 
 use std::ops::Range;
 
-use self::columns::{Columns, RowAnswer};
+use self::{
+    columns::{Columns, RowAnswer},
+    words::{DENIALS, NO, YES, may_answer},
+};
+use super::places::number_follows;
 use crate::extraction::{tick_boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
 /// Most items of a list with signs.
 const LONGEST_LIST: usize = 24;
-/// Answers that deny wherever they end an item.
-const NO: [&str; 2] = ["no", "n"];
-/// Answers that deny only behind a separator, because in prose they have other readings.
-const DENIALS: [&str; 14] = [
-    "negative",
-    "neg",
-    "none",
-    "nil",
-    "absent",
-    "false",
-    "not seen",
-    "not identified",
-    "not detected",
-    "not present",
-    "not found",
-    "not given",
-    "never",
-    "nein",
-];
-const YES: [&str; 9] = ["yes", "y", "true", "present", "positive", "pos", "detected", "given", "done"];
-
 /// An item that its answer denies. All offsets are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DeniedItem {
@@ -170,6 +154,11 @@ impl Line<'_> {
             let denial =
                 |range: &Range<usize>| DENIALS.iter().any(|each| each.eq_ignore_ascii_case(self.slice(range.clone())));
             let plain = NO.iter().any(|each| each.eq_ignore_ascii_case(spelled));
+            // "Copy no. 12" is a number; "Metastases: no. 4 cycles were given" answers.
+            let numbered = number_follows(self.text.as_bytes().get(word.end..));
+            if plain && numbered && !is_separated(self.slice(self.back(floor, word.start))) {
+                continue;
+            }
             let (answer, denies) = if plain {
                 (word.clone(), true)
             } else if let Some(pair) = pair.filter(|pair| spelled.eq_ignore_ascii_case("not") && denial(pair)) {
@@ -380,17 +369,6 @@ impl Line<'_> {
                 found.push(DeniedItem { item: self.start + item.start..self.start + item.end, answer, open: false });
             }
         }
-    }
-}
-
-/// Returns whether a word may be an answer or begin one, by its first letter and its length, as most words are not.
-fn may_answer(word: &str) -> bool {
-    match word.bytes().next().map(|byte| byte.to_ascii_lowercase()) {
-        Some(b'n') => matches!(word.len(), 1..=5 | 8),
-        Some(b'd' | b'p') => matches!(word.len(), 3 | 4 | 7 | 8),
-        Some(b'a' | b'f' | b'g') => matches!(word.len(), 5 | 6),
-        Some(b't' | b'y') => matches!(word.len(), 1 | 3 | 4),
-        _ => false,
     }
 }
 

@@ -38,6 +38,7 @@ mod headings;
 mod item_answers;
 mod kinds;
 mod lexicon;
+mod nothing;
 mod places;
 mod scope;
 mod sentences;
@@ -97,10 +98,10 @@ impl<'note> Context<'note> {
         let mut folded = words::fold(&text);
         let denied = item_answers::read(&text);
         let mut scopes = scope::scopes(&mut folded, &sentences);
-        // An answer denies the item before it, and not the words after it.
+        // An answer denies the item before it, or the whole list, and not the words after it.
         scopes.retain(|scope| {
             let after = denied.partition_point(|one| one.answer.end <= scope.cue_start);
-            denied.get(after).is_none_or(|one| one.open || one.answer.start >= scope.cue_end)
+            scope.answers_list || denied.get(after).is_none_or(|one| one.open || one.answer.start >= scope.cue_end)
         });
         Self { text, sentences, words: folded.words, scopes, denied }
     }

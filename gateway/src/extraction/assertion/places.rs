@@ -53,6 +53,9 @@ pub(super) struct EitherDirection {
     treatment_forward: bool,
     /// For results, which usually come after their subject: whether the scope lies after the cue.
     result_forward: bool,
+    /// Whether the cue is the label of a list: "Not detected: KRAS G12C". What else stands after its subject then stands
+    /// before it.
+    label: bool,
 }
 
 impl EitherDirection {
@@ -60,7 +63,7 @@ impl EitherDirection {
     pub(super) fn has(self, rule: &Rule, forward: bool) -> bool {
         match rule.direction {
             Direction::Before => forward,
-            Direction::After => !forward,
+            Direction::After => forward == self.label,
             Direction::Both => true,
             Direction::Either => self.is_forward(rule) == forward,
         }
@@ -134,7 +137,7 @@ impl<'words> ScopeWords<'words> {
         }
         let forward = rules.iter().any(|rule| match rule.direction {
             Direction::Before | Direction::Both => true,
-            Direction::After => false,
+            Direction::After => either.label,
             Direction::Either => either.is_forward(rule),
         });
         let given =
@@ -153,6 +156,13 @@ impl<'words> ScopeWords<'words> {
     /// Returns whether a word begins a contrast: "was considered but" does not apply to the words after "but".
     fn is_contrast(&self, at: usize) -> bool {
         matches!(self.spelled(at), b"but" | b"however")
+    }
+
+    /// Returns whether a cue is the label of the words after it in its sentence.
+    pub(super) fn is_label(&self, position: &CuePosition) -> bool {
+        let next = position.last + 1;
+        let begins = self.opens(position.first) || self.mark_before(position.first) == ScopeMark::End;
+        begins && self.mark(next) == ScopeMark::Colon && !self.opens(next) && !self.opens(next + 1)
     }
 
     fn either(&self, position: &CuePosition) -> EitherDirection {
@@ -184,6 +194,7 @@ impl<'words> ScopeWords<'words> {
         EitherDirection {
             treatment_forward: begins_list || !nothing_follows,
             result_forward: begins_list || (begins_statement && !nothing_follows),
+            label: self.is_label(position),
         }
     }
 }
@@ -197,6 +208,19 @@ fn mark_sentence_starts(words: &mut [ScopeWord], sentences: &[Sentence]) {
     }
 }
 
+/// Returns whether a word is the sign before a number and no denial: "copy no. 12", "block No.3".
+fn is_number_sign(text: &[u8], word: &ScopeWord) -> bool {
+    text.get(word.folded_start..word.folded_end) == Some(b"no") && number_follows(text.get(word.folded_end..))
+}
+
+/// Returns whether a full stop and a number follow a "no".
+pub(super) fn number_follows(rest: Option<&[u8]>) -> bool {
+    match rest {
+        Some([b'.', b' ', digit, ..] | [b'.', digit, ..]) => digit.is_ascii_digit(),
+        _ => false,
+    }
+}
+
 /// Returns the cues from left to right, the longest at each word.
 fn find_cues(folded: &FoldedWords, lexicon: &'static Lexicon) -> Vec<CuePosition> {
     let (text, words) = (&folded.text, &folded.words);
@@ -204,6 +228,9 @@ fn find_cues(folded: &FoldedWords, lexicon: &'static Lexicon) -> Vec<CuePosition
     let mut first = 0;
     while first < words.len() {
         match lexicon.longest(words, text, first) {
+            Some((last, _)) if last == first && words.get(first).is_some_and(|word| is_number_sign(text, word)) => {
+                first += 1
+            }
             Some((last, cue)) => {
                 cue_positions.push(CuePosition::of(folded, first, last, cue));
                 first = last + 1;

@@ -27,6 +27,8 @@ pub(super) struct Scope {
     pub(super) word: usize,
     /// The far end of the scope.
     pub(super) limits: ScopeLimits,
+    /// Whether the cue answers a whole list of names before it: "KRAS G12C, BRAF V600E: not detected".
+    pub(super) answers_list: bool,
     /// All rules of the cue.
     pub(super) rules: &'static [Rule],
     /// How commas affect the scope. Only rules with this behaviour apply.
@@ -90,6 +92,7 @@ impl ScopeWords<'_> {
             forward,
             word: if forward { position.last } else { position.first },
             limits,
+            answers_list: false,
             rules,
             commas,
             either,
@@ -102,7 +105,8 @@ impl ScopeWords<'_> {
         }
         let within = rules.iter().filter(|rule| either.has(rule, false)).map(|rule| rule.within).max();
         if let Some(within) = within {
-            scopes.push(scope(false, self.backward(position, within), Commas::List));
+            let answers_list = self.answered_list(position, within).is_some();
+            scopes.push(Scope { answers_list, ..scope(false, self.backward(position, within), Commas::List) });
         } else if self.negates_label(position) {
             let limits = ScopeLimits::to(self.start_of(self.label_start(position.first)));
             scopes.push(Scope { rules: &*NEGATED_LABEL, ..scope(false, limits, Commas::List) });

@@ -10,6 +10,7 @@ use super::{
     Section,
     headings::{Label, bullet, label},
     item_answers::ends_in_answer,
+    nothing,
     stops::{ends, last_word},
 };
 
@@ -164,6 +165,9 @@ impl Splitter<'_> {
             if self.section == Section::FamilyHistory && self.has_text && names_patient(self.slice(start..end)) {
                 (self.section, self.inline) = (Section::Body, false);
             }
+            if self.section == Section::Allergies && self.has_text && nothing::names_disease(self.slice(start..end)) {
+                (self.section, self.inline) = (Section::Body, false);
+            }
             if self.section == Section::PastHistory
                 && self.inline
                 && self.has_text
@@ -172,6 +176,9 @@ impl Splitter<'_> {
                 (self.section, self.inline) = (Section::Body, false);
             }
             self.sentences.push(Sentence { start, end, section: self.section, heading: false });
+            if !self.has_text && self.section != Section::Plan && nothing::answers(self.slice(start..end)) {
+                (self.section, self.inline) = (Section::Body, false);
+            }
             self.has_text = true;
         }
     }
@@ -186,7 +193,8 @@ impl Splitter<'_> {
             self.close();
             let ends_allergies =
                 self.section == Section::Allergies && !bulleted && (self.inline || (blank && self.has_text));
-            if ends_allergies && is_statement(self.slice(line.clone()), blank) {
+            let answered = self.section == Section::Question && self.inline && !bulleted && self.asked(&line);
+            if answered || (ends_allergies && is_statement(self.slice(line.clone()), blank)) {
                 (self.section, self.inline) = (Section::Body, false);
             }
         }
@@ -198,6 +206,13 @@ impl Splitter<'_> {
             }
         }
         self.split_prose(content..line.end);
+    }
+
+    /// Returns whether the section ended in a question, which this line, that asks none, may answer.
+    fn asked(&self, line: &Range<usize>) -> bool {
+        let last = self.sentences.last().filter(|last| !last.heading);
+        last.is_some_and(|last| self.byte(last.end.saturating_sub(1)) == b'?')
+            && memchr::memchr(b'?', self.slice(line.clone())).is_none()
     }
 
     /// Reads a label at the start of a sentence and updates the section. Returns whether the label is a heading.

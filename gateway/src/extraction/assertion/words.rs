@@ -113,6 +113,8 @@ pub(super) fn fold(text: &str) -> FoldedWords {
             ':' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
                 folder.mark(at, character, ':', ScopeMark::Colon);
             }
+            // "t(8;21)" is one change, and its semicolon ends nothing.
+            ';' if folder.number && is_translocation(text, at) => folder.separator(';'),
             ';' => folder.mark(at, character, ';', ScopeMark::End),
             '(' | '[' => folder.mark(at, character, '(', ScopeMark::Open),
             ')' | ']' => folder.mark(at, character, ')', ScopeMark::Close),
@@ -138,6 +140,13 @@ pub(super) fn fold(text: &str) -> FoldedWords {
         }
     }
     folder.out
+}
+
+/// Returns whether the semicolon at `at` stands between two chromosomes: "t(8;21)", "der(1;7)".
+fn is_translocation(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+    let next = text.as_bytes().get(at + 1);
+    before.ends_with('(') && next.is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'X' | b'Y'))
 }
 
 struct Folder {

@@ -1,0 +1,169 @@
+//! Recognises the answers that end a section at once: "Family history: none.", "Allergies: NKDA.", "Eligibility: met."
+//!
+//! What stands behind such an answer is the note going on, and must not be taken for a relative's disease, a drug that the
+//! patient does not tolerate, or a question.
+
+/// Most words of an answer.
+const LONGEST_ANSWER: usize = 8;
+
+/// Words that answer a heading. One of them is in each answer.
+const ANSWERS: &[&str] = &[
+    "none",
+    "nil",
+    "no",
+    "negative",
+    "neg",
+    "unremarkable",
+    "noncontributory",
+    "contributory",
+    "insignificant",
+    "nkda",
+    "nka",
+    "nkfda",
+    "unknown",
+    "denies",
+    "denied",
+    "nothing",
+    "nad",
+    "na",
+    "n",
+    "met",
+    "fulfilled",
+    "eligible",
+];
+
+/// Words that may stand beside them: "no known drug allergies", "none of note", "non-contributory", "not applicable".
+const BESIDE: &[&str] = &[
+    "known",
+    "of",
+    "note",
+    "non",
+    "not",
+    "significant",
+    "relevant",
+    "reported",
+    "drug",
+    "food",
+    "drugs",
+    "medication",
+    "medications",
+    "allergy",
+    "allergies",
+    "intolerances",
+    "family",
+    "history",
+    "cancer",
+    "cancers",
+    "malignancy",
+    "malignancies",
+    "other",
+    "positive",
+    "pertinent",
+    "oncological",
+    "oncologic",
+    "for",
+    "any",
+    "recorded",
+    "documented",
+    "stated",
+    "given",
+    "a",
+    "applicable",
+    "to",
+    "date",
+    "is",
+    "are",
+    "was",
+    "all",
+    "criteria",
+    "yes",
+    "medical",
+    "past",
+];
+
+/// Parts of the words that name a malignant disease, which no list of allergies has.
+const DISEASES: &[&str] = &["cancer", "carcinoma", "metasta", "lymphoma", "melanoma", "sarcoma", "myeloma", "stage"];
+
+/// Returns whether a sentence says no more than that there is nothing to say under its heading, or that it is met.
+pub(super) fn answers(sentence: &[u8]) -> bool {
+    let mut has_answer = false;
+    let mut words = 0;
+    let all = each_word(sentence).all(|word| {
+        let answers = is_one_of(word, ANSWERS);
+        has_answer |= answers;
+        words += 1;
+        words <= LONGEST_ANSWER && (answers || is_one_of(word, BESIDE))
+    });
+    // "Not known" and "not applicable" have no word of the first list.
+    let opens_with_not = || each_word(sentence).next().is_some_and(|word| word.eq_ignore_ascii_case(b"not"));
+    all && words > 0 && (has_answer || opens_with_not())
+}
+
+/// Returns whether a sentence names a malignant disease or its stage.
+pub(super) fn names_disease(sentence: &[u8]) -> bool {
+    each_word(sentence).any(|word| {
+        DISEASES.iter().any(|part| word.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes())))
+    })
+}
+
+fn each_word(sentence: &[u8]) -> impl Iterator<Item = &[u8]> {
+    sentence.split(|byte| !byte.is_ascii_alphanumeric() && byte.is_ascii()).filter(|word| !word.is_empty())
+}
+
+fn is_one_of(word: &[u8], list: &[&str]) -> bool {
+    list.iter().any(|each| each.as_bytes().eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_end_a_section() {
+        for answer in [
+            "none.",
+            "None",
+            "NIL",
+            "negative",
+            "Non-contributory.",
+            "no known drug allergies",
+            "NKDA",
+            "N/A",
+            "Unremarkable.",
+            "no known cancers",
+            "none of note",
+            "not known",
+            "met",
+            "Not met.",
+            "all criteria met",
+            "denies",
+            "No family history of cancer.",
+        ] {
+            assert!(answers(answer.as_bytes()), "{answer}");
+        }
+        for other in [
+            "",
+            "mother",
+            "negative for BRCA1",
+            "none on the father's side",
+            "no, but an aunt had cancer",
+            "no breast cancer",
+            "none except paclitaxel",
+            "known",
+            "cancer",
+            "positive for cancer",
+            "no known allergies to any drug, but to latex",
+        ] {
+            assert!(!answers(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn diseases() {
+        assert!(
+            names_disease(b"Stage IV lung disease")
+                && names_disease(b"Liver METASTASES")
+                && !names_disease(b"Carboplatin, rash")
+        );
+    }
+}
