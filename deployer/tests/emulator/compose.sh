@@ -196,6 +196,8 @@ compose_up() {
     behaviour=$REPLY
     # Compose ends when it happens to see a restart, and else waits on, though nothing will come of it. Here it never sees one.
     if [[ $behaviour == loop ]]; then sleep 40; fi
+    # Here it does, whichever state the looks of others have left by now.
+    if [[ $behaviour == crash ]]; then tell "container extraction-gateway-$service-1 is unhealthy"; fi
     # At its time limit it has been seen to end as if all were well, on a busy machine.
     if [[ $behaviour == unseen ]]; then continue; fi
     get "$service" state
