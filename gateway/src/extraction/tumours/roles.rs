@@ -1,5 +1,8 @@
 //! Decides which of several tumours a note is about.
 
+mod times;
+
+use self::times::{age, is_of_year, patient_age, year};
 use super::{
     TumourRole,
     blocks::PAST_LABELS,
@@ -71,6 +74,9 @@ const ACTIVE: [&str; 26] = [
     "radiation-associated",
     "radiation-induced",
 ];
+
+/// Words for metastases, of a sentence that names no tumour.
+const SPREAD: [&str; 3] = ["metasta", " mets", "secondaries"];
 
 /// Words of a treatment that is over.
 const ENDED: [&str; 12] = [
@@ -160,12 +166,6 @@ const BESIDE: usize = 60;
 /// Years between two tumours of which the earlier one is past. Treatment and follow-up of one take as long.
 const CLEARLY_LATER: u16 = 3;
 
-/// The ages that a note may name.
-const AGES: std::ops::RangeInclusive<u16> = 15..=110;
-
-/// The years that a note may name.
-const YEARS: std::ops::RangeInclusive<u16> = 1930..=2100;
-
 /// What the units that name a tumour say of it.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that words may say, and several may hold")]
@@ -187,6 +187,8 @@ struct RoleClues {
     age: Option<u16>,
     /// What follows its name is about an active tumour, also beside other names.
     goes_on: bool,
+    /// The latest year of a metastasis that a sentence right after its name tells of: "Colon cancer 2017. Liver mets 2023."
+    spread: Option<u16>,
     /// Whether a year comes with a month or a diagnosis, as that of a tumour under treatment does.
     exact: bool,
 }
@@ -222,6 +224,9 @@ pub(super) fn decide(
             last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
         if let Some(clue) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| clues.get_mut(at)) {
             clue.goes_on |= is_active && unit.named.is_none();
+            if unit.named.is_none() && SPREAD.iter().any(|word| affirms(words, word)) {
+                clue.spread = clue.spread.max(year(words).0);
+            }
         }
         // A drug that only this tumour gets, in a block without a name.
         let alone = unit.named.is_none() && last.is_none_or(|(block, _)| block != unit.block);
@@ -256,7 +261,8 @@ pub(super) fn decide(
         let others = clues.iter().enumerate().filter(|(other, _)| *other != at);
         let earlier = clue.year.is_some_and(|year| {
             // A bare year, "breast cancer 2015", tells of the past; "diagnosed in March 2024" does not.
-            let is_later = |other: &RoleClues| match other.year {
+            let year = year.max(clue.spread.unwrap_or(year));
+            let is_later = |other: &RoleClues| match other.year.max(other.spread) {
                 Some(later) => later >= year + CLEARLY_LATER,
                 None => !other.secondary && (other.active || !clue.exact),
             };
@@ -287,8 +293,19 @@ pub(super) fn decide(
         [] => None,
         several if EQUAL.iter().any(|words| lower.contains(words)) && several.len() > 1 => None,
         several => {
-            let mut main = several.iter().copied().filter(is_main);
-            main.next().filter(|_| main.next().is_none())
+            let main: Vec<usize> = several.iter().copied().filter(is_main).collect();
+            let year_of = |at: usize| clues.get(at).and_then(|clue| clue.year);
+            // Of tumours that all have a year, the one that spread last.
+            let spread_last = |at: &usize| {
+                let spread = clues.get(*at).and_then(|clue| clue.spread);
+                let mut others = main.iter().copied().filter(|other| other != at);
+                spread.is_some_and(|spread| others.all(|other| year_of(other).is_some_and(|year| year <= spread)))
+            };
+            let spread: Vec<usize> = main.iter().copied().filter(spread_last).collect();
+            match (main.as_slice(), spread.as_slice()) {
+                ([one], _) | (_, [one]) => Some(*one),
+                _ => None,
+            }
         }
     };
     let role = |at: usize| match previous.get(at) {
@@ -320,72 +337,4 @@ fn is_labelled_past(before: &str) -> bool {
             && PAST_LABELS.iter().any(|known| label.starts_with(known))
             && !["oncolog", "treatment", "therap"].iter().any(|word| label.contains(word))
     })
-}
-
-/// Returns whether words behind a name call its tumour that of a year: "the breast cancer of 2018".
-fn is_of_year(behind: &str) -> bool {
-    let year = behind.strip_prefix(" of ").or_else(|| behind.strip_prefix(" from ")).unwrap_or_default();
-    let digits = year.bytes().take_while(u8::is_ascii_digit).count();
-    digits == 4 && year.get(..digits).and_then(|year| year.parse().ok()).is_some_and(|year| YEARS.contains(&year))
-}
-
-/// Returns the age that dates the tumour of a unit: "at 52 she presented with", "breast cancer at 41 (", "at the age of 60".
-fn age(lower: &str, unit: &Unit) -> Option<u16> {
-    const AGE: [&str; 6] = ["at the age of ", "at age ", "aged ", "at an age of ", "age at diagnosis ", "at "];
-    // After a bare "at 52" these tell that it is an age.
-    const SUBJECTS: [&str; 10] = [" she ", " he ", " the ", " with ", " years", " yrs", " y", ",", " (", ")"];
-    let (before, after) = (
-        lower.get(unit.range.start..unit.name.start)?,
-        lower.get(unit.name.end.max(unit.range.start)..unit.range.end)?,
-    );
-    let read = |words: &str| {
-        let (word, rest) = AGE.iter().find_map(|word| Some((*word, words.strip_prefix(word)?)))?;
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = (rest.get(..digits)?.parse().ok()?, rest.get(digits..)?);
-        let is_age = word != "at " || after.is_empty() || SUBJECTS.iter().any(|subject| after.starts_with(subject));
-        Some(number).filter(|number| AGES.contains(number) && is_age)
-    };
-    let start = before.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-    read(start).or_else(|| read(after.trim_start_matches([' ', ','])))
-}
-
-/// Returns the patient's age that the beginning of a note tells: "57-year-old", "58 y/o", "woman of 69 years".
-fn patient_age(lower: &str) -> Option<u16> {
-    const MARKS: [&str; 8] = ["year-old", "year old", "years old", "y/o", "yo ", "y.o.", "yr-old", "yr old"];
-    const WITHIN: usize = 600;
-    let end = (0..=lower.len().min(WITHIN)).rev().find(|at| lower.is_char_boundary(*at))?;
-    let start = lower.get(..end)?;
-    let before = |mark: &str| {
-        let ahead = start.get(..start.find(mark)?)?.trim_end_matches([' ', '-']);
-        let digits = ahead.bytes().rev().take_while(u8::is_ascii_digit).count();
-        ahead.get(ahead.len() - digits..)?.parse().ok()
-    };
-    let after_of = || {
-        let mut of = start.match_indices(" of ").filter_map(|(at, of)| start.get(at + of.len()..));
-        of.find_map(|rest| rest.split_once(" years").and_then(|(age, _)| age.parse().ok()))
-    };
-    let age: Option<u16> = MARKS.iter().find_map(|mark| before(mark)).or_else(after_of);
-    age.filter(|age| AGES.contains(age))
-}
-
-/// Returns the latest year that words name, and whether one comes with a month. A number with a unit, and a year of birth,
-/// are none.
-fn year(words: &str) -> (Option<u16>, bool) {
-    const UNITS: [&str; 9] = ["mg", "ml", "mcg", "cgy", "gy", "g", "iu", "units", "ng"];
-    // Before a year, these tell that it is exact.
-    const BEFORE_EXACT: [&str; 13] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "since"];
-    let mut tokens = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).peekable();
-    let (mut latest, mut exact, mut before) = (None, false, "");
-    while let Some(word) = tokens.next() {
-        let is_dose = tokens.peek().is_some_and(|unit| UNITS.contains(unit));
-        let number = word.parse::<u16>().ok().filter(|year| word.len() == 4 && YEARS.contains(year));
-        if let Some(year) = number.filter(|_| !is_dose && before != "born" && before != "dob") {
-            latest = latest.max(Some(year));
-            exact |= BEFORE_EXACT.iter().any(|word| before.starts_with(word))
-                || before.parse::<u8>().is_ok_and(|day| day <= 31);
-        }
-        before = word;
-    }
-    (latest, exact)
 }
