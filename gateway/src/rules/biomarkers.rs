@@ -197,7 +197,7 @@ fn reading<'v>(
             if unit.is_none() && number == "0" && term.is("receptor") && !term.is("her2") {
                 let ends =
                     view.folded.after(ahead?, 1).chars().all(|c| matches!(c, ' ' | ',' | ';' | '.' | ')' | '\n'));
-                return new(MarkerOutcome::Negative).filter(|_| ends);
+                return new(MarkerOutcome::Percent(number)).filter(|_| ends);
             }
             if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
                 return None;

@@ -68,8 +68,10 @@ fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
         let outcome = between.get(at..).unwrap_or_default();
         OUTCOMES.iter().any(|word| outcome.contains(word))
     });
+    // "In a patient with EGFR L858R, it was associated with response to" tells of this patient.
+    let of_one = view.near(&treatment.range, 240, 0).contains("patient ") || between.contains("was associated");
     let tells = associated || MEANINGS.iter().any(|words| between.contains(words));
-    tells && !OF_PATIENT.iter().any(|word| between.contains(word))
+    tells && !of_one && !OF_PATIENT.iter().any(|word| between.contains(word))
 }
 
 /// Returns whether a treatment depends on a condition: "cystectomy if muscle-invasive", "would be indicated if pT2".
@@ -137,6 +139,9 @@ mod tests {
             ("Lung cancer. EGFR L858R: sensitive to osimertinib, gefitinib.", ""),
             ("Lung cancer. Sotorasib is an approved therapy for KRAS G12C.", ""),
             ("Colon cancer. KRAS G12D: lack of benefit from anti-EGFR therapy (cetuximab).", ""),
+            ("Lung cancer. In a patient with EGFR L858R it was associated with response to erlotinib.", "erlotinib"),
+            ("Lung cancer. In patients with EGFR L858R it is associated with response to erlotinib.", ""),
+            ("Clinical trial of entrectinib; lung cancer with ALK F1245V, on entrectinib.", "entrectinib"),
             ("Melanoma. BRAF V600E. Clinical trials: dabrafenib, encorafenib.", ""),
             ("Lung cancer. EGFR L858R, treated with osimertinib.", "osimertinib"),
             ("Lung cancer. EGFR T790M; she developed resistance to erlotinib.", "erlotinib"),

@@ -56,7 +56,10 @@ fn find_proposals(view: &NoteView<'_>) -> Vec<Range<usize>> {
     if !SIGNS.iter().any(|sign| text.contains(sign)) {
         // Beside a gene, a list of trials is such a part, too: "BRAF V600E. Clinical trials: dabrafenib".
         let beside_gene = !view.terms(TermKind::Gene).is_empty();
-        found.retain(|list| beside_gene && view.folded.after(list.start, 40).contains("clinical trial"));
+        found.retain(|list| {
+            let label = view.folded.after(list.start, 48).split_once(':').map_or("", |(label, _)| label);
+            beside_gene && label.contains("clinical trial")
+        });
     }
     found
 }

@@ -49,7 +49,7 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
                 let is_number = is_town && note.fold_of(token).starts_with(|c: char| c.is_ascii_digit());
                 if !is_number && !is_of_other_disease(note, at, last) {
                     found.push((group, head.start..last));
-                    found.extend(revised(note, next + 1, sentence));
+                    found.extend(revised(note, next + 1));
                 }
                 break;
             }
@@ -66,11 +66,10 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
 }
 
 /// Returns the group to which the words behind another group correct it: "staged as IV; revised to II".
-fn revised(note: &Index, from: usize, sentence: u32) -> Option<(Group, Range<usize>)> {
+fn revised(note: &Index, from: usize) -> Option<(Group, Range<usize>)> {
     const REACH: usize = 6;
     let tokens = note.tokens().get(from..note.tokens().len().min(from + REACH))?;
-    let own = tokens.iter().take_while(|token| token.sentence == sentence);
-    let verb = own.enumerate().find(|(_, token)| {
+    let verb = tokens.iter().enumerate().find(|(_, token)| {
         matches!(note.fold_of(**token), "corrected" | "revised" | "amended" | "reclassified" | "restaged" | "upstaged")
     });
     let (at, verb) = verb?;

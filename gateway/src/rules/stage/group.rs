@@ -24,10 +24,16 @@ pub(super) static REVISED: LazyLock<Regex> = LazyLock::new(|| pattern(REVISED_PA
 const REVISED_PATTERN: &str = r"(?-u:\b)(?:corrected|revised|amended|reclassified|restaged|re staged|upstaged) (?:to|as) (iv|iii|ii|i)([abc][1-4]?)?(?-u:\b)";
 
 /// The words before a stage group. The first value says whether the word itself corrects an earlier stage.
-const WORDS: [(bool, &str); 9] = [
+const WORDS: [(bool, &str); 15] = [
     (false, "stage"),
     (false, "staging"),
     (false, "figo"),
+    (false, "figo 1988"),
+    (false, "figo 2009"),
+    (false, "figo 2014"),
+    (false, "figo 2018"),
+    (false, "figo 2021"),
+    (false, "figo 2023"),
     (false, "ann arbor"),
     (false, "lugano"),
     (false, "stg"),
@@ -246,6 +252,10 @@ mod tests {
             ("pathologic stage was II", "II"),
             ("Ann Arbor stage IV", "IV"),
             ("FIGO stage | IIIC", "IIIC"),
+            ("FIGO 2018: IB2", "IB2"),
+            ("FIGO 2014: IIIC", "IIIC"),
+            ("FIGO 2018: 3 cm", ""),
+            ("staging 2018: 3 nodules", ""),
             ("stage 3 chronic kidney disease", ""),
             ("CKD stage 4", ""),
             ("stage IV sacral decubitus", ""),
