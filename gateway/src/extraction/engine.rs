@@ -171,6 +171,8 @@ pub struct NoteContext {
     pub(crate) context: Context<'static>,
     /// Acronyms that mean something else, in bytes of the readable text. They support no value.
     pub(crate) homonyms: Vec<Range<usize>>,
+    /// The clinical and the pathological stage, if they differ.
+    pub(crate) stage_conflict: Vec<String>,
 }
 
 /// The answer of an engine to a note, before it is parsed.

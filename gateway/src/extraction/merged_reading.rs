@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    Answer, CalendarDate, Confidence, Draft, EngineName, Evidence, Field, ModelText, Note, OffsetUnit, Record, Unread,
-    Warning, WarningCode,
+    Answer, CalendarDate, Confidence, Draft, EngineName, Evidence, Field, ModelText, Note, NoteContext, OffsetUnit,
+    Record, Unread, Warning, WarningCode,
     chunk::{self, Conflict},
     doubt::SecondReading,
     judge::{self, JudgeAids, JudgeInput, JudgedRecord},
@@ -135,6 +135,7 @@ impl MergedReading {
         // `judge` reports the conflicts of markers and stages itself, after what was superseded is left out.
         let of_responses = self.conflicts.iter().filter(|conflict| conflict.field == Field::Response);
         warnings.extend(of_responses.map(warnings::conflict));
+        warnings.extend(stage_conflict(note_context, &record, &warnings));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.no_terms_warning(engine, &record, &evidence));
         warnings.extend(self.unfamiliar_warning());
@@ -175,5 +176,17 @@ impl MergedReading {
             code_files: aids.code_table.as_ref().map(|table| Arc::clone(table.files())),
             cross_check: None,
         }
+    }
+}
+
+/// Returns the warning of a clinical and a pathological stage that differ, if the record has a stage and no other conflict
+/// of stages is reported.
+fn stage_conflict(known: Option<&NoteContext>, record: &Record, warnings: &[Warning]) -> Option<Warning> {
+    let is_reported = |one: &Warning| one.code == WarningCode::ConflictingValues && one.field == Some(Field::Stage);
+    match known?.stage_conflict.as_slice() {
+        [clinical, pathological] if record.stage.is_some() && !warnings.iter().any(is_reported) => {
+            Some(warnings::staged_twice(clinical, pathological))
+        }
+        _ => None,
     }
 }

@@ -79,6 +79,17 @@ pub(super) fn conflict(conflict: &Conflict) -> Warning {
     }
 }
 
+pub(super) fn staged_twice(clinical: &str, pathological: &str) -> Warning {
+    Warning {
+        code: WarningCode::ConflictingValues,
+        field: Some(Field::Stage),
+        message: format!(
+            "stage: the clinical {clinical} and the pathological {pathological} differ; the pathological one counts, \
+             because the note names no treatment before the operation."
+        ),
+    }
+}
+
 pub(super) fn partly_unread(unread: usize, chunks: usize) -> Warning {
     Warning {
         code: WarningCode::PartlyUnread,

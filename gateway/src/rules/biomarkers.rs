@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    control_tissue,
     lexicon::{Mention, TermKind},
     marker_results::{
         self, MarkerOutcome, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result, result,
@@ -76,7 +77,8 @@ fn markers(view: &NoteView<'_>) -> Vec<Mention> {
                 let gap = view.folded.slice(last.range.end..mention.range.start);
                 last.term.name == "PD-L1" && gap.len() <= 40 && !gap.contains(['.', ';', '%'])
             });
-        if !of_earlier && !meanings::is_another(view, mention) {
+        let of_control = control_tissue::has(view, &mention.range);
+        if !of_earlier && !of_control && !meanings::is_another(view, mention) {
             markers.push(mention.clone());
         }
     }
@@ -191,6 +193,11 @@ fn reading<'v>(
             }
             if unit.is_none() && is_year(number) {
                 return None;
+            }
+            if unit.is_none() && number == "0" && term.is("receptor") && !term.is("her2") {
+                let ends =
+                    view.folded.after(ahead?, 1).chars().all(|c| matches!(c, ' ' | ',' | ';' | '.' | ')' | '\n'));
+                return new(MarkerOutcome::Percent(number)).filter(|_| ends);
             }
             if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
                 return None;

@@ -187,7 +187,23 @@ fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
     let organ_next = following_site(view, &mention.range).is_some();
     let before = view.folded.before(mention.range.start, 16);
     let introduced = INTRODUCING.iter().any(|words| before.ends_with(words));
-    (course || introduced) && (organ_next || mention.term.is("haem") || mention.term.tag("site").is_some())
+    let own_organ = mention.term.tag("site");
+    (course || introduced) && (organ_next || mention.term.is("haem") || own_organ.is_some())
+        || own_organ.is_some_and(|organ| is_beside_own_organ(view, mention, organ))
+}
+
+/// Returns whether the organ of an acronym stands beside it, with a grade or the operation that took the tissue: "Breast,
+/// left, biopsy: IDC, grade 2".
+fn is_beside_own_organ(view: &NoteView<'_>, mention: &Mention, organ: &str) -> bool {
+    const SIGNS: [&str; 7] = ["grade", "biops", "ectomy", "excision", "turbt", "resection", "histolog"];
+    const BEFORE: usize = 48;
+    const AFTER: usize = 40;
+    let (before, after) =
+        (view.folded.before(mention.range.start, BEFORE), view.folded.after(mention.range.end, AFTER));
+    let stretch = mention.range.start - before.len()..mention.range.end + after.len();
+    let sites = view.terms_in(TermKind::Site, &stretch);
+    sites.iter().any(|site| site.term.tag("primary") == Some(organ))
+        && SIGNS.iter().any(|sign| before.contains(sign) || after.contains(sign))
 }
 
 /// Returns whether the note mentions a malignancy in words, or its treatment, spread or markers, so that short acronyms

@@ -1,6 +1,6 @@
 //! The TNM formula of the note's tumour.
 
-use super::view::NoteView;
+use super::{cancer::Diagnosis, stage::retracted, view::NoteView};
 use crate::extraction::{
     Assertion, Field,
     tnm::{self, Formula, Organ},
@@ -9,29 +9,120 @@ use crate::extraction::{
 /// A longer quote has other words between the components: `pT: pT3 ... pN: pN1b`.
 const LONGEST_QUOTE: usize = 28;
 
-/// Returns the first formula with graded T and N that the note does not doubt or plan; otherwise the first with a component
-/// for the nodes, then the first. Of equals, one of ultrasound or magnetic resonance gives way to a later one. Formulas that
-/// the note negates count: reports write "no M1" for M0.
+/// Returns the first formula with graded T and N that the note does not doubt, plan or take back; otherwise the first with a
+/// component for the nodes, then the first. Of equals, a corrected one goes first, then a pathological one, unless the
+/// tumour was treated before, and one of imaging or after therapy gives way. A distant metastasis stays until an `M0` denies
+/// it. Formulas that the note negates count: reports write "no M1" for M0.
 pub(crate) fn of<'v>(view: &'v NoteView<'_>) -> Option<&'v Formula> {
     view.formula.get_or_init(|| find(view)).as_ref()
 }
 
 fn find(view: &NoteView<'_>) -> Option<Formula> {
-    let mut best: Option<Formula> = None;
-    let is_imaged = |formula: &Formula| {
-        let text = view.folded.slice(formula.range.clone());
-        ["u", "mr", "yu", "ymr"].iter().any(|prefix| text.starts_with(prefix))
-    };
-    let rank =
-        |formula: &Formula| (formula.is_graded() || formula.is_metastatic(), formula.has_nodes(), !is_imaged(formula));
-    for formula in tnm::find(view.folded.as_str()) {
-        let assertion = view.assertion(&formula.range, Field::Stage);
-        let enters_record = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
-        if enters_record && best.as_ref().is_none_or(|best| rank(best) < rank(&formula)) {
-            best = Some(formula);
+    let mut best: Option<(Rank, Formula)> = None;
+    let after_therapy = is_after_therapy(view);
+    for formula in counting(view) {
+        let rank = rank(view, &formula, after_therapy);
+        let goes_before = best.as_ref().is_none_or(|(best_rank, best)| {
+            let keeps_metastasis = best.is_metastatic() && !formula.excludes_metastasis() && !rank.corrected;
+            *best_rank < rank && !keeps_metastasis
+        });
+        if goes_before {
+            best = Some((rank, formula));
         }
     }
-    best
+    best.map(|(_, formula)| formula)
+}
+
+/// Returns the formulas that the note does not doubt, plan or take back, in order.
+fn counting(view: &NoteView<'_>) -> impl Iterator<Item = Formula> {
+    tnm::find(view.folded.as_str()).into_iter().filter(|formula| {
+        let assertion = view.assertion(&formula.range, Field::Stage);
+        let counts = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
+        counts && !retracted::is_taken_back(view, &formula.range)
+    })
+}
+
+/// Returns a clinical formula and the pathological one that goes before it, if they mean different stages.
+pub(super) fn conflict(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Vec<String> {
+    let Some(counted) = of(view).filter(|formula| formula.is_graded() && !is_after_therapy(view)) else {
+        return Vec::new();
+    };
+    let method = |formula: &Formula| rank(view, formula, false).method;
+    if method(counted) != Method::Pathological {
+        return Vec::new();
+    }
+    let organ = diagnosis.organ.and_then(organ);
+    let differs = |other: &Formula| {
+        let groups = organ.and_then(|organ| other.group(organ).zip(counted.group(organ)));
+        groups.map_or_else(|| other.differs(counted), |(one, other)| one != other)
+    };
+    let is_other = |other: &Formula| {
+        let corrected = rank(view, counted, false).corrected;
+        other.is_graded() && !corrected && method(other) == Method::Clinical && differs(other)
+    };
+    let other = counting(view).find(is_other);
+    other.map_or_else(Vec::new, |other| vec![text(view, &other), text(view, counted)])
+}
+
+/// What makes one formula go before another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    graded: bool,
+    nodes: bool,
+    corrected: bool,
+    method: Method,
+}
+
+/// How the extent of a tumour was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Method {
+    /// By ultrasound or magnetic resonance, or after therapy.
+    ImagedOrTreated,
+    /// In the clinic, or the note does not say.
+    Clinical,
+    /// By a pathologist, in a tumour that was not treated before.
+    Pathological,
+}
+
+fn rank(view: &NoteView<'_>, formula: &Formula, after_therapy: bool) -> Rank {
+    const CORRECTIONS: [&str; 4] = ["corrected", "revised", "amended", "correct"];
+    let text = view.folded.slice(formula.range.clone());
+    let before = view.near(&(formula.range.start..formula.range.start), 32, 0);
+    let method = if text.starts_with(['u', 'y']) || text.starts_with("mr") {
+        Method::ImagedOrTreated
+    } else if is_pathological(formula, before) && !after_therapy {
+        Method::Pathological
+    } else {
+        Method::Clinical
+    };
+    Rank {
+        graded: formula.is_graded() || formula.is_metastatic(),
+        nodes: formula.has_nodes(),
+        corrected: before.split([' ', ':', ',', '(']).any(|word| CORRECTIONS.contains(&word)),
+        method,
+    }
+}
+
+/// Returns whether a pathologist gave the formula: by its prefix, or by the word before it ("Path: T2 N0").
+fn is_pathological(formula: &Formula, before: &str) -> bool {
+    const WORDS: [&str; 5] = ["path", "pathology", "pathologic", "pathological", "pathologically"];
+    let mut words = before.rsplit([' ', ':', ',', '(']).filter(|word| !word.is_empty());
+    let last = words.find(|word| !matches!(*word, "stage" | "staging" | "tnm" | "was" | "is"));
+    formula.has_pathological_tumour() || last.is_some_and(|word| WORDS.contains(&word))
+}
+
+/// Returns whether the note tells of a treatment before an operation, after which the clinical stage stays the stage.
+pub(super) fn is_after_therapy(view: &NoteView<'_>) -> bool {
+    const WORDS: [&str; 7] = [
+        "neoadjuvant",
+        "neo adjuvant",
+        "preoperative chemo",
+        "preoperative radi",
+        "induction chemo",
+        "nact",
+        "downstag",
+    ];
+    WORDS.iter().any(|word| view.folded.contains(word))
 }
 
 /// Returns the formula as the note writes it, or in the usual spelling if the note spreads it over several lines or has it misread.
@@ -74,6 +165,17 @@ mod tests {
             ("This would otherwise be pTX. Final: pT2 pN0 (i-).", "pT2 pN0 (i-)"),
             ("MRI: mrT3b N1. Low anterior resection: pT2 pN0.", "pT2 pN0"),
             ("Anal cancer uT2 uN0.", "uT2 uN0"),
+            ("cT1c cN0; pT2a pN1", "pT2a pN1"),
+            ("Clinical cT2 N1, pathological pT1c pN0.", "pT1c pN0"),
+            ("cT3 N1, neoadjuvant FOLFOX, then pT1 pN0", "cT3 N1"),
+            ("ypT1 ypN0, initially cT3 N1", "cT3 N1"),
+            ("Pre-op MRI: T3 N1. Path: T2 N0.", "T2 N0"),
+            ("cT3a cN1 cM1; final pT3a pN0 cM0", "pT3a pN0 cM0"),
+            ("cT3a cN1 cM1; nephrectomy pT3a pN0", "cT3a cN1 cM1"),
+            ("ORIGINAL: pT2 N1. CORRECTED: pT2 N0 (node recounted).", "pT2 N0"),
+            ("pT2 N1. The stage was revised to pT2 N0.", "pT2 N0"),
+            ("If confirmed, the stage would be T2a N0 M0.", ""),
+            ("Stage T2a N0 M0 if the nodule is confirmed.", ""),
             ("T2 weighted images", ""),
             ("the T12 vertebra", ""),
         ] {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range};
 use super::{
     alterations::{self, Alteration, AlterationWord},
     cancer::Diagnosis,
-    fusions,
+    control_tissue, fusions,
     lexicon::{Mention, TermKind},
     meanings, report,
     view::{NoteView, Values, is_one_of},
@@ -113,7 +113,8 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
 }
 
 fn enters_record(view: &NoteView<'_>, alteration: &Alteration) -> bool {
-    view.enters_record(&alteration.range, Field::GeneMutation)
+    let of_control = alteration.sort == AlterationWord::Result && control_tissue::follows(view, &alteration.range);
+    !of_control && view.enters_record(&alteration.range, Field::GeneMutation)
 }
 
 /// Adds a fusion whose one partner is not in the list of genes, if the text near it speaks of a fusion.

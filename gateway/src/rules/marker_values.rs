@@ -54,7 +54,7 @@ fn add_one(values: &mut Values, term: &Term, name: &str, shown: &str, outcome: &
             values.add(name, format!("{shown} {}", percent.replace(" %", "%")));
         }
         MarkerOutcome::Percent(percent) if term.is("receptor") && !her2 => {
-            let none = percent.trim() == "0%";
+            let none = is_below_one(percent);
             values.add(
                 name,
                 format!("{shown} {} ({})", if none { "negative" } else { "positive" }, percent.replace(" %", "%")),
@@ -91,6 +91,14 @@ fn add_one(values: &mut Values, term: &Term, name: &str, shown: &str, outcome: &
         }
         _ => {}
     }
+}
+
+/// Returns whether a percentage of stained cells is below 1 %, from which on a receptor counts as positive (ASCO/CAP 2020).
+fn is_below_one(percent: &str) -> bool {
+    let number = percent.trim_end_matches(['%', ' ']).trim_end_matches("percent").trim();
+    let below = ["<", "less than"].iter().find_map(|sign| number.strip_prefix(sign));
+    let number = below.unwrap_or(number).trim().replace(',', ".");
+    number.parse().is_ok_and(|share: f64| share < 1.0 || (below.is_some() && share <= 1.0))
 }
 
 /// Adds a value of a serum marker. Of several values, the first and the latest are kept: where the course begins, and

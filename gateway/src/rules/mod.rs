@@ -4,10 +4,12 @@
 //! never guess: they fill a field only in a note about a malignancy, and only with values that the note asserts.
 
 mod alterations;
+mod benign;
 mod biomarkers;
 mod cancer;
 #[cfg(test)]
 mod coded;
+mod control_tissue;
 mod entities;
 mod folded;
 mod formula;
@@ -21,10 +23,12 @@ mod marker_values;
 mod markup;
 mod masses;
 mod meanings;
+mod named_only;
 mod oncologic;
 mod receptor_scores;
 mod report;
 mod response;
+mod response_scope;
 mod sight;
 mod sites;
 mod specimen;
@@ -94,7 +98,8 @@ fn read_with_context(note: &Note) -> (RulesReading, NoteContext) {
     let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !foreign.are_of_whole;
     let markup = readable.is_doubtful() || markup::is_in(text);
     let unreadable = UnreadableText { language: !foreign.parts.is_empty(), markup };
-    let context = NoteContext { context: view.into_context(), homonyms: signs.homonyms };
+    let stage_conflict = if tumours.are_several() { Vec::new() } else { stage::conflict(&view, &diagnosis) };
+    let context = NoteContext { context: view.into_context(), homonyms: signs.homonyms, stage_conflict };
     (RulesReading { record, withheld, of_other_tumours, tumours, recognised_terms, unreadable }, context)
 }
 
@@ -111,7 +116,7 @@ fn record(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Record {
         gene_mutation: genes::read(view, diagnosis).joined(),
         biomarker: biomarkers::read(view).joined(),
         treatment: treatment::read(view, diagnosis).joined(),
-        response: response::read(view, diagnosis),
+        response: response::read(view, diagnosis, &spread),
         metastasis_site: spread.sites.joined(),
         cancer_type: diagnosis.value.clone(),
     }

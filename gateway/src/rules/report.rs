@@ -5,12 +5,12 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::view::NoteView;
+use super::{lexicon::TermKind, view::NoteView};
 use crate::statics::pattern;
 
 /// Headings of lists of variants without meaning, up to the end of the heading.
 static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| pattern(UNKNOWN_PATTERN));
-const UNKNOWN_PATTERN: &str = r"(?-u:\b)(?:(?:genomic |genetic |gene |sequence )?(?:variants?|alterations?|mutations?) of (?:unknown|uncertain|undetermined)(?: clinical)? significance|vus|vous|benign variants|likely benign variants|polymorphisms)(?: ?\((?:vus|s)\))?(?: (?:detected|identified|found|reported))?s?";
+const UNKNOWN_PATTERN: &str = r"(?-u:\b)(?:(?:genomic |genetic |gene |sequence )?(?:variants?|alterations?|mutations?) of (?:unknown|uncertain|undetermined)(?: clinical)? significance|tier (?:iii|iv|3|4)(?: variants?| alterations?)?|vus|vous|benign variants|likely benign variants|polymorphisms)(?: ?\((?:vus|s)\))?(?: (?:detected|identified|found|reported))?s?";
 
 /// Headings of proposed therapies, up to the end of the heading.
 static THERAPIES: LazyLock<Regex> = LazyLock::new(|| pattern(THERAPIES_PATTERN));
@@ -49,11 +49,19 @@ fn find_proposals(view: &NoteView<'_>) -> Vec<Range<usize>> {
         "guardant",
     ];
     let text = view.folded.as_str();
-    if THERAPIES.is_match(text) && SIGNS.iter().any(|sign| text.contains(sign)) {
-        lists(view, &THERAPIES)
-    } else {
-        Vec::new()
+    if !THERAPIES.is_match(text) {
+        return Vec::new();
     }
+    let mut found = lists(view, &THERAPIES);
+    if !SIGNS.iter().any(|sign| text.contains(sign)) {
+        // Beside a gene, a list of trials is such a part, too: "BRAF V600E. Clinical trials: dabrafenib".
+        let beside_gene = !view.terms(TermKind::Gene).is_empty();
+        found.retain(|list| {
+            let label = view.folded.after(list.start, 48).split_once(':').map_or("", |(label, _)| label);
+            beside_gene && label.contains("clinical trial")
+        });
+    }
+    found
 }
 
 /// Returns the stretches from each heading to the empty line after its list.
@@ -95,8 +103,9 @@ pub(crate) fn covers(stretches: &[Range<usize>], at: usize) -> bool {
     stretches.get(index).is_some_and(|stretch| stretch.start <= at)
 }
 
-/// Returns whether the words beside a variant call it one of unknown significance: "CHEK2 I157T (VUS)", "a variant of
-/// uncertain significance in ATM".
+/// Returns whether the words beside a variant say that it counts for nothing: it is of unknown significance, benign, no
+/// variant of the tumour or none at all. "CHEK2 I157T (VUS)", "a variant of uncertain significance in ATM", "DNMT3A R882H
+/// considered CHIP", "likely artefact".
 pub(crate) fn is_called_unknown(view: &NoteView<'_>, stretch: &Range<usize>) -> bool {
     const WORDS: [&str; 7] = [
         "vus",
@@ -107,23 +116,91 @@ pub(crate) fn is_called_unknown(view: &NoteView<'_>, stretch: &Range<usize>) -> 
         "uncertain clinical significance",
         "likely benign",
     ];
-    let near = view.around(stretch, 48, 40);
+    let near = view.around(stretch, 48, 110);
     let before = view.folded.slice(near.start..stretch.start);
     let before = before.rsplit([';', ',']).next().unwrap_or_default();
     let after = view.folded.slice(stretch.end..near.end);
-    let after = after.split([';', ',']).next().unwrap_or_default();
     let inside = view.folded.slice(stretch.clone());
+    let follows = said_behind(view, stretch.end, after);
     WORDS.iter().any(|word| {
         let tied = before.rfind(word).is_some_and(|at| {
             let between = before.get(at + word.len()..).unwrap_or_default().trim();
             between.len() <= 14 && !between.contains(" and ")
         });
-        let follows = after.find(word).is_some_and(|at| {
-            let between = after.get(..at).unwrap_or_default();
-            between.len() <= 24 && !between.contains(" and ") && !between.contains(". ")
-        });
-        tied || follows || inside.contains(word)
-    })
+        tied || inside.contains(word)
+    }) || follows
+}
+
+/// Returns whether the words behind a variant say that it counts for nothing.
+fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
+    const WORDS: [&str; 22] = [
+        "vus",
+        "unknown significance",
+        "uncertain significance",
+        "undetermined significance",
+        "unknown clinical significance",
+        "uncertain clinical significance",
+        "likely benign",
+        "benign polymorphism",
+        "benign variant",
+        "polymorphism",
+        "acmg class 1",
+        "acmg class 2",
+        "acmg class 3",
+        "class 3 variant",
+        "class 3 (",
+        "class 2 (likely benign",
+        "class 1 (benign",
+        "chip",
+        "clonal hematopoiesis",
+        "clonal haematopoiesis",
+        "artefact",
+        "artifact",
+    ];
+    const LONGEST: usize = 48;
+    /// Words that begin what is said of the variant before the comma.
+    const APPOSITIONS: [&str; 16] = [
+        " a ",
+        " an ",
+        " acmg",
+        " class ",
+        " likely",
+        " benign",
+        " classified",
+        " considered",
+        " probably",
+        " probable",
+        " possible",
+        " which ",
+        " vus",
+        " interpreted",
+        " tier",
+        " suspected",
+    ];
+    const PARTING: [&str; 7] = [" and ", ". ", " not ", " no ", "rather than", "formerly", "previously"];
+    const UPGRADED: [&str; 3] = ["reclassified as", "reclassified to", "upgraded to"];
+    let after = match after.split_once(',') {
+        // "BRCA2 c.223G>C, a variant of ..." says it of this variant, "EGFR L858R, VUS in ATM" of another one.
+        Some((first, rest)) if first.trim().len() <= 16 && APPOSITIONS.iter().any(|word| rest.starts_with(word)) => {
+            let of_other = rest.find(" in ").is_some_and(|at| at <= 24 + " a variant of uncertain".len());
+            let same = first.len() + 1 + rest.find([',', ';']).unwrap_or(rest.len());
+            if of_other { first } else { after.get(..same).unwrap_or(after) }
+        }
+        _ => after.split(',').next().unwrap_or_default(),
+    };
+    let after = after.split(';').next().unwrap_or_default();
+    let upgraded = UPGRADED.iter().any(|word| after.contains(word)) && !after.contains("benign");
+    let found = WORDS.iter().filter_map(|word| {
+        let at = after.find(word)?;
+        let whole = !after.get(..at)?.ends_with(char::is_alphanumeric)
+            && !after.get(at + word.len()..)?.starts_with(|c: char| c.is_alphanumeric() && c != 's');
+        whole.then_some(at)
+    });
+    let said = found.min().filter(|at| {
+        let between = after.get(..*at).unwrap_or_default();
+        *at <= LONGEST && !PARTING.iter().any(|word| between.contains(word))
+    });
+    said.is_some_and(|at| view.terms_in(TermKind::Gene, &(end..end + at)).is_empty()) && !upgraded
 }
 
 /// Compiles the patterns before a note needs them.
@@ -174,6 +251,19 @@ mod tests {
             ("a VUS in ATM", "atm", true),
             ("BRCA1 c.68_69delAG, and a VUS in ATM", "brca1", false),
             ("EGFR L858R; VUS in ATM", "egfr l858r", false),
+            ("PALB2 c.2816T>G, a variant of uncertain significance.", "palb2 c.2816t>g", true),
+            ("PALB2 c.2816T>G was classified as a variant of uncertain significance", "palb2 c.2816t>g", true),
+            ("BRCA2 c.223G>C, ACMG class 3.", "brca2 c.223g>c", true),
+            ("BRCA2 p.Ala75Pro, class 2 (likely benign).", "brca2 p.ala75pro", true),
+            ("BRCA2 p.Lys3326*: benign polymorphism.", "brca2 p.lys3326*", true),
+            ("DNMT3A R882H considered CHIP, not tumour-derived.", "dnmt3a r882h", true),
+            ("KRAS G12C likely artefact, not reported.", "kras g12c", true),
+            ("KRAS G12C is not an artefact.", "kras g12c", false),
+            ("EGFR L858R, a VUS in ATM", "egfr l858r", false),
+            ("EGFR L858R and ATM p.Ser707Pro (VUS)", "egfr l858r", false),
+            ("BRCA2 c.223G>C, a VUS reclassified as pathogenic", "brca2 c.223g>c", false),
+            ("BRAF D594G, class 3", "braf d594g", false),
+            ("KRAS G12C in a chipped block", "kras g12c", false),
         ] {
             let view = NoteView::of(text);
             let start = view.folded.as_str().find(gene).unwrap();

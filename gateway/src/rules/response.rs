@@ -7,7 +7,8 @@ use regex::Regex;
 use super::{
     cancer::Diagnosis,
     lexicon::{Mention, TermKind},
-    report, sites,
+    report, response_scope,
+    sites::{self, Extent, MetastaticSpread},
     view::{NoteView, is_one_of},
 };
 use crate::{
@@ -37,8 +38,15 @@ struct Step {
 }
 
 /// Reads the response of a note.
-pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String> {
-    let mut course = stated(view);
+pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpread) -> Option<String> {
+    let mut course = stated(view, spread.extent >= Extent::Distant);
+    let is_earlier = |step: &Step| step.category != "pd" && response_scope::is_of_earlier(view, step.at);
+    if let Some(at) = course.iter().find(|step| is_earlier(step)).map(|step| step.at) {
+        let is_later = |step: &Step| matches!(step.category, "pd" | "recurrence") && step.at > at;
+        if course.iter().any(is_later) || changes(view, diagnosis, true).iter().any(is_later) {
+            course.retain(|step| !is_earlier(step));
+        }
+    }
     // If the malignancy is past, the note's "stable" and "progression" describe other diseases.
     course.retain(|step| !diagnosis.past || !matches!(step.category, "pd" | "sd" | "pr" | "minor" | "control"));
     let thyroid = diagnosis.organ == Some("thyroid");
@@ -48,10 +56,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String>
     }
     let only_worse = course.iter().all(|step| step.category == "pd");
     if only_worse && !diagnosis.past {
-        let changes = changes(view, course.is_empty());
+        let changes = changes(view, diagnosis, course.is_empty());
         course.extend(changes);
     }
-    course.sort_by_key(|step| step.at);
+    // The best response of a course is not its last one.
+    course.sort_by_key(|step| (!response_scope::is_best(view, step.at), step.at));
     course.dedup_by(|next, before| next.category == before.category);
     if course.len() > 1 {
         course.retain(|step| step.category != "control");
@@ -59,13 +68,17 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String>
     summary(view, &course)
 }
 
-/// Returns the responses that the note states.
-fn stated(view: &NoteView<'_>) -> Vec<Step> {
+/// Returns the responses that the note states. Beside distant metastases, no recurrence at one place is none of them.
+fn stated(view: &NoteView<'_>, distant: bool) -> Vec<Step> {
     let proposals = report::proposals(view);
     let mut course: Vec<Step> = view
         .terms(TermKind::Response)
         .iter()
         .filter(|mention| !report::covers(proposals, mention.range.start))
+        .filter(|mention| {
+            let free = mention.term.tag("cat") == Some("ned");
+            !(distant && free && response_scope::is_local(view, &mention.range))
+        })
         .filter(|mention| {
             mention.term.is("alone") && is_stated(view, mention)
                 || mention.term.is("abbr") && is_abbreviation(view, mention)
@@ -83,7 +96,8 @@ fn stated(view: &NoteView<'_>) -> Vec<Step> {
             && !["disease", "tumor", "cancer", "melanoma", "the tumor", "malignan"]
                 .iter()
                 .any(|word| after.contains(word));
-        if !of_other && is_fact(view, &found.range()) {
+        let local = distant && response_scope::is_local(view, &found.range());
+        if !of_other && !local && is_fact(view, &found.range()) {
             course.push(Step { at: found.start(), category: "ned", value: "no evidence of disease".to_owned() });
         }
     }
@@ -149,7 +163,7 @@ fn excellent(view: &NoteView<'_>) -> impl Iterator<Item = Step> {
 }
 
 /// Returns the responses that changes in the size of lesions imply.
-fn changes(view: &NoteView<'_>, all: bool) -> Vec<Step> {
+fn changes(view: &NoteView<'_>, diagnosis: &Diagnosis, all: bool) -> Vec<Step> {
     let mut course: Vec<Step> = view
         .terms(TermKind::Response)
         .iter()
@@ -157,6 +171,7 @@ fn changes(view: &NoteView<'_>, all: bool) -> Vec<Step> {
             let kinds: &[&str] = if all { &["regress", "grow", "still"] } else { &["regress"] };
             kinds.iter().any(|tag| mention.term.is(tag))
                 && is_of_disease(view, &mention.range)
+                && !response_scope::is_of_benign(view, &mention.range, diagnosis)
                 && (mention.term.is("still") || view.enters_record(&mention.range, Field::Response))
                 && view.assertion(&mention.range, Field::Response) != Assertion::Planned
         })
@@ -270,7 +285,8 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
 /// Returns whether an abbreviation of another response stands beside, with nothing but words of time between: "SD, then
 /// PD" has one reading, "ER/PR positive, PD-L1 negative" another.
 fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
-    const TIME: &str = "initially first then now later followed by subsequently finally next";
+    const TIME: &str =
+        "initially first then now later followed by subsequently finally next at wk week weeks month months mo cycle c";
     let near = mention.range.start.saturating_sub(BESIDE)..mention.range.end + BESIDE;
     view.terms_in(TermKind::Response, &near).iter().any(|other| {
         let (first, last) = if other.range.start < mention.range.start { (other, mention) } else { (mention, other) };
@@ -280,8 +296,10 @@ fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         let reach = first.range.start.saturating_sub(BESIDE)..last.range.end + BESIDE;
         let markers = view.terms_in(TermKind::Marker, &reach);
         let is_pr = |marker: &Mention| view.folded.slice(marker.range.clone()) == "pr";
-        let mut words = gap.split([' ', ',']).filter(|word| !word.is_empty()).peekable();
-        is_course && markers.iter().all(is_pr) && words.peek().is_some() && words.all(|word| is_one_of(TIME, word))
+        let mut words = gap.split([' ', ',', ';']).filter(|word| !word.is_empty()).peekable();
+        let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let is_time = |word: &str| is_one_of(TIME, word) || is_number(word);
+        is_course && markers.iter().all(is_pr) && words.peek().is_some() && words.all(is_time)
     })
 }
 
@@ -350,7 +368,7 @@ mod tests {
             ("Colon cancer. Continue capecitabine. Earlier FOLFOX until progression.", "disease progression"),
         ] {
             let view = NoteView::of(note);
-            let read = read(&view, &crate::rules::cancer::read(&view));
+            let read = read(&view, &crate::rules::cancer::read(&view), &MetastaticSpread::default());
             assert_eq!(read.unwrap_or_default(), expected, "{note}");
         }
     }
@@ -367,7 +385,7 @@ mod tests {
             ("Pancreatic cancer. Labs: Cr, PR, SD. On dialysis, PD to SD.", ""),
         ] {
             let view = NoteView::of(note);
-            let read = read(&view, &crate::rules::cancer::read(&view));
+            let read = read(&view, &crate::rules::cancer::read(&view), &MetastaticSpread::default());
             assert_eq!(read.unwrap_or_default(), expected, "{note}");
         }
     }

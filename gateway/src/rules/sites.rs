@@ -2,6 +2,7 @@
 //! terms are those of `lexicons/spread.txt`, such as "metastases".
 
 mod lists;
+mod refuted;
 mod short_diagnosis;
 
 use std::ops::Range;
@@ -9,6 +10,7 @@ use std::ops::Range;
 use self::lists::{is_answered_list, is_list, leads_to};
 pub(super) use self::short_diagnosis::is_shortened_diagnosis;
 use super::{
+    benign,
     cancer::Diagnosis,
     formula,
     lexicon::{Mention, TermKind},
@@ -62,6 +64,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
         .iter()
         .filter(|word| !is_other_noun(view, &word.range) && view.enters_record(&word.range, Field::MetastasisSite))
         .filter(|word| !is_open_label(view, word) && !is_of_none(view, word) && !meanings::is_another(view, word))
+        .filter(|word| !refuted::is_refuted(view, word))
         .collect();
     let mut spread = MetastaticSpread { extent: extent(view, diagnosis, &words), ..MetastaticSpread::default() };
     let advanced = stage_iv || spread.extent >= Extent::Distant;
@@ -147,8 +150,9 @@ fn sites_of_term(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Fou
     let bone = sites.iter().any(|site| site.term.name == "bone");
     sites
         .into_iter()
-        .filter(|site| !is_shortened_diagnosis(view, site))
+        .filter(|site| !is_shortened_diagnosis(view, site) && !refuted::is_beside(view, site))
         .filter(|site| !(bone && site.term.name == "pelvis") && view.enters_record(&site.range, Field::MetastasisSite))
+        .filter(|site| !refuted::is_counted_as_zero(view, site))
         .map(found)
         .collect()
 }
@@ -183,7 +187,8 @@ fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
     let metastatic = || {
         sentence.match_indices("metasta").any(|(at, sign)| {
             let at = stretch.start + at;
-            view.enters_record(&(at..at + sign.len()), Field::MetastasisSite)
+            let range = at..at + sign.len();
+            view.enters_record(&range, Field::MetastasisSite) && !benign::replaces(view, &range)
         })
     };
     metastatic()
@@ -287,7 +292,7 @@ fn is_open_label(view: &NoteView<'_>, word: &Mention) -> bool {
     let Some(answer) = after.strip_prefix(':') else { return false };
     let answer = answer.trim_start();
     let affirmed = AFFIRMATIONS.iter().any(|word| answer.starts_with(word));
-    !affirmed && sites_of(view, word, true).next().is_none()
+    !affirmed && sites_of(view, word, true).all(|site| refuted::is_counted_as_zero(view, site))
 }
 
 /// Returns whether words end in a count of none and at most three words of what is counted: "0 of 24 ", "zero out of 12

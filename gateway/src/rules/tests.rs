@@ -126,6 +126,47 @@ async fn empty_records_and_foreign_parts_have_warnings() {
     }
 }
 
+/// Of a clinical and a pathological stage that differ, the pathological one counts, with a warning.
+#[tokio::test]
+async fn a_clinical_stage_beside_another_pathological_one_is_warned_of() {
+    use crate::{
+        admission::Admission,
+        extraction::{AnswerOptions, Pipeline, TokenBudget, WarningCode},
+    };
+    let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
+    let request = EngineRequest::plain(TokenBudget::Adjustable(1_024), Arc::from("test"));
+    for (text, stage, warned) in [
+        ("Lung adenocarcinoma. cT1c cN0; pT2a pN1.", "IIB", true),
+        ("Lung cancer. Clinical stage IIA. Pathological stage IIB.", "IIB", true),
+        ("Breast cancer. Clinical cT2 N0, pathological pT2 pN0.", "IIA", false),
+        ("Rectal cancer, cT3 N1. Neoadjuvant chemoradiation. ypT1 ypN0.", "IIIB", false),
+        ("Breast cancer stage IIA. cT2 N0; pT1c pN0.", "IIA", false),
+    ] {
+        let deadline = Deadline::after(std::time::Duration::from_secs(30));
+        let answer = pipeline.extract(&note(text), &request, AnswerOptions::default(), deadline).await.unwrap().0;
+        let mut warnings = answer.warnings.iter();
+        let found = warnings.any(|one| one.code == WarningCode::ConflictingValues && one.field == Some(Field::Stage));
+        assert_eq!((answer.record.stage.as_deref().unwrap_or_default(), found), (stage, warned), "{text}");
+    }
+}
+
+/// An acronym counts beside its organ and a grade or the operation that took the tissue.
+#[test]
+fn acronyms_count_beside_their_organ() {
+    for (text, expected) in [
+        ("Breast, left, biopsy: IDC, grade 2. ER positive 90%, HER2 negative.", "IDC"),
+        ("Left breast core biopsy. IDC. ER 8/8.", "IDC"),
+        ("ILC right breast, grade 2, ER+ PR+ HER2-.", "ILC"),
+        ("TCC bladder, high grade.", "TCC"),
+        ("No IDC in the breast biopsy.", ""),
+        ("IDC number 12345, breast pain.", ""),
+        ("TCC of the left knee, grade 2 sprain.", ""),
+    ] {
+        let found = read(&note(text)).record.cancer_type.unwrap_or_default();
+        assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{text}: {found}");
+    }
+}
+
 /// While a worker reads a long note, it answers no other request, so long notes are read elsewhere.
 #[tokio::test]
 async fn a_long_note_is_read_beside_the_worker_and_a_short_one_at_once() {

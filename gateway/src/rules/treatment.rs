@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     cancer::Diagnosis,
     lexicon::{Mention, TermKind},
-    meanings, report,
+    meanings, named_only, report,
     view::{NoteView, Values},
 };
 use crate::{
@@ -48,7 +48,8 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
                 || meanings::is_for_other_disease(view, mention)
                 || is_proposed(proposals, mention)
                 || !is_specimen(view, mention)
-                || is_of_nodes(view, mention);
+                || is_of_nodes(view, mention)
+                || named_only::is_only_named(view, mention);
             !otherwise && !is_left_out(mention, diagnosis) && assertion.in_record(Field::Treatment) && !elsewhere
         })
         .collect();

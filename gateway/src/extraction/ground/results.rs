@@ -92,7 +92,9 @@ pub(super) fn by_percentage(value: &str) -> Option<String> {
         let fits = result == if positive { "positive" } else { "negative" };
         return fits.then(|| format!("{symbol} {share}"));
     }
-    let number: f64 = share.strip_suffix('%')?.trim().trim_start_matches(['<', '>', '~']).parse().ok()?;
+    // "ER: 0" counts cells, too.
+    let bare = if share == "0" { Some(share) } else { share.strip_suffix('%') };
+    let number: f64 = bare?.trim().trim_start_matches(['<', '>', '~']).parse().ok()?;
     let receptor = matches!(&*symbol.trim().to_lowercase(), "er" | "pr" | "ar");
     let fits = match result {
         "positive" => number >= 1.0 && !share.starts_with('<'),

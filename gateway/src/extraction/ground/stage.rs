@@ -49,6 +49,7 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
                 let is_number = is_town && note.fold_of(token).starts_with(|c: char| c.is_ascii_digit());
                 if !is_number && !is_of_other_disease(note, at, last) {
                     found.push((group, head.start..last));
+                    found.extend(revised(note, next + 1));
                 }
                 break;
             }
@@ -62,6 +63,19 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
         }
     }
     found
+}
+
+/// Returns the group to which the words behind another group correct it: "staged as IV; revised to II".
+fn revised(note: &Index, from: usize) -> Option<(Group, Range<usize>)> {
+    const REACH: usize = 6;
+    let tokens = note.tokens().get(from..note.tokens().len().min(from + REACH))?;
+    let verb = tokens.iter().enumerate().find(|(_, token)| {
+        matches!(note.fold_of(**token), "corrected" | "revised" | "amended" | "reclassified" | "restaged" | "upstaged")
+    });
+    let (at, verb) = verb?;
+    let link = tokens.get(at + 1).map(|token| note.fold_of(*token))?;
+    let (group, end) = group_at(note, from + at + 2).filter(|_| matches!(link, "to" | "as"))?;
+    Some((group, verb.start..end))
 }
 
 /// Returns whether the stage belongs to a disease of the kidneys, skin, heart or the like: "CKD stage IV", "stage IV

@@ -41,7 +41,7 @@ fn organ(note: &Index) -> Option<Organ> {
         "colon" | "colonic" | "rectal" | "rectum" | "colorectal" | "sigmoid" | "rectosigmoid" | "cecum" | "caecum" => {
             Some(Organ::Bowel)
         }
-        "kidney" | "renal" => Some(Organ::Kidney),
+        "kidney" | "renal" | "rcc" | "ccrcc" => Some(Organ::Kidney),
         "lung" | "pulmonary" | "nsclc" => Some(Organ::Lung),
         "melanoma" => Some(Organ::Melanoma),
         "pancreas" | "pancreatic" => Some(Organ::Pancreas),

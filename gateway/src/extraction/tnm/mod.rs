@@ -44,6 +44,15 @@ impl Formula {
         self.metastasis.as_ref().is_some_and(|metastasis| metastasis.degree() == Some(0))
     }
 
+    /// Returns whether a tumour, its nodes or its metastases have another degree in the other formula. A missing one has none.
+    pub(crate) fn differs(&self, other: &Self) -> bool {
+        let degree = |component: &Option<Component>| component.as_ref().and_then(Component::degree);
+        let both = |one: Option<u8>, other: Option<u8>| one.zip(other).is_some_and(|(one, other)| one != other);
+        both(self.tumour.degree(), other.tumour.degree())
+            || both(degree(&self.nodes), degree(&other.nodes))
+            || both(degree(&self.metastasis), degree(&other.metastasis))
+    }
+
     /// Returns whether a pathologist examined the tumour: `pT2`.
     pub(crate) fn has_pathological_tumour(&self) -> bool {
         self.tumour.is_pathological()

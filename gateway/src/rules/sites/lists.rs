@@ -34,7 +34,7 @@ pub(super) fn is_list(gap: &str) -> bool {
 /// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]", "liver +,
 /// bone -", or rows of a form: "- liver: no", and on the next line "- bone: yes".
 pub(super) fn is_answered_list(gap: &str) -> bool {
-    const ANSWERS: &str = "no yes n y none nil neg pos absent present negative positive not seen identified detected";
+    const ANSWERS: &str = "no yes n y none nil 0 neg pos absent present negative positive not seen identified detected";
     const MARKS: [char; 19] =
         [' ', ',', '(', ')', '[', ']', '=', ':', ';', '|', '\t', '\n', '?', '+', '-', '*', '•', '·', '●'];
     let is_row =

@@ -1,13 +1,13 @@
 //! Stage groups that the note states: "stage IIIB", "FIGO IIIC".
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::other_diseases;
+use super::{other_diseases, retracted};
 use crate::{
     extraction::Field,
-    rules::{lexicon::TermKind, view::NoteView},
+    rules::{formula, lexicon::TermKind, view::NoteView},
     statics::pattern,
 };
 
@@ -18,11 +18,22 @@ const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is
 /// A stage group with its letter, directly behind a name.
 pub(super) static BEHIND: LazyLock<Regex> = LazyLock::new(|| pattern(r"^ (iv|iii|ii|i)([abc][1-3]?)(?-u:\b)"));
 
+/// A correction behind a stage without the word itself: "staged as IV; revised to II". Numerals in letters only, and not
+/// "changed to IV", which is how a drug is given.
+pub(super) static REVISED: LazyLock<Regex> = LazyLock::new(|| pattern(REVISED_PATTERN));
+const REVISED_PATTERN: &str = r"(?-u:\b)(?:corrected|revised|amended|reclassified|restaged|re staged|upstaged) (?:to|as) (iv|iii|ii|i)([abc][1-4]?)?(?-u:\b)";
+
 /// The words before a stage group. The first value says whether the word itself corrects an earlier stage.
-const WORDS: [(bool, &str); 9] = [
+const WORDS: [(bool, &str); 15] = [
     (false, "stage"),
     (false, "staging"),
     (false, "figo"),
+    (false, "figo 1988"),
+    (false, "figo 2009"),
+    (false, "figo 2014"),
+    (false, "figo 2018"),
+    (false, "figo 2021"),
+    (false, "figo 2023"),
     (false, "ann arbor"),
     (false, "lugano"),
     (false, "stg"),
@@ -31,7 +42,11 @@ const WORDS: [(bool, &str); 9] = [
     (true, "upstaged"),
 ];
 /// Words right before "stage" that correct an earlier stage. Stages after therapy ("downstaged to") correct none.
-const CORRECTIONS: [&str; 10] = [
+const CORRECTIONS: [&str; 14] = [
+    "correct",
+    "corrected",
+    "revised",
+    "amended",
     "corrected to",
     "revised to",
     "amended to",
@@ -52,41 +67,107 @@ struct Rank {
     length: usize,
 }
 
+/// A stage group that the note states, and where.
+struct Stated {
+    level: usize,
+    value: String,
+    range: Range<usize>,
+}
+
 /// Returns the stage group that the note states: a corrected one, otherwise the highest. Of equal groups, the longest is
-/// preferred, then the first. Stages of other diseases, other patients and other outcomes do not count.
+/// preferred, then the first. Stages of other diseases, other patients and other outcomes do not count, nor those that the
+/// note takes back. A clinical stage gives way to a pathological one behind it.
 pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
+    let found = all(view);
+    let pathological = pathological(view, &found);
     let mut best: Option<(Rank, String)> = None;
-    for (corrects, word) in WORDS {
-        for at in view.folded.places(word) {
-            let Some((level, value)) = group_at(view, at, word) else { continue };
-            let corrects = corrects || {
-                let before = view.folded.before(at, 24).trim_end();
-                CORRECTIONS.iter().any(|correction| before.ends_with(correction))
-            };
-            let rank = Rank { correction_at: corrects.then_some(at), level, length: value.len() };
-            if best.as_ref().is_none_or(|(best, _)| rank > *best) {
-                best = Some((rank, value));
-            }
-        }
-    }
-    for mention in view.terms(TermKind::Cancer) {
-        let Some((level, value)) = behind(view, mention.range.end) else { continue };
-        let rank = Rank { correction_at: None, level, length: value.len() };
-        if best.as_ref().is_none_or(|(best, _)| rank > *best) {
-            best = Some((rank, value));
+    for (rank, stated) in found {
+        let gives_way = pathological.as_ref().is_some_and(|(at, _)| stated.range.start < *at)
+            && is_called(view, &stated.range, &CLINICAL);
+        if !gives_way && best.as_ref().is_none_or(|(best, _)| rank > *best) {
+            best = Some((rank, stated.value));
         }
     }
     best.map(|(_, value)| value)
 }
 
+/// Returns a clinical group and the pathological one behind it, if they differ.
+pub(super) fn conflict(view: &NoteView<'_>) -> Vec<String> {
+    let found = all(view);
+    let Some((at, value)) = pathological(view, &found) else { return Vec::new() };
+    let mut clinical = found.into_iter().map(|(_, stated)| stated);
+    let other = clinical.find(|other| {
+        let same = other.value.starts_with(&*value) || value.starts_with(&*other.value);
+        other.range.start < at && !same && is_called(view, &other.range, &CLINICAL)
+    });
+    other.map_or_else(Vec::new, |other| vec![other.value, value])
+}
+
+/// Returns the last pathological group and where it stands, unless the tumour was treated before.
+fn pathological(view: &NoteView<'_>, found: &[(Rank, Stated)]) -> Option<(usize, String)> {
+    let called = found.iter().map(|(_, stated)| stated).filter(|one| is_called(view, &one.range, &PATHOLOGICAL));
+    let last = called.max_by_key(|stated| stated.range.start).filter(|_| !formula::is_after_therapy(view));
+    last.map(|stated| (stated.range.start, stated.value.clone()))
+}
+
+/// Returns all groups that count, with their ranks.
+fn all(view: &NoteView<'_>) -> Vec<(Rank, Stated)> {
+    let mut found: Vec<(Rank, Stated)> = Vec::new();
+    for (corrects, word) in WORDS {
+        for at in view.folded.places(word) {
+            let Some(stated) = group_at(view, at, word) else { continue };
+            if let Some(revised) = revised(view, stated.range.end) {
+                found.push((rank(Some(revised.range.start), &revised), revised));
+            }
+            let corrects = corrects || {
+                let before = view.folded.before(at, 24).trim_end();
+                CORRECTIONS.iter().any(|correction| before.ends_with(correction))
+            };
+            found.push((rank(corrects.then_some(at), &stated), stated));
+        }
+    }
+    for mention in view.terms(TermKind::Cancer) {
+        if let Some(stated) = behind(view, mention.range.end) {
+            found.push((rank(None, &stated), stated));
+        }
+    }
+    found
+}
+
+fn rank(correction_at: Option<usize>, stated: &Stated) -> Rank {
+    Rank { correction_at, level: stated.level, length: stated.value.len() }
+}
+
+/// Words that say how a stage was found.
+const CLINICAL: [&str; 3] = ["clinical", "clinically", "radiological"];
+const PATHOLOGICAL: [&str; 4] = ["pathologic", "pathological", "pathologically", "path"];
+
+/// Returns whether one of these words stands right before a stage or between "stage" and the group.
+fn is_called(view: &NoteView<'_>, stage: &Range<usize>, words: &[&str]) -> bool {
+    let before = view.folded.before(stage.start, 16).trim_end();
+    let last = before.rsplit([' ', ',', ':', '(', '\n']).next().unwrap_or_default();
+    let mut inside = view.folded.slice(stage.clone()).split([' ', ',', ':', '(']);
+    words.contains(&last) || inside.any(|word| words.contains(&word))
+}
+
+/// Returns the group to which the words behind a stage correct it, in the same sentence.
+fn revised(view: &NoteView<'_>, end: usize) -> Option<Stated> {
+    let found = REVISED.captures(view.near(&(end..end), 0, 60))?;
+    let range = end + found.get(0)?.start()..end + found.get(0)?.end();
+    let (rank, level) = level(found.get(1)?.as_str());
+    let letters = found.get(2).map_or(String::new(), |letters| letters.as_str().to_ascii_uppercase());
+    view.enters_record(&range, Field::Stage).then(|| Stated { level: rank, value: format!("{level}{letters}"), range })
+}
+
 /// Returns the group that stands without the word "stage" directly behind a cancer: "ovarian cancer IIIC". Its letter is
 /// needed, because "IV" as often means intravenous.
-fn behind(view: &NoteView<'_>, end: usize) -> Option<(usize, String)> {
+fn behind(view: &NoteView<'_>, end: usize) -> Option<Stated> {
     let found = BEHIND.captures(view.folded.after(end, 8))?;
     let range = end + 1..end + found.get(0)?.end();
     let (numeral, letters) = (found.get(1)?.as_str(), found.get(2)?.as_str());
     let (rank, level) = level(numeral);
-    view.enters_record(&range, Field::Stage).then(|| (rank, format!("{level}{}", letters.to_ascii_uppercase())))
+    let counts = view.enters_record(&range, Field::Stage) && !retracted::is_taken_back(view, &range);
+    counts.then(|| Stated { level: rank, value: format!("{level}{}", letters.to_ascii_uppercase()), range })
 }
 
 /// Returns the rank of a numeral and the numeral as it is written in a record.
@@ -100,8 +181,8 @@ fn level(numeral: &str) -> (usize, &'static str) {
     }
 }
 
-/// Returns the stage group after the word at an offset, with its rank.
-fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String)> {
+/// Returns the stage group after the word at an offset.
+fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<Stated> {
     if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
         return None;
     }
@@ -117,7 +198,7 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String
     if (numeral == "i" && next.starts_with(".e")) || (numeral.starts_with(|c: char| c.is_ascii_digit()) && is_time) {
         return None;
     }
-    if is_first_opinion(view, at) || is_range(view, range.end) {
+    if retracted::is_taken_back(view, &range) || is_range(view, range.end) {
         return None;
     }
     // "St. 1" is a street or a saint.
@@ -134,17 +215,8 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String
         return None;
     }
     let letters = format!("{letter}{of_lymphoma}").to_ascii_uppercase();
-    Some((rank, format!("{level}{letters}{}", found.get(3).map_or("", |digit| digit.as_str()))))
-}
-
-/// Returns whether the words before the stage call it an opinion that was given up: "previously thought to be stage IV".
-fn is_first_opinion(view: &NoteView<'_>, at: usize) -> bool {
-    const EARLIER: [&str; 6] = ["previously", "initially", "originally", "first", "formerly", "at first"];
-    const OPINION: [&str; 7] = ["thought", "believed", "considered", "felt", "assumed", "suspected", "presumed"];
-    let before = view.folded.before(at, 40);
-    let before = before.rsplit(['.', ';', ',', '\n']).next().unwrap_or_default();
-    let mut words = before.split(' ').skip_while(|word| !EARLIER.contains(word));
-    words.next().is_some() && words.any(|word| OPINION.contains(&word))
+    let value = format!("{level}{letters}{}", found.get(3).map_or("", |digit| digit.as_str()));
+    Some(Stated { level: rank, value, range })
 }
 
 /// Returns whether another group follows as an alternative or as the end of a range: "II or III", "II/III", "I-III". Then
@@ -180,6 +252,10 @@ mod tests {
             ("pathologic stage was II", "II"),
             ("Ann Arbor stage IV", "IV"),
             ("FIGO stage | IIIC", "IIIC"),
+            ("FIGO 2018: IB2", "IB2"),
+            ("FIGO 2014: IIIC", "IIIC"),
+            ("FIGO 2018: 3 cm", ""),
+            ("staging 2018: 3 nodules", ""),
             ("stage 3 chronic kidney disease", ""),
             ("CKD stage 4", ""),
             ("stage IV sacral decubitus", ""),
@@ -208,6 +284,17 @@ mod tests {
             ("First seen in May. Stage IV", "IV"),
             ("If stage IV is confirmed, start chemotherapy", ""),
             ("Ann Arbor IIB", "IIB"),
+            ("Stage IV was suspected on CT; final stage II.", "II"),
+            ("Initially staged as IV; revised to II.", "II"),
+            ("Stage III, antibiotics changed to IV.", "III"),
+            ("Supersedes earlier report stating stage IIIC. Correct stage: IIIB.", "IIIB"),
+            ("Stage IA. If the contralateral nodule is a metastasis the stage is IVA.", "IA"),
+            ("Radiological stage IV (adrenal), but adrenal biopsy negative: stage IIIA.", "IIIA"),
+            ("Clinical stage IIA. Pathological stage IIB.", "IIB"),
+            ("Clinical stage III. Pathologic stage: II.", "II"),
+            ("Clinical stage III. Neoadjuvant chemotherapy. Pathologic stage: II.", "III"),
+            ("Pathologic stage II in 2015. Now clinical stage IV.", "IV"),
+            ("Stage IV was considered for surgery by nobody; stage IV.", "IV"),
             ("Hodgkin lymphoma, Ann Arbor: IIIA", "IIIA"),
             ("Lugano IV", "IV"),
             ("Hodgkin lymphoma stage IIXB", "IIXB"),

@@ -3,6 +3,7 @@
 
 mod group;
 mod other_diseases;
+pub(super) mod retracted;
 mod systems;
 
 use std::sync::LazyLock;
@@ -49,6 +50,15 @@ fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpr
     // A group without M assumes M0, which is not certain where the note names a metastasis.
     let certain = formula.excludes_metastasis() || !is_distant(diagnosis, spread);
     Some(if certain { group_or_text(view, diagnosis, formula) } else { formula::text(view, formula) })
+}
+
+/// Returns the clinical and the pathological stage that the note gives, if they differ. The pathological one is the stage.
+pub(crate) fn conflict(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Vec<String> {
+    if diagnosis.value.is_none() {
+        return Vec::new();
+    }
+    let groups = group::conflict(view);
+    if groups.is_empty() && stated(view).is_none() { formula::conflict(view, diagnosis) } else { groups }
 }
 
 fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) -> String {
@@ -131,6 +141,7 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
 pub(crate) fn compile() {
     LazyLock::force(&group::GROUP);
     LazyLock::force(&group::BEHIND);
+    LazyLock::force(&group::REVISED);
 }
 
 /// Returns whether the note gives T and N together, which only malignancies have.

@@ -1,0 +1,163 @@
+//! Tells lesions that the note explains by something benign, and metastases that it takes back: "hepatic hypodensities,
+//! likely cysts", "initially suspected to be a metastasis, biopsied: focal nodular hyperplasia".
+
+use std::ops::Range;
+
+use super::view::NoteView;
+
+/// Benign findings. An asterisk stands for any ending; without one, only a plural "s" may follow.
+const FINDINGS: [&str; 24] = [
+    "benign",
+    "cyst",
+    "hemangioma",
+    "haemangioma",
+    "granuloma*",
+    "hamartoma",
+    "bone island",
+    "enostos*",
+    "focal nodular hyperplasia",
+    "fnh",
+    "lipoma",
+    "myelolipoma",
+    "angiomyolipoma",
+    "adenoma",
+    "osteoma",
+    "infarct*",
+    "abscess*",
+    "focal fat",
+    "fatty infiltration",
+    "fatty sparing",
+    "fat sparing",
+    "meningioma",
+    "sarcoid*",
+    "scarring",
+];
+/// Words between a lesion and a benign finding that part the two.
+const PARTING: [&str; 19] = [
+    "and", "but", "near", "adjacent", "beside", "behind", "than", "larger", "not", "no", "without", "cannot", "or",
+    "versus", "vs", "plus", "also", "who", "which",
+];
+/// Words before "with" that tie a lesion to its explanation.
+const TYING: [&str; 4] = ["consistent", "compatible", "keeping", "line"];
+
+/// Returns the first benign finding of a text: where it begins and ends.
+pub(super) fn finding(text: &str) -> Option<Range<usize>> {
+    let places = FINDINGS.iter().filter_map(|finding| {
+        let word = finding.trim_end_matches('*');
+        text.match_indices(word).find_map(|(at, _)| {
+            let end = at + word.len();
+            let before = text.get(..at)?;
+            let rest = text.get(end..)?;
+            let rest = rest.strip_prefix('s').unwrap_or(rest);
+            let whole = finding.ends_with('*') || !rest.starts_with(|c: char| c.is_alphanumeric());
+            (whole && !before.ends_with(|c: char| c.is_alphanumeric())).then_some(at..end)
+        })
+    });
+    places.min_by_key(|place| place.start)
+}
+
+/// Returns whether the words behind a lesion explain it by something benign, or the word right before it does. `places` are
+/// the organs of the lesion: a cyst of another organ explains nothing.
+pub(super) fn explains(view: &NoteView<'_>, lesion: &Range<usize>, places: &[&str]) -> bool {
+    const REACH: usize = 110;
+    let before = view.near(&(lesion.start..lesion.start), 28, 0);
+    let mut words = before.rsplit([' ', ',', ';', ':']).filter(|word| !word.is_empty()).take(3);
+    if words.any(|word| word == "benign") && !before.contains("not ") {
+        return true;
+    }
+    let after = view.near(&(lesion.end..lesion.end), 0, REACH);
+    let after = after.split([';', '\n']).next().unwrap_or_default();
+    let Some(found) = finding(after) else { return false };
+    let gap = after.get(..found.start).unwrap_or_default();
+    let rest = after.get(found.end..).unwrap_or_default();
+    let in_doubt = ["?", " or ", "s or ", " vs", "s vs", " versus"].iter().any(|doubt| rest.starts_with(doubt));
+    let stretch = lesion.end..lesion.end + found.start;
+    let of_other =
+        view.terms_in(super::lexicon::TermKind::Site, &stretch).iter().any(|site| !places.contains(&site.term.name));
+    !in_doubt && !of_other && !gap.contains("metasta") && ties(gap)
+}
+
+/// Returns whether no word of a gap parts what stands before it from what stands behind it.
+fn ties(gap: &str) -> bool {
+    let mut before = "";
+    for word in gap.split([' ', ',', ':', '(', ')', '-', '.']).filter(|word| !word.is_empty()) {
+        if PARTING.contains(&word) || (word == "with" && !TYING.contains(&before)) {
+            return false;
+        }
+        before = word;
+    }
+    true
+}
+
+/// Returns whether the note takes a metastasis back that it names: as misread, or as a first opinion that something else
+/// replaced.
+pub(super) fn replaces(view: &NoteView<'_>, metastasis: &Range<usize>) -> bool {
+    const ERRORS: [&str; 6] =
+        [" was misread", " misread", " was misinterpreted", " misinterpreted", " in error", " erroneously"];
+    const REPLACED: [&str; 6] =
+        ["now considered", "not confirmed", "excluded", "ruled out", "now thought", "turned out"];
+    let after = view.near(&(metastasis.end..metastasis.end), 0, 100);
+    let after = after.split([';', '\n']).next().unwrap_or_default();
+    if ERRORS.iter().any(|error| after.find(error).is_some_and(|at| at <= 24)) {
+        return true;
+    }
+    let confirmed = after.contains("confirm") && !after.contains("not confirm");
+    let replaced = finding(after).is_some() || REPLACED.iter().any(|word| after.contains(word));
+    replaced && !confirmed && is_first_opinion(view, metastasis.start, true)
+}
+
+/// Returns whether the words before an offset call what follows an opinion that was given up: "previously thought to be".
+/// With `reports`, "previously reported as" counts, too.
+pub(super) fn is_first_opinion(view: &NoteView<'_>, at: usize, reports: bool) -> bool {
+    const EARLIER: [&str; 6] = ["previously", "initially", "originally", "first", "formerly", "at first"];
+    const OPINIONS: [&str; 7] = ["thought", "believed", "considered", "felt", "assumed", "suspected", "presumed"];
+    const REPORTS: [&str; 4] = ["reported", "interpreted", "called", "read"];
+    let before = view.folded.before(at, 40);
+    let before = before.rsplit(['.', ';', ',', '\n']).next().unwrap_or_default();
+    let mut words = before.split(' ').skip_while(|word| !EARLIER.contains(word));
+    words.next().is_some() && words.any(|word| OPINIONS.contains(&word) || (reports && REPORTS.contains(&word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lesions_are_explained_by_what_follows() {
+        for (text, lesion, explained) in [
+            ("Liver lesion, likely a cyst.", "lesion", true),
+            ("Liver lesion is a biopsy-proven FNH.", "lesion", true),
+            ("Lung nodules are old granulomas.", "nodules", true),
+            ("4 mm nodule, unchanged since 2019, benign.", "nodule", true),
+            ("Benign liver lesion.", "lesion", true),
+            ("Liver lesion and a renal cyst.", "lesion", false),
+            ("Liver lesion, renal cyst.", "lesion", false),
+            ("Liver lesion, not a cyst.", "lesion", false),
+            ("Liver lesion adjacent to a cyst.", "lesion", false),
+            ("Liver lesion, cyst or metastasis.", "lesion", false),
+            ("Liver lesion with a cystic part.", "lesion", false),
+            ("Liver lesions; hepatic cyst.", "lesions", false),
+            ("Liver lesion of an adenocarcinoma.", "lesion", false),
+        ] {
+            let view = NoteView::of(text);
+            let at = view.folded.as_str().find(lesion).unwrap();
+            assert_eq!(explains(&view, &(at..at + lesion.len()), &["liver"]), explained, "{text}");
+        }
+    }
+
+    #[test]
+    fn metastases_are_taken_back() {
+        for (text, taken_back) in [
+            ("Lesion previously reported as metastasis, now considered a haemangioma.", true),
+            ("Bone metastasis at L2 was misread.", true),
+            ("Initially suspected to be a metastasis, biopsied: focal nodular hyperplasia.", true),
+            ("Initially suspected to be a metastasis, confirmed on biopsy beside a cyst.", false),
+            ("Previously thought benign, now a metastasis.", false),
+            ("A metastasis and a cyst.", false),
+        ] {
+            let view = NoteView::of(text);
+            let at = view.folded.as_str().find("metastasis").unwrap();
+            assert_eq!(replaces(&view, &(at..at + "metastasis".len())), taken_back, "{text}");
+        }
+    }
+}

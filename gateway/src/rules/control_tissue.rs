@@ -1,0 +1,120 @@
+//! Tells results of control and normal tissue, which say nothing of the tumour: "Control tissue: HER2 3+", "ALK positive
+//! control stains appropriately", "normal ducts are ER positive".
+
+use std::ops::Range;
+
+use super::view::NoteView;
+
+/// Bytes before and behind a marker that are read.
+const BEFORE: usize = 70;
+const AFTER: usize = 90;
+
+/// Returns whether the result of a marker is one of control or normal tissue.
+pub(super) fn has(view: &NoteView<'_>, marker: &Range<usize>) -> bool {
+    let before = view.near(&(marker.start..marker.start), BEFORE, 0);
+    let before = before.rsplit(['.', ';', '(', ',', '\n']).next().unwrap_or_default();
+    let after = view.near(&(marker.end..marker.end), 0, AFTER);
+    let after = after.split([',', ';', '(', ')', '\n']).next().unwrap_or_default();
+    // A full stop ends a clause, and not a number.
+    let after = after.split(". ").next().unwrap_or_default();
+    names_control(before) || names_normal(before) || is_control(after) || is_in_normal(after)
+}
+
+/// Returns whether a result is the name of a control: the "positive" of "positive control".
+pub(super) fn follows(view: &NoteView<'_>, result: &Range<usize>) -> bool {
+    let after = view.folded.after(result.end, 12);
+    [" control ", " controls ", " control."].iter().any(|word| after.starts_with(word)) || after == " control"
+}
+
+/// Returns whether the clause before a marker begins with a control: "control tissue: ".
+fn names_control(before: &str) -> bool {
+    const KINDS: [&str; 8] = ["positive", "negative", "external", "internal", "tissue", "on-slide", "batch", "the"];
+    let mut words = before.split([' ', ':', '-']).filter(|word| !word.is_empty());
+    words.find(|word| !KINDS.contains(word)).is_some_and(|word| matches!(word, "control" | "controls"))
+}
+
+/// Returns whether the clause before a marker is about normal tissue: "normal ducts are ".
+fn names_normal(before: &str) -> bool {
+    const NORMAL: [&str; 6] = ["normal", "benign", "non neoplastic", "nonneoplastic", "uninvolved", "germinal cent"];
+    const TISSUES: [&str; 14] = [
+        "duct",
+        "gland",
+        "epitheli",
+        "breast",
+        "lobul",
+        "acini",
+        "tonsil",
+        "tissue",
+        "lymphocyte",
+        "mucosa",
+        "cent",
+        "crypt",
+        "cells",
+        "prostate",
+    ];
+    // The tumour may stand in normal tissue.
+    let tumour = ["tumo", "carcinoma", "cancer", "neoplas", "malignan"].iter().any(|word| before.contains(word));
+    let before = before.trim_start_matches([' ', '-']);
+    let before = before.strip_prefix("the ").or_else(|| before.strip_prefix("adjacent ")).unwrap_or(before);
+    let normal = NORMAL.iter().find_map(|word| before.strip_prefix(word));
+    (!tumour || before.starts_with("non"))
+        && normal.is_some_and(|rest| TISSUES.iter().any(|tissue| rest.contains(tissue)))
+}
+
+/// Returns whether the words behind a marker name a control: " 3+ control tissue".
+fn is_control(after: &str) -> bool {
+    const NAMES: [&str; 4] = ["control tissue", "control slide", "control section", "control sample"];
+    let parted = |at: usize| {
+        let gap = after.get(..at).unwrap_or_default();
+        gap.len() > 24 || gap.contains(" with ") || gap.contains(" and ")
+    };
+    let direct = [" positive control", " negative control"].iter().any(|name| after.starts_with(name));
+    direct || NAMES.iter().any(|name| after.find(name).is_some_and(|at| !parted(at)))
+}
+
+/// Returns whether the words behind a marker say that the result is one of normal tissue: " 80% in germinal centres".
+fn is_in_normal(after: &str) -> bool {
+    const PLACES: [&str; 8] = [
+        " in normal ",
+        " in the normal ",
+        " in benign ",
+        " in adjacent normal ",
+        " in germinal cent",
+        " in the germinal cent",
+        " in background ",
+        " in control",
+    ];
+    const TUMOURS: [&str; 7] = ["tumo", "carcinoma", "cancer", "neoplas", "invasive", "malignan", "lesion"];
+    let place = PLACES.iter().filter_map(|place| after.find(place)).min();
+    place.is_some_and(|at| !TUMOURS.iter().any(|tumour| after.get(..at).unwrap_or_default().contains(tumour)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_controls_are_told_from_those_of_the_tumour() {
+        for (text, marker, of_control) in [
+            ("Control tissue: HER2 3+.", "her2", true),
+            ("HER2 negative (HER2 3+ control tissue positive)", "her2 3", true),
+            ("ALK positive control stains appropriately.", "alk", true),
+            ("ALK IHC negative with appropriate positive control.", "alk", false),
+            ("Controls are appropriate. ER positive.", "er ", false),
+            ("Appropriate controls, ER positive.", "er ", false),
+            ("Normal ducts are ER positive.", "er ", true),
+            ("Benign glands: p63 positive.", "p63", true),
+            ("Ki67 80% in germinal centres.", "ki67", true),
+            ("ER positive in tumour cells and in normal ducts.", "er ", false),
+            ("ER negative, positive in normal ducts.", "er ", false),
+            ("Tumour in normal breast tissue: ER positive.", "er ", false),
+            ("ER positive (90%). Internal control positive.", "er ", false),
+            ("Normal ECG. ER positive.", "er ", false),
+        ] {
+            let view = NoteView::of(text);
+            let at = view.folded.as_str().find(marker).unwrap();
+            let end = at + marker.trim_end_matches([' ', '3']).len();
+            assert_eq!(has(&view, &(at..end)), of_control, "{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Tells treatments that a note names without giving them: the interpretation of a molecular report ("KRAS G12C is associated
+//! with response to sotorasib"), a condition ("cystectomy if muscle-invasive"), a talk ("adjuvant chemotherapy discussion").
+
+use super::{
+    lexicon::{Mention, TermKind},
+    view::NoteView,
+};
+
+/// Returns whether the words around a treatment say that it was not given.
+pub(super) fn is_only_named(view: &NoteView<'_>, treatment: &Mention) -> bool {
+    is_interpretation(view, treatment) || is_conditional(view, treatment) || is_advised(view, treatment)
+}
+
+/// Returns whether the sentence says what an alteration means for the treatment.
+fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
+    const REACH: usize = 130;
+    const MEANINGS: [&str; 21] = [
+        "confers",
+        "conferring",
+        "confer ",
+        "predicts",
+        "predict ",
+        "predictive of",
+        "predicting",
+        "may respond to",
+        "likely to respond to",
+        "expected to respond to",
+        "predicted to respond to",
+        "lack of benefit from",
+        "lack of response to",
+        "no benefit from",
+        "is sensitive to",
+        "are sensitive to",
+        ": sensitive to",
+        ": sensitivity to",
+        "is resistant to",
+        ": resistant to",
+        ": resistance to",
+    ];
+    const OUTCOMES: [&str; 8] = ["response", "sensitiv", "resist", "benefit", "lack ", "reduced", "poor", "improved"];
+    const OF_PATIENT: [&str; 15] = [
+        " she ",
+        " he ",
+        "patient",
+        " pt ",
+        " her ",
+        " his ",
+        "received",
+        "treated",
+        "started",
+        " given",
+        "developed",
+        "progress",
+        "continu",
+        "switched",
+        "began",
+    ];
+    const APPROVED: [&str; 6] =
+        [" is an approved", " is approved", " are approved", " is fda approved", " are fda approved", " is an fda"];
+    if APPROVED.iter().any(|words| view.folded.after(treatment.range.end, 20).starts_with(words)) {
+        return true;
+    }
+    let stretch = view.around(&treatment.range, REACH, 0);
+    let genes = view.terms_in(TermKind::Gene, &(stretch.start..treatment.range.start));
+    let Some(gene) = genes.first() else { return false };
+    let between = view.folded.slice(gene.range.end..treatment.range.start);
+    let associated = between.rfind("associated with").is_some_and(|at| {
+        let outcome = between.get(at..).unwrap_or_default();
+        OUTCOMES.iter().any(|word| outcome.contains(word))
+    });
+    // "In a patient with EGFR L858R, it was associated with response to" tells of this patient.
+    let of_one = view.near(&treatment.range, 240, 0).contains("patient ") || between.contains("was associated");
+    let tells = associated || MEANINGS.iter().any(|words| between.contains(words));
+    tells && !of_one && !OF_PATIENT.iter().any(|word| between.contains(word))
+}
+
+/// Returns whether a treatment depends on a condition: "cystectomy if muscle-invasive", "would be indicated if pT2".
+fn is_conditional(view: &NoteView<'_>, treatment: &Mention) -> bool {
+    const CONDITIONS: [&str; 6] =
+        [" if ", " only if ", " would be ", " in case of ", " may be considered", " to be considered"];
+    // Courses that go on under a condition, and those that were given.
+    const GIVEN: [&str; 17] = [
+        "continue",
+        "continues",
+        "continuing",
+        "on",
+        "receiving",
+        "received",
+        "maintain",
+        "underwent",
+        "had",
+        "was",
+        "were",
+        "after",
+        "following",
+        "with",
+        "started",
+        "stopped",
+        "resume",
+    ];
+    // "Hold pembrolizumab if the creatinine rises", "capecitabine if tolerated".
+    const OTHER: [&str; 5] = ["tolerated", "needed", "possible", "able", "necessary"];
+    let after = view.folded.after(treatment.range.end, 24);
+    let Some(rest) = CONDITIONS.iter().find_map(|condition| after.strip_prefix(condition)) else { return false };
+    let before = view.near(&(treatment.range.start..treatment.range.start), 40, 0);
+    let clause = before.rsplit([',', ';', ':', '\n']).next().unwrap_or_default();
+    let mut words = clause.split(' ').filter(|word| !word.is_empty());
+    let verb = words.any(|word| GIVEN.contains(&word) || matches!(word, "hold" | "held" | "reduce" | "stop"));
+    !verb && !OTHER.iter().any(|word| rest.starts_with(word))
+}
+
+/// Returns whether a treatment is the subject of a talk or the content of an advice: "chemo discussion", "Adv: chemo, RT".
+fn is_advised(view: &NoteView<'_>, treatment: &Mention) -> bool {
+    const NOUNS: [&str; 7] =
+        [" discussion", " consult", " referral", " candidacy", " eligibility", " counsel", " options discussed"];
+    if NOUNS.iter().any(|noun| view.folded.after(treatment.range.end, 18).starts_with(noun)) {
+        return true;
+    }
+    let before = view.near(&(treatment.range.start..treatment.range.start), 80, 0);
+    let clause = before.rsplit([';', '\n']).next().unwrap_or_default();
+    let label = ["adv:", "adv :", "adv -", "advised:"].iter().find_map(|label| clause.find(label));
+    label.is_some_and(|at| {
+        !clause.get(..at).unwrap_or_default().ends_with(char::is_alphanumeric)
+            && !["received", "completed", "started", " on ", "given"].iter().any(|word| clause.contains(word))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::cancer;
+
+    #[test]
+    fn what_is_only_named_is_no_treatment() {
+        for (note, expected) in [
+            ("Lung cancer. KRAS G12C is associated with response to sotorasib and adagrasib.", ""),
+            ("Melanoma. BRAF V600E confers sensitivity to dabrafenib plus trametinib.", ""),
+            ("Lung cancer. EGFR L858R predicts sensitivity to osimertinib.", ""),
+            ("Lung cancer. EGFR L858R: sensitive to osimertinib, gefitinib.", ""),
+            ("Lung cancer. Sotorasib is an approved therapy for KRAS G12C.", ""),
+            ("Colon cancer. KRAS G12D: lack of benefit from anti-EGFR therapy (cetuximab).", ""),
+            ("Lung cancer. In a patient with EGFR L858R it was associated with response to erlotinib.", "erlotinib"),
+            ("Lung cancer. In patients with EGFR L858R it is associated with response to erlotinib.", ""),
+            ("Clinical trial of entrectinib; lung cancer with ALK F1245V, on entrectinib.", "entrectinib"),
+            ("Melanoma. BRAF V600E. Clinical trials: dabrafenib, encorafenib.", ""),
+            ("Lung cancer. EGFR L858R, treated with osimertinib.", "osimertinib"),
+            ("Lung cancer. EGFR T790M; she developed resistance to erlotinib.", "erlotinib"),
+            ("BRAF V600E melanoma resistant to dabrafenib.", "dabrafenib"),
+            ("Lung cancer. EGFR L858R confers sensitivity; started osimertinib.", "osimertinib"),
+            ("Bladder cancer pT1. Cystectomy if muscle-invasive.", ""),
+            ("Bladder cancer. Radical cystectomy would be indicated if pT2.", ""),
+            ("Bladder cancer. Cystectomy was done.", "cystectomy"),
+            ("Colon cancer. On capecitabine if tolerated.", "capecitabine"),
+            ("Lung cancer. Continue osimertinib if the scan is stable.", "osimertinib"),
+            ("Lung adenocarcinoma. Adv: adj chemo discussion.", ""),
+            ("Breast cancer. Adv: chemo, RT.", ""),
+            ("Breast cancer. Adv: follow up; received paclitaxel.", "paclitaxel"),
+            ("Testis: nonseminoma (EC 60%, teratoma 40%) stage IA, no adjuvant.", ""),
+            ("Breast cancer, adjuvant EC followed by paclitaxel.", "adjuvant EC; paclitaxel"),
+        ] {
+            let view = NoteView::of(note);
+            let read = crate::rules::treatment::read(&view, &cancer::read(&view)).joined();
+            assert_eq!(read.unwrap_or_default(), expected, "{note}");
+        }
+    }
+}
