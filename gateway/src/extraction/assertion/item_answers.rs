@@ -14,7 +14,7 @@ use self::{
     columns::{Columns, RowAnswer},
     words::{DENIALS, NO, YES, may_answer},
 };
-use super::places::number_follows;
+use super::words::number_follows;
 use crate::extraction::{tick_boxes, word_runs::words};
 
 /// Most bytes of an item and the filling between it and its answer.

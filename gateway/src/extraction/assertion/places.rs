@@ -7,7 +7,7 @@ use super::{
     Assertion,
     lexicon::{Cue, Direction, LEXICON, Lexicon, Rule},
     sentences::Sentence,
-    words::{FoldedWords, ScopeMark, ScopeWord},
+    words::{FoldedWords, ScopeMark, ScopeWord, number_follows},
 };
 
 /// A cue and its words in the note.
@@ -211,14 +211,6 @@ fn mark_sentence_starts(words: &mut [ScopeWord], sentences: &[Sentence]) {
 /// Returns whether a word is the sign before a number and no denial: "copy no. 12", "block No.3".
 fn is_number_sign(text: &[u8], word: &ScopeWord) -> bool {
     text.get(word.folded_start..word.folded_end) == Some(b"no") && number_follows(text.get(word.folded_end..))
-}
-
-/// Returns whether a full stop and a number follow a "no".
-pub(super) fn number_follows(rest: Option<&[u8]>) -> bool {
-    match rest {
-        Some([b'.', b' ', digit, ..] | [b'.', digit, ..]) => digit.is_ascii_digit(),
-        _ => false,
-    }
 }
 
 /// Returns the cues from left to right, the longest at each word.

@@ -149,6 +149,14 @@ fn is_translocation(text: &str, at: usize) -> bool {
     before.ends_with('(') && next.is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'X' | b'Y'))
 }
 
+/// Returns whether a full stop and a number follow a "no".
+pub(super) fn number_follows(rest: Option<&[u8]>) -> bool {
+    match rest {
+        Some([b'.', b' ', digit, ..] | [b'.', digit, ..]) => digit.is_ascii_digit(),
+        _ => false,
+    }
+}
+
 struct Folder {
     out: FoldedWords,
     in_word: bool,

@@ -111,8 +111,13 @@ const NOT_YEAR_BEFORE: [&str; 34] = [
     "wbc",
     "dose",
 ];
-/// Phrases before the date of a document or an appointment, or a date of birth.
-const DOCUMENT: [&str; 26] = [
+/// Phrases before the date of a document or an appointment, a date of birth, or that of an earlier scan which another is
+/// compared with.
+const DOCUMENT: [&str; 30] = [
+    "compared with",
+    "compared to",
+    "comparison",
+    "cf ",
     "birth",
     "dob",
     "d.o.b",
@@ -236,7 +241,7 @@ pub(super) fn is_planned(text: &str, start: usize) -> bool {
     preceding.split(' ').any(|word| among(&PLANS, word))
 }
 
-/// Returns whether a date is that of the document, of an appointment or of a birth.
+/// Returns whether a date is that of the document, of an appointment, of a birth or of an earlier scan.
 pub(super) fn is_of_document(text: &str, start: usize) -> bool {
     let preceding = before(text, start, NEAR).to_ascii_lowercase();
     let line = preceding.rsplit(['\n', '\r']).next().unwrap_or_default();

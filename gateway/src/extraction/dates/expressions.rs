@@ -101,6 +101,7 @@ pub(super) fn find(text: &str) -> Vec<Expression> {
         let Some(whole) = captures.get(0) else { continue };
         let range = whole.range();
         let Some(meaning) = meaning(&captures) else { continue };
+        let (range, meaning) = without_count(text, range, meaning, &captures);
         let follows_date = found.last().is_some_and(|last| last.range.end + 1 == range.start);
         if is_other_number(text, &range, matches!(meaning, Meaning::Year(_)), follows_date) {
             continue;
@@ -111,6 +112,22 @@ pub(super) fn find(text: &str) -> Vec<Expression> {
         }
     }
     found
+}
+
+/// Returns an expression without the number before its month if that counts cycles: "carboplatin x 6 Jan-May 2022".
+fn without_count(
+    text: &str,
+    range: Range<usize>,
+    meaning: Meaning,
+    captures: &Captures<'_>,
+) -> (Range<usize>, Meaning) {
+    let before = text.get(..range.start).unwrap_or_default();
+    let counts = [" x ", " x", " × ", " ×", "x "].iter().any(|times| before.ends_with(times));
+    match (captures.name("dmy_name").filter(|_| counts), meaning) {
+        (Some(name), Meaning::Day(year, month, _)) => (name.start()..range.end, month_of(year, month)),
+        (Some(name), Meaning::NoYear(month, _)) => (name.start()..range.end, Meaning::NoYear(month, None)),
+        _ => (range, meaning),
+    }
 }
 
 /// Returns what an expression says; `None` if it is no date.
