@@ -33,9 +33,37 @@ const FINDINGS: [&str; 24] = [
     "scarring",
 ];
 /// Words between a lesion and a benign finding that part the two.
-const PARTING: [&str; 19] = [
-    "and", "but", "near", "adjacent", "beside", "behind", "than", "larger", "not", "no", "without", "cannot", "or",
-    "versus", "vs", "plus", "also", "who", "which",
+const PARTING: [&str; 30] = [
+    "and",
+    "but",
+    "near",
+    "adjacent",
+    "beside",
+    "behind",
+    "than",
+    "larger",
+    "not",
+    "no",
+    "without",
+    "cannot",
+    "or",
+    "versus",
+    "vs",
+    "plus",
+    "also",
+    "who",
+    "which",
+    "increased",
+    "increasing",
+    "growing",
+    "grown",
+    "enlarging",
+    "enlarged",
+    "new",
+    "progressive",
+    "progressing",
+    "hypermetabolic",
+    "suspicious",
 ];
 /// Words before "with" that tie a lesion to its explanation.
 const TYING: [&str; 4] = ["consistent", "compatible", "keeping", "line"];
@@ -72,9 +100,14 @@ pub(super) fn explains(view: &NoteView<'_>, lesion: &Range<usize>, places: &[&st
     let rest = after.get(found.end..).unwrap_or_default();
     let in_doubt = ["?", " or ", "s or ", " vs", "s vs", " versus"].iter().any(|doubt| rest.starts_with(doubt));
     let stretch = lesion.end..lesion.end + found.start;
+    // "Lung nodules, cysts in the kidney".
+    let sited = ["", "s"].iter().find_map(|plural| rest.strip_prefix(plural)?.strip_prefix(" in ")).is_some();
+    let behind = lesion.end + found.end..lesion.end + found.end + 32;
+    let elsewhere = sited
+        && view.terms_in(super::lexicon::TermKind::Site, &behind).iter().any(|site| !places.contains(&site.term.name));
     let of_other =
         view.terms_in(super::lexicon::TermKind::Site, &stretch).iter().any(|site| !places.contains(&site.term.name));
-    !in_doubt && !of_other && !gap.contains("metasta") && ties(gap)
+    !in_doubt && !of_other && !elsewhere && !gap.contains("metasta") && ties(gap)
 }
 
 /// Returns whether no word of a gap parts what stands before it from what stands behind it.
@@ -132,6 +165,8 @@ mod tests {
             ("Benign liver lesion.", "lesion", true),
             ("Liver lesion and a renal cyst.", "lesion", false),
             ("Liver lesion, renal cyst.", "lesion", false),
+            ("Liver nodules, cysts in the kidney.", "nodules", false),
+            ("Liver lesions increased, simple cyst unchanged.", "lesions", false),
             ("Liver lesion, not a cyst.", "lesion", false),
             ("Liver lesion adjacent to a cyst.", "lesion", false),
             ("Liver lesion, cyst or metastasis.", "lesion", false),

@@ -194,7 +194,11 @@ fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
         let at = after.find(word)?;
         let whole = !after.get(..at)?.ends_with(char::is_alphanumeric)
             && !after.get(at + word.len()..)?.starts_with(|c: char| c.is_alphanumeric() && c != 's');
-        whole.then_some(at)
+        // "Artefact excluded".
+        let rest = after.get(at + word.len()..)?;
+        let excluded =
+            [" excluded", " was excluded", " ruled out", " unlikely"].iter().any(|end| rest.starts_with(end));
+        (whole && !excluded).then_some(at)
     });
     let said = found.min().filter(|at| {
         let between = after.get(..*at).unwrap_or_default();
@@ -259,6 +263,7 @@ mod tests {
             ("DNMT3A R882H considered CHIP, not tumour-derived.", "dnmt3a r882h", true),
             ("KRAS G12C likely artefact, not reported.", "kras g12c", true),
             ("KRAS G12C is not an artefact.", "kras g12c", false),
+            ("KRAS G12C (artefact excluded)", "kras g12c", false),
             ("EGFR L858R, a VUS in ATM", "egfr l858r", false),
             ("EGFR L858R and ATM p.Ser707Pro (VUS)", "egfr l858r", false),
             ("BRCA2 c.223G>C, a VUS reclassified as pathogenic", "brca2 c.223g>c", false),

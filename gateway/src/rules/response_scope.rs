@@ -8,11 +8,16 @@ use super::{benign, cancer::Diagnosis, view::NoteView};
 /// Returns whether "no recurrence" is said of one place only: "no local recurrence", "no recurrence at the resection margin".
 pub(super) fn is_local(view: &NoteView<'_>, free: &Range<usize>) -> bool {
     const ELSEWHERE: [&str; 3] = ["distant", "metasta", "systemic"];
-    const PLACES: [&str; 9] = [
-        " at the ",
-        " at ",
+    const PLACES: [&str; 14] = [
+        " at the anastomo",
+        " at the resection",
+        " at the surgical",
+        " at the primary",
+        " at the operat",
+        " at the margin",
+        " at the scar",
+        " at the stoma",
         " in the breast",
-        " in the bed",
         " in the surgical",
         " in the resection",
         " in the operative",
@@ -98,6 +103,7 @@ mod tests {
             ("Breast cancer. Hepatic and osseous metastases. No evidence of locoregional recurrence.", ""),
             ("Colon cancer. No recurrence at the resection margin. Growing liver metastases.", "disease progression"),
             ("Breast cancer. No local recurrence.", "no evidence of disease"),
+            ("Colon cancer, liver metastases resected. No recurrence at follow up.", "no evidence of disease"),
             (
                 "Breast cancer with liver metastases, resected. No local or distant recurrence.",
                 "no evidence of disease",

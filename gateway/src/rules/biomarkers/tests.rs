@@ -33,7 +33,7 @@ fn results_are_read_from_many_wordings() {
         ("ER: 0, PR: 0.", "ER negative (0); PR negative (0)"),
         ("HER2 negative (1+). Control tissue: HER2 3+.", "HER2 negative"),
         ("ER positive control stains appropriately. ER negative.", "ER negative"),
-        ("Control: normal tonsil. Ki67 80% in germinal centres. Breast carcinoma Ki67 12%.", "Ki67 12%"),
+        ("Control: normal tonsil. Ki67 80% in germinal centres. Breast carcinoma Ki67 12%.", "Ki-67 12%"),
         ("Normal ducts are ER positive. The carcinoma is ER negative.", "ER negative"),
         ("Ki-67 index: 30 %", "Ki-67 30%"),
         ("MSI-H, TMB-high (22 mut/Mb)", "MSI-H; TMB-high (22 mut/Mb)"),

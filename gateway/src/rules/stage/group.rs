@@ -193,8 +193,9 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<Stated> {
     }
     let numeral = found.get(1)?.as_str();
     let next = view.folded.after(range.end, 7);
-    // "i.e.", and "restaged 4 weeks later".
-    let is_time = ["week", "month", "day", "year", "cycle"].iter().any(|unit| next.trim_start().starts_with(unit));
+    // "i.e.", "restaged 4 weeks later", and "FIGO 2018: 3 cm".
+    let is_time =
+        ["week", "month", "day", "year", "cycle", "cm", "mm"].iter().any(|unit| next.trim_start().starts_with(unit));
     if (numeral == "i" && next.starts_with(".e")) || (numeral.starts_with(|c: char| c.is_ascii_digit()) && is_time) {
         return None;
     }
