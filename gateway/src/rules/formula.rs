@@ -1,6 +1,6 @@
 //! The TNM formula of the note's tumour.
 
-use super::{cancer::Diagnosis, stage::retracted, view::NoteView};
+use super::{cancer::Diagnosis, retracted, view::NoteView};
 use crate::extraction::{
     Assertion, Field,
     tnm::{self, Formula, Organ},

@@ -29,6 +29,7 @@ mod receptor_scores;
 mod report;
 mod response;
 mod response_scope;
+mod retracted;
 mod sight;
 mod sites;
 mod specimen;

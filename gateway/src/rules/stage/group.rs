@@ -4,10 +4,10 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{other_diseases, retracted};
+use super::other_diseases;
 use crate::{
     extraction::Field,
-    rules::{formula, lexicon::TermKind, view::NoteView},
+    rules::{formula, lexicon::TermKind, retracted, view::NoteView},
     statics::pattern,
 };
 

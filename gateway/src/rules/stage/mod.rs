@@ -3,7 +3,6 @@
 
 mod group;
 mod other_diseases;
-pub(super) mod retracted;
 mod systems;
 
 use std::sync::LazyLock;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::rules::{benign::is_first_opinion, view::NoteView};
+use super::{benign::is_first_opinion, view::NoteView};
 
 /// Bytes of the sentence before a stage, and behind it, that are read.
 const BEFORE: usize = 200;
