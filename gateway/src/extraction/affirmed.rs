@@ -3,7 +3,7 @@
 
 use super::{
     Context, Field, Note, Readable, Record, bounds,
-    ground::{Grounded, Grounder},
+    ground::{Grounded, Grounder, ground_parts},
     judge,
 };
 
@@ -20,6 +20,41 @@ pub(super) fn affirmed_fields(note: &Note, mut record: Record, context: Option<&
         record.get(*field).is_some() && (of_field.peek().is_none() || of_field.any(Grounded::in_record))
     };
     Field::ALL.into_iter().filter(is_affirmed).collect()
+}
+
+/// What a note supports of a record.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SupportedFields {
+    /// Fields that still have a value after judging, also one that is not found in the note.
+    pub(super) kept: Vec<Field>,
+    /// Whether the text from the given place on supports none of the values.
+    pub(super) none_supported: bool,
+}
+
+/// Returns what a text supports of a record. `own_from`: where the text's own part begins, in bytes. What stands before it
+/// is context from another part of the note, and a value that only the context supports does not count.
+pub(super) fn supported_fields(text: &Note, mut record: Record, own_from: usize) -> SupportedFields {
+    if record.is_empty() {
+        return SupportedFields { none_supported: true, ..SupportedFields::default() };
+    }
+    let kept = affirmed_fields(text, record.clone(), None);
+    bounds::limit_values(&mut record);
+    let read = Readable::of(text);
+    let mut grounded = Grounder::of(read.note()).ground(&record);
+    let of_original = judge::in_original(text, &read, &mut grounded);
+    let is_supported = |one: &Grounded<'_>| one.in_record() && !one.spans.is_empty();
+    let is_own = |one: &Grounded<'_>| {
+        own_from == 0 || one.spans.iter().any(|span| read.origin(span.start()..span.end()).start >= own_from)
+    };
+    let mut supported = grounded.iter().any(|one| is_supported(one) && is_own(one))
+        || of_original.iter().any(|one| is_supported(one) && one.spans.iter().any(|span| span.start() >= own_from));
+    if !supported && own_from > 0 {
+        // The places of a value are few, and the context may have all of them.
+        let own = text.part(text.as_str().get(own_from..).unwrap_or_default().to_owned());
+        let values = grounded.iter().chain(&of_original).filter(|one| is_supported(one));
+        supported = ground_parts(&own, values.map(|one| (one.field, one.value))).iter().any(is_supported);
+    }
+    SupportedFields { kept, none_supported: !supported }
 }
 
 #[cfg(test)]

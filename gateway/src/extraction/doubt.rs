@@ -1,17 +1,15 @@
 //! Checks an empty or thin record of a model before the gateway returns it: does the note really contain so little?
 //!
-//! Three sources can cast doubt on it: another engine that reads the same text, the model's own words outside its
+//! A record counts as empty if the note supports none of its values. Every other record is compared too, because the
+//! comparison takes about a millisecond: a field that it lacks and the second reader has is named in a warning. Three sources can cast doubt on it: another engine that reads the same text, the model's own words outside its
 //! record, and the response that contained them. None of them adds a value.
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, NoteContext, Record, Tumours,
-    affirmed::affirmed_fields,
+    affirmed::{SupportedFields, affirmed_fields, supported_fields},
     cpu_pool::{self, CpuPool},
     judge, parse,
 };
-
-/// A record with at most this many of its seven fields is compared with the record of the second reader.
-const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 
 /// Most bytes of the model's words outside its record that are searched for values.
 const MOST_WORD_BYTES: usize = 32 << 10;
@@ -24,11 +22,11 @@ pub(super) struct RecordReader<'a> {
     pub(super) cpu_pool: Option<&'a CpuPool>,
 }
 
-/// What the second reader found in a note whose record has few values.
+/// What the second reader found in a note.
 #[derive(Debug, Default)]
 pub(super) struct SecondReading {
-    /// Fields that the record lacks.
-    pub(super) lacking: Vec<Field>,
+    /// Fields that have a value.
+    pub(super) fields: Vec<Field>,
     /// The tumours of the note, if it was read.
     pub(super) tumours: Option<Tumours>,
     /// What else it found, if the note was read.
@@ -46,40 +44,40 @@ pub(super) enum Doubt {
     SuspectOutput,
 }
 
-/// Returns the doubt about the empty record of a draft.
+/// Returns the doubt about the empty record of a draft. `kept`: fields that have a value all the same, which the text does
+/// not support or which is from the context of a chunk.
 pub(super) async fn of_empty_record(
     second_reader: RecordReader<'_>,
     text: &Note,
     draft: &Draft,
+    kept: Option<&[Field]>,
     request: &EngineRequest,
     deadline: Deadline,
 ) -> Result<Doubt, EngineError> {
     if draft.suspect {
         return Ok(Doubt::SuspectOutput);
     }
-    let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
-    if !second_reader.fields(&outside_record, request, deadline).await?.0.is_empty() {
-        return Ok(Doubt::SuspectOutput);
+    // The words of a record with values are those values.
+    if kept.is_none() {
+        let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
+        if !second_reader.fields(&outside_record, request, deadline).await?.0.is_empty() {
+            return Ok(Doubt::SuspectOutput);
+        }
     }
-    let (fields, _) = second_reader.fields(text, request, deadline).await?;
+    let (mut fields, _) = second_reader.fields(text, request, deadline).await?;
+    fields.retain(|field| !kept.unwrap_or_default().contains(field));
     Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
 }
 
-/// Returns what the second reader finds in a note whose record has few values; nothing for another record.
-pub(super) async fn of_thin_record(
+/// Returns what the second reader finds in a note.
+pub(super) async fn read_again(
     second_reader: RecordReader<'_>,
     note: &Note,
-    record: &Record,
     request: &EngineRequest,
     deadline: Deadline,
 ) -> Result<SecondReading, EngineError> {
-    let filled = Field::ALL.into_iter().filter(|&field| record.get(field).is_some()).count();
-    if filled > MOST_FIELDS_OF_THIN_RECORD {
-        return Ok(SecondReading::default());
-    }
     let (fields, Draft { tumours, note_context, .. }) = second_reader.fields(note, request, deadline).await?;
-    let lacking = fields.into_iter().filter(|&field| record.get(field).is_none()).collect();
-    Ok(SecondReading { lacking, tumours, note_context })
+    Ok(SecondReading { fields, tumours, note_context })
 }
 
 impl RecordReader<'_> {
@@ -112,6 +110,20 @@ impl RecordReader<'_> {
             (affirmed_fields(&note, record, context), draft)
         };
         cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, judging).await
+    }
+
+    /// Returns what a text supports of a model's record, from `own_from` on.
+    pub(super) async fn supported(
+        self,
+        text: &Note,
+        record: &Record,
+        own_from: usize,
+        request: &EngineRequest,
+        deadline: Deadline,
+    ) -> Result<SupportedFields, EngineError> {
+        let (note, record, size) = (text.clone(), record.clone(), text.as_str().len());
+        let reading = move || supported_fields(&note, record, own_from);
+        cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, reading).await
     }
 
     async fn draft(

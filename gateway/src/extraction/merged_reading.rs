@@ -81,9 +81,9 @@ impl MergedReading {
         Some(Warning { code: WarningCode::UnfamiliarText, field: None, message })
     }
 
-    /// Returns the number of chunks without any value.
-    fn empty_chunks(&self) -> usize {
-        self.readings.iter().filter(|reading| reading.record.is_empty()).count()
+    /// Returns the number of chunks without any value of their own.
+    pub(super) fn empty_chunks(&self) -> usize {
+        self.readings.iter().filter(|reading| reading.is_empty).count()
     }
 
     /// Returns the answer. `second_reading`: what the second reader found in the note, if it read it.
@@ -97,11 +97,6 @@ impl MergedReading {
         aids: &JudgeAids,
     ) -> Answer {
         let chunks_empty = (self.chunks > 1).then(|| self.empty_chunks());
-        let doubted = Field::ALL.into_iter().filter(|field| {
-            second_reading.lacking.contains(field)
-                || self.readings.iter().any(|reading| reading.doubted.contains(field))
-        });
-        let doubted: Vec<&str> = doubted.map(Field::name).collect();
         let record = std::mem::take(&mut self.record);
         let engine_said = (self.chunks > 1).then(|| record.to_training_json());
         let drafts = || self.readings.iter().map(|reading| &reading.draft);
@@ -139,6 +134,11 @@ impl MergedReading {
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.no_terms_warning(engine, &record, &evidence));
         warnings.extend(self.unfamiliar_warning());
+        let doubted = Field::ALL.into_iter().filter(|field| {
+            (second_reading.fields.contains(field) && record.get(*field).is_none())
+                || self.readings.iter().any(|reading| reading.doubted.contains(field))
+        });
+        let doubted: Vec<&str> = doubted.map(Field::name).collect();
         warnings.extend((!doubted.is_empty()).then(|| warnings::empty_record_doubted(&doubted)));
         let mut offsets = note.offsets(options.offsets);
         let mut unread = Vec::with_capacity(self.unread.len());

@@ -15,7 +15,7 @@ use super::{
     doubt::{self, RecordReader, SecondReading},
     judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
-    reading::{self, EngineReading, ExtractError, StageTimings},
+    reading::{self, EngineReading, ExtractError, StageTimings, TextToRead},
 };
 use crate::{
     admission::Admission,
@@ -146,7 +146,9 @@ impl Pipeline {
             Err(error) => match self.fallback.as_ref().filter(|_| error.is_unavailable()) {
                 Some(fallback) => {
                     let request = request.without_sink();
-                    let reading = reading::read(&**fallback, None, &self.admission, note, request, deadline).await?;
+                    let reading =
+                        reading::read(&**fallback, None, &self.admission, TextToRead::whole(note), request, deadline)
+                            .await?;
                     (MergedReading::from_one(reading), Some(fallback.name()))
                 }
                 None => return Err(error),
@@ -161,11 +163,9 @@ impl Pipeline {
             None => None,
         };
         // Reading one chunk compares an empty record with the second engine. A note in one chunk needs no second comparison.
-        let already_compared = merged.chunks == 1 && merged.record.is_empty();
+        let already_compared = merged.chunks == 1 && merged.empty_chunks() == 1;
         let second_reading = match self.second_reader().filter(|_| degraded.is_none() && !already_compared) {
-            Some(second_reader) => {
-                doubt::of_thin_record(second_reader, note, &merged.record, request, deadline).await?
-            }
+            Some(second_reader) => doubt::read_again(second_reader, note, request, deadline).await?,
             None => SecondReading::default(),
         };
         let mut stages = StageTimings::default();
@@ -197,8 +197,15 @@ impl Pipeline {
         let chunks = if self.engine.needs_lease() { chunk::cut(note, self.chunk_chars) } else { Vec::new() };
         if chunks.len() < 2 {
             let second_reader = self.second_reader();
-            return match reading::read(&*self.engine, second_reader, &self.admission, note, request.clone(), deadline)
-                .await
+            return match reading::read(
+                &*self.engine,
+                second_reader,
+                &self.admission,
+                TextToRead::whole(note),
+                request.clone(),
+                deadline,
+            )
+            .await
             {
                 Ok(reading) => Ok(MergedReading::from_one(reading)),
                 Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
@@ -252,11 +259,12 @@ impl Pipeline {
         deadline: Deadline,
     ) -> Pin<Box<dyn Future<Output = Vec<ChunkReading>> + Send + 'a>> {
         Box::pin(async move {
-            let text = chunk.note(note);
+            let chunk_note = chunk.note(note);
+            let text = TextToRead { text: &chunk_note, own_from: chunk.own_from() };
             // The fields of a chunk are not streamed, because they may not be those of the whole note.
             let (second_reader, chunk_request) = (self.second_reader(), request.without_sink());
             let outcome =
-                reading::read(&*self.engine, second_reader, &self.admission, &text, chunk_request, deadline).await;
+                reading::read(&*self.engine, second_reader, &self.admission, text, chunk_request, deadline).await;
             if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
                 && let Some([first, second]) = chunk.halves(note)
             {

@@ -53,6 +53,8 @@ pub(super) struct EngineReading {
     pub(super) record: Record,
     pub(super) repairs: Vec<Repair>,
     pub(super) draft: Draft,
+    /// Whether the text itself, without the context of a chunk, supports no value of the record.
+    pub(super) is_empty: bool,
     /// Fields that the second reader found in the same text, if the record is empty even on the second attempt.
     pub(super) doubted: Vec<Field>,
     /// The tokens of all attempts together.
@@ -96,6 +98,21 @@ impl StageTimings {
     }
 }
 
+/// A text for an engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextToRead<'a> {
+    pub(super) text: &'a Note,
+    /// Where its own part begins, in bytes: after the context of a chunk.
+    pub(super) own_from: usize,
+}
+
+impl<'a> TextToRead<'a> {
+    /// Returns a text without context.
+    pub(super) fn whole(text: &'a Note) -> Self {
+        Self { text, own_from: 0 }
+    }
+}
+
 /// Reads one text, in at most two attempts. The second attempt has twice the token budget if the first draft was cut off
 /// (unless the caller fixed the budget). It has another seed if the first draft was no record, or an empty record that is
 /// doubted. If the second attempt fails too, returns an error, or the empty record, marked as doubtful.
@@ -103,7 +120,7 @@ pub(super) async fn read(
     engine: &dyn Engine,
     second_reader: Option<RecordReader<'_>>,
     admission: &Arc<Admission>,
-    text: &Note,
+    TextToRead { text, own_from }: TextToRead<'_>,
     mut request: EngineRequest,
     deadline: Deadline,
 ) -> Result<EngineReading, ExtractError> {
@@ -144,12 +161,15 @@ pub(super) async fn read(
             stages.parse += started.elapsed();
             match parsed {
                 Ok(ParsedRecord { record, repairs }) => {
-                    let doubt = match second_reader.filter(|_| record.is_empty()) {
-                        Some(second_reader) => {
-                            doubt::of_empty_record(second_reader, text, &draft, &request, deadline).await?
+                    let (mut is_empty, mut doubt) = (record.is_empty(), Doubt::None);
+                    if let Some(reader) = second_reader {
+                        let supported = reader.supported(text, &record, own_from, &request, deadline).await?;
+                        let kept = (!record.is_empty()).then_some(&*supported.kept);
+                        is_empty = supported.none_supported;
+                        if is_empty {
+                            doubt = doubt::of_empty_record(reader, text, &draft, kept, &request, deadline).await?;
                         }
-                        None => Doubt::None,
-                    };
+                    }
                     let should_retry = !matches!(doubt, Doubt::None);
                     let doubted = match doubt {
                         Doubt::SuspectOutput if is_second => {
@@ -159,7 +179,7 @@ pub(super) async fn read(
                         Doubt::Fields(fields) => fields,
                         Doubt::None | Doubt::SuspectOutput => Vec::new(),
                     };
-                    let reading = EngineReading { record, repairs, draft, doubted, tokens_used, stages };
+                    let reading = EngineReading { record, repairs, draft, is_empty, doubted, tokens_used, stages };
                     if is_second || !should_retry {
                         return Ok(reading);
                     }

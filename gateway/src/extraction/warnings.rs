@@ -103,8 +103,8 @@ pub(super) fn empty_record_doubted(fields: &[&str]) -> Warning {
         code: WarningCode::EmptyRecordDoubted,
         field: None,
         message: format!(
-            "The model gave no value, or few values, for the note or a part of it, but the rules engine recognises: \
-             {}. Read the note before you take a null for \"absent\".",
+            "The model gave no value for these fields in the note or a part of it, or none that stands, but the rules \
+             engine recognises: {}. Read the note before you take a null for \"absent\".",
             fields.join(", ")
         ),
     }

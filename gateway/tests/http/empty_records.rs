@@ -277,6 +277,31 @@ async fn a_thin_record_gets_a_warning_and_a_full_one_does_not() {
     }
 }
 
+/// A record whose values the note does not support is doubted as an empty one is. One with supported values is compared
+/// too, and answered at once.
+#[tokio::test]
+async fn what_counts_is_what_stays_in_the_record() {
+    let unsupported = RIGHT
+        .replace("lung adenocarcinoma", "melanoma")
+        .replace("\"IV\"", "\"II\"")
+        .replace("EGFR L858R", "KRAS G12C")
+        .replace("\"osimertinib\"", "\"vemurafenib\"")
+        .replace("\"partial response\"", "null")
+        .replace("\"liver\"", "null");
+    let phrases = ["n.a.", "not stated in the text", "TBD", "<value>", "none reported", "?", "see text"];
+    let phrases = FIELDS.iter().zip(phrases).fold(NULLS.to_owned(), |text, (field, phrase)| {
+        text.replace(&format!("\"{field}\": null"), &format!("\"{field}\": \"{phrase}\""))
+    });
+    let almost_full = RIGHT.replace("\"osimertinib\"", "null");
+    for (record, calls) in [(unsupported, 2), (phrases, 2), (almost_full, 1)] {
+        let fake = start(vec![Act::Completion(completion(&record)), Act::Completion(completion(&record))]).await;
+        let (_, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
+        let is_doubt = |warning: &Value| warning["code"] == "empty_record_doubted";
+        assert!(answer["warnings"].as_array().unwrap().iter().any(is_doubt), "{answer}");
+        assert_eq!(fake.calls.load(SeqCst), calls, "{record}");
+    }
+}
+
 /// A key in another spelling is read or refused, also beside values under the right keys.
 #[tokio::test]
 async fn no_value_under_another_key_is_dropped() {

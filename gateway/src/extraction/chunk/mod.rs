@@ -26,6 +26,8 @@ const OPENING: usize = 300;
 const HEADING: usize = 80;
 /// Line breaks between the context and the chunk's own text.
 const BREAKS: usize = 4;
+/// What stands after each piece of the context.
+const CONTEXT_END: &str = "\n\n";
 /// A chunk with fewer code points of its own text is not halved.
 const LEAST: usize = 400;
 
@@ -63,10 +65,15 @@ impl Chunk {
         let mut text = String::with_capacity(self.range.len() + 2 * (OPENING + HEADING));
         for context in &self.context {
             text.push_str(of(context));
-            text.push_str("\n\n");
+            text.push_str(CONTEXT_END);
         }
         text.push_str(of(&self.range));
         whole.part(text)
+    }
+
+    /// Returns where the chunk's own text begins in [`Self::note`], in bytes.
+    pub(super) fn own_from(&self) -> usize {
+        self.context.iter().map(|context| context.len() + CONTEXT_END.len()).sum()
     }
 
     /// Returns this chunk as two; `None` where it is too short to be halved.

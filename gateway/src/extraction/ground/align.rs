@@ -8,6 +8,7 @@ use std::{ops::Range, rc::Rc};
 use super::{
     index::{Index, Token, TokenKind},
     lookup::{IndexedNote, TokenSpan},
+    order::{is_part_of_range, keeps_meaning},
     query::{Query, WIDEST_GAP},
     results,
     words::{self, is_joiner, is_negator},
@@ -137,7 +138,7 @@ fn is_acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
     {
         return false;
     }
-    order.windows(2).all(|pair| {
+    let stands_together = order.windows(2).all(|pair| {
         let [(left, left_word), (right, right_word)] = pair else { return true };
         let (Some(from), Some(to)) = (note.tokens().get(left.last), note.tokens().get(right.first)) else {
             return false;
@@ -169,7 +170,10 @@ fn is_acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
         // "ER positive, HER2 negative" must not support "HER2 positive": a comma between two words is accepted only
         // in a list that the value gives in the same order.
         (from.clause == to.clause || (gap == 0 && right_word > left_word)) && gap <= query.widest_gap
-    })
+    });
+    stands_together
+        && keeps_meaning(note, query, &order)
+        && !(query.has_results && is_part_of_range(note, query, &order))
 }
 
 /// Returns whether a result belongs to the marker after it, as in "positive for HER2". In "ER negative PR positive" the

@@ -12,8 +12,9 @@ use super::{
     align::{self, Match},
     form, links,
     lookup::IndexedNote,
+    order::Role,
     organs, pieces, protein,
-    query::{self, Query},
+    query::{self, Query, QueryWord},
     results, stage, tnm,
 };
 use crate::extraction::{Assertion, Basis, Context, Field, Note, staging};
@@ -230,13 +231,16 @@ impl<'note> Finder<'note> {
     /// model added the order.
     fn without_order_words(&self, field: Field, value: &str) -> Option<Occurrences> {
         let words: Vec<&str> = value.split_whitespace().collect();
-        let kept: Vec<&str> = words.iter().copied().filter(|word| !query::only_orders(word)).collect();
-        if kept.is_empty() || kept.len() == words.len() {
+        let (dropped, kept): (Vec<&str>, Vec<&str>) = words.iter().copied().partition(|word| query::only_orders(word));
+        if kept.is_empty() || dropped.is_empty() {
             return None;
         }
         let found = self.find(field, &kept.join(" "))?;
         let basis = if found.basis == Basis::Stated { Basis::Normalized } else { found.basis };
-        Some(Occurrences { basis, rule: found.rule.or(Some("order_left_out")), ..found })
+        let found = Occurrences { basis, rule: found.rule.or(Some("order_left_out")), ..found };
+        // A value that calls itself planned is not one that was given.
+        let planned = field == Field::Treatment && dropped.into_iter().any(query::says_planned);
+        Some(if planned { Occurrences { assertion: Assertion::Planned, affirmed: false, ..found } } else { found })
     }
 
     /// Searches for each phase of a response, as in "partial response then progression"; all must be found.
@@ -245,10 +249,18 @@ impl<'note> Finder<'note> {
             return None;
         }
         let pieces = pieces::segments(value);
-        if pieces.len() < 2 {
+        if pieces.len() < 2 || !self.sites_match(value) {
             return None;
         }
         combine(pieces.into_iter().map(|piece| self.find(field, piece)).collect::<Option<Vec<_>>>()?)
+    }
+
+    /// Returns whether each of several responses has the site that the value gives it: "progression in liver and partial
+    /// response in bone". One response may have its site anywhere.
+    fn sites_match(&self, value: &str) -> bool {
+        let phases = pieces::phases(value);
+        let mut placed = phases.iter().filter(|phase| phase.contains(" in ") || phase.contains(" at "));
+        phases.len() < 2 || placed.all(|phase| self.by_words(Field::Response, phase).is_some())
     }
 
     /// Searches for a tumour whose organ and histology the note names in different places.
@@ -257,7 +269,7 @@ impl<'note> Finder<'note> {
             return None;
         }
         let query = Query::of(value, field);
-        if query.words.len() < 2 {
+        if query.words.len() < 2 || !self.qualifiers_match(&query) {
             return None;
         }
         organs::stretches(&self.index, &query).into_iter().find_map(|words| {
@@ -268,6 +280,24 @@ impl<'note> Finder<'note> {
             let mut found = combine(each.collect::<Option<Vec<_>>>()?)?;
             (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
             found.affirmed.then_some(found)
+        })
+    }
+
+    /// Returns whether each result and side of a query stands by the same word in the note.
+    fn qualifiers_match(&self, query: &Query) -> bool {
+        let pair = |first: Option<&QueryWord>, second: Option<&QueryWord>, field: Field| {
+            let (Some(first), Some(second)) = (first, second) else { return true };
+            let pair = Query::of(&format!("{} {}", first.form.folded, second.form.folded), field);
+            !align::matches(&self.index, &pair, true).is_empty()
+        };
+        query.words.iter().enumerate().all(|(at, word)| {
+            let before = at.checked_sub(1).and_then(|before| query.words.get(before));
+            match word.role {
+                Role::Name => true,
+                Role::Result | Role::Alteration => pair(before, Some(word), Field::Biomarker),
+                Role::Side => pair(Some(word), query.words.get(at + 1), Field::CancerType),
+                Role::Ordered => false,
+            }
         })
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Form {
     pub(super) inflects: bool,
     /// Rule of the synonym; `None` for the word itself.
     pub(super) rule: Option<&'static str>,
+    /// Whether a comma, line end or similar mark stands before it in its text.
+    pub(super) starts_clause: bool,
 }
 
 impl Form {
@@ -51,7 +53,10 @@ pub(super) fn forms(text: &str) -> Vec<Form> {
             _ => {
                 starts_with_letters = token.kind == TokenKind::Letters;
                 let inflects = token.kind == TokenKind::Letters;
-                forms.push(Form { folded: Cow::Owned(folded.to_owned()), breaks: Vec::new(), inflects, rule: None });
+                let before = previous.map(|previous| (previous.sentence, previous.clause));
+                let starts_clause = before.is_some_and(|before| before != (token.sentence, token.clause));
+                let folded = Cow::Owned(folded.to_owned());
+                forms.push(Form { folded, breaks: Vec::new(), inflects, rule: None, starts_clause });
             }
         }
         previous = Some(token);

@@ -30,6 +30,8 @@ pub(super) struct Token {
     pub(super) kind: TokenKind,
     /// Number of characters between the previous token and this one.
     pub(super) gap: u32,
+    /// Whether exactly a hyphen or dash stands between the previous token and this one.
+    pub(super) after_dash: bool,
     /// Number of sentence ends (full stop, semicolon, blank line) before the token.
     pub(super) sentence: u32,
     /// Number of commas, line ends and similar clause marks before the token.
@@ -186,12 +188,13 @@ impl Index {
         match self.tokens.last_mut() {
             Some(token) if scan.open == Some(kind) => (token.end, token.fold_end) = (end, fold_end),
             _ => {
-                let Scan { gap, sentence, clause, .. } = *scan;
-                self.tokens.push(Token { start, end, fold_start, fold_end, kind, gap, sentence, clause });
+                let Scan { gap, sentence, clause, dash, .. } = *scan;
+                let after_dash = dash && gap == 1;
+                self.tokens.push(Token { start, end, fold_start, fold_end, kind, gap, after_dash, sentence, clause });
             }
         }
         scan.open = Some(kind);
-        scan.gap = 0;
+        (scan.gap, scan.dash) = (0, false);
         scan.newlines = 0;
     }
 }
@@ -215,6 +218,8 @@ struct Scan {
     /// The kind of the run that the next character may continue.
     open: Option<TokenKind>,
     gap: u32,
+    /// Whether the last separator is a hyphen or dash.
+    dash: bool,
     sentence: u32,
     clause: u32,
     newlines: u32,
@@ -224,6 +229,7 @@ impl Scan {
     fn separate(&mut self, c: char, next: Option<char>) {
         self.open = None;
         self.gap += 1;
+        self.dash = is_hyphen(c) || matches!(c, '–' | '—');
         match c {
             '.' if next.is_some_and(|next| !next.is_whitespace()) => {}
             // In "t(9;22)" the semicolon separates chromosomes.

@@ -11,6 +11,7 @@ mod index;
 mod links;
 mod lookup;
 mod near;
+mod order;
 mod organs;
 mod pieces;
 mod protein;

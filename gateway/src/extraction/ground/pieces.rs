@@ -20,6 +20,10 @@ static SEGMENT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Separators between whole phases.
+static PHASE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\s*[,;]\s*(?:(?:and|then|but)\s+)*|\s+(?:and then|and|then|but|followed by)\s+"));
+
 /// Returns whether a field lists things that are each true or false independently.
 pub(super) fn is_list(field: Field) -> bool {
     matches!(field, Field::GeneMutation | Field::Biomarker | Field::Treatment | Field::MetastasisSite)
@@ -56,6 +60,11 @@ fn separates_words(value: &str, cut: &regex::Match<'_>) -> bool {
 /// Returns the phases of a response and the treatments between them: "stable disease on FOLFOX, then progression".
 pub(super) fn segments(value: &str) -> Vec<&str> {
     SEGMENT.split(value).map(str::trim).filter(|piece| !piece.is_empty()).collect()
+}
+
+/// Returns the phases of a response, each with its site or treatment.
+pub(super) fn phases(value: &str) -> Vec<&str> {
+    PHASE.split(value).map(str::trim).filter(|phase| !phase.is_empty()).collect()
 }
 
 /// Splits "BRCA2 (germline)" into the text outside brackets and the texts inside; `None` if either is missing.

@@ -2,6 +2,7 @@
 
 use super::{
     form::{Form, forms},
+    order::{self, Role},
     synonyms,
 };
 use crate::extraction::Field;
@@ -14,6 +15,8 @@ pub(super) struct Query {
     pub(super) widest_gap: usize,
     /// Whether the value has results that belong to symbols, so that another symbol's result must not match.
     pub(super) has_results: bool,
+    /// Whether the value is a response.
+    pub(super) is_response: bool,
 }
 
 /// One word: tokens separated by nothing, or only by a hyphen, a slash or an apostrophe.
@@ -22,6 +25,16 @@ pub(super) struct QueryWord {
     pub(super) form: Form,
     /// Synonyms: words of the note that mean the same, or something more specific.
     pub(super) synonyms: &'static [Form],
+    /// What it does to the words beside it.
+    pub(super) role: Role,
+    /// The number of the unit that it belongs to.
+    pub(super) unit: usize,
+}
+
+impl QueryWord {
+    fn of(form: Form, synonyms: &'static [Form]) -> Self {
+        Self { form, synonyms, role: Role::default(), unit: 0 }
+    }
 }
 
 /// Maximum number of words between two words of a value.
@@ -33,28 +46,44 @@ impl Query {
     /// Builds the query for a value of a field, with the field's synonyms.
     pub(super) fn of(value: &str, field: Field) -> Self {
         let mut words: Vec<QueryWord> = Vec::new();
-        for form in forms(value) {
+        let all = forms(value);
+        for form in all.iter().cloned() {
             // Search once for a word that the value repeats: "breast cancer (breast carcinoma)".
             if words.iter().all(|word| word.form.folded != form.folded) {
                 let synonyms = synonyms::of(field, &form.folded);
-                words.push(QueryWord { form, synonyms });
+                words.push(QueryWord::of(form, synonyms));
             }
         }
         if words.iter().any(|word| word.form.carries_meaning()) {
             words.retain(|word| word.form.carries_meaning());
         }
         let has_results = matches!(field, Field::Biomarker | Field::GeneMutation);
-        Self { words, widest_gap: WIDEST_GAP, has_results }
+        order::mark(&all, &mut words, Some(field));
+        Self { words, widest_gap: WIDEST_GAP, has_results, is_response: field == Field::Response }
     }
 
     /// Builds the query for a listed wording, without synonyms.
     pub(super) fn literal(wording: &str) -> Self {
-        let word = |form| QueryWord { form, synonyms: &[] };
-        Self { words: forms(wording).into_iter().map(word).collect(), widest_gap: NARROW_GAP, has_results: false }
+        let all = forms(wording);
+        let mut words: Vec<QueryWord> = all.iter().cloned().map(|form| QueryWord::of(form, &[])).collect();
+        order::mark(&all, &mut words, None);
+        Self { words, widest_gap: NARROW_GAP, has_results: false, is_response: false }
     }
 }
 
 /// Returns whether a word of a value only orders or qualifies it.
 pub(super) fn only_orders(word: &str) -> bool {
-    synonyms::is_order(&word.trim_matches(|c: char| c.is_ascii_punctuation()).to_lowercase())
+    says_planned(word) || synonyms::is_order(&bare(word))
+}
+
+/// Returns whether a word of a value says that what it names is not given yet.
+pub(super) fn says_planned(word: &str) -> bool {
+    matches!(
+        &*bare(word),
+        "planned" | "proposed" | "recommended" | "scheduled" | "considered" | "intended" | "pending" | "offered"
+    )
+}
+
+fn bare(word: &str) -> String {
+    word.trim_matches(|c: char| c.is_ascii_punctuation()).to_lowercase()
 }

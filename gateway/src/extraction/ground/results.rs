@@ -44,9 +44,14 @@ fn is_list_word(folded: &str) -> bool {
 }
 
 /// Returns whether a word is a variant such as V600E, and not a symbol or a kind of alteration.
-fn is_exact(folded: &str) -> bool {
+pub(super) fn is_exact(folded: &str) -> bool {
     let letters = folded.trim_end_matches(|c: char| c.is_numeric());
     folded.contains(char::is_numeric) && !SYMBOLS.contains(letters)
+}
+
+/// Returns whether a word is the symbol of a gene or marker.
+pub(super) fn is_symbol(folded: &str) -> bool {
+    SYMBOLS.contains(folded)
 }
 
 fn is_grade(folded: &str) -> bool {

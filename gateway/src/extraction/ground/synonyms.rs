@@ -41,7 +41,13 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
 /// Joins all words of a wording into one form, because they stand side by side in the note.
 fn form_of(wording: &'static str, rule: &'static str) -> Option<Form> {
     if let sign @ ("+" | "-") = wording.trim() {
-        return Some(Form { folded: Cow::Borrowed(sign), breaks: Vec::new(), inflects: false, rule: Some(rule) });
+        return Some(Form {
+            folded: Cow::Borrowed(sign),
+            breaks: Vec::new(),
+            inflects: false,
+            rule: Some(rule),
+            starts_clause: false,
+        });
     }
     let mut words = forms(wording).into_iter();
     let mut whole = words.next()?;

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod brackets;
+mod order;
 
 use proptest::prelude::*;
 

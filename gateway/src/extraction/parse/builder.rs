@@ -39,6 +39,9 @@ impl RecordBuilder {
 
     /// Returns a text as a field's value: trimmed, or `None`, with a repair, if it carries no information.
     pub(super) fn text_or_null(&mut self, field: Field, text: String) -> Option<String> {
+        if value::without_invisible(&text).is_some() {
+            self.add_repair(RepairCode::RawControl, Some(field));
+        }
         let value = value::text_or_null(text);
         if value.is_none() {
             self.add_repair(RepairCode::NullWord, Some(field));

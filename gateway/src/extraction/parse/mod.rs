@@ -11,6 +11,7 @@ mod fence;
 mod key_aliases;
 mod lenient;
 mod lines;
+mod no_value;
 mod object;
 mod strict;
 mod string;
@@ -74,7 +75,8 @@ pub enum RepairCode {
     TrailingComma,
     /// Single or typographic quotation marks were read as double ones.
     QuoteMarks,
-    /// A string had an unescaped line break, tab or other control character.
+    /// A string had an unescaped line break, tab or other control character, or an invisible character was removed from a
+    /// value.
     RawControl,
     /// A backslash before a character that needs none was dropped, or half of a surrogate pair was replaced by U+FFFD.
     InvalidEscape,

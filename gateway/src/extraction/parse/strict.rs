@@ -14,7 +14,8 @@ pub(super) fn parse(text: &str) -> Option<ParsedRecord> {
     deserializer.end().ok()?;
     let parsed = builder.finish().ok()?;
     // A repeated key with an equal value is legal JSON, but it is not the form of a record.
-    parsed.repairs.iter().all(|repair| repair.code == RepairCode::NullWord).then_some(parsed)
+    let keeps_form = |code| matches!(code, RepairCode::NullWord | RepairCode::RawControl);
+    parsed.repairs.iter().all(|repair| keeps_form(repair.code)).then_some(parsed)
 }
 
 struct RecordVisitor;

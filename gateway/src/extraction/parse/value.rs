@@ -1,48 +1,32 @@
 //! The meaning of single keys and values, independent of their syntax.
 
-use super::Field;
+use super::{Field, no_value::is_no_value};
 use crate::extraction::fields::parts;
-
-/// Words that carry no information about any field. Words that report a result, even that nothing was found or done
-/// (`negative`, `not tested`, `no evidence of disease`), do not belong in this list.
-const NULL_WORDS: [&str; 20] = [
-    "",
-    "null",
-    "none",
-    "nil",
-    "n/a",
-    "na",
-    "undefined",
-    "unknown",
-    "unspecified",
-    "not applicable",
-    "not available",
-    "not documented",
-    "not given",
-    "not mentioned",
-    "not provided",
-    "not reported",
-    "not specified",
-    "not stated",
-    "-",
-    "\u{2014}",
-];
 
 /// Unquoted words for null in programming languages.
 const NULL_LITERALS: [&str; 3] = ["null", "none", "undefined"];
 
 /// Returns the trimmed text, or `None` if it carries no information.
 pub(super) fn text_or_null(text: String) -> Option<String> {
+    let text = without_invisible(&text).unwrap_or(text);
     let trimmed = text.trim();
-    // Ignore at most one full stop: "..." is a placeholder copied from somewhere, not a null.
-    let word = trimmed.strip_suffix('.').filter(|word| !word.is_empty()).unwrap_or(trimmed);
-    if NULL_WORDS.iter().any(|null| null.eq_ignore_ascii_case(word)) || parts(word).next().is_none() {
+    if is_no_value(trimmed) || parts(trimmed).next().is_none() {
         None
     } else if trimmed.len() == text.len() {
         Some(text)
     } else {
         Some(trimmed.to_owned())
     }
+}
+
+/// Returns a text without characters that no value has and a reader does not see: control characters, and marks that
+/// change the direction of the text. `None` if the text has none of them.
+pub(super) fn without_invisible(text: &str) -> Option<String> {
+    let is_invisible = |c: char| {
+        (c.is_control() && !c.is_whitespace())
+            || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{61c}')
+    };
+    text.contains(is_invisible).then(|| text.replace(is_invisible, ""))
 }
 
 /// Returns whether an unquoted word means null.
