@@ -12,10 +12,11 @@ use super::{
     align::{self, Match},
     form, links,
     lookup::IndexedNote,
-    order::Role,
     organs, pieces, protein,
     query::{self, Query, QueryWord},
-    results, stage, tnm,
+    results,
+    roles::Role,
+    stage, tnm,
 };
 use crate::extraction::{Assertion, Basis, Context, Field, Note, staging};
 

@@ -17,6 +17,7 @@ mod pieces;
 mod protein;
 mod query;
 mod results;
+mod roles;
 mod stage;
 mod synonyms;
 #[cfg(test)]

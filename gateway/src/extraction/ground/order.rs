@@ -5,89 +5,14 @@
 //! has a result stand together in the note. Within it the order may change only where nothing else owns the result.
 
 use super::{
-    form::Form,
     index::{Index, Token, TokenKind},
     lookup::TokenSpan,
     query::{Query, QueryWord},
     results,
-    words::{is_joiner, is_negator, is_pole, is_result},
+    roles::{Role, is_coordinator, is_measure, is_number, is_polar, is_response, is_side},
+    words::{is_joiner, is_pole},
 };
-use crate::{extraction::Field, steps};
-
-/// What a word of a value does to the words beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Role {
-    /// It names something, and means the same in any order.
-    #[default]
-    Name,
-    /// A result or a number: belongs to the name before it.
-    Result,
-    /// An alteration or an exact variant: belongs to a name on either side.
-    Alteration,
-    /// A side of the body: belongs to the words after it.
-    Side,
-    /// A negation or a direction: keeps its place before what it belongs to.
-    Ordered,
-}
-
-/// Sets the role and the unit of each word. `forms`: all forms of the value, also those that `words` leaves out.
-pub(super) fn mark(forms: &[Form], words: &mut [QueryWord], field: Option<Field>) {
-    let (mut unit, mut named, mut closed, mut broken, mut has_symbol) = (0, false, false, false, false);
-    let mut words = words.iter_mut().peekable();
-    for (at, form) in forms.iter().enumerate() {
-        broken |= form.starts_clause || is_coordinator(&form.folded);
-        // Repeated and joining words are in the forms alone.
-        if words.peek().is_none_or(|word| word.form.folded != form.folded) {
-            continue;
-        }
-        let Some(word) = words.next() else { return };
-        let next = forms.get(at + 1).map_or("", |next| &*next.folded);
-        word.role = role(&form.folded, next, field);
-        let begins = match word.role {
-            // "Breast cancer HER2 positive": the result is that of the marker alone.
-            Role::Name => {
-                !is_measure(&form.folded) && (broken || closed || (named && !has_symbol && names_symbol(&form.folded)))
-            }
-            Role::Result | Role::Alteration => broken,
-            Role::Side | Role::Ordered => true,
-        };
-        if begins {
-            (unit, named, closed) = (unit + 1, false, false);
-            has_symbol = false;
-        }
-        broken = false;
-        has_symbol |= names_symbol(&form.folded);
-        named |= word.role == Role::Name;
-        closed |= word.role == Role::Result && named;
-        word.unit = unit;
-    }
-}
-
-fn names_symbol(word: &str) -> bool {
-    results::is_symbol(word.trim_end_matches(|c: char| c.is_ascii_digit())) || results::is_symbol(word)
-}
-
-fn role(word: &str, next: &str, field: Option<Field>) -> Role {
-    let has_results = matches!(field, Some(Field::Biomarker | Field::GeneMutation));
-    let qualifies_next = matches!(next, "grade" | "risk" | "volume" | "burden" | "dose" | "differentiated");
-    if word == "metastatic" && matches!(next, "to" | "from") {
-        Role::Ordered
-    } else if is_pole(word) || is_polar(word) {
-        if qualifies_next { Role::Name } else { Role::Result }
-    } else if is_negator(word) {
-        Role::Ordered
-    } else if is_side(word) {
-        Role::Side
-    } else if has_results && is_number(word) {
-        Role::Result
-    } else if has_results && (is_alteration(word) || results::is_exact(word)) {
-        Role::Alteration
-    } else if field == Some(Field::Response) && is_response(word) {
-        Role::Alteration
-    } else {
-        Role::Name
-    }
-}
+use crate::steps;
 
 /// Returns whether words of the note, in its order and with their places in the query, mean what the query means.
 pub(super) fn keeps_meaning(note: &Index, query: &Query, order: &[(TokenSpan, usize)]) -> bool {
@@ -269,102 +194,4 @@ fn is_bounded(note: &Index, place: TokenSpan) -> bool {
 fn follows_from(note: &Index, place: TokenSpan) -> bool {
     let before = (3..=5).map_while(|back| place.first.checked_sub(back)).filter_map(|at| note.tokens().get(at));
     before.into_iter().any(|&token| matches!(note.fold_of(token), "from" | "decreased" | "increased" | "rose" | "fell"))
-}
-
-fn is_coordinator(word: &str) -> bool {
-    matches!(word, "and" | "or" | "plus" | "but" | "then" | "while" | "whereas" | "versus" | "vs")
-}
-
-fn is_polar(word: &str) -> bool {
-    is_result(word) && !matches!(word, "amplification")
-        || matches!(
-            word,
-            "normal" | "present" | "wild" | "wildtype" | "intact" | "lost" | "undetectable" | "detected" | "undetected"
-        )
-}
-
-fn is_side(word: &str) -> bool {
-    matches!(word, "left" | "right")
-}
-
-fn is_alteration(word: &str) -> bool {
-    matches!(
-        word,
-        "mutation"
-            | "mutations"
-            | "deletion"
-            | "insertion"
-            | "duplication"
-            | "amplification"
-            | "loss"
-            | "gain"
-            | "fusion"
-            | "rearrangement"
-            | "translocation"
-            | "variant"
-    )
-}
-
-fn is_response(word: &str) -> bool {
-    matches!(
-        word,
-        "progression"
-            | "progressive"
-            | "progressed"
-            | "response"
-            | "remission"
-            | "regression"
-            | "stable"
-            | "recurrence"
-    )
-}
-
-/// Returns whether a word is a number with or without a sign: 19, 80%, 3+.
-fn is_number(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains(char::is_alphabetic)
-}
-
-/// Returns whether a word is a unit or the method of a result, and so belongs to it.
-fn is_measure(word: &str) -> bool {
-    matches!(
-        word,
-        "ngml"
-            | "ng"
-            | "ml"
-            | "dl"
-            | "gdl"
-            | "mgdl"
-            | "uml"
-            | "kul"
-            | "iu"
-            | "iul"
-            | "ul"
-            | "ugl"
-            | "miuml"
-            | "mutmb"
-            | "mutsmb"
-            | "mutationsmb"
-            | "muts"
-            | "mut"
-            | "mb"
-            | "megabase"
-            | "percent"
-            | "copies"
-            | "cells"
-            | "ihc"
-            | "ish"
-            | "fish"
-            | "tps"
-            | "cps"
-            | "score"
-            | "status"
-            | "expression"
-            | "staining"
-            | "by"
-            | "ngs"
-            | "type"
-            | "tumor"
-            | "tumour"
-            | "per"
-    )
 }

@@ -2,7 +2,7 @@
 
 use super::{
     form::{Form, forms},
-    order::{self, Role},
+    roles::{self, Role},
     synonyms,
 };
 use crate::extraction::Field;
@@ -58,7 +58,7 @@ impl Query {
             words.retain(|word| word.form.carries_meaning());
         }
         let has_results = matches!(field, Field::Biomarker | Field::GeneMutation);
-        order::mark(&all, &mut words, Some(field));
+        set_roles(&all, &mut words, Some(field));
         Self { words, widest_gap: WIDEST_GAP, has_results, is_response: field == Field::Response }
     }
 
@@ -66,8 +66,16 @@ impl Query {
     pub(super) fn literal(wording: &str) -> Self {
         let all = forms(wording);
         let mut words: Vec<QueryWord> = all.iter().cloned().map(|form| QueryWord::of(form, &[])).collect();
-        order::mark(&all, &mut words, None);
+        set_roles(&all, &mut words, None);
         Self { words, widest_gap: NARROW_GAP, has_results: false, is_response: false }
+    }
+}
+
+fn set_roles(forms: &[Form], words: &mut [QueryWord], field: Option<Field>) {
+    let folded: Vec<&str> = words.iter().map(|word| &*word.form.folded).collect();
+    let roles = roles::of(forms, &folded, field);
+    for (word, (role, unit)) in words.iter_mut().zip(roles) {
+        (word.role, word.unit) = (role, unit);
     }
 }
 
