@@ -103,9 +103,9 @@ fn measure(file: &str) -> (f64, f64) {
 }
 
 #[test]
-fn sixty_notes() {
+fn made_up_notes() {
     let file = include_str!("cases.txt");
-    assert_eq!(cases(file).len(), 60);
+    assert_eq!(cases(file).len(), 64);
     let (precision, recall) = measure(file);
     assert!(precision >= 0.95, "precision {precision}");
     assert!(recall >= 0.85, "recall {recall}");
@@ -183,5 +183,18 @@ fn dates_cost_linear_time() {
             })
         });
         assert!(large <= small * 5, "{unit}: {small} steps, then {large} steps at 4 times the length");
+    }
+}
+
+#[test]
+fn a_number_of_cycles_is_no_day_and_a_compared_scan_gives_no_date() {
+    for (text, treatment, date) in [
+        ("Carboplatin x 6 Jan-May 2022.", "carboplatin", "2022-01"),
+        ("Docetaxel x 4 March 2021.", "docetaxel", "2021-03"),
+        ("Started osimertinib 6 Jan 2022.", "osimertinib", "2022-01-06"),
+        ("On osimertinib: CT 1 Feb 2024 compared with Aug 2023.", "osimertinib", "2024-02-01"),
+    ] {
+        let found = dates_of(text, treatment, None);
+        assert!(found.iter().all(|found| found.starts_with(&format!("{date} <"))), "{text}: {found:?}");
     }
 }
