@@ -9,6 +9,15 @@ use super::{
     words::ScopeMark,
 };
 
+/// What a scan has read of the relative whom its cue names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relative {
+    /// The cue names none.
+    Nobody,
+    WithoutVerb,
+    WithVerb,
+}
+
 /// The state of a scan from the cue towards the end of its sentence. A `usize` that is no depth is the index of a word.
 struct ForwardScan {
     /// The first word after the cue.
@@ -19,10 +28,8 @@ struct ForwardScan {
     /// Whether the cue begins an aside ("never operated on", "without symptoms"). After an aside the note continues
     /// with what the patient has.
     is_aside: bool,
-    /// Whether the cue is a relative, of whom a clause may tell.
-    is_relative: bool,
-    /// Whether the scan passed the first verb of that relative.
-    has_verb: bool,
+    /// What the scan has read of the relative that the cue names.
+    relative: Relative,
     /// Whether the cue states a plan, which goes on over its steps: "will receive docetaxel followed by mastectomy".
     is_plan: bool,
     /// Parentheses that were opened after the cue and are not closed yet.
@@ -46,14 +53,14 @@ impl ScopeWords<'_> {
         let is_plan =
             commas == Commas::Flow && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Planned);
         let is_relative = position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Family);
+        let relative = if is_relative { Relative::WithoutVerb } else { Relative::Nobody };
         let is_aside = matches!(self.spelled(position.first), b"never" | b"without" | b"w");
         let mut scan = ForwardScan {
             from,
             limit,
             commas,
             is_aside,
-            is_relative,
-            has_verb: false,
+            relative,
             is_plan,
             depth: 0,
             last_break,
@@ -87,7 +94,7 @@ impl ScopeWords<'_> {
         match self.mark(at) {
             ScopeMark::End if scan.is_plan && self.is_next_step(at) => {}
             ScopeMark::End | ScopeMark::Clause | ScopeMark::Given
-                if scan.is_relative && self.tells_of_relative(scan, at) => {}
+                if scan.relative != Relative::Nobody && self.tells_of_relative(scan, at) => {}
             ScopeMark::End => return Some(at),
             ScopeMark::Given if !adjacent => return Some(at),
             ScopeMark::Dash if !adjacent || !self.opens(position.first) => return Some(at),
@@ -132,11 +139,10 @@ impl ScopeWords<'_> {
             return false;
         }
         match self.spelled(at) {
-            b"who" | b"whose" => true,
-            b"after" | b"following" | b"treated" => true,
+            b"who" | b"whose" | b"after" | b"following" | b"treated" => true,
             b"diagnosed" if matches!(self.spelled(at + 1), b"after" | b"at" | b"aged" | b"when") => true,
             b"had" | b"has" | b"was" | b"died" | b"developed" | b"diagnosed" => {
-                !std::mem::replace(&mut scan.has_verb, true)
+                std::mem::replace(&mut scan.relative, Relative::WithVerb) == Relative::WithoutVerb
             }
             _ => false,
         }
@@ -208,11 +214,10 @@ impl ScopeWords<'_> {
             match self.mark(at) {
                 ScopeMark::Comma if !label && !self.completes_item(at) => return None,
                 ScopeMark::Comma => items += 1,
-                ScopeMark::Colon if !label => return None,
                 ScopeMark::Clause | ScopeMark::Given | ScopeMark::Dash | ScopeMark::Result | ScopeMark::Positive => {
                     return None;
                 }
-                ScopeMark::With if !label => return None,
+                ScopeMark::With | ScopeMark::Colon if !label => return None,
                 _ => {}
             }
         }

@@ -221,7 +221,7 @@ fn find_cues(folded: &FoldedWords, lexicon: &'static Lexicon) -> Vec<CuePosition
     while first < words.len() {
         match lexicon.longest(words, text, first) {
             Some((last, _)) if last == first && words.get(first).is_some_and(|word| is_number_sign(text, word)) => {
-                first += 1
+                first += 1;
             }
             Some((last, cue)) => {
                 cue_positions.push(CuePosition::of(folded, first, last, cue));

@@ -75,9 +75,9 @@ fn role(word: &str, next: &str, field: Option<Field>) -> Role {
         Role::Side
     } else if has_results && is_number(word) {
         Role::Result
-    } else if has_results && (is_alteration(word) || results::is_exact(word)) {
-        Role::Alteration
-    } else if field == Some(Field::Response) && is_response(word) {
+    } else if (has_results && (is_alteration(word) || results::is_exact(word)))
+        || (field == Some(Field::Response) && is_response(word))
+    {
         Role::Alteration
     } else {
         Role::Name

@@ -292,21 +292,7 @@ pub(super) fn decide(
         [one] => Some(*one).filter(is_main),
         [] => None,
         several if EQUAL.iter().any(|words| lower.contains(words)) && several.len() > 1 => None,
-        several => {
-            let main: Vec<usize> = several.iter().copied().filter(is_main).collect();
-            let year_of = |at: usize| clues.get(at).and_then(|clue| clue.year);
-            // Of tumours that all have a year, the one that spread last.
-            let spread_last = |at: &usize| {
-                let spread = clues.get(*at).and_then(|clue| clue.spread);
-                let mut others = main.iter().copied().filter(|other| other != at);
-                spread.is_some_and(|spread| others.all(|other| year_of(other).is_some_and(|year| year <= spread)))
-            };
-            let spread: Vec<usize> = main.iter().copied().filter(spread_last).collect();
-            match (main.as_slice(), spread.as_slice()) {
-                ([one], _) | (_, [one]) => Some(*one),
-                _ => None,
-            }
-        }
+        several => main_tumour(&clues, &several.iter().copied().filter(is_main).collect::<Vec<_>>()),
     };
     let role = |at: usize| match previous.get(at) {
         _ if index == Some(at) => TumourRole::Index,
@@ -314,6 +300,22 @@ pub(super) fn decide(
         _ => TumourRole::Synchronous,
     };
     (0..past.len()).map(role).collect()
+}
+
+/// Returns which of several present tumours a note is about: the only one, or of tumours that all have a year, the one that
+/// spread last.
+fn main_tumour(clues: &[RoleClues], main: &[usize]) -> Option<usize> {
+    if let [one] = main {
+        return Some(*one);
+    }
+    let year_of = |at: usize| clues.get(at).and_then(|clue| clue.year);
+    let spread_last = |at: &usize| {
+        let spread = clues.get(*at).and_then(|clue| clue.spread);
+        let mut others = main.iter().copied().filter(|other| other != at);
+        spread.is_some_and(|spread| others.all(|other| year_of(other).is_some_and(|year| year <= spread)))
+    };
+    let mut last = main.iter().copied().filter(spread_last);
+    last.next().filter(|_| last.next().is_none())
 }
 
 /// Returns whether words hold a word that no negation stands before in its clause: "no evidence of a metastasis".
