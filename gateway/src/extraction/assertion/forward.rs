@@ -139,10 +139,16 @@ impl ScopeWords<'_> {
             return false;
         }
         match self.spelled(at) {
-            b"who" | b"whose" | b"after" | b"following" | b"treated" => true,
+            b"who" | b"whose" => true,
+            // "Lives with her sister, after surgery ..." goes on with the patient.
+            b"after" | b"following" | b"treated" => {
+                self.mark_before(at) != ScopeMark::Comma || scan.relative == Relative::WithVerb
+            }
             b"diagnosed" if matches!(self.spelled(at + 1), b"after" | b"at" | b"aged" | b"when") => true,
             b"had" | b"has" | b"was" | b"died" | b"developed" | b"diagnosed" => {
-                std::mem::replace(&mut scan.relative, Relative::WithVerb) == Relative::WithoutVerb
+                // "Sister, a smoker, had ..." and not "sister brought her in, has ...".
+                let told = scan.last_break.is_none() || self.mark(scan.from) == ScopeMark::Comma;
+                std::mem::replace(&mut scan.relative, Relative::WithVerb) == Relative::WithoutVerb && told
             }
             _ => false,
         }
