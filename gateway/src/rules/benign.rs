@@ -32,41 +32,68 @@ const FINDINGS: [&str; 24] = [
     "sarcoid*",
     "scarring",
 ];
-/// Words between a lesion and a benign finding that part the two.
-const PARTING: [&str; 30] = [
-    "and",
-    "but",
-    "near",
-    "adjacent",
-    "beside",
-    "behind",
-    "than",
-    "larger",
-    "not",
-    "no",
-    "without",
-    "cannot",
-    "or",
-    "versus",
-    "vs",
-    "plus",
-    "also",
-    "who",
-    "which",
-    "increased",
-    "increasing",
-    "growing",
-    "grown",
-    "enlarging",
-    "enlarged",
-    "new",
-    "progressive",
-    "progressing",
-    "hypermetabolic",
-    "suspicious",
+/// Words that tie a lesion to its explanation. One of them stands between the two: a comma alone makes a list.
+const TYING: [&str; 26] = [
+    "is",
+    "are",
+    "was",
+    "were",
+    "likely",
+    "probably",
+    "probable",
+    "presumably",
+    "consistent",
+    "compatible",
+    "keeping",
+    "line",
+    "typical",
+    "favored",
+    "favoured",
+    "proven",
+    "biopsied",
+    "biopsy",
+    "representing",
+    "represents",
+    "represent",
+    "considered",
+    "called",
+    "confirmed",
+    "known",
+    "as",
 ];
-/// Words before "with" that tie a lesion to its explanation.
-const TYING: [&str; 4] = ["consistent", "compatible", "keeping", "line"];
+/// Words that may stand beside them. Any other word parts a lesion from what follows.
+const BESIDE: [&str; 30] = [
+    "a",
+    "an",
+    "the",
+    "most",
+    "more",
+    "very",
+    "old",
+    "simple",
+    "small",
+    "tiny",
+    "multiple",
+    "stable",
+    "unchanged",
+    "since",
+    "calcified",
+    "sclerotic",
+    "typical",
+    "in",
+    "with",
+    "of",
+    "for",
+    "to",
+    "be",
+    "appear",
+    "appears",
+    "mm",
+    "cm",
+    "at",
+    "on",
+    "now",
+];
 
 /// Returns the first benign finding of a text: where it begins and ends.
 pub(super) fn finding(text: &str) -> Option<Range<usize>> {
@@ -89,12 +116,14 @@ pub(super) fn finding(text: &str) -> Option<Range<usize>> {
 pub(super) fn explains(view: &NoteView<'_>, lesion: &Range<usize>, places: &[&str]) -> bool {
     const REACH: usize = 110;
     let before = view.near(&(lesion.start..lesion.start), 28, 0);
-    let mut words = before.rsplit([' ', ',', ';', ':']).filter(|word| !word.is_empty()).take(3);
-    if words.any(|word| word == "benign") && !before.contains("not ") {
+    let clause = before.rsplit([';', ',', ':', '.', '\n']).next().unwrap_or_default();
+    let mut words = clause.rsplit(' ').filter(|word| !word.is_empty()).take(3);
+    if words.any(|word| word == "benign") && !clause.contains("not ") {
         return true;
     }
     let after = view.near(&(lesion.end..lesion.end), 0, REACH);
     let after = after.split([';', '\n']).next().unwrap_or_default();
+    let after = after.split(". ").next().unwrap_or_default();
     let Some(found) = finding(after) else { return false };
     let gap = after.get(..found.start).unwrap_or_default();
     let rest = after.get(found.end..).unwrap_or_default();
@@ -107,19 +136,23 @@ pub(super) fn explains(view: &NoteView<'_>, lesion: &Range<usize>, places: &[&st
         && view.terms_in(super::lexicon::TermKind::Site, &behind).iter().any(|site| !places.contains(&site.term.name));
     let of_other =
         view.terms_in(super::lexicon::TermKind::Site, &stretch).iter().any(|site| !places.contains(&site.term.name));
-    !in_doubt && !of_other && !elsewhere && !gap.contains("metasta") && ties(gap)
+    !in_doubt
+        && !of_other
+        && !elsewhere
+        && !after.contains("metasta")
+        && ties(gap, after.get(found).unwrap_or_default())
 }
 
-/// Returns whether no word of a gap parts what stands before it from what stands behind it.
-fn ties(gap: &str) -> bool {
-    let mut before = "";
-    for word in gap.split([' ', ',', ':', '(', ')', '-', '.']).filter(|word| !word.is_empty()) {
-        if PARTING.contains(&word) || (word == "with" && !TYING.contains(&before)) {
-            return false;
-        }
-        before = word;
-    }
-    true
+/// Returns whether the words of a gap tie what stands before it to the finding behind it. "Benign" needs no tie.
+fn ties(gap: &str, finding: &str) -> bool {
+    let mut tied = finding == "benign";
+    let mut words = gap.split([' ', ',', ':', '(', ')', '-', '.', '/']).filter(|word| !word.is_empty());
+    let all = words.all(|word| {
+        let ties = TYING.contains(&word);
+        tied |= ties;
+        ties || BESIDE.contains(&word) || word.bytes().any(|byte| byte.is_ascii_digit())
+    });
+    all && tied
 }
 
 /// Returns whether the note takes a metastasis back that it names: as misread, or as a first opinion that something else
@@ -127,16 +160,27 @@ fn ties(gap: &str) -> bool {
 pub(super) fn replaces(view: &NoteView<'_>, metastasis: &Range<usize>) -> bool {
     const ERRORS: [&str; 6] =
         [" was misread", " misread", " was misinterpreted", " misinterpreted", " in error", " erroneously"];
-    const REPLACED: [&str; 6] =
-        ["now considered", "not confirmed", "excluded", "ruled out", "now thought", "turned out"];
+    // Each says of the metastasis itself what it is instead.
+    const REPLACED: [&str; 8] = [
+        "now considered",
+        "now thought",
+        "now felt",
+        "turned out to be",
+        "not confirmed",
+        "was not confirmed",
+        "biopsied:",
+        "biopsied -",
+    ];
+    const REACH: usize = 24;
     let after = view.near(&(metastasis.end..metastasis.end), 0, 100);
     let after = after.split([';', '\n']).next().unwrap_or_default();
-    if ERRORS.iter().any(|error| after.find(error).is_some_and(|at| at <= 24)) {
+    let at_once = |word: &str| after.find(word).is_some_and(|at| at <= REACH);
+    if ERRORS.iter().any(|error| at_once(error)) {
         return true;
     }
-    let confirmed = after.contains("confirm") && !after.contains("not confirm");
-    let replaced = finding(after).is_some() || REPLACED.iter().any(|word| after.contains(word));
-    replaced && !confirmed && is_first_opinion(view, metastasis.start, true)
+    REPLACED.iter().any(|word| at_once(word))
+        && !after.contains(" metasta")
+        && is_first_opinion(view, metastasis.start, true)
 }
 
 /// Returns whether the words before an offset call what follows an opinion that was given up: "previously thought to be".

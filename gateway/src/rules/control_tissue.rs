@@ -22,21 +22,38 @@ pub(super) fn has(view: &NoteView<'_>, marker: &Range<usize>) -> bool {
 
 /// Returns whether a result is the name of a control: the "positive" of "positive control".
 pub(super) fn follows(view: &NoteView<'_>, result: &Range<usize>) -> bool {
-    let after = view.folded.after(result.end, 12);
-    [" control ", " controls ", " control."].iter().any(|word| after.starts_with(word)) || after == " control"
+    is_of_control(view.folded.after(result.end, 20))
+}
+
+/// Returns whether words begin with a control of a stain, and not with a check-up: "positive control in 3 months".
+fn is_of_control(after: &str) -> bool {
+    const OF_STAIN: [&str; 11] =
+        ["", ".", ",", ")", " tissue", " slide", " section", " stain", " sample", " is ", " was "];
+    let rest = after.strip_prefix(" controls").or_else(|| after.strip_prefix(" control"));
+    rest.is_some_and(|rest| {
+        OF_STAIN.iter().any(|word| if word.is_empty() { rest.is_empty() } else { rest.starts_with(word) })
+    })
 }
 
 /// Returns whether the clause before a marker begins with a control: "control tissue: ".
 fn names_control(before: &str) -> bool {
-    const KINDS: [&str; 8] = ["positive", "negative", "external", "internal", "tissue", "on-slide", "batch", "the"];
-    let mut words = before.split([' ', ':', '-']).filter(|word| !word.is_empty());
-    words.find(|word| !KINDS.contains(word)).is_some_and(|word| matches!(word, "control" | "controls"))
+    const KINDS: [&str; 7] = ["positive", "negative", "external", "internal", "on-slide", "batch", "the"];
+    let mut rest = before.trim_start_matches([' ', '-']);
+    while let Some(kind) = KINDS.iter().find_map(|kind| rest.strip_prefix(kind)?.strip_prefix(' ')) {
+        rest = kind;
+    }
+    let rest = rest.strip_prefix("controls").or_else(|| rest.strip_prefix("control"));
+    // "Control biopsy" and "control CT" are of the patient.
+    rest.is_some_and(|rest| {
+        rest.starts_with(':')
+            || [" tissue", " slide", " section", " sample", " stain"].iter().any(|of| rest.starts_with(of))
+    })
 }
 
 /// Returns whether the clause before a marker is about normal tissue: "normal ducts are ".
 fn names_normal(before: &str) -> bool {
     const NORMAL: [&str; 6] = ["normal", "benign", "non neoplastic", "nonneoplastic", "uninvolved", "germinal cent"];
-    const TISSUES: [&str; 14] = [
+    const TISSUES: [&str; 13] = [
         "duct",
         "gland",
         "epitheli",
@@ -47,18 +64,32 @@ fn names_normal(before: &str) -> bool {
         "tissue",
         "lymphocyte",
         "mucosa",
-        "cent",
         "crypt",
         "cells",
         "prostate",
     ];
     // The tumour may stand in normal tissue.
-    let tumour = ["tumo", "carcinoma", "cancer", "neoplas", "malignan"].iter().any(|word| before.contains(word));
+    let tumour = [
+        "tumo",
+        "carcinoma",
+        "cancer",
+        "neoplas",
+        "malignan",
+        "metasta",
+        "lesion",
+        "dcis",
+        "lcis",
+        "in situ",
+        "invasive",
+    ]
+    .iter()
+    .any(|word| before.contains(word));
     let before = before.trim_start_matches([' ', '-']);
     let before = before.strip_prefix("the ").or_else(|| before.strip_prefix("adjacent ")).unwrap_or(before);
     let normal = NORMAL.iter().find_map(|word| before.strip_prefix(word));
+    let germinal = before.starts_with("germinal cent");
     (!tumour || before.starts_with("non"))
-        && normal.is_some_and(|rest| TISSUES.iter().any(|tissue| rest.contains(tissue)))
+        && (germinal || normal.is_some_and(|rest| TISSUES.iter().any(|tissue| rest.contains(tissue))))
 }
 
 /// Returns whether the words behind a marker name a control: " 3+ control tissue".
@@ -68,20 +99,19 @@ fn is_control(after: &str) -> bool {
         let gap = after.get(..at).unwrap_or_default();
         gap.len() > 24 || gap.contains(" with ") || gap.contains(" and ")
     };
-    let direct = [" positive control", " negative control"].iter().any(|name| after.starts_with(name));
+    let direct = [" positive", " negative"].iter().any(|sign| after.strip_prefix(sign).is_some_and(is_of_control));
     direct || NAMES.iter().any(|name| after.find(name).is_some_and(|at| !parted(at)))
 }
 
 /// Returns whether the words behind a marker say that the result is one of normal tissue: " 80% in germinal centres".
 fn is_in_normal(after: &str) -> bool {
-    const PLACES: [&str; 8] = [
+    const PLACES: [&str; 7] = [
         " in normal ",
         " in the normal ",
         " in benign ",
         " in adjacent normal ",
         " in germinal cent",
         " in the germinal cent",
-        " in background ",
         " in control",
     ];
     const TUMOURS: [&str; 7] = ["tumo", "carcinoma", "cancer", "neoplas", "invasive", "malignan", "lesion"];

@@ -1,6 +1,6 @@
 //! The TNM formula of the note's tumour.
 
-use super::{cancer::Diagnosis, retracted, view::NoteView};
+use super::{cancer::Diagnosis, lexicon::TermKind, retracted, view::NoteView};
 use crate::extraction::{
     Assertion, Field,
     tnm::{self, Formula, Organ},
@@ -113,16 +113,45 @@ fn is_pathological(formula: &Formula, before: &str) -> bool {
 
 /// Returns whether the note tells of a treatment before an operation, after which the clinical stage stays the stage.
 pub(super) fn is_after_therapy(view: &NoteView<'_>) -> bool {
-    const WORDS: [&str; 7] = [
-        "neoadjuvant",
-        "neo adjuvant",
+    const WORDS: [&str; 26] = [
         "preoperative chemo",
         "preoperative radi",
-        "induction chemo",
+        "preoperative treat",
+        "preoperative therap",
+        "preop chemo",
+        "pre op chemo",
+        "pre op radi",
+        "neoadjuvant",
+        "neo adjuvant",
+        "perioperative",
+        "induction",
+        "primary systemic",
+        "primary chemo",
+        "primary endocrine",
+        "short course",
+        "long course",
         "nact",
+        "nac ",
         "downstag",
+        " tnt",
+        "before surgery",
+        "prior to surgery",
+        "then surgery",
+        "followed by surgery",
+        "followed by resection",
+        "chemoradi",
     ];
-    WORDS.iter().any(|word| view.folded.contains(word))
+    WORDS.iter().any(|word| view.folded.contains(word)) || is_treated_between(view)
+}
+
+/// Returns whether a drug or radiotherapy stands between two formulas of the note, as it does in a history that is told in its
+/// order.
+fn is_treated_between(view: &NoteView<'_>) -> bool {
+    let formulas = tnm::find(view.folded.as_str());
+    let (Some(first), Some(last)) = (formulas.first(), formulas.last()) else { return false };
+    let between = first.range.end..last.range.start;
+    between.start < between.end
+        && view.terms_in(TermKind::Treatment, &between).iter().any(|treatment| !treatment.term.is("surgery"))
 }
 
 /// Returns the formula as the note writes it, or in the usual spelling if the note spreads it over several lines or has it misread.

@@ -70,6 +70,9 @@ fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
     });
     // "In a patient with EGFR L858R, it was associated with response to" tells of this patient.
     let of_one = view.near(&treatment.range, 240, 0).contains("patient ") || between.contains("was associated");
+    if between.contains(';') {
+        return false;
+    }
     let tells = associated || MEANINGS.iter().any(|words| between.contains(words));
     tells && !of_one && !OF_PATIENT.iter().any(|word| between.contains(word))
 }

@@ -64,21 +64,28 @@ impl ScopeWords<'_> {
         let limit = position.first.saturating_sub(within);
         let colon = position.first.checked_sub(1).filter(|&at| self.mark(at) == ScopeMark::Colon)?;
         let first = (limit..colon).rev().find(|&at| self.opens(at))?;
-        let is_name = |mark| {
+        // "Liver metastases, brain: negative" answers its last item alone.
+        let closed = !self.opens(colon) && !self.opens(position.first);
+        let commas = (first..colon).filter(|&at| self.mark(at) == ScopeMark::Comma);
+        let plain = (first..colon).all(|at| {
             matches!(
-                mark,
+                self.mark(at),
                 ScopeMark::Plain
                     | ScopeMark::Comma
-                    | ScopeMark::And
-                    | ScopeMark::Or
                     | ScopeMark::Open
                     | ScopeMark::Close
                     | ScopeMark::Head
                     | ScopeMark::GeneHead
             )
-        };
-        (!self.opens(colon) && !self.opens(position.first) && (first..colon).all(|at| is_name(self.mark(at))))
-            .then_some(first)
+        });
+        let kind = self.kind_of_item(first, colon)?;
+        let mut from = first;
+        let alike = commas.chain([colon]).all(|end| {
+            let whole = end > from + 1 && self.kind_of_item(from, end) == Some(kind);
+            from = end + 1;
+            whole
+        });
+        (closed && plain && alike).then_some(first)
     }
 
     /// Scans one word. Returns the first word of the scope if the scope ends here.

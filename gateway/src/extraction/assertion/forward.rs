@@ -139,15 +139,22 @@ impl ScopeWords<'_> {
             return false;
         }
         match self.spelled(at) {
-            b"who" | b"whose" => true,
-            // "Lives with her sister, after surgery ..." goes on with the patient.
-            b"after" | b"following" | b"treated" => {
-                self.mark_before(at) != ScopeMark::Comma || scan.relative == Relative::WithVerb
+            // "Her son, who lives abroad, was told of the lung cancer" tells nothing of the son's health.
+            b"who" => {
+                matches!(self.spelled(at + 1), b"had" | b"has" | b"was" | b"is" | b"died" | b"carries" | b"developed")
             }
-            b"diagnosed" if matches!(self.spelled(at + 1), b"after" | b"at" | b"aged" | b"when") => true,
-            b"had" | b"has" | b"was" | b"died" | b"developed" | b"diagnosed" => {
-                // "Sister, a smoker, had ..." and not "sister brought her in, has ...".
-                let told = scan.last_break.is_none() || self.mark(scan.from) == ScopeMark::Comma;
+            b"after" | b"following" | b"treated" => {
+                matches!(
+                    self.spelled(at.saturating_sub(1)),
+                    b"detected" | b"diagnosed" | b"identified" | b"found" | b"tested"
+                ) || (scan.relative == Relative::WithVerb && self.spelled(at) == b"treated")
+            }
+            b"diagnosed" => matches!(self.spelled(at + 1), b"after" | b"at" | b"aged" | b"when"),
+            b"had" | b"has" | b"was" | b"died" | b"developed" => {
+                // "Sister, a smoker, had ..." and not "lives with her sister, has ...".
+                let apposition = self.mark(scan.from) == ScopeMark::Comma
+                    && matches!(self.spelled(scan.from + 1), b"a" | b"an" | b"the" | b"aged" | b"who");
+                let told = scan.last_break.is_none() || apposition;
                 std::mem::replace(&mut scan.relative, Relative::WithVerb) == Relative::WithoutVerb && told
             }
             _ => false,
@@ -215,29 +222,25 @@ impl ScopeWords<'_> {
         let from = position.last + 1;
         let end = (from..limit).find(|&at| self.opens(at) || self.mark(at) == ScopeMark::End)?;
         let label = self.is_label(position);
-        let mut items = 1;
+        let (mut items, mut start) = (1, from);
+        let mut kinds = Vec::new();
         for at in from..end {
             match self.mark(at) {
-                ScopeMark::Comma if !label && !self.completes_item(at) => return None,
-                ScopeMark::Comma => items += 1,
+                ScopeMark::Comma => {
+                    kinds.push(self.kind_of_item(start, at));
+                    (items, start) = (items + 1, at + 1);
+                }
+                ScopeMark::With | ScopeMark::Colon if !label => return None,
                 ScopeMark::Clause | ScopeMark::Given | ScopeMark::Dash | ScopeMark::Result | ScopeMark::Positive => {
                     return None;
                 }
-                ScopeMark::With | ScopeMark::Colon if !label => return None,
                 _ => {}
             }
         }
-        let whole = label || (self.completes_item(end) && items >= if position.phrase { 2 } else { 3 });
-        whole.then_some(end)
-    }
-
-    /// Returns whether the words before this one are a whole item of a list: "liver metastases", "ALK fusion", "KRAS
-    /// G12C", "inv(16)", "trisomy 12".
-    fn completes_item(&self, after: usize) -> bool {
-        let Some(last) = after.checked_sub(1) else { return false };
-        matches!(self.mark(last), ScopeMark::Head | ScopeMark::GeneHead | ScopeMark::Close)
-            || self.is_variant(last)
-            || last.checked_sub(1).is_some_and(|before| matches!(self.spelled(before), b"trisomy" | b"monosomy"))
+        kinds.push(self.kind_of_item(start, end));
+        // "No brain metastases, KRAS G12C" are two statements: only items of one kind are one list.
+        let of_one_kind = kinds.iter().all(|kind| kind.is_some() && Some(kind) == kinds.first());
+        (label || (items >= 3 && of_one_kind)).then_some(end)
     }
 
     /// Returns whether the item before this comma is a single word that is not a completing noun:
@@ -247,6 +250,32 @@ impl ScopeWords<'_> {
         let alone = before == from || (before > from && self.mark(before - 1) == ScopeMark::Comma);
         alone && self.mark(before) == ScopeMark::Plain
     }
+
+    /// Returns what completes the item of a list in these words: "liver metastases", "ALK fusion", "KRAS G12C", "inv(16)"; None
+    /// if nothing does.
+    pub(super) fn kind_of_item(&self, from: usize, end: usize) -> Option<ItemKind> {
+        let last = end.checked_sub(1).filter(|&last| last >= from)?;
+        match self.mark(last) {
+            ScopeMark::Head => Some(ItemKind::Disease),
+            ScopeMark::GeneHead => Some(ItemKind::Alteration),
+            ScopeMark::Close => Some(ItemKind::Chromosome),
+            _ if self.is_variant(last) => Some(ItemKind::Variant),
+            _ => None,
+        }
+    }
+}
+
+/// What completes an item of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    /// "liver metastases"
+    Disease,
+    /// "ALK fusion"
+    Alteration,
+    /// "KRAS G12C"
+    Variant,
+    /// "inv(16)", "t(8;21)"
+    Chromosome,
 }
 
 impl ForwardScan {

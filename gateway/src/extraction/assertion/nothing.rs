@@ -99,11 +99,33 @@ pub(super) fn answers(sentence: &[u8]) -> bool {
     all && words > 0 && (has_answer || opens_with_not())
 }
 
-/// Returns whether a sentence names a malignant disease or its stage.
-pub(super) fn names_disease(sentence: &[u8]) -> bool {
-    each_word(sentence).any(|word| {
-        DISEASES.iter().any(|part| word.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes())))
-    })
+/// Returns whether a sentence begins with a malignant disease or its stage, as no item of a list of allergies does: "Stage IV
+/// lung cancer on osimertinib".
+pub(super) fn begins_with_disease(sentence: &[u8]) -> bool {
+    const BEGINNING: usize = 4;
+    let bracket = sentence.iter().position(|&byte| byte == b'(').unwrap_or(sentence.len());
+    let beginning = sentence.get(..bracket).unwrap_or_default();
+    each_word(beginning).take(BEGINNING).any(|word| has_part(word, DISEASES))
+}
+
+/// Returns whether a sentence tells of something that is not tolerated.
+pub(super) fn is_intolerance(sentence: &[u8]) -> bool {
+    const PARTS: &[&str] =
+        &["rash", "hives", "anaphyl", "react", "allerg", "intoler", "hypersens", "urticar", "caused", "itch"];
+    each_word(sentence).any(|word| has_part(word, PARTS))
+}
+
+/// Returns whether a sentence names a relative.
+pub(super) fn names_relative(sentence: &[u8]) -> bool {
+    const PARTS: &[&str] = &[
+        "mother", "father", "sister", "brother", "daughter", "aunt", "uncle", "cousin", "niece", "nephew", "sibling",
+        "parent", "maternal", "paternal", "relative", "family",
+    ];
+    each_word(sentence).any(|word| has_part(word, PARTS) || word.eq_ignore_ascii_case(b"son"))
+}
+
+fn has_part(word: &[u8], parts: &[&str]) -> bool {
+    parts.iter().any(|part| word.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes())))
 }
 
 fn each_word(sentence: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -159,11 +181,20 @@ mod tests {
     }
 
     #[test]
-    fn diseases() {
-        assert!(
-            names_disease(b"Stage IV lung disease")
-                && names_disease(b"Liver METASTASES")
-                && !names_disease(b"Carboplatin, rash")
-        );
+    fn what_follows_an_answer() {
+        for (sentence, disease, intolerance, relative) in [
+            ("Stage IV lung disease", true, false, false),
+            ("Metastatic breast cancer on paclitaxel", true, false, false),
+            ("Cisplatin (given for lung cancer)", false, false, false),
+            ("Carboplatin - rash", false, true, false),
+            ("Carboplatin, stage 3 reaction", true, true, false),
+            ("Colon cancer - paternal grandfather", true, false, true),
+            ("Otherwise lung cancer in a smoking uncle", true, false, true),
+            ("On osimertinib since May", false, false, false),
+        ] {
+            let sentence = sentence.as_bytes();
+            let found = (begins_with_disease(sentence), is_intolerance(sentence), names_relative(sentence));
+            assert_eq!(found, (disease, intolerance, relative), "{}", String::from_utf8_lossy(sentence));
+        }
     }
 }

@@ -42,6 +42,7 @@ pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
         section: Section::Body,
         inline: false,
         has_text: false,
+        answered: false,
     };
     let mut previous: Option<Range<usize>> = None;
     let mut blank = true;
@@ -143,6 +144,8 @@ struct Splitter<'note> {
     inline: bool,
     /// Whether the section already has text.
     has_text: bool,
+    /// Whether that text began with an answer such as "none".
+    answered: bool,
 }
 
 impl Splitter<'_> {
@@ -165,7 +168,7 @@ impl Splitter<'_> {
             if self.section == Section::FamilyHistory && self.has_text && names_patient(self.slice(start..end)) {
                 (self.section, self.inline) = (Section::Body, false);
             }
-            if self.section == Section::Allergies && self.has_text && nothing::names_disease(self.slice(start..end)) {
+            if self.has_text && self.leaves_answered(start..end) {
                 (self.section, self.inline) = (Section::Body, false);
             }
             if self.section == Section::PastHistory
@@ -176,8 +179,8 @@ impl Splitter<'_> {
                 (self.section, self.inline) = (Section::Body, false);
             }
             self.sentences.push(Sentence { start, end, section: self.section, heading: false });
-            if !self.has_text && self.section != Section::Plan && nothing::answers(self.slice(start..end)) {
-                (self.section, self.inline) = (Section::Body, false);
+            if !self.has_text {
+                self.answered = nothing::answers(self.slice(start..end));
             }
             self.has_text = true;
         }
@@ -208,11 +211,27 @@ impl Splitter<'_> {
         self.split_prose(content..line.end);
     }
 
+    /// Returns whether a sentence no longer belongs to its section, whose heading was answered before it.
+    fn leaves_answered(&self, sentence: Range<usize>) -> bool {
+        let sentence = self.slice(sentence);
+        match self.section {
+            Section::Body | Section::Plan => false,
+            Section::Allergies if nothing::is_intolerance(sentence) => false,
+            Section::Allergies => {
+                nothing::begins_with_disease(sentence) || (self.answered && is_statement(sentence, true))
+            }
+            Section::FamilyHistory => self.answered && !nothing::names_relative(sentence),
+            _ => self.answered,
+        }
+    }
+
     /// Returns whether the section ended in a question, which this line, that asks none, may answer.
     fn asked(&self, line: &Range<usize>) -> bool {
         let last = self.sentences.last().filter(|last| !last.heading);
         last.is_some_and(|last| self.byte(last.end.saturating_sub(1)) == b'?')
             && memchr::memchr(b'?', self.slice(line.clone())).is_none()
+            && is_statement(self.slice(line.clone()), false)
+            && memchr::memmem::find(self.slice(line.clone()), b" vs").is_none()
     }
 
     /// Reads a label at the start of a sentence and updates the section. Returns whether the label is a heading.

@@ -153,6 +153,14 @@ fn is_called(view: &NoteView<'_>, stage: &Range<usize>, words: &[&str]) -> bool 
 /// Returns the group to which the words behind a stage correct it, in the same sentence.
 fn revised(view: &NoteView<'_>, end: usize) -> Option<Stated> {
     let found = REVISED.captures(view.near(&(end..end), 0, 60))?;
+    // "Stage II, CKD upstaged to IV" corrects another stage.
+    let gap = view.folded.slice(end..end + found.get(0)?.start());
+    let mut words = gap.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    if words
+        .any(|word| !matches!(word, "but" | "then" | "later" | "now" | "was" | "and" | "initially" | "on" | "review"))
+    {
+        return None;
+    }
     let range = end + found.get(0)?.start()..end + found.get(0)?.end();
     let (rank, level) = level(found.get(1)?.as_str());
     let letters = found.get(2).map_or(String::new(), |letters| letters.as_str().to_ascii_uppercase());
