@@ -148,9 +148,9 @@ fn ties(gap: &str, finding: &str) -> bool {
     let mut tied = finding == "benign";
     let mut words = gap.split([' ', ',', ':', '(', ')', '-', '.', '/']).filter(|word| !word.is_empty());
     let all = words.all(|word| {
-        let ties = TYING.contains(&word);
-        tied |= ties;
-        ties || BESIDE.contains(&word) || word.bytes().any(|byte| byte.is_ascii_digit())
+        let is_tie = TYING.contains(&word);
+        tied |= is_tie;
+        is_tie || BESIDE.contains(&word) || word.bytes().any(|byte| byte.is_ascii_digit())
     });
     all && tied
 }
