@@ -35,7 +35,7 @@ pub(super) fn is_local(view: &NoteView<'_>, free: &Range<usize>) -> bool {
 
 /// Returns whether a statement is the finding of an earlier examination: "prior CT showed", "CT of 2022, which had shown".
 pub(super) fn is_of_earlier(view: &NoteView<'_>, at: usize) -> bool {
-    const EARLIER: [&str; 4] = ["prior", "previous", "earlier", "old"];
+    const EARLIER: [&str; 3] = ["prior", "previous", "earlier"];
     const STUDIES: [&str; 11] =
         ["ct", "pet", "pet/ct", "mri", "scan", "imaging", "study", "examination", "exam", "mammogram", "ultrasound"];
     let before = view.near(&(at..at), 90, 0);
@@ -122,6 +122,10 @@ mod tests {
                 "partial response then disease progression",
             ),
             ("Lung cancer. Best response: PR.", "partial response"),
+            (
+                "70 year old, CT after two cycles: partial response of the lung cancer. Then progression.",
+                "partial response then disease progression",
+            ),
         ] {
             assert_eq!(response(note), expected, "{note}");
         }
