@@ -15,6 +15,11 @@ pub(super) fn affirmed_fields(note: &Note, mut record: Record, context: Option<&
     let mut grounded = Grounder::with_context(read.note(), context).ground(&record);
     let in_original = judge::in_original(note, &read, &mut grounded);
     grounded.extend(in_original);
+    fields_with_values(&record, &grounded)
+}
+
+/// Returns the fields of a record of which a value is in the record, or that have no value to ground.
+fn fields_with_values(record: &Record, grounded: &[Grounded<'_>]) -> Vec<Field> {
     let is_affirmed = |field: &Field| {
         let mut of_field = grounded.iter().filter(|one| one.field == *field).peekable();
         record.get(*field).is_some() && (of_field.peek().is_none() || of_field.any(Grounded::in_record))
@@ -32,15 +37,20 @@ pub(super) struct SupportedFields {
 }
 
 /// Returns what a text supports of a record. `own_from`: where the text's own part begins, in bytes. What stands before it
-/// is context from another part of the note, and a value that only the context supports does not count.
-pub(super) fn supported_fields(text: &Note, mut record: Record, own_from: usize) -> SupportedFields {
+/// is context from another part of the note, and a value that only the context supports does not count. `context`: as for
+/// [`affirmed_fields`].
+pub(super) fn supported_fields(
+    text: &Note,
+    mut record: Record,
+    own_from: usize,
+    context: Option<&Context<'_>>,
+) -> SupportedFields {
     if record.is_empty() {
         return SupportedFields { none_supported: true, ..SupportedFields::default() };
     }
-    let kept = affirmed_fields(text, record.clone(), None);
     bounds::limit_values(&mut record);
     let read = Readable::of(text);
-    let mut grounded = Grounder::of(read.note()).ground(&record);
+    let mut grounded = Grounder::with_context(read.note(), context).ground(&record);
     let of_original = judge::in_original(text, &read, &mut grounded);
     let is_supported = |one: &Grounded<'_>| one.in_record() && !one.spans.is_empty();
     let is_own = |one: &Grounded<'_>| {
@@ -54,7 +64,8 @@ pub(super) fn supported_fields(text: &Note, mut record: Record, own_from: usize)
         let values = grounded.iter().chain(&of_original).filter(|one| is_supported(one));
         supported = ground_parts(&own, values.map(|one| (one.field, one.value))).iter().any(is_supported);
     }
-    SupportedFields { kept, none_supported: !supported }
+    grounded.extend(of_original);
+    SupportedFields { kept: fields_with_values(&record, &grounded), none_supported: !supported }
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Checks an empty or thin record of a model before the gateway returns it: does the note really contain so little?
 //!
-//! A record counts as empty if the note supports none of its values. Every other record is compared too, because the
-//! comparison takes about a millisecond: a field that it lacks and the second reader has is named in a warning. Three sources can cast doubt on it: another engine that reads the same text, the model's own words outside its
-//! record, and the response that contained them. None of them adds a value.
+//! A record counts as empty if the note supports none of its values. Three sources can cast doubt on an empty record: the
+//! second reader, an engine that reads the same text; the model's own words outside its record; and the response that
+//! contained them. Every other record is compared with the second reading too, because that takes about a millisecond: a
+//! warning names the fields that the record lacks and the second reading has. None of the sources adds a value.
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, NoteContext, Record, Tumours,
     affirmed::{SupportedFields, affirmed_fields, supported_fields},
     cpu_pool::{self, CpuPool},
     judge, parse,
+    reading::TextToRead,
 };
 
 /// Most bytes of the model's words outside its record that are searched for values.
@@ -44,40 +46,46 @@ pub(super) enum Doubt {
     SuspectOutput,
 }
 
-/// Returns the doubt about the empty record of a draft. `kept`: fields that have a value all the same, which the text does
-/// not support or which is from the context of a chunk.
-pub(super) async fn of_empty_record(
-    second_reader: RecordReader<'_>,
-    text: &Note,
-    draft: &Draft,
-    kept: Option<&[Field]>,
-    request: &EngineRequest,
-    deadline: Deadline,
-) -> Result<Doubt, EngineError> {
-    if draft.suspect {
-        return Ok(Doubt::SuspectOutput);
-    }
-    // The words of a record with values are those values.
-    if kept.is_none() {
-        let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
-        if !second_reader.fields(&outside_record, request, deadline).await?.0.is_empty() {
-            return Ok(Doubt::SuspectOutput);
-        }
-    }
-    let (mut fields, _) = second_reader.fields(text, request, deadline).await?;
-    fields.retain(|field| !kept.unwrap_or_default().contains(field));
-    Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
+/// What the comparison of a record with its text found.
+#[derive(Debug)]
+pub(super) struct RecordComparison {
+    /// Whether the text itself, without the context of a chunk, supports no value of the record.
+    pub(super) is_empty: bool,
+    /// The doubt about an empty record.
+    pub(super) doubt: Doubt,
 }
 
-/// Returns what the second reader finds in a note.
-pub(super) async fn read_again(
+/// Compares a draft's record with its text. `second_reading`: the second reading of a whole note, which is filled in if it
+/// is missing. A chunk is read a second time only if its record is empty, because the whole note is read again later.
+pub(super) async fn compare(
     second_reader: RecordReader<'_>,
-    note: &Note,
+    text: TextToRead<'_>,
+    draft: &Draft,
+    record: &Record,
+    second_reading: &mut Option<SecondReading>,
     request: &EngineRequest,
     deadline: Deadline,
-) -> Result<SecondReading, EngineError> {
-    let (fields, Draft { tumours, note_context, .. }) = second_reader.fields(note, request, deadline).await?;
-    Ok(SecondReading { fields, tumours, note_context })
+) -> Result<RecordComparison, EngineError> {
+    if text.is_whole_note && second_reading.is_none() {
+        *second_reading = Some(second_reader.read_again(text.text, request, deadline).await?);
+    }
+    let supported = second_reader.supported(text, record, second_reading, request, deadline).await?;
+    if !supported.none_supported {
+        return Ok(RecordComparison { is_empty: false, doubt: Doubt::None });
+    }
+    let is_suspect = draft.suspect
+        // The words of a record with values are those values.
+        || (record.is_empty() && second_reader.finds_words_outside_record(text.text, draft, request, deadline).await?);
+    if is_suspect {
+        return Ok(RecordComparison { is_empty: true, doubt: Doubt::SuspectOutput });
+    }
+    let mut fields = match second_reading {
+        Some(second_reading) => second_reading.fields.clone(),
+        None => second_reader.read_again(text.text, request, deadline).await?.fields,
+    };
+    fields.retain(|field| !supported.kept.contains(field));
+    let doubt = if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) };
+    Ok(RecordComparison { is_empty: true, doubt })
 }
 
 impl RecordReader<'_> {
@@ -95,35 +103,53 @@ impl RecordReader<'_> {
         cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, judging).await
     }
 
-    /// Returns the fields of the record that [`Self::reads`] returns, with the second reader's draft. This costs less,
-    /// because the values are only looked up.
-    async fn fields(
+    /// Returns what the engine finds in a text. The fields are those of [`Self::read_record`]; finding only them costs less.
+    pub(super) async fn read_again(
         self,
         text: &Note,
         request: &EngineRequest,
         deadline: Deadline,
-    ) -> Result<(Vec<Field>, Draft), EngineError> {
+    ) -> Result<SecondReading, EngineError> {
         let (record, draft) = self.draft(text, request, deadline).await?;
         let (note, size) = (text.clone(), text.as_str().len());
         let judging = move || {
-            let context = draft.note_context.as_ref().map(|known| &known.context);
-            (affirmed_fields(&note, record, context), draft)
+            let Draft { tumours, note_context, .. } = draft;
+            let context = note_context.as_ref().map(|known| &known.context);
+            SecondReading { fields: affirmed_fields(&note, record, context), tumours, note_context }
         };
         cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, judging).await
     }
 
-    /// Returns what a text supports of a model's record, from `own_from` on.
-    pub(super) async fn supported(
+    /// Returns whether the engine finds a value in what the model wrote outside its record.
+    async fn finds_words_outside_record(
         self,
         text: &Note,
+        draft: &Draft,
+        request: &EngineRequest,
+        deadline: Deadline,
+    ) -> Result<bool, EngineError> {
+        let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
+        Ok(!self.read_again(&outside_record, request, deadline).await?.fields.is_empty())
+    }
+
+    /// Returns what a text supports of a model's record.
+    async fn supported(
+        self,
+        TextToRead { text, own_from, .. }: TextToRead<'_>,
         record: &Record,
-        own_from: usize,
+        second_reading: &mut Option<SecondReading>,
         request: &EngineRequest,
         deadline: Deadline,
     ) -> Result<SupportedFields, EngineError> {
         let (note, record, size) = (text.clone(), record.clone(), text.as_str().len());
-        let reading = move || supported_fields(&note, record, own_from);
-        cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, reading).await
+        let shared = second_reading.take();
+        let reading = move || {
+            let known = shared.as_ref().and_then(|shared| shared.note_context.as_ref());
+            (supported_fields(&note, record, own_from, known.map(|known| &known.context)), shared)
+        };
+        let (supported, shared) = cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, reading).await?;
+        *second_reading = shared;
+        Ok(supported)
     }
 
     async fn draft(

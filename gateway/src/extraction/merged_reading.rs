@@ -81,6 +81,11 @@ impl MergedReading {
         Some(Warning { code: WarningCode::UnfamiliarText, field: None, message })
     }
 
+    /// Takes out what the second reader found in a note that was read as a whole.
+    pub(super) fn take_second_reading(&mut self) -> Option<SecondReading> {
+        self.readings.first_mut()?.second_reading.take()
+    }
+
     /// Returns the number of chunks without any value of their own.
     pub(super) fn empty_chunks(&self) -> usize {
         self.readings.iter().filter(|reading| reading.is_empty).count()

@@ -12,7 +12,7 @@ use super::{
     chunk::{self, Chunk},
     cpu_pool::{self, CpuPool},
     cross_check,
-    doubt::{self, RecordReader, SecondReading},
+    doubt::RecordReader,
     judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
     reading::{self, EngineReading, ExtractError, StageTimings, TextToRead},
@@ -141,7 +141,7 @@ impl Pipeline {
             EngineRequest { model: Some(model), ..request.clone() }
         });
         let request = routed.as_ref().unwrap_or(request);
-        let (merged, degraded) = match self.read(note, request, answer_options, deadline).await {
+        let (mut merged, degraded) = match self.read(note, request, answer_options, deadline).await {
             Ok(merged) => (merged, None),
             Err(error) => match self.fallback.as_ref().filter(|_| error.is_unavailable()) {
                 Some(fallback) => {
@@ -162,11 +162,12 @@ impl Pipeline {
             }
             None => None,
         };
-        // Reading one chunk compares an empty record with the second engine. A note in one chunk needs no second comparison.
-        let already_compared = merged.chunks == 1 && merged.empty_chunks() == 1;
-        let second_reading = match self.second_reader().filter(|_| degraded.is_none() && !already_compared) {
-            Some(second_reader) => doubt::read_again(second_reader, note, request, deadline).await?,
-            None => SecondReading::default(),
+        // A note in one chunk has its second reading already. Of several chunks each was compared for itself.
+        let second_reading = match (merged.take_second_reading(), self.second_reader()) {
+            (None, Some(second_reader)) if merged.chunks > 1 => {
+                second_reader.read_again(note, request, deadline).await?
+            }
+            (second_reading, _) => second_reading.unwrap_or_default(),
         };
         let mut stages = StageTimings::default();
         merged.readings.iter().for_each(|reading| stages.add(reading.stages));
@@ -260,7 +261,7 @@ impl Pipeline {
     ) -> Pin<Box<dyn Future<Output = Vec<ChunkReading>> + Send + 'a>> {
         Box::pin(async move {
             let chunk_note = chunk.note(note);
-            let text = TextToRead { text: &chunk_note, own_from: chunk.own_from() };
+            let text = TextToRead { text: &chunk_note, own_from: chunk.own_from(), is_whole_note: false };
             // The fields of a chunk are not streamed, because they may not be those of the whole note.
             let (second_reader, chunk_request) = (self.second_reader(), request.without_sink());
             let outcome =

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cpu_pool,
-    doubt::{self, Doubt, RecordReader},
+    doubt::{self, Doubt, RecordComparison, RecordReader, SecondReading},
     parse::{self, ParsedRecord, Repair, Unusable},
 };
 use crate::admission::{Admission, AdmissionError, Lease};
@@ -57,6 +57,8 @@ pub(super) struct EngineReading {
     pub(super) is_empty: bool,
     /// Fields that the second reader found in the same text, if the record is empty even on the second attempt.
     pub(super) doubted: Vec<Field>,
+    /// What the second reader found, if the text is a whole note and there is a second reader.
+    pub(super) second_reading: Option<SecondReading>,
     /// The tokens of all attempts together.
     pub(super) tokens_used: u32,
     pub(super) stages: StageTimings,
@@ -104,12 +106,14 @@ pub(super) struct TextToRead<'a> {
     pub(super) text: &'a Note,
     /// Where its own part begins, in bytes: after the context of a chunk.
     pub(super) own_from: usize,
+    /// Whether it is a note, and not a chunk of one.
+    pub(super) is_whole_note: bool,
 }
 
 impl<'a> TextToRead<'a> {
-    /// Returns a text without context.
+    /// Returns the text of a whole note.
     pub(super) fn whole(text: &'a Note) -> Self {
-        Self { text, own_from: 0 }
+        Self { text, own_from: 0, is_whole_note: true }
     }
 }
 
@@ -120,20 +124,22 @@ pub(super) async fn read(
     engine: &dyn Engine,
     second_reader: Option<RecordReader<'_>>,
     admission: &Arc<Admission>,
-    TextToRead { text, own_from }: TextToRead<'_>,
+    text_to_read: TextToRead<'_>,
     mut request: EngineRequest,
     deadline: Deadline,
 ) -> Result<EngineReading, ExtractError> {
+    let text = text_to_read.text;
     let mut tokens_used = 0u32;
     let mut stages = StageTimings::default();
     let mut is_second = false;
     let mut expected_answer = USUAL_ANSWER;
+    let mut second_reading: Option<SecondReading> = None;
     // The empty record of the first attempt, if the second reader found fields. It is the result if the second attempt
     // gives no record.
     let mut doubtful: Option<EngineReading> = None;
     // The result if the last attempt gives no record.
-    let doubtful_or_error = |doubtful: Option<EngineReading>, error, tokens_used, stages| {
-        doubtful.map(|first| EngineReading { tokens_used, stages, ..first }).ok_or(error)
+    let doubtful_or_error = |doubtful: Option<EngineReading>, error, second_reading, tokens_used, stages| {
+        doubtful.map(|first| EngineReading { second_reading, tokens_used, stages, ..first }).ok_or(error)
     };
     loop {
         let expected_tokens = engine.prompt_tokens(text) + u64::from(expected_answer.min(request.budget.tokens()));
@@ -146,7 +152,10 @@ pub(super) async fn read(
                     // This answer is long.
                     expected_answer = u32::MAX;
                 }
-                _ => return doubtful_or_error(doubtful, ExtractError::Truncated, tokens_used, stages),
+                _ => {
+                    let error = ExtractError::Truncated;
+                    return doubtful_or_error(doubtful, error, second_reading, tokens_used, stages);
+                }
             }
         } else {
             let started = Instant::now();
@@ -161,32 +170,41 @@ pub(super) async fn read(
             stages.parse += started.elapsed();
             match parsed {
                 Ok(ParsedRecord { record, repairs }) => {
-                    let (mut is_empty, mut doubt) = (record.is_empty(), Doubt::None);
-                    if let Some(reader) = second_reader {
-                        let supported = reader.supported(text, &record, own_from, &request, deadline).await?;
-                        let kept = (!record.is_empty()).then_some(&*supported.kept);
-                        is_empty = supported.none_supported;
-                        if is_empty {
-                            doubt = doubt::of_empty_record(reader, text, &draft, kept, &request, deadline).await?;
+                    let RecordComparison { is_empty, doubt } = match second_reader {
+                        Some(reader) => {
+                            let second_reading = &mut second_reading;
+                            doubt::compare(reader, text_to_read, &draft, &record, second_reading, &request, deadline)
+                                .await?
                         }
-                    }
+                        None => RecordComparison { is_empty: record.is_empty(), doubt: Doubt::None },
+                    };
                     let should_retry = !matches!(doubt, Doubt::None);
                     let doubted = match doubt {
                         Doubt::SuspectOutput if is_second => {
                             let error = ExtractError::Unusable(Unusable::EmptyRecord);
-                            return doubtful_or_error(doubtful, error, tokens_used, stages);
+                            return doubtful_or_error(doubtful, error, second_reading, tokens_used, stages);
                         }
                         Doubt::Fields(fields) => fields,
                         Doubt::None | Doubt::SuspectOutput => Vec::new(),
                     };
-                    let reading = EngineReading { record, repairs, draft, is_empty, doubted, tokens_used, stages };
+                    let reading = EngineReading {
+                        record,
+                        repairs,
+                        draft,
+                        is_empty,
+                        doubted,
+                        second_reading: None,
+                        tokens_used,
+                        stages,
+                    };
                     if is_second || !should_retry {
-                        return Ok(reading);
+                        return Ok(EngineReading { second_reading, ..reading });
                     }
                     doubtful = (!reading.doubted.is_empty()).then_some(reading);
                 }
                 Err(unusable) if is_second => {
-                    return doubtful_or_error(doubtful, ExtractError::Unusable(unusable), tokens_used, stages);
+                    let error = ExtractError::Unusable(unusable);
+                    return doubtful_or_error(doubtful, error, second_reading, tokens_used, stages);
                 }
                 Err(_) => {}
             }

@@ -9,18 +9,25 @@ use crate::extraction::{
 /// A longer quote has other words between the components: `pT: pT3 ... pN: pN1b`.
 const LONGEST_QUOTE: usize = 28;
 
-/// Returns the first formula with graded T and N that the note does not doubt, plan or take back; otherwise the first with a
-/// component for the nodes, then the first. Of equals, a corrected one goes first, then a pathological one, unless the
-/// tumour was treated before, and one of imaging or after therapy gives way. A distant metastasis stays until an `M0` denies
-/// it. Formulas that the note negates count: reports write "no M1" for M0.
+/// Returns the first formula with graded T and N that the note does not doubt, plan or retract; otherwise the first
+/// with a component for the nodes, then the first. Of equals, a corrected one comes first, then a pathological one,
+/// unless the tumour was treated before; one of imaging or after therapy comes last. A distant metastasis stays until
+/// an `M0` denies it. Formulas that the note negates count: reports write "no M1" for M0.
 pub(crate) fn of<'v>(view: &'v NoteView<'_>) -> Option<&'v Formula> {
     view.formula.get_or_init(|| find(view)).as_ref()
 }
 
 fn find(view: &NoteView<'_>) -> Option<Formula> {
-    let mut best: Option<(Rank, Formula)> = None;
+    let mut counting = counting(view);
+    let first = counting.next()?;
+    let mut others = counting.peekable();
+    // Ranks only decide between formulas.
+    if others.peek().is_none() {
+        return Some(first);
+    }
+    let mut best: Option<(FormulaRank, Formula)> = None;
     let after_therapy = is_after_therapy(view);
-    for formula in counting(view) {
+    for formula in std::iter::once(first).chain(others) {
         let rank = rank(view, &formula, after_therapy);
         let goes_before = best.as_ref().is_none_or(|(best_rank, best)| {
             let keeps_metastasis = best.is_metastatic() && !formula.excludes_metastasis() && !rank.corrected;
@@ -33,7 +40,7 @@ fn find(view: &NoteView<'_>) -> Option<Formula> {
     best.map(|(_, formula)| formula)
 }
 
-/// Returns the formulas that the note does not doubt, plan or take back, in order.
+/// Returns the formulas that the note does not doubt, plan or retract, in order.
 fn counting(view: &NoteView<'_>) -> impl Iterator<Item = Formula> {
     tnm::find(view.folded.as_str()).into_iter().filter(|formula| {
         let assertion = view.assertion(&formula.range, Field::Stage);
@@ -42,7 +49,7 @@ fn counting(view: &NoteView<'_>) -> impl Iterator<Item = Formula> {
     })
 }
 
-/// Returns a clinical formula and the pathological one that goes before it, if they mean different stages.
+/// Returns a clinical formula and the pathological one that takes precedence over it, if they mean different stages.
 pub(super) fn conflict(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Vec<String> {
     let Some(counted) = of(view).filter(|formula| formula.is_graded() && !is_after_therapy(view)) else {
         return Vec::new();
@@ -64,9 +71,9 @@ pub(super) fn conflict(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Vec<String
     other.map_or_else(Vec::new, |other| vec![text(view, &other), text(view, counted)])
 }
 
-/// What makes one formula go before another one.
+/// What decides which of two formulas takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
+struct FormulaRank {
     graded: bool,
     nodes: bool,
     corrected: bool,
@@ -84,7 +91,7 @@ enum Method {
     Pathological,
 }
 
-fn rank(view: &NoteView<'_>, formula: &Formula, after_therapy: bool) -> Rank {
+fn rank(view: &NoteView<'_>, formula: &Formula, after_therapy: bool) -> FormulaRank {
     const CORRECTIONS: [&str; 4] = ["corrected", "revised", "amended", "correct"];
     let text = view.folded.slice(formula.range.clone());
     let before = view.near(&(formula.range.start..formula.range.start), 32, 0);
@@ -95,7 +102,7 @@ fn rank(view: &NoteView<'_>, formula: &Formula, after_therapy: bool) -> Rank {
     } else {
         Method::Clinical
     };
-    Rank {
+    FormulaRank {
         graded: formula.is_graded() || formula.is_metastatic(),
         nodes: formula.has_nodes(),
         corrected: before.split([' ', ':', ',', '(']).any(|word| CORRECTIONS.contains(&word)),
@@ -111,7 +118,7 @@ fn is_pathological(formula: &Formula, before: &str) -> bool {
     formula.has_pathological_tumour() || last.is_some_and(|word| WORDS.contains(&word))
 }
 
-/// Returns whether the note tells of a treatment before an operation, after which the clinical stage stays the stage.
+/// Returns whether the note describes a treatment before an operation. The clinical stage then remains the stage.
 pub(super) fn is_after_therapy(view: &NoteView<'_>) -> bool {
     const WORDS: [&str; 26] = [
         "preoperative chemo",
@@ -144,8 +151,8 @@ pub(super) fn is_after_therapy(view: &NoteView<'_>) -> bool {
     WORDS.iter().any(|word| view.folded.contains(word)) || is_treated_between(view)
 }
 
-/// Returns whether a drug or radiotherapy stands between two formulas of the note, as it does in a history that is told in its
-/// order.
+/// Returns whether the note names a drug or radiotherapy between two formulas, as a history in the order of events
+/// does.
 fn is_treated_between(view: &NoteView<'_>) -> bool {
     let formulas = tnm::find(view.folded.as_str());
     let (Some(first), Some(last)) = (formulas.first(), formulas.last()) else { return false };
@@ -154,7 +161,8 @@ fn is_treated_between(view: &NoteView<'_>) -> bool {
         && view.terms_in(TermKind::Treatment, &between).iter().any(|treatment| !treatment.term.is("surgery"))
 }
 
-/// Returns the formula as the note writes it, or in the usual spelling if the note spreads it over several lines or has it misread.
+/// Returns the formula as the note writes it, or in the usual spelling if the note spreads it over several lines or has
+/// it misread.
 pub(crate) fn text(view: &NoteView<'_>, formula: &Formula) -> String {
     let quote = view.folded.quote(&formula.range);
     if formula.is_misread() || quote.len() > LONGEST_QUOTE || quote.contains('\n') {

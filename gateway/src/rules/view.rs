@@ -11,6 +11,14 @@ use crate::{
     steps,
 };
 
+/// The stage groups that a note states.
+pub(super) struct StatedStage {
+    /// The group that counts.
+    pub(super) group: Option<String>,
+    /// A clinical group and the pathological one that replaces it, if they differ.
+    pub(super) conflict: Vec<String>,
+}
+
 /// A note, folded and searched once.
 pub(crate) struct NoteView<'note> {
     /// The folded text. All ranges of this type refer to it.
@@ -25,6 +33,8 @@ pub(crate) struct NoteView<'note> {
     pub(super) is_part_of_oncology_note: bool,
     /// What [`super::formula::of`] found, which several rules ask for.
     pub(super) formula: OnceCell<Option<Formula>>,
+    /// What [`super::stage::stated`] found, which several rules ask for.
+    pub(super) stated_stage: OnceCell<StatedStage>,
     /// What [`super::report::proposals`] found, which several rules ask for.
     pub(super) proposals: OnceCell<Vec<Range<usize>>>,
 }
@@ -61,6 +71,7 @@ impl<'note> NoteView<'note> {
             has_other_pd,
             is_part_of_oncology_note: false,
             formula: OnceCell::new(),
+            stated_stage: OnceCell::new(),
             proposals: OnceCell::new(),
         }
     }

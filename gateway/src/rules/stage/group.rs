@@ -7,7 +7,12 @@ use regex::Regex;
 use super::other_diseases;
 use crate::{
     extraction::Field,
-    rules::{formula, lexicon::TermKind, retracted, view::NoteView},
+    rules::{
+        formula,
+        lexicon::TermKind,
+        retracted,
+        view::{NoteView, StatedStage},
+    },
     statics::pattern,
 };
 
@@ -15,10 +20,10 @@ use crate::{
 pub(super) static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));
 const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abce])([1-4])?)|([xes][abes]?))?(?-u:\b)";
 
-/// A stage group with its letter, directly behind a name.
+/// A stage group with its letter, directly after a name.
 pub(super) static BEHIND: LazyLock<Regex> = LazyLock::new(|| pattern(r"^ (iv|iii|ii|i)([abc][1-3]?)(?-u:\b)"));
 
-/// A correction behind a stage without the word itself: "staged as IV; revised to II". Numerals in letters only, and not
+/// A correction after a stage without the word itself: "staged as IV; revised to II". Numerals in letters only, and not
 /// "changed to IV", which is how a drug is given.
 pub(super) static REVISED: LazyLock<Regex> = LazyLock::new(|| pattern(REVISED_PATTERN));
 const REVISED_PATTERN: &str = r"(?-u:\b)(?:corrected|revised|amended|reclassified|restaged|re staged|upstaged) (?:to|as) (iv|iii|ii|i)([abc][1-4]?)?(?-u:\b)";
@@ -61,58 +66,66 @@ const CORRECTIONS: [&str; 14] = [
 
 /// A stated group. Corrections come first, of them the last; then the highest, then the one with more parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
+struct StageRank {
     correction_at: Option<usize>,
     level: usize,
     length: usize,
 }
 
 /// A stage group that the note states, and where.
-struct Stated {
+struct StatedGroup {
     level: usize,
     value: String,
     range: Range<usize>,
 }
 
-/// Returns the stage group that the note states: a corrected one, otherwise the highest. Of equal groups, the longest is
-/// preferred, then the first. Stages of other diseases, other patients and other outcomes do not count, nor those that the
-/// note takes back. A clinical stage gives way to a pathological one behind it.
+/// Returns the stage group that the note states: a corrected one, otherwise the highest. Of equal groups, the longest
+/// is preferred, then the first. Stages of other diseases, other patients and other outcomes do not count, nor those
+/// that the note retracts. A pathological stage replaces a clinical one before it.
 pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
+    of(view).group.clone()
+}
+
+/// Returns a clinical group and the pathological one after it, if they differ.
+pub(super) fn conflict(view: &NoteView<'_>) -> Vec<String> {
+    of(view).conflict.clone()
+}
+
+fn of<'v>(view: &'v NoteView<'_>) -> &'v StatedStage {
+    view.stated_stage.get_or_init(|| find(view))
+}
+
+fn find(view: &NoteView<'_>) -> StatedStage {
     let found = all(view);
     let pathological = pathological(view, &found);
-    let mut best: Option<(Rank, String)> = None;
-    for (rank, stated) in found {
-        let gives_way = pathological.as_ref().is_some_and(|(at, _)| stated.range.start < *at)
-            && is_called(view, &stated.range, &CLINICAL);
-        if !gives_way && best.as_ref().is_none_or(|(best, _)| rank > *best) {
-            best = Some((rank, stated.value));
+    let is_replaced = |stated: &StatedGroup| {
+        pathological.as_ref().is_some_and(|(at, _)| stated.range.start < *at)
+            && is_called(view, &stated.range, &CLINICAL)
+    };
+    let conflict = pathological.as_ref().and_then(|(_, value)| {
+        let differs = |other: &StatedGroup| !other.value.starts_with(value) && !value.starts_with(&*other.value);
+        let other = found.iter().map(|(_, stated)| stated).find(|other| differs(other) && is_replaced(other))?;
+        Some(vec![other.value.clone(), value.clone()])
+    });
+    let mut best: Option<&(StageRank, StatedGroup)> = None;
+    for one in &found {
+        if best.is_none_or(|best| one.0 > best.0) && !is_replaced(&one.1) {
+            best = Some(one);
         }
     }
-    best.map(|(_, value)| value)
+    StatedStage { group: best.map(|(_, stated)| stated.value.clone()), conflict: conflict.unwrap_or_default() }
 }
 
-/// Returns a clinical group and the pathological one behind it, if they differ.
-pub(super) fn conflict(view: &NoteView<'_>) -> Vec<String> {
-    let found = all(view);
-    let Some((at, value)) = pathological(view, &found) else { return Vec::new() };
-    let mut clinical = found.into_iter().map(|(_, stated)| stated);
-    let other = clinical.find(|other| {
-        let same = other.value.starts_with(&*value) || value.starts_with(&*other.value);
-        other.range.start < at && !same && is_called(view, &other.range, &CLINICAL)
-    });
-    other.map_or_else(Vec::new, |other| vec![other.value, value])
-}
-
-/// Returns the last pathological group and where it stands, unless the tumour was treated before.
-fn pathological(view: &NoteView<'_>, found: &[(Rank, Stated)]) -> Option<(usize, String)> {
+/// Returns the last pathological group and where it is, unless the tumour was treated before.
+fn pathological(view: &NoteView<'_>, found: &[(StageRank, StatedGroup)]) -> Option<(usize, String)> {
     let called = found.iter().map(|(_, stated)| stated).filter(|one| is_called(view, &one.range, &PATHOLOGICAL));
     let last = called.max_by_key(|stated| stated.range.start).filter(|_| !formula::is_after_therapy(view));
     last.map(|stated| (stated.range.start, stated.value.clone()))
 }
 
 /// Returns all groups that count, with their ranks.
-fn all(view: &NoteView<'_>) -> Vec<(Rank, Stated)> {
-    let mut found: Vec<(Rank, Stated)> = Vec::new();
+fn all(view: &NoteView<'_>) -> Vec<(StageRank, StatedGroup)> {
+    let mut found: Vec<(StageRank, StatedGroup)> = Vec::new();
     for (corrects, word) in WORDS {
         for at in view.folded.places(word) {
             let Some(stated) = group_at(view, at, word) else { continue };
@@ -134,15 +147,15 @@ fn all(view: &NoteView<'_>) -> Vec<(Rank, Stated)> {
     found
 }
 
-fn rank(correction_at: Option<usize>, stated: &Stated) -> Rank {
-    Rank { correction_at, level: stated.level, length: stated.value.len() }
+fn rank(correction_at: Option<usize>, stated: &StatedGroup) -> StageRank {
+    StageRank { correction_at, level: stated.level, length: stated.value.len() }
 }
 
 /// Words that say how a stage was found.
 const CLINICAL: [&str; 3] = ["clinical", "clinically", "radiological"];
 const PATHOLOGICAL: [&str; 4] = ["pathologic", "pathological", "pathologically", "path"];
 
-/// Returns whether one of these words stands right before a stage or between "stage" and the group.
+/// Returns whether one of these words is right before a stage or between "stage" and the group.
 fn is_called(view: &NoteView<'_>, stage: &Range<usize>, words: &[&str]) -> bool {
     let before = view.folded.before(stage.start, 16).trim_end();
     let last = before.rsplit([' ', ',', ':', '(', '\n']).next().unwrap_or_default();
@@ -150,8 +163,8 @@ fn is_called(view: &NoteView<'_>, stage: &Range<usize>, words: &[&str]) -> bool 
     words.contains(&last) || inside.any(|word| words.contains(&word))
 }
 
-/// Returns the group to which the words behind a stage correct it, in the same sentence.
-fn revised(view: &NoteView<'_>, end: usize) -> Option<Stated> {
+/// Returns the group to which the words after a stage correct it, in the same sentence.
+fn revised(view: &NoteView<'_>, end: usize) -> Option<StatedGroup> {
     let found = REVISED.captures(view.near(&(end..end), 0, 60))?;
     // "Stage II, CKD upstaged to IV" corrects another stage.
     let gap = view.folded.slice(end..end + found.get(0)?.start());
@@ -164,18 +177,22 @@ fn revised(view: &NoteView<'_>, end: usize) -> Option<Stated> {
     let range = end + found.get(0)?.start()..end + found.get(0)?.end();
     let (rank, level) = level(found.get(1)?.as_str());
     let letters = found.get(2).map_or(String::new(), |letters| letters.as_str().to_ascii_uppercase());
-    view.enters_record(&range, Field::Stage).then(|| Stated { level: rank, value: format!("{level}{letters}"), range })
+    view.enters_record(&range, Field::Stage).then(|| StatedGroup {
+        level: rank,
+        value: format!("{level}{letters}"),
+        range,
+    })
 }
 
-/// Returns the group that stands without the word "stage" directly behind a cancer: "ovarian cancer IIIC". Its letter is
+/// Returns the group that follows a cancer directly, without the word "stage": "ovarian cancer IIIC". Its letter is
 /// needed, because "IV" as often means intravenous.
-fn behind(view: &NoteView<'_>, end: usize) -> Option<Stated> {
+fn behind(view: &NoteView<'_>, end: usize) -> Option<StatedGroup> {
     let found = BEHIND.captures(view.folded.after(end, 8))?;
     let range = end + 1..end + found.get(0)?.end();
     let (numeral, letters) = (found.get(1)?.as_str(), found.get(2)?.as_str());
     let (rank, level) = level(numeral);
     let counts = view.enters_record(&range, Field::Stage) && !retracted::is_taken_back(view, &range);
-    counts.then(|| Stated { level: rank, value: format!("{level}{}", letters.to_ascii_uppercase()), range })
+    counts.then(|| StatedGroup { level: rank, value: format!("{level}{}", letters.to_ascii_uppercase()), range })
 }
 
 /// Returns the rank of a numeral and the numeral as it is written in a record.
@@ -190,7 +207,7 @@ fn level(numeral: &str) -> (usize, &'static str) {
 }
 
 /// Returns the stage group after the word at an offset.
-fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<Stated> {
+fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<StatedGroup> {
     if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
         return None;
     }
@@ -225,11 +242,11 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<Stated> {
     }
     let letters = format!("{letter}{of_lymphoma}").to_ascii_uppercase();
     let value = format!("{level}{letters}{}", found.get(3).map_or("", |digit| digit.as_str()));
-    Some(Stated { level: rank, value, range })
+    Some(StatedGroup { level: rank, value, range })
 }
 
-/// Returns whether another group follows as an alternative or as the end of a range: "II or III", "II/III", "I-III". Then
-/// the note does not say which stage it is.
+/// Returns whether another group follows as an alternative or as the end of a range: "II or III", "II/III", "I-III".
+/// Then the note does not say which stage it is.
 fn is_range(view: &NoteView<'_>, end: usize) -> bool {
     let next = view.folded.after(end, 16);
     let joined = [" or ", "/", " / ", "-", " to ", " vs ", " versus "]
