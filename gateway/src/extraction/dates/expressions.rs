@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 use super::{calendar, context::is_other_number};
 use crate::statics::pattern;
 
-/// Most expressions of a note that are read. Later ones are not seen.
+/// Maximum number of expressions of a note that are read. Later ones are ignored.
 pub(super) const MOST_DATES: usize = 500;
 
 const MONTH: &str = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?\
@@ -58,7 +58,7 @@ pub(super) fn compile() {
 
 /// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum TimeUnit {
     Day,
     Week,
     Month,
@@ -67,7 +67,7 @@ pub(super) enum Unit {
 
 /// What the words of an expression say by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum DateMeaning {
     /// Year, month and day.
     Day(i32, i32, i32),
     /// Two numbers, of which one is the day and one the month, and the year.
@@ -78,12 +78,12 @@ pub(super) enum Meaning {
     NoYear(i32, Option<i32>),
     Age(i32),
     /// So many units before the note.
-    Ago(i32, Unit),
+    Ago(i32, TimeUnit),
     /// The unit that lies so many units after that of the note: "last week" is -1.
-    Period(i32, Unit),
+    Period(i32, TimeUnit),
     /// Relative to another event or too vague to count.
     Words,
-    /// A date that cannot be, such as 31 February.
+    /// An impossible date, such as 31 February.
     Impossible,
 }
 
@@ -91,7 +91,7 @@ pub(super) enum Meaning {
 #[derive(Clone, Debug)]
 pub(super) struct Expression {
     pub(super) range: Range<usize>,
-    pub(super) meaning: Meaning,
+    pub(super) meaning: DateMeaning,
 }
 
 /// Returns the expressions of a text in their order.
@@ -103,7 +103,7 @@ pub(super) fn find(text: &str) -> Vec<Expression> {
         let Some(meaning) = meaning(&captures) else { continue };
         let (range, meaning) = without_count(text, range, meaning, &captures);
         let follows_date = found.last().is_some_and(|last| last.range.end + 1 == range.start);
-        if is_other_number(text, &range, matches!(meaning, Meaning::Year(_)), follows_date) {
+        if is_other_number(text, &range, matches!(meaning, DateMeaning::Year(_)), follows_date) {
             continue;
         }
         found.push(Expression { range, meaning });
@@ -118,38 +118,38 @@ pub(super) fn find(text: &str) -> Vec<Expression> {
 fn without_count(
     text: &str,
     range: Range<usize>,
-    meaning: Meaning,
+    meaning: DateMeaning,
     captures: &Captures<'_>,
-) -> (Range<usize>, Meaning) {
+) -> (Range<usize>, DateMeaning) {
     let before = text.get(..range.start).unwrap_or_default();
     let counts = [" x ", " x", " × ", " ×", "x "].iter().any(|times| before.ends_with(times));
     match (captures.name("dmy_name").filter(|_| counts), meaning) {
-        (Some(name), Meaning::Day(year, month, _)) => (name.start()..range.end, month_of(year, month)),
-        (Some(name), Meaning::NoYear(month, _)) => (name.start()..range.end, Meaning::NoYear(month, None)),
+        (Some(name), DateMeaning::Day(year, month, _)) => (name.start()..range.end, month_of(year, month)),
+        (Some(name), DateMeaning::NoYear(month, _)) => (name.start()..range.end, DateMeaning::NoYear(month, None)),
         _ => (range, meaning),
     }
 }
 
-/// Returns what an expression says; `None` if it is no date.
-fn meaning(captures: &Captures<'_>) -> Option<Meaning> {
+/// Returns what an expression says; `None` if it is not a date.
+fn meaning(captures: &Captures<'_>) -> Option<DateMeaning> {
     let text = |name: &str| captures.name(name).map(|found| found.as_str());
     let number = |name: &str| text(name).and_then(|digits| digits.parse::<i32>().ok());
     let short_year = |name: &str| number(name).map(|year| if year <= 40 { 2000 + year } else { 1900 + year });
     let whole = captures.get(0)?.as_str();
     if let (Some(year), Some(month), Some(day)) = (number("iso_year"), number("iso_month"), number("iso_day")) {
-        return has_one_separator(whole).then_some(Meaning::Day(year, month, day));
+        return has_one_separator(whole).then_some(DateMeaning::Day(year, month, day));
     }
     if let (Some(first), Some(second)) = (number("first"), number("second")) {
         let is_short = text("year")?.len() == 2;
         let year = if is_short { short_year("year")? } else { number("year")? };
         // "1.2.20" is more often a number of a version or a section than a date.
         let is_section = is_short && whole.contains('.') && whole.len() < 8;
-        return (has_one_separator(whole) && !is_section).then_some(Meaning::DayAndMonth(first, second, year));
+        return (has_one_separator(whole) && !is_section).then_some(DateMeaning::DayAndMonth(first, second, year));
     }
     if let (Some(year), Some(month)) = (number("ym_year"), number("ym_month")) {
         // "2018/19" are two years.
         let is_season = month == (year + 1) % 100 && !calendar::is_month(month);
-        return Some(if is_season { Meaning::Year(year) } else { month_of(year, month) });
+        return Some(if is_season { DateMeaning::Year(year) } else { month_of(year, month) });
     }
     if let (Some(month), Some(year)) = (number("my_month"), number("my_year")) {
         let is_plain = whole.contains('/') || (whole.len() == 7 && !whole.contains(' '));
@@ -158,64 +158,70 @@ fn meaning(captures: &Captures<'_>) -> Option<Meaning> {
     if let (Some(day), Some(name)) = (number("dmy_day"), text("dmy_name")) {
         let month = month_number(name)?;
         return match number("dmy_year").or(short_year("dmy_short")) {
-            Some(year) => Some(Meaning::Day(year, month, day)),
-            None => (is_name(name) && (1..=31).contains(&day)).then_some(Meaning::NoYear(month, Some(day))),
+            Some(year) => Some(DateMeaning::Day(year, month, day)),
+            None => (is_name(name) && (1..=31).contains(&day)).then_some(DateMeaning::NoYear(month, Some(day))),
         };
     }
     if let (Some(day), Some(name)) = (number("mdy_day"), text("mdy_name")) {
         let month = month_number(name)?;
         if let Some(year) = number("mdy_year") {
-            return Some(Meaning::Day(year, month, day));
+            return Some(DateMeaning::Day(year, month, day));
         }
         // "Mar 19" may be a day or a year.
         let is_day = text("ordinal").is_some() || name.len() > 4 || name.eq_ignore_ascii_case("june");
-        let meaning = if is_day { Meaning::NoYear(month, Some(day)) } else { Meaning::Words };
+        let meaning = if is_day { DateMeaning::NoYear(month, Some(day)) } else { DateMeaning::Words };
         return (is_name(name) && (1..=31).contains(&day)).then_some(meaning);
     }
     if let Some(name) = text("name") {
         let year = number("name_year").or(short_year("name_short")).or(short_year("hyphen_short"));
         let month = month_number(name)?;
-        return year.map(|year| month_of(year, month)).or(is_name(name).then_some(Meaning::NoYear(month, None)));
+        return year.map(|year| month_of(year, month)).or(is_name(name).then_some(DateMeaning::NoYear(month, None)));
     }
     if let Some(year) = number("only_year") {
-        return Some(Meaning::Year(year));
+        return Some(DateMeaning::Year(year));
     }
     if let Some(age) = number("age").or(number("age_years")).or(number("age_diagnosed")) {
-        return (age <= 120).then_some(Meaning::Age(age));
+        return (age <= 120).then_some(DateMeaning::Age(age));
     }
     if let Some(unit) = text("unit") {
         let count = text("count").and_then(count_of).filter(|_| text("ago").is_some() && text("bound").is_none());
-        return Some(count.map_or(Meaning::Words, |count| Meaning::Ago(count, unit_of(unit))));
+        return Some(
+            count.zip(unit_of(unit)).map_or(DateMeaning::Words, |(count, unit)| DateMeaning::Ago(count, unit)),
+        );
     }
-    Some(text("period").map_or(Meaning::Words, period))
+    Some(text("period").map_or(DateMeaning::Words, period))
 }
 
-fn month_of(year: i32, month: i32) -> Meaning {
-    if calendar::is_year(year) && calendar::is_month(month) { Meaning::Month(year, month) } else { Meaning::Impossible }
+fn month_of(year: i32, month: i32) -> DateMeaning {
+    if calendar::is_year(year) && calendar::is_month(month) {
+        DateMeaning::Month(year, month)
+    } else {
+        DateMeaning::Impossible
+    }
 }
 
-fn period(words: &str) -> Meaning {
+fn period(words: &str) -> DateMeaning {
     let words = words.to_ascii_lowercase();
-    let unit = match &*words {
-        "yesterday" => return Meaning::Period(-1, Unit::Day),
-        "today" => return Meaning::Period(0, Unit::Day),
-        "tomorrow" => return Meaning::Period(1, Unit::Day),
-        _ => unit_of(words.rsplit(' ').next().unwrap_or_default()),
-    };
-    match words.split(' ').next() {
-        Some("last") => Meaning::Period(-1, unit),
-        Some("this") => Meaning::Period(0, unit),
-        Some("next") => Meaning::Period(1, unit),
-        _ => Meaning::Words,
+    let unit = words.rsplit(' ').next().and_then(unit_of);
+    match (words.split(' ').next(), unit) {
+        (Some("yesterday"), _) => DateMeaning::Period(-1, TimeUnit::Day),
+        (Some("today"), _) => DateMeaning::Period(0, TimeUnit::Day),
+        (Some("tomorrow"), _) => DateMeaning::Period(1, TimeUnit::Day),
+        (Some("last"), Some(unit)) => DateMeaning::Period(-1, unit),
+        (Some("this"), Some(unit)) => DateMeaning::Period(0, unit),
+        (Some("next"), Some(unit)) => DateMeaning::Period(1, unit),
+        _ => DateMeaning::Words,
     }
 }
 
-fn unit_of(word: &str) -> Unit {
+/// Returns the unit that a word names; `None` for any other word, whose expression then is relative.
+fn unit_of(word: &str) -> Option<TimeUnit> {
     match word.to_ascii_lowercase().as_str() {
-        "day" => Unit::Day,
-        "week" | "wk" => Unit::Week,
-        "month" | "mo" => Unit::Month,
-        _ => Unit::Year,
+        "day" => Some(TimeUnit::Day),
+        "week" | "wk" => Some(TimeUnit::Week),
+        "month" | "mo" => Some(TimeUnit::Month),
+        "year" | "yr" => Some(TimeUnit::Year),
+        _ => None,
     }
 }
 
@@ -266,45 +272,51 @@ mod tests {
     #[test]
     fn expressions() {
         for (text, expected) in [
-            ("on 2021-03-14T10:00", &[("2021-03-14T10:00", Meaning::Day(2021, 3, 14))][..]),
+            ("on 2021-03-14T10:00", &[("2021-03-14T10:00", DateMeaning::Day(2021, 3, 14))][..]),
             (
                 "03/14/2021, 14.03.21",
-                &[("03/14/2021", Meaning::DayAndMonth(3, 14, 2021)), ("14.03.21", Meaning::DayAndMonth(14, 3, 2021))],
+                &[
+                    ("03/14/2021", DateMeaning::DayAndMonth(3, 14, 2021)),
+                    ("14.03.21", DateMeaning::DayAndMonth(14, 3, 2021)),
+                ],
             ),
             (
                 "14-Mar-2021 14MAR21",
-                &[("14-Mar-2021", Meaning::Day(2021, 3, 14)), ("14MAR21", Meaning::Day(2021, 3, 14))],
+                &[("14-Mar-2021", DateMeaning::Day(2021, 3, 14)), ("14MAR21", DateMeaning::Day(2021, 3, 14))],
             ),
             (
                 "March 14th, 2021; Mar '19",
-                &[("March 14th, 2021", Meaning::Day(2021, 3, 14)), ("Mar '19", Meaning::Month(2019, 3))],
+                &[("March 14th, 2021", DateMeaning::Day(2021, 3, 14)), ("Mar '19", DateMeaning::Month(2019, 3))],
             ),
             (
                 "Sept. 2018, October of 2016",
-                &[("Sept. 2018", Meaning::Month(2018, 9)), ("October of 2016", Meaning::Month(2016, 10))],
+                &[("Sept. 2018", DateMeaning::Month(2018, 9)), ("October of 2016", DateMeaning::Month(2016, 10))],
             ),
-            ("3/2020-10/2020", &[("3/2020", Meaning::Month(2020, 3)), ("10/2020", Meaning::Month(2020, 10))]),
-            ("2015-2017", &[("2015", Meaning::Year(2015)), ("2017", Meaning::Year(2017))]),
-            ("13/2015", &[("13/2015", Meaning::Impossible)]),
+            ("3/2020-10/2020", &[("3/2020", DateMeaning::Month(2020, 3)), ("10/2020", DateMeaning::Month(2020, 10))]),
+            ("2015-2017", &[("2015", DateMeaning::Year(2015)), ("2017", DateMeaning::Year(2017))]),
+            ("13/2015", &[("13/2015", DateMeaning::Impossible)]),
             (
                 "two months ago, 3 years ago",
-                &[("two months ago", Meaning::Ago(2, Unit::Month)), ("3 years ago", Meaning::Ago(3, Unit::Year))],
+                &[
+                    ("two months ago", DateMeaning::Ago(2, TimeUnit::Month)),
+                    ("3 years ago", DateMeaning::Ago(3, TimeUnit::Year)),
+                ],
             ),
             (
                 "a few weeks ago; over two years ago",
-                &[("a few weeks ago", Meaning::Words), ("over two years ago", Meaning::Words)],
+                &[("a few weeks ago", DateMeaning::Words), ("over two years ago", DateMeaning::Words)],
             ),
             (
                 "at diagnosis; C3D1; post-op day 4; POD#2",
                 &[
-                    ("at diagnosis", Meaning::Words),
-                    ("C3D1", Meaning::Words),
-                    ("post-op day 4", Meaning::Words),
-                    ("POD#2", Meaning::Words),
+                    ("at diagnosis", DateMeaning::Words),
+                    ("C3D1", DateMeaning::Words),
+                    ("post-op day 4", DateMeaning::Words),
+                    ("POD#2", DateMeaning::Words),
                 ],
             ),
-            ("at age 52", &[("at age 52", Meaning::Age(52))]),
-            ("disease-free at 2 years", &[("at 2 years", Meaning::Words)]),
+            ("at age 52", &[("at age 52", DateMeaning::Age(52))]),
+            ("disease-free at 2 years", &[("at 2 years", DateMeaning::Words)]),
             ("1/12 nodes, 3/18, grade 3/4, Gleason 3+4, 60 Gy/30, CA 19-9, 0171-2019-334, 555-2018", &[]),
             ("2000 mg, 1980 cGy, WHO 2016, FIGO 2018, 2018 FIGO, MRN 20192018, Tel. 2019", &[]),
             ("she may start; march on; PT2 may", &[]),

@@ -6,13 +6,13 @@ use std::ops::Range;
 use super::{
     calendar::{self, CalendarDate},
     context,
-    expressions::{self, Expression, Meaning, Unit},
+    expressions::{self, DateMeaning, Expression, TimeUnit},
     stated_date::DateValue,
 };
 
-/// Most bytes between a month without a year and the date before it that has one.
+/// Maximum number of bytes between a month without a year and the date before it that has one.
 const YEAR_REACH: usize = 250;
-/// Most bytes between two dates that belong together.
+/// Maximum number of bytes between two dates that belong together.
 const LONGEST_JOIN: usize = 16;
 
 /// A date of a text, or several that belong together, such as the first and the last day of a treatment.
@@ -24,7 +24,8 @@ pub(super) struct DateMention {
     pub(super) reach: usize,
     /// The bytes of the date whose value this is.
     pub(super) shown: Range<usize>,
-    /// The date; `None` if it must not be used but separates the words around it: an impossible date, the end of a treatment.
+    /// The date; `None` if it must not be used but separates the words around it: an impossible date, the end of a
+    /// treatment.
     pub(super) value: Option<DateValue>,
 }
 
@@ -41,7 +42,7 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<DateM
         }
         let reach = context::prepositions_start(text, range.start);
         let (resolved, states_year) = match *meaning {
-            Meaning::NoYear(month, day) => {
+            DateMeaning::NoYear(month, day) => {
                 let next = expressions.get(at + 1);
                 let range_end =
                     next.filter(|next| joins(text, range.end..next.range.start, false)).map(|next| next.meaning);
@@ -54,13 +55,13 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<DateM
                 (year.map_or(Some(DateValue::Relative), |year| with_day(year, month, day)), by_text.is_some())
             }
             meaning => {
-                let is_relative = matches!(meaning, Meaning::Ago(..) | Meaning::Period(..));
+                let is_relative = matches!(meaning, DateMeaning::Ago(..) | DateMeaning::Period(..));
                 (value(meaning, is_day_first, note_date), !is_relative)
             }
         };
         let is_unusable =
             resolved.is_some_and(|value| value.year_and_month().is_some()) && context::is_end(text, reach);
-        let shown = if resolved == Some(DateValue::Relative) && matches!(meaning, Meaning::NoYear(..)) {
+        let shown = if resolved == Some(DateValue::Relative) && matches!(meaning, DateMeaning::NoYear(..)) {
             reach..range.end
         } else {
             range.clone()
@@ -82,7 +83,7 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<DateM
 fn is_day_first(expressions: &[Expression]) -> Option<bool> {
     let (mut day_first, mut month_first) = (false, false);
     for expression in expressions {
-        if let Meaning::DayAndMonth(first, second, _) = expression.meaning {
+        if let DateMeaning::DayAndMonth(first, second, _) = expression.meaning {
             day_first |= first > 12 && second <= 12;
             month_first |= second > 12 && first <= 12;
         }
@@ -90,45 +91,45 @@ fn is_day_first(expressions: &[Expression]) -> Option<bool> {
     (day_first != month_first).then_some(day_first)
 }
 
-/// Returns the value of what an expression says; `None` for a date that cannot be.
-fn value(meaning: Meaning, is_day_first: Option<bool>, note_date: Option<CalendarDate>) -> Option<DateValue> {
+/// Returns the value of what an expression says; `None` for an impossible date.
+fn value(meaning: DateMeaning, is_day_first: Option<bool>, note_date: Option<CalendarDate>) -> Option<DateValue> {
     let day = |year, month, day| CalendarDate::new(year, month, day).map(DateValue::Day);
     match meaning {
-        Meaning::Day(year, month, number) => day(year, month, number),
-        Meaning::DayAndMonth(first, second, year) if first > 12 || first == second => day(year, second, first),
-        Meaning::DayAndMonth(first, second, year) if second > 12 => day(year, first, second),
-        Meaning::DayAndMonth(first, second, year) => match is_day_first {
+        DateMeaning::Day(year, month, number) => day(year, month, number),
+        DateMeaning::DayAndMonth(first, second, year) if first > 12 || first == second => day(year, second, first),
+        DateMeaning::DayAndMonth(first, second, year) if second > 12 => day(year, first, second),
+        DateMeaning::DayAndMonth(first, second, year) => match is_day_first {
             Some(true) => day(year, second, first),
             Some(false) => day(year, first, second),
             None => calendar::is_year(year).then_some(DateValue::Year(year)),
         },
-        Meaning::Month(year, month) => Some(DateValue::Month(year, month)),
-        Meaning::Year(year) => calendar::is_year(year).then_some(DateValue::Year(year)),
-        Meaning::Age(age) => Some(DateValue::Age(age)),
-        Meaning::Ago(count, unit) => {
+        DateMeaning::Month(year, month) => Some(DateValue::Month(year, month)),
+        DateMeaning::Year(year) => calendar::is_year(year).then_some(DateValue::Year(year)),
+        DateMeaning::Age(age) => Some(DateValue::Age(age)),
+        DateMeaning::Ago(count, unit) => {
             Some(note_date.and_then(|date| ago(date, count, unit)).unwrap_or(DateValue::Relative))
         }
-        Meaning::Period(units, unit) => {
+        DateMeaning::Period(units, unit) => {
             Some(note_date.and_then(|date| period(date, units, unit)).unwrap_or(DateValue::Relative))
         }
-        Meaning::Words | Meaning::NoYear(..) => Some(DateValue::Relative),
-        Meaning::Impossible => None,
+        DateMeaning::Words | DateMeaning::NoYear(..) => Some(DateValue::Relative),
+        DateMeaning::Impossible => None,
     }
 }
 
-fn ago(note_date: CalendarDate, count: i32, unit: Unit) -> Option<DateValue> {
+fn ago(note_date: CalendarDate, count: i32, unit: TimeUnit) -> Option<DateValue> {
     match unit {
-        Unit::Day => note_date.plus_days(-count).map(DateValue::Day),
-        Unit::Week => note_date.plus_days(-7 * count).map(|date| DateValue::Month(date.year, date.month)),
-        Unit::Month => note_date.plus_months(-count).map(|(year, month)| DateValue::Month(year, month)),
-        Unit::Year => calendar::is_year(note_date.year - count).then_some(DateValue::Year(note_date.year - count)),
+        TimeUnit::Day => note_date.plus_days(-count).map(DateValue::Day),
+        TimeUnit::Week => note_date.plus_days(-7 * count).map(|date| DateValue::Month(date.year, date.month)),
+        TimeUnit::Month => note_date.plus_months(-count).map(|(year, month)| DateValue::Month(year, month)),
+        TimeUnit::Year => calendar::is_year(note_date.year - count).then_some(DateValue::Year(note_date.year - count)),
     }
 }
 
-fn period(note_date: CalendarDate, units: i32, unit: Unit) -> Option<DateValue> {
+fn period(note_date: CalendarDate, units: i32, unit: TimeUnit) -> Option<DateValue> {
     match unit {
-        Unit::Day => note_date.plus_days(units).map(DateValue::Day),
-        Unit::Week => {
+        TimeUnit::Day => note_date.plus_days(units).map(DateValue::Day),
+        TimeUnit::Week => {
             let monday = note_date.plus_days(7 * units - note_date.weekday())?;
             // In some countries a week starts on Sunday.
             let (first, last) = (monday.plus_days(-1)?, monday.plus_days(6)?);
@@ -136,8 +137,8 @@ fn period(note_date: CalendarDate, units: i32, unit: Unit) -> Option<DateValue> 
             let year = (first.year == last.year).then_some(DateValue::Year(first.year));
             if is_one_month { Some(DateValue::Month(first.year, first.month)) } else { year }
         }
-        Unit::Month => note_date.plus_months(units).map(|(year, month)| DateValue::Month(year, month)),
-        Unit::Year => calendar::is_year(note_date.year + units).then_some(DateValue::Year(note_date.year + units)),
+        TimeUnit::Month => note_date.plus_months(units).map(|(year, month)| DateValue::Month(year, month)),
+        TimeUnit::Year => calendar::is_year(note_date.year + units).then_some(DateValue::Year(note_date.year + units)),
     }
 }
 
@@ -149,9 +150,11 @@ fn with_day(year: i32, month: i32, day: Option<i32>) -> Option<DateValue> {
 }
 
 /// Returns the year of a month before another date: "from March to August 2019".
-fn year_of_range(month: i32, end: Option<Meaning>) -> Option<i32> {
+fn year_of_range(month: i32, end: Option<DateMeaning>) -> Option<i32> {
     match end? {
-        Meaning::Month(year, last) | Meaning::Day(year, last, _) => Some(if month <= last { year } else { year - 1 }),
+        DateMeaning::Month(year, last) | DateMeaning::Day(year, last, _) => {
+            Some(if month <= last { year } else { year - 1 })
+        }
         _ => None,
     }
 }
@@ -209,7 +212,8 @@ fn joins(text: &str, gap: Range<usize>, allows_preposition: bool) -> bool {
     }
 }
 
-/// Joins a date to the one before it. Of a range the first date counts; a day counts more than words such as "at diagnosis".
+/// Joins a date to the one before it. Of a range the first date counts; a day counts more than words such as "at
+/// diagnosis".
 fn join(last: &mut DateMention, next: DateMention) {
     last.range.end = next.range.end;
     let is_absolute = |value: Option<DateValue>| value.is_some_and(|value| value.year_and_month().is_some());
