@@ -16,6 +16,7 @@ mod exit;
 mod failure;
 mod forward;
 pub mod hooks;
+mod http;
 pub mod interrupt;
 pub mod login;
 pub mod monitor;

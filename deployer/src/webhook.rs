@@ -1,21 +1,19 @@
-//! Posts JSON to a webhook of the operator. Its address is a secret: whoever has it can post to the channel behind it. No
-//! error has it.
+//! Posts JSON to a webhook of the operator. Its address is a secret: anyone who knows it can post to the channel. No
+//! error message contains it.
 
 use std::time::Duration;
 
-use reqwest::{Client, Url, redirect::Policy};
+use reqwest::Url;
 use serde_json::Value;
 
-use crate::secret::Secret;
+use crate::{http, secret::Secret};
 
 /// Posts a JSON document. The receiver must answer with success within the limit.
 pub(crate) async fn post(address: &Secret, body: &Value, limit: Duration) -> Result<(), String> {
     let url = address_of(address)?;
-    // Returns an error, and changes nothing, when a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder().timeout(limit).redirect(Policy::none());
-    // A minimal container has no CA certificates, which fails the builder; plain HTTP does not need them.
-    let builder = if url.scheme() == "http" { builder.no_proxy().tls_certs_only([]) } else { builder };
+    let is_plain_http = url.scheme() == "http";
+    let builder = http::builder(limit, is_plain_http);
+    let builder = if is_plain_http { builder.no_proxy() } else { builder };
     let client = builder.build().map_err(|_| "this machine has no CA certificates (ca-certificates)".to_owned())?;
     // The error of reqwest contains the address, so it is not passed on.
     let answer = client.post(url).json(body).send().await.map_err(|error| {
@@ -31,7 +29,7 @@ pub(crate) fn check(address: &Secret) -> Result<(), String> {
 }
 
 fn address_of(address: &Secret) -> Result<Url, String> {
-    let refused = || "its address is no https address".to_owned();
+    let refused = || "its address is not an https address".to_owned();
     let url = Url::parse(address.expose()).map_err(|_| refused())?;
     let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {

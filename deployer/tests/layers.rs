@@ -1,4 +1,4 @@
-//! Who may know what: sentences of the design about what is absent, as a test.
+//! Tests the layers of the crate, and which modules may use which words.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../gateway/tests/support/modules.rs"]
@@ -13,7 +13,7 @@ use std::{
 use modules::Modules;
 
 /// The layers, topmost first. A module uses modules of lower layers only, so there is no circle between them.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["main"],
     &["signals"],
     &["commands"],
@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 11] = [
     &["approval", "attestation", "recorded_releases"],
     &["aws", "cost", "forward", "plan", "policy", "context"],
     &["config", "console", "smoke", "webhook"],
+    &["http"],
     &["failure"],
     &["cloud", "exit"],
     &["child", "interrupt", "login", "script", "secret"],
@@ -96,8 +97,9 @@ fn plan_script_policy_cost_and_the_monitor_are_pure() {
 
 #[test]
 fn only_smoke_and_the_monitor_speak_http_to_the_service() {
-    // ... `monitor/gateway.rs`, which sends no note, and `webhook.rs` to the operator's webhook.
-    only(&["smoke/", "monitor/gateway.rs", "webhook.rs"], &["reqwest"]);
+    // `http.rs` makes the clients. `monitor/gateway.rs` sends no note, and `webhook.rs` posts to the operator's
+    // webhook.
+    only(&["http.rs", "smoke/", "monitor/gateway.rs", "webhook.rs"], &["reqwest"]);
 }
 
 #[test]
@@ -107,11 +109,10 @@ fn only_the_token_s_way_reads_a_secret_s_text() {
         &[
             "aws/secrets.rs",
             "secret.rs",
-            "smoke/client.rs",
+            "http.rs",
             "config/keys.rs",
             "commands/init/",
             "commands/keys.rs",
-            "monitor/gateway.rs",
             "monitor/channels/mail.rs",
             "webhook.rs",
             // The token of a session, to AWS' plug-in.

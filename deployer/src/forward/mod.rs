@@ -5,11 +5,12 @@ mod plugin;
 
 use std::{io::ErrorKind, process::Command, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout};
-
 pub(crate) use plugin::{PluginEnd, run};
 
-use crate::{child, failure::Failure};
+use crate::{
+    child::{self, LAST_LINES_WAIT},
+    failure::Failure,
+};
 
 /// The name of the program on the PATH.
 const PLUGIN: &str = "session-manager-plugin";
@@ -18,10 +19,6 @@ const PLUGIN: &str = "session-manager-plugin";
 const LAST_WITH_AN_ARGUMENT: [u64; 4] = [1, 2, 497, 0];
 /// The time limit for `--version`.
 const LIMIT: Duration = Duration::from_secs(10);
-/// The pause between two checks whether the plug-in has ended.
-const PAUSE: Duration = Duration::from_millis(20);
-/// How long to wait for each further line after the plug-in has ended.
-const REST: Duration = Duration::from_millis(200);
 /// AWS' instructions for the installation of the plug-in.
 const INSTALL_GUIDE: &str =
     "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html";
@@ -30,25 +27,23 @@ const INSTALL_GUIDE: &str =
 /// users cannot read it. Call this before a session is opened.
 pub(crate) async fn check() -> Result<(), Failure> {
     let refuse = |what: String| Err(Failure::unchanged(format!("{what}; no session was opened"), next()));
-    let (mut child, mut lines) = match child::start(Command::new(PLUGIN).arg("--version")) {
+    let (mut program, mut lines) = match child::start(Command::new(PLUGIN).arg("--version")) {
         Ok(started) => started,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return refuse(format!("AWS' {PLUGIN} is not on this machine, or not on its PATH"));
         }
         Err(error) => return refuse(format!("{PLUGIN} cannot be run: {error}")),
     };
-    let deadline = Instant::now() + LIMIT;
-    while matches!(child.try_wait(), Ok(None)) {
-        if Instant::now() >= deadline {
-            child::kill(&mut child);
-            return refuse(format!("{PLUGIN} --version did not end in {} s", LIMIT.as_secs()));
-        }
-        sleep(PAUSE).await;
+    if let Ok(None) = program.wait_for_end(LIMIT, || {}).await {
+        return refuse(format!("{PLUGIN} --version did not end in {} s", LIMIT.as_secs()));
     }
     let mut last_line = String::new();
-    while let Ok(Some(line)) = timeout(REST, lines.recv()).await {
-        last_line = if line.trim().is_empty() { last_line } else { line };
-    }
+    let keep = |line: String| {
+        if !line.trim().is_empty() {
+            last_line = line;
+        }
+    };
+    lines.remaining(LAST_LINES_WAIT, keep).await;
     match version(&last_line) {
         Some(version) if version > LAST_WITH_AN_ARGUMENT => Ok(()),
         Some(_) => refuse(format!(
@@ -56,7 +51,7 @@ pub(crate) async fn check() -> Result<(), Failure> {
              read",
             last_line.trim()
         )),
-        None => refuse(format!("{PLUGIN} --version did not say a version")),
+        None => refuse(format!("{PLUGIN} --version did not print a version")),
     }
 }
 

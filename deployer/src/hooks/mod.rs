@@ -1,5 +1,5 @@
-//! Hooks and notices: runs the operator's executables in `hooks/` beside the configuration, and sends a notice to a
-//! webhook. Both get names, digests and outcomes, and no secret.
+//! Hooks and notices: runs the operator's executables in `hooks/` of the configuration's folder, and sends a notice to
+//! a webhook. Both get names, digests and outcomes, and no secret.
 
 mod event;
 mod notice;

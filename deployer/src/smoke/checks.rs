@@ -12,7 +12,7 @@ use super::{
 };
 
 const EXTRACT: &str = "/api/v1/extract";
-/// An origin that no configuration allows. Nobody can register a name under `.invalid` (RFC 2606).
+/// An origin that no configuration allows. No name under `.invalid` can be registered (RFC 2606).
 const OTHER_ORIGIN: &str = "https://stranger.invalid";
 
 fn no_answer(check: &'static str, error: String) -> CheckResult {
@@ -40,7 +40,7 @@ pub(super) async fn health(client: &Client) -> CheckResult {
     if notices.is_empty() {
         return CheckResult::new(check, Passed, found, took);
     }
-    CheckResult::new(check, Odd, format!("{found}; it says {}", notices.join(", ")), took)
+    CheckResult::new(check, Odd, format!("{found}; notices: {}", notices.join(", ")), took)
 }
 
 /// Checks that the gateway is ready to read notes.
@@ -76,7 +76,7 @@ pub(super) async fn without_a_key(client: &Client) -> CheckResult {
             CheckResult::new(check, Failed, found, Some(answer.milliseconds))
         }
         Ok(answer) => {
-            let found = format!("{}; anybody who finds the address can use the service", answer.said());
+            let found = format!("{}; anyone who knows the address can use the service", answer.said());
             CheckResult::new(check, Failed, found, Some(answer.milliseconds))
         }
     }
@@ -84,7 +84,7 @@ pub(super) async fn without_a_key(client: &Client) -> CheckResult {
 
 /// Checks that the gateway answers a note with the expected form, engine, values and latency.
 pub(super) async fn note(client: &Client, slowest: Duration) -> Vec<CheckResult> {
-    let answer = match client.post_known(EXTRACT, &note::request()).await {
+    let answer = match client.post_with_key(EXTRACT, &note::request()).await {
         Ok(answer) => answer,
         Err(error) => return vec![no_answer("note", error)],
     };
@@ -130,12 +130,12 @@ fn latency(answer: &HttpAnswer, slowest: Duration) -> CheckResult {
 
 /// Checks that a blank note is refused as the client's mistake.
 pub(super) async fn blank_note(client: &Client) -> CheckResult {
-    refusal("422", client.post_known(EXTRACT, &json!({"text": " "})).await, 422, "invalid_request")
+    refusal("422", client.post_with_key(EXTRACT, &json!({"text": " "})).await, 422, "invalid_request")
 }
 
 /// Checks that an unknown path is answered with a problem in JSON.
 pub(super) async fn unknown_path(client: &Client) -> CheckResult {
-    refusal("404", client.get_known("/api/v1/no-such-path").await, 404, "not_found")
+    refusal("404", client.get_with_key("/api/v1/no-such-path").await, 404, "not_found")
 }
 
 fn refusal(check: &'static str, answer: Result<HttpAnswer, String>, status: u16, code: &str) -> CheckResult {

@@ -1,15 +1,12 @@
 //! Sends one request and returns the answer. Its error texts contain no address and no key.
 
-use std::{
-    error::Error,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use reqwest::{Method, RequestBuilder, StatusCode, header, redirect::Policy};
+use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde_json::Value;
 
 use super::SmokeTarget;
-use crate::failure::Failure;
+use crate::{failure::Failure, http};
 
 /// The time limit of a request. The service answers within 55 s, even if only with an error.
 const TIMEOUT: Duration = Duration::from_secs(65);
@@ -34,25 +31,9 @@ pub(super) struct HttpAnswer {
 
 impl Client {
     pub(super) fn new(target: &SmokeTarget) -> Result<Self, Failure> {
-        // Returns an error, and changes nothing, when a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(Duration::from_secs(10))
-            .redirect(Policy::none());
-        // A minimal container has no CA certificates, which fails the builder; plain HTTP does not need them.
-        let is_http = target.url.text().starts_with("http://");
-        let builder = if is_http { builder.tls_certs_only([]) } else { builder };
-        let http = builder.build().map_err(|error| {
-            Failure::unchanged(
-                format!("cannot make requests: {}", describe(error)),
-                "Install this machine's CA certificates (ca-certificates).",
-            )
-        })?;
-        let key = match &target.key {
-            Some(key) => Some(bearer(key.expose())?),
-            None => None,
-        };
+        let builder = http::builder(TIMEOUT, target.url.text().starts_with("http://"));
+        let http = http::build(builder.connect_timeout(Duration::from_secs(10)), TIMEOUT)?;
+        let key = target.key.as_ref().map(http::bearer).transpose()?;
         Ok(Self { http, base: target.url.text().to_owned(), key })
     }
 
@@ -66,8 +47,8 @@ impl Client {
     }
 
     /// Sends a `GET` with the key.
-    pub(super) async fn get_known(&self, path: &str) -> Result<HttpAnswer, String> {
-        answer(self.known(self.request(Method::GET, path))).await
+    pub(super) async fn get_with_key(&self, path: &str) -> Result<HttpAnswer, String> {
+        answer(self.with_key(self.request(Method::GET, path))).await
     }
 
     /// Sends a note with `POST`, without the key.
@@ -76,8 +57,8 @@ impl Client {
     }
 
     /// Sends a note with `POST` and the key.
-    pub(super) async fn post_known(&self, path: &str, body: &Value) -> Result<HttpAnswer, String> {
-        answer(self.known(self.request(Method::POST, path)).json(body)).await
+    pub(super) async fn post_with_key(&self, path: &str, body: &Value) -> Result<HttpAnswer, String> {
+        answer(self.with_key(self.request(Method::POST, path)).json(body)).await
     }
 
     /// Sends the CORS preflight that a browser sends before a `POST` from a page of this origin.
@@ -87,7 +68,7 @@ impl Client {
         answer(request.header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type")).await
     }
 
-    fn known(&self, request: RequestBuilder) -> RequestBuilder {
+    fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.key {
             Some(key) => request.header(header::AUTHORIZATION, key.clone()),
             None => request,
@@ -113,7 +94,9 @@ impl HttpAnswer {
     /// Returns the status with the problem's code and detail: `503 model_loading: The model is being loaded.`
     pub(super) fn said(&self) -> String {
         match (self.text("code"), self.text("detail")) {
-            ("", _) if self.body.is_null() => format!("{} without JSON: that is not the gateway", self.status),
+            ("", _) if self.body.is_null() => {
+                format!("{} without JSON: the answer is not from the gateway", self.status)
+            }
             ("", _) => format!("{}", self.status),
             (code, "") => format!("{} {code}", self.status),
             (code, detail) => format!("{} {code}: {detail}", self.status),
@@ -121,39 +104,11 @@ impl HttpAnswer {
     }
 }
 
-fn bearer(key: &str) -> Result<header::HeaderValue, Failure> {
-    let mut value = header::HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
-        Failure::usage("the API key has characters that no key has", "The file must hold the key alone, on one line.")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 async fn answer(request: RequestBuilder) -> Result<HttpAnswer, String> {
     let started = Instant::now();
-    let mut response = request.send().await.map_err(describe)?;
+    let response = request.send().await.map_err(|error| http::describe(error, TIMEOUT))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(describe)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST_ANSWER {
-            return Err("the answer does not end".to_owned());
-        }
-    }
+    let body = http::body(response, LONGEST_ANSWER, TIMEOUT).await?;
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(HttpAnswer { status, body: serde_json::from_slice(&body).unwrap_or_default(), headers, milliseconds })
-}
-
-/// Returns the kind of an error with its innermost cause, without the address.
-fn describe(error: reqwest::Error) -> String {
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the answer broke off"
-    };
-    let error = error.without_url();
-    let cause = std::iter::successors(error.source(), |&error| error.source()).last();
-    cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
 }

@@ -32,11 +32,11 @@ pub struct Url(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// The service does what it must.
+    /// The check passed.
     Passed,
     /// The service answers, but not as expected.
     Odd,
-    /// The service does not do what it must.
+    /// The check failed.
     Failed,
 }
 
@@ -64,7 +64,7 @@ impl Url {
         // A path, or the part before an @, could contain an API key, which must come from a file.
         if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)) {
             return Err(
-                "it must read http://HOST:PORT or https://HOST, without a path; an API key comes from --api-key-file"
+                "it must have the form http://HOST:PORT or https://HOST, without a path; an API key comes from --api-key-file"
                     .to_owned(),
             );
         }
@@ -91,8 +91,8 @@ impl Url {
     }
 }
 
-/// Runs every check in order and calls `heard` with each finding as it is made. If the service does not answer the
-/// first request, the other checks are skipped.
+/// Runs every check in order and calls `on_finding` with each result as soon as the check has ended. If the service
+/// does not answer the first request, the other checks are skipped.
 pub async fn run(target: &SmokeTarget, mut on_finding: impl FnMut(&CheckResult)) -> Result<Vec<CheckResult>, Failure> {
     let client = Client::new(target)?;
     let mut findings = Vec::new();

@@ -20,13 +20,13 @@ use crate::{
     smoke::Url,
 };
 
-/// How often a running child is looked at.
+/// Pause between two checks of a running child process.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Your labelled notes, JSON lines {"id", "text", "expected"}: a model that reads them worse than the present one is
-    /// refused
+    /// Your labelled notes, JSON lines {"id", "text", "expected"}: a model that reads them worse than the present one
+    /// is refused
     #[arg(long = "eval", value_name = "GOLD.jsonl", requires = "api_key_file")]
     gold: Option<PathBuf>,
     /// A file that contains only an API key, on one line, with which the notes are read
@@ -55,7 +55,7 @@ pub(super) struct Evaluation {
 }
 
 impl Args {
-    /// Returns what the evaluation needs; `None` if none is asked for. Looks at the files before anything else is done.
+    /// Returns what the evaluation needs; `None` if none is asked for. Checks the files before anything else is done.
     pub(super) fn read(&self) -> Result<Option<Evaluation>, Failure> {
         let (Some(gold), Some(key_file)) = (&self.gold, &self.api_key_file) else { return Ok(None) };
         crate::commands::smoke::read_key(key_file)?;
@@ -66,7 +66,7 @@ impl Args {
                 "Name a file of labelled notes.",
             )
         })?;
-        // The gateway's own reader is the one that counts. It names the line and the mistake, and no text.
+        // The gateway's own reader decides. It names the line and the mistake, and no text.
         let evaluation = Evaluation {
             gold: gold.clone(),
             key_file: key_file.clone(),
@@ -79,8 +79,8 @@ impl Args {
     }
 }
 
-/// Returns labelled notes with an id and a `text` in each line: two programs read the file, and call notes without an id
-/// differently. A line that is no object stays as it is.
+/// Returns labelled notes with an id and a `text` in each line: two programs read the file, and call notes without an
+/// id differently. A line that is not an object stays as it is.
 fn with_ids(text: &str) -> String {
     let line = |(index, line): (usize, &str)| match serde_json::from_str::<Value>(line) {
         Ok(Value::Object(mut note)) => {
@@ -95,17 +95,6 @@ fn with_ids(text: &str) -> String {
     text.lines().enumerate().map(line).collect()
 }
 
-/// A running program, which is killed on drop.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(None)) {
-            child::kill(&mut self.0);
-        }
-    }
-}
-
 /// Compares each of the new models with the one that answers most notes now. Returns the scores of the last one as the
 /// host records them. Returns an error if a model is worse, or if the comparison says nothing.
 pub(super) async fn compare<P: Ports>(
@@ -118,7 +107,7 @@ pub(super) async fn compare<P: Ports>(
     if new.is_empty() {
         return Err(Failure::usage(
             "all of these models answer already, so there is nothing to compare; nothing was changed",
-            "Leave --eval out to change their shares.",
+            "Omit --eval to change their shares.",
         ));
     }
     let url = match &evaluation.url {
@@ -132,7 +121,7 @@ pub(super) async fn compare<P: Ports>(
     evaluation.run(context, &folder, "check the labels", &["eval", "--gold", &own, "--review-harm"], None).await?;
     let gold = folder.path().join("gold.jsonl").to_string_lossy().into_owned();
     fs::write(&gold, &evaluation.notes).map_err(|error| {
-        Failure::unchanged(format!("{gold} cannot be written: {error}; nothing was changed"), "Make room.")
+        Failure::unchanged(format!("{gold} cannot be written: {error}; nothing was changed"), "Free disk space.")
     })?;
     let before = evaluation.read_notes(context, &url, &folder, "present", &present).await?;
     let mut kept = String::new();
@@ -147,7 +136,7 @@ pub(super) async fn compare<P: Ports>(
             context.console.result(&serde_json::json!({"outcome": "refused", "scores": list::scores_as_json(&kept)}));
             return Err(Failure::unchanged(
                 format!("{model} reads your notes worse than {present}: {}; nothing was changed", list::scores(&kept)),
-                "The interval lies below 0 as a whole. Without --eval the change can be made all the same.",
+                "The whole interval is below 0. Without --eval the change is possible anyway.",
             ));
         }
     }
@@ -165,11 +154,11 @@ fn check_encrypted(url: &str, plain_http: bool) -> Result<(), Failure> {
     if parsed.in_the_clear() && !plain_http {
         return Err(Failure::usage(
             format!(
-                "{url} is plain HTTP: everyone on the way could read the notes and the key; nothing was sent, and nothing \
+                "{url} is plain HTTP: anyone on the network path could read the notes and the key; nothing was sent, and nothing \
                  was changed"
             ),
-            "deployer port-forward opens a way through Session Manager: name it with --url http://127.0.0.1:PORT. The \
-             profile tls gives the box HTTPS. --plain-http sends them all the same.",
+            "deployer port-forward opens a connection through Session Manager: pass it as --url http://127.0.0.1:PORT. The \
+             profile tls gives the box HTTPS. --plain-http sends them anyway.",
         ));
     }
     Ok(())
@@ -233,16 +222,15 @@ impl Evaluation {
         let mut command = Command::new(&self.gateway);
         command.args(arguments);
         folder.isolate(&mut command);
-        let (started, mut lines) = child::start(&mut command).map_err(|error| {
+        let (mut program, mut lines) = child::start(&mut command).map_err(|error| {
             Failure::usage(
                 format!("{} cannot be run: {error}; nothing was changed", self.gateway.display()),
                 "The comparison needs the program gateway of this version on this machine: name it with --gateway.",
             )
         })?;
-        let mut process = Running(started);
         let mut said: Vec<String> = Vec::new();
         let status = loop {
-            if let Ok(Some(status)) = process.0.try_wait() {
+            if let Ok(Some(status)) = program.status() {
                 break status;
             }
             tokio::select! {
@@ -252,13 +240,14 @@ impl Evaluation {
                 )),
             }
         };
-        while let Ok(Some(line)) = tokio::time::timeout(Duration::from_secs(2), lines.recv()).await {
-            said.push(line);
-        }
+        lines.remaining(Duration::from_secs(2), |line| said.push(line)).await;
         if status.success() {
             if let Some(out) = out {
                 fs::write(out, said.join("\n")).map_err(|error| {
-                    Failure::unchanged(format!("the scores cannot be kept: {error}; nothing was changed"), "Make room.")
+                    Failure::unchanged(
+                        format!("the scores cannot be written: {error}; nothing was changed"),
+                        "Free disk space.",
+                    )
                 })?;
             }
             return Ok(());
@@ -270,7 +259,7 @@ impl Evaluation {
         };
         let failure = Failure::unchanged(
             format!("{what}: {failed}; nothing was changed"),
-            "The lines above are what the gateway's program said. deployer smoke --api-key-file FILE asks the service.",
+            "The lines above are the output of the gateway's program. deployer smoke --api-key-file FILE asks the service.",
         );
         Err(Failure { lines, ..failure })
     }
@@ -279,7 +268,7 @@ impl Evaluation {
 /// Returns the scores of a comparison as the host records them.
 fn judged(report: &str, model: &str, present: &str) -> Result<String, Failure> {
     let parsed = || -> Option<String> {
-        // What the program said on standard error stands there too.
+        // The output also contains what the program printed to standard error.
         let report = report.get(report.find('{')?..=report.rfind('}')?)?;
         let report: Value = serde_json::from_str(report).ok()?;
         let against = report.get("against")?;
@@ -303,7 +292,7 @@ fn judged(report: &str, model: &str, present: &str) -> Result<String, Failure> {
     })
 }
 
-/// Returns whether the interval of the difference lies below 0 as a whole.
+/// Returns whether the whole interval of the difference is below 0.
 fn is_worse(scores: &str) -> bool {
     let high = scores.split(' ').find_map(|word| word.strip_prefix("high="));
     high.and_then(|high| high.parse::<f64>().ok()).is_none_or(|high| high < 0.0)

@@ -2,37 +2,18 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
-
 use super::Message;
-use crate::{
-    child::{kill, start},
-    config::SECRET_VARIABLES,
-};
-
-/// The pause between two checks whether the program has ended.
-const PAUSE: Duration = Duration::from_millis(20);
+use crate::{child, config::SECRET_VARIABLES};
 
 /// A program with its arguments.
 pub(super) struct Program {
     path: String,
     arguments: Vec<String>,
     folder: PathBuf,
-}
-
-/// Kills its program if it is dropped before the end.
-struct Running(Option<Child>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            kill(child);
-        }
-    }
 }
 
 impl Program {
@@ -63,19 +44,13 @@ impl Program {
             .env("DEPLOYER_ALERT_TEXT", &message.text)
             .env("DEPLOYER_ALERT_SERVICE", &message.service)
             .env("DEPLOYER_ALERT_TIME", &message.time);
-        let (child, _output) = start(&mut command).map_err(|error| format!("the program cannot be run: {error}"))?;
-        let mut running = Running(Some(child));
-        let deadline = Instant::now() + limit;
-        while let Some(child) = &mut running.0 {
-            match child.try_wait().map_err(|error| format!("the program cannot be waited for: {error}"))? {
-                Some(status) => {
-                    running.0 = None;
-                    return if status.success() { Ok(()) } else { Err(format!("the program failed ({status})")) };
-                }
-                None if Instant::now() >= deadline => break,
-                None => sleep(PAUSE).await,
-            }
+        let (mut program, _output) =
+            child::start(&mut command).map_err(|error| format!("the program cannot be run: {error}"))?;
+        match program.wait_for_end(limit, || {}).await {
+            Ok(Some(status)) if status.success() => Ok(()),
+            Ok(Some(status)) => Err(format!("the program failed ({status})")),
+            Ok(None) => Err(format!("the program did not end in {} s and was killed", limit.as_secs())),
+            Err(error) => Err(format!("the program cannot be waited for: {error}")),
         }
-        Err(format!("the program did not end in {} s and was killed", limit.as_secs()))
     }
 }
