@@ -38,7 +38,7 @@ pub fn new_key() -> Result<Secret, Failure> {
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
         Failure::unchanged(format!("this machine gives no random numbers: {error}"), "Run this on another machine.")
     })?;
-    Ok(Secret::new(Zeroizing::new(hex(bytes.as_slice()))))
+    Ok(Secret::new(Zeroizing::new(hex::encode(bytes.as_slice()))))
 }
 
 /// One thing that a key may do, by its name in the key file. The gateway has the same names (`access/scopes.rs`).
@@ -73,11 +73,11 @@ impl KeyScope {
 /// The scopes of a key whose line names none.
 const DEFAULT_SCOPES: &str = "extract,metrics";
 
-/// Returns the key file's line for a key: its name, its digest, whether requests may carry the key in their path, and its
-/// scopes. Without scopes the line names none, and the key has the gateway's default: `extract` and `metrics`.
+/// Returns the key file's line for a key: its name, its digest, whether requests may carry the key in their path, and
+/// its scopes. Without scopes the line names none, and the key has the gateway's default: `extract` and `metrics`.
 #[must_use]
 pub fn line_of(name: &str, key: &Secret, in_path: bool, scopes: &[KeyScope]) -> String {
-    let digest = hex(&Sha256::digest(key.expose().as_bytes()));
+    let digest = hex::encode(Sha256::digest(key.expose().as_bytes()));
     // Logs of other systems contain the path, so a key in the path can leak. It therefore gets a low rate limit.
     let mut line = format!("{name} {digest}{}", if in_path { " path rate=10/s" } else { "" });
     let names: Vec<&str> =
@@ -137,7 +137,7 @@ pub fn known(text: &str) -> Vec<KnownKey> {
         .filter_map(|line| {
             let mut words = line.split_ascii_whitespace();
             let (name, digest) = (words.next()?.to_owned(), words.next()?);
-            let fingerprint = hex(&Sha256::digest(digest.as_bytes())).chars().take(12).collect();
+            let fingerprint = hex::encode(Sha256::digest(digest.as_bytes())).chars().take(12).collect();
             Some(KnownKey { name, fingerprint, words: words.map(str::to_owned).collect() })
         })
         .collect()
@@ -156,7 +156,7 @@ pub fn changed(text: &str, name: &str, line: Option<&str>) -> String {
 /// Returns the SHA-256 of a text, in hexadecimal.
 #[must_use]
 pub fn sha256(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 /// Returns the path of the temporary file that [`write()`] renames to the key file.
@@ -175,7 +175,10 @@ pub fn check_writable(path: &Path) -> Result<(), Failure> {
     };
     check().map_err(|error| {
         let what = format!("{} cannot be written: {error}; nothing was changed", path.display());
-        Failure::unchanged(what, "Make it and its folder writable for you, and remove what is in the way.")
+        Failure::unchanged(
+            what,
+            "Make it and its folder writable for you, and remove any other file or folder of that name.",
+        )
     })
 }
 
@@ -201,14 +204,6 @@ pub fn add_line(path: &Path, line: &str) -> Result<(), Failure> {
 
 fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::unchanged(format!("{} cannot be used: {error}", path.display()), "Make it readable and writable for you.")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

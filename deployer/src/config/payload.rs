@@ -1,11 +1,6 @@
 //! The files and settings that a deploy carries to the host, and the hash that shows whether they changed.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use sha2::{Digest, Sha256};
 
@@ -67,7 +62,7 @@ impl fmt::Display for ConfigHash {
 }
 
 impl DeployPayload {
-    /// Reads the files beside the configuration.
+    /// Reads the files of the configuration's folder and its parent.
     pub fn gather(config_file: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
         check_revisions(settings)?;
         let path = config_file.folder().join(&settings.gateway.keys_file);
@@ -78,7 +73,7 @@ impl DeployPayload {
         Self::gather_with(config_file, settings, keys)
     }
 
-    /// Reads the files beside the configuration, but takes the content of the key file from `keys`.
+    /// Reads the files of the configuration's folder and its parent, but takes the content of the key file from `keys`.
     pub fn gather_with(config_file: &ConfigFile, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
         check_revisions(settings)?;
         let root = config_file.root();
@@ -144,7 +139,7 @@ fn check_commits(revisions: &Revisions, adapter: bool) -> Result<(), Failure> {
         }
         if commit.len() != 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Failure::usage(
-                format!("{key} is no full commit of {model} (40 hexadecimal digits)"),
+                format!("{key} is not a full commit of {model} (40 hexadecimal digits)"),
                 format!(
                     "Take it from https://huggingface.co/{model}/commits/main and set it: {key} in config/deployment.toml, or deployer init."
                 ),
@@ -164,11 +159,11 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
     let invalid_line = |line: usize| {
         Failure::usage(
             format!(
-                "{}: line {line} does not read `name sha256-hex`, with scopes=, rate=, at_once=, budget=, \
-                 token_budget=, path and metrics behind it",
+                "{}: line {line} does not have the form `name sha256-hex`, optionally followed by scopes=, rate=, at_once=, budget=, \
+                 token_budget=, path and metrics",
                 path.display()
             ),
-            "gateway hash-key makes such a line; the key itself must not stand there.",
+            "gateway hash-key makes such a line; the file must not contain the key itself.",
         )
     };
     let text = std::str::from_utf8(&content).map_err(|_| invalid_line(1))?;
@@ -190,7 +185,7 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
         // The error does not quote the name, which may be a key.
         if names.contains(&name) {
             return Err(Failure::usage(
-                format!("{}: line {number}: the name stands twice", path.display()),
+                format!("{}: line {number}: the name appears twice", path.display()),
                 "Give each key a name of its own: the gateway does not start with such a file.",
             ));
         }
@@ -206,7 +201,7 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
     }
     if names.is_empty() {
         return Err(Failure::usage(
-            format!("{} names no key: nobody could call, and the gateway does not start with it", path.display()),
+            format!("{} names no key: no client could call, and the gateway does not start with it", path.display()),
             "Make a first API key with deployer init.",
         ));
     }
@@ -245,10 +240,9 @@ fn hash(parts: &[&[u8]]) -> String {
         sha.update(part.len().to_le_bytes());
         sha.update(part);
     }
-    sha.finalize().iter().take(6).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut digest = hex::encode(sha.finalize());
+    digest.truncate(12);
+    digest
 }
 
 fn vllm_env(model: &Model, revisions: &Revisions) -> BTreeMap<String, String> {
@@ -354,16 +348,16 @@ mod tests {
             (format!("a {digest}\nb {}\n", digest.to_uppercase()), Some("line 2 has the same key")),
             (String::new(), Some("names no key")),
             ("# none yet\n\n".to_owned(), Some("names no key")),
-            (format!("a {digest}\n# a\n a {digest}\n"), Some("line 3: the name stands twice")),
-            (format!("a {digest}\nhf_secret\n"), Some("line 2 does not read")),
-            (format!("a/b {digest}\n"), Some("line 1 does not read")),
-            (format!("a {digest} paht\n"), Some("line 1 does not read")),
-            (format!("a {digest} rate=fast\n"), Some("line 1 does not read")),
+            (format!("a {digest}\n# a\n a {digest}\n"), Some("line 3: the name appears twice")),
+            (format!("a {digest}\nhf_secret\n"), Some("line 2 does not have the form")),
+            (format!("a/b {digest}\n"), Some("line 1 does not have the form")),
+            (format!("a {digest} paht\n"), Some("line 1 does not have the form")),
+            (format!("a {digest} rate=fast\n"), Some("line 1 does not have the form")),
             (format!("a {digest} scopes=extract,usage budget=5000/month token_budget=9/month at_once=4\n"), None),
-            (format!("a {digest} scopes=extract,all\n"), Some("line 1 does not read")),
-            (format!("a {digest} scopes=\n"), Some("line 1 does not read")),
-            (format!("a {digest} metrics scopes=admin\n"), Some("line 1 does not read")),
-            (format!("a {digest} budget=5000\n"), Some("line 1 does not read")),
+            (format!("a {digest} scopes=extract,all\n"), Some("line 1 does not have the form")),
+            (format!("a {digest} scopes=\n"), Some("line 1 does not have the form")),
+            (format!("a {digest} metrics scopes=admin\n"), Some("line 1 does not have the form")),
+            (format!("a {digest} budget=5000\n"), Some("line 1 does not have the form")),
         ] {
             match (checked_keys(text.clone().into_bytes(), Path::new("keys.txt")), invalid_line) {
                 (Ok(same), None) => assert_eq!(same, text.into_bytes()),

@@ -5,10 +5,10 @@
 //!
 //! The host has these files under `/opt/extraction-gateway`: `releases/N/` (everything that release N runs from; its
 //! verdict is in `state`), `current` (a link to one release), `releases.jsonl` (the ledger of the last ten),
-//! `audit.jsonl`, `lock` and `lock.holder`, `switching` (exists while a switch runs or after one was cut off),
+//! `audit.jsonl`, `lock` and `lock.holder`, `switching` (exists while a switch runs or after an interrupted one),
 //! `models/` (which models are in the volume), `models.jsonl` (which
-//! models answer for the public name, and which did), `autostop/`. Under `/run/extraction-gateway`, in memory: a folder for
-//! each run, the last output of each action, and the memory of the idle stop.
+//! models answer for the public name, and which did), `autostop/`. Under `/run/extraction-gateway`, in memory: a folder
+//! for each run, the last output of each action, and the memory of the idle stop.
 
 mod action;
 mod assemble;
@@ -33,8 +33,6 @@ pub use report::{ActionOutcome, Holder, HostReport, MARKER, RunningImages, Step,
 pub use run_id::RunId;
 pub use schedule::{Schedule, ScheduleError, WallClock};
 pub use word::ShellWord;
-
-use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
@@ -66,7 +64,7 @@ pub fn script(action: &Action, host: &HostSettings) -> Script {
     Script { values: values.real, shown: values.shown, program: program() }
 }
 
-/// Returns the program alone.
+/// Returns only the program.
 #[must_use]
 pub fn program() -> String {
     assemble::program()
@@ -76,10 +74,7 @@ pub fn program() -> String {
 /// whose SHA-256 it names.
 #[must_use]
 pub fn program_sha256() -> String {
-    Sha256::digest(program().as_bytes()).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(program().as_bytes()))
 }
 
 impl Script {
@@ -93,7 +88,7 @@ impl Script {
         self
     }
 
-    /// Gives the run an id, by which [`facts::Status`] tells whether it reached the host, runs or ended.
+    /// Gives the run an id, by which [`facts::Status`] shows whether it reached the host, runs or ended.
     #[must_use]
     pub fn named(mut self, run: &RunId) -> Self {
         let line = format!("readonly RUN={}\n", ShellWord::new(run.as_str()));

@@ -22,7 +22,7 @@ pub(super) const SHORTEST_KEY: usize = 20;
 /// private group with write permission.
 const WRITABLE_BY_ALL: u32 = 0o002;
 
-const NO_SCOPES: &str = "scopes= needs names of scopes with commas between: extract, metrics, usage, admin";
+const NO_SCOPES: &str = "scopes= needs names of scopes, separated by commas: extract, metrics, usage, admin";
 const NO_AUDIT: &str = "budget= needs an audit file that can be read again (audit.path, GATEWAY_AUDIT__PATH): the notes \
                         of a month are counted from it, and without it a restart would forget them";
 
@@ -56,7 +56,10 @@ pub(super) fn parse(text: &str, rules: KeyFileRules) -> Result<Vec<Key>, KeysErr
         }
         let key = key(line, rules).map_err(|reason| KeysError::Line(number, reason))?;
         if !names.insert(key.principal.clone()) {
-            return Err(KeysError::Line(number, "the name stands twice"));
+            return Err(KeysError::Line(
+                number,
+                "an earlier line has the same name: give each client a name of its own",
+            ));
         }
         // If two names had the same key, the log and the audit could name the wrong client.
         if !digests.insert(key.digest) {
@@ -94,13 +97,13 @@ fn key(line: &str, rules: KeyFileRules) -> Result<Key, &'static str> {
                 continue;
             }
             Some(("budget", notes)) => {
-                terms.budget = Some(budget(notes).ok_or("budget= is no budget; write it as budget=5000/month")?);
+                terms.budget = Some(budget(notes).ok_or("budget= is not a budget; write it as budget=5000/month")?);
                 continue;
             }
             Some(("token_budget", tokens)) => {
                 let tokens = budget(tokens);
                 terms.token_budget =
-                    Some(tokens.ok_or("token_budget= is no budget; write it as token_budget=2000000/month")?);
+                    Some(tokens.ok_or("token_budget= is not a budget; write it as token_budget=2000000/month")?);
                 continue;
             }
             _ => {
@@ -110,7 +113,7 @@ fn key(line: &str, rules: KeyFileRules) -> Result<Key, &'static str> {
             }
         };
         if scopes.replace(named).is_some() {
-            return Err("the scopes stand twice; `metrics` is short for scopes=metrics");
+            return Err("the scopes are given twice; `metrics` is short for scopes=metrics");
         }
     }
     if (terms.budget.is_some() || terms.token_budget.is_some()) && !rules.allows_budgets {
@@ -131,21 +134,7 @@ fn is_name(name: &str) -> bool {
 
 fn from_hex(text: &str) -> Option<[u8; DIGEST]> {
     let mut digest = [0; DIGEST];
-    if text.len() != 2 * DIGEST || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(digest)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::decode_to_slice(text, &mut digest).ok().map(|()| digest)
 }
 
 /// Returns the line of the key file for a key. Fails if the name is invalid or the key could be guessed.
@@ -156,12 +145,12 @@ pub fn line_for(name: &str, key: &str) -> Result<String, KeysError> {
     if key.len() < SHORTEST_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(KeysError::Weak);
     }
-    Ok(format!("{name} {}", hex(&Sha256::digest(key.as_bytes()))))
+    Ok(format!("{name} {}", hex::encode(Sha256::digest(key.as_bytes()))))
 }
 
 /// Returns a new key of 256 random bits, as 64 hexadecimal digits.
 pub fn new_key() -> Result<String, KeysError> {
     let mut bytes = [0; DIGEST];
     getrandom::fill(&mut bytes).map_err(KeysError::NoEntropy)?;
-    Ok(hex(&bytes))
+    Ok(hex::encode(bytes))
 }

@@ -37,7 +37,7 @@ pub enum Channel {
     Path,
 }
 
-/// What the settings say about the lines of a key file.
+/// The rules of the settings for the lines of a key file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeyFileRules {
     /// The rate of each key whose line has no `rate=`.
@@ -157,7 +157,7 @@ impl Key {
         (self.principal.name(), &self.digest)
     }
 
-    /// Returns whether the key of the reloaded file may do whatever this one may.
+    /// Returns whether the key of the reloaded file has all scopes of this one.
     fn keeps_its_scopes(&self, now: &Self) -> bool {
         self.principal.scopes().are_within(now.principal.scopes())
     }

@@ -21,7 +21,7 @@ use crate::{
 /// Batches of one key that may have notes in flight at once: half of the limit for all keys together.
 const MAX_BATCHES_PER_KEY: usize = 8;
 
-/// What the line of a key says about its use.
+/// The limits and scopes in the line of a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyTerms {
     pub(super) rate: Option<Rate>,
@@ -42,9 +42,9 @@ impl Default for KeyTerms {
 
 /// The client that a key was given to. Two principals with the same name are equal.
 #[derive(Clone)]
-pub struct Principal(Arc<Client>);
+pub struct Principal(Arc<PrincipalState>);
 
-struct Client {
+struct PrincipalState {
     name: String,
     terms: KeyTerms,
     limiter: Option<Arc<Limiter>>,
@@ -77,7 +77,7 @@ impl Principal {
 
     pub(super) fn with_terms(name: &str, terms: KeyTerms) -> Self {
         let limiter = terms.rate.map(|rate| Arc::new(Limiter::new(rate)));
-        Self(Arc::new(Client {
+        Self(Arc::new(PrincipalState {
             name: name.to_owned(),
             terms,
             limiter,
@@ -101,7 +101,7 @@ impl Principal {
             }
             (new, _) => new.clone(),
         };
-        Self(Arc::new(Client {
+        Self(Arc::new(PrincipalState {
             name: now.name.clone(),
             terms: now.terms,
             limiter,

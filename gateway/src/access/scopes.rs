@@ -5,7 +5,7 @@ use std::fmt;
 /// One thing that a key may do. `http::access` says which scope each route needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Reads notes, and whatever has no scope of its own.
+    /// Allows reading notes, and every route without a scope of its own.
     Extract,
     /// Reads the metrics and the verbose health.
     Metrics,
@@ -49,7 +49,7 @@ impl Scopes {
         Self(scope.bit())
     }
 
-    /// Parses names with commas between. Returns `None` for an unknown name, and without any name.
+    /// Parses names that are separated by commas. Returns `None` for an unknown name, and without any name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let scope = |name: &str| Scope::ALL.into_iter().find(|scope| scope.name() == name);
@@ -70,7 +70,7 @@ impl Scopes {
 }
 
 impl fmt::Display for Scopes {
-    /// Writes the names with commas between, as the key file has them.
+    /// Writes the names, separated by commas, as in the key file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = Scope::ALL.into_iter().filter(|scope| self.0 & scope.bit() != 0).map(Scope::name);
         f.write_str(&names.collect::<Vec<_>>().join(","))

@@ -4,10 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use futures_util::FutureExt;
 
-use super::{
-    file::{hex, parse},
-    *,
-};
+use super::{file::parse, *};
 
 #[tokio::test]
 async fn a_key_of_the_file_opens_and_another_does_not() {
@@ -36,12 +33,12 @@ async fn a_key_of_the_file_opens_and_another_does_not() {
 
 #[test]
 fn errors_of_a_key_file_name_the_line_and_never_quote_it() {
-    let good = hex(&[7; DIGEST]);
+    let good = hex::encode([7; DIGEST]);
     for (text, expected) in [
         ("SECRET", "line 1: not"),
         ("a SECRET", "line 1: the digest"),
         (&format!("# x\n\nSE/CRET {good}"), "line 3: the name"),
-        (&format!("a {good}\na {good}"), "line 2: the name stands twice"),
+        (&format!("a {good}\na {good}"), "line 2: an earlier line has the same name"),
         (&format!("a {good}\nb {good}"), "line 2: an earlier line has the same key"),
         (&format!("a {}", "é".repeat(32)), "line 1: the digest"),
         ("# nothing\n", "no key"),
@@ -49,11 +46,11 @@ fn errors_of_a_key_file_name_the_line_and_never_quote_it() {
         (&format!("a {good} rate=SECRET"), "line 1: rate"),
         (&format!("a {good} at_once=0"), "line 1: at_once"),
         (&format!("a {good} scopes=SECRET"), "line 1: scopes="),
-        (&format!("a {good} scopes=extract metrics"), "line 1: the scopes stand twice"),
-        (&format!("a {good} budget=0/month"), "line 1: budget= is no budget"),
-        (&format!("a {good} budget=SECRET"), "line 1: budget= is no budget"),
+        (&format!("a {good} scopes=extract metrics"), "line 1: the scopes are given twice"),
+        (&format!("a {good} budget=0/month"), "line 1: budget= is not a budget"),
+        (&format!("a {good} budget=SECRET"), "line 1: budget= is not a budget"),
         (&format!("a {good} budget=5/month"), "line 1: budget= needs an audit file"),
-        (&format!("a {good} token_budget=5"), "line 1: token_budget= is no budget"),
+        (&format!("a {good} token_budget=5"), "line 1: token_budget= is not a budget"),
         (&format!("a {good} token_budget=5/month"), "line 1: budget= needs an audit file"),
     ] {
         let error = parse(text, KeyFileRules::default()).err().unwrap().to_string();
@@ -128,7 +125,7 @@ async fn a_file_that_every_user_may_write_or_that_is_not_regular_is_refused() {
                 fs::remove_file(&path).unwrap();
                 files::tests::fifo(&path);
             },
-            "no regular file",
+            "not a regular file",
         ),
         (&|| fs::remove_file(&path).unwrap(), "No such file"),
         (&|| fs::write(&path, b"\xff").unwrap(), "UTF-8"),
@@ -147,7 +144,7 @@ async fn a_file_that_every_user_may_write_or_that_is_not_regular_is_refused() {
 
 #[tokio::test]
 async fn a_file_of_100_000_keys_is_read_within_the_limit() {
-    let line = |at: u32| format!("client-{at} {}\n", hex(&Sha256::digest(at.to_be_bytes())));
+    let line = |at: u32| format!("client-{at} {}\n", hex::encode(Sha256::digest(at.to_be_bytes())));
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut text: String = (0..100_000).map(line).collect();
     fs::write(file.path(), &text).unwrap();

@@ -42,8 +42,8 @@ impl RotatedFile {
             }
         }
         if self.incomplete {
-            // A line that a full disk cut off stays on a line of its own, so that readers can tell that it is not
-            // whole.
+            // A line that is incomplete because the disk was full stays on its own line, so that readers recognise it
+            // as incomplete.
             self.write(b"\n")?;
             self.incomplete = false;
         }

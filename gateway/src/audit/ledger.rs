@@ -1,8 +1,8 @@
 //! What each key has used in each month, kept in memory while the gateway runs, and the budgets of the keys.
 //!
 //! The audit file is the source: at the start its lines are added up, and then each line that is queued for it. A note
-//! counts against the budget of its key if it was answered with a record, or if its caller left while it was read. Tokens
-//! count as the model server counts them, and until a note is answered as they are estimated.
+//! counts against the budget of its key if it was answered with a record, or if its caller disconnected while it was
+//! read. Tokens count as the model server counts them, and until a note is answered as they are estimated.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ const MOST_ROWS: usize = 100_000;
 /// The end of the year 9999, after which RFC 3339 has no times.
 const LAST_RFC3339_TIME: Duration = Duration::from_secs(253_402_300_799);
 
-/// What the keys have used. It is the same account for all clones of the [`Arc`] that holds it.
+/// The usage of the keys. All clones of the [`Arc`] that holds it share it.
 #[derive(Default)]
 pub struct Ledger {
     sums: Mutex<Sums>,
@@ -40,7 +40,7 @@ struct Sums {
     reserved: HashMap<(String, String), Reserved>,
 }
 
-/// What is being read for a key.
+/// The notes that are being read for a key.
 #[derive(Clone, Copy, Default)]
 struct Reserved {
     notes: u64,
@@ -93,9 +93,9 @@ pub struct BudgetHold {
 /// The notes, or the tokens, of one key's budget in a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetUse {
-    /// Those of notes that were read.
+    /// Used by notes that were read.
     pub used: u64,
-    /// Those of notes that are being read.
+    /// Held by notes that are being read.
     pub in_flight: u64,
 }
 
@@ -139,7 +139,8 @@ impl Ledger {
 
     /// Counts a note that arrived at a time against the budget of its key, until its entry is recorded. Returns what is
     /// used up if the note may not be read. All notes that are being read count, so the budget of notes is never
-    /// exceeded. That of tokens may be, by the last note and by what the estimates of notes in flight lack.
+    /// exceeded. The budget of tokens may be exceeded, by the last note and by the tokens that the estimates of notes
+    /// in flight miss.
     pub fn reserve(self: &Arc<Self>, key: &str, budget: Budget, arrived: SystemTime) -> Result<BudgetHold, Exhausted> {
         let month = month_of(arrived);
         let mut sums = self.sums();
@@ -159,7 +160,7 @@ impl Ledger {
         if let Some(month) = entry.time.get(..7) {
             forget_old_months(&mut sums.usage, month);
         }
-        // Both under one lock: between them the note would count twice, or not at all.
+        // Both changes happen under one lock: between them the note would count twice, or not at all.
         if let Some(mut reservation) = reservation {
             sums.release(&mut reservation);
         }
@@ -230,7 +231,7 @@ impl Sums {
 }
 
 impl BudgetHold {
-    /// Counts tokens for the note until its entry is recorded, which has the real ones.
+    /// Counts tokens for the note until its entry is recorded, which has the real number.
     pub fn expect_tokens(&mut self, tokens: u64) {
         let mut sums = self.ledger.sums();
         if let Some(reserved) = sums.reserved.get_mut(&(self.month.clone(), self.key.clone())) {

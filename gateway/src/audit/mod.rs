@@ -193,7 +193,7 @@ impl Audit {
     }
 
     /// Returns whether the settings name a file from which a later run can read its lines again: a device or a pipe is
-    /// none.
+    /// not such a file.
     #[must_use]
     pub fn can_be_read_again(settings: &AuditSettings) -> bool {
         settings.path.as_ref().is_some_and(|path| path.is_file() || !path.exists())
@@ -220,13 +220,9 @@ impl Audit {
     /// Returns the HMAC of a note, in hexadecimal; equal notes have equal HMACs.
     #[must_use]
     pub fn hmac(&self, note: &str) -> String {
-        use fmt::Write as _;
         let mut mac = self.secret.clone();
         mac.update(note.as_bytes());
-        mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex::encode(mac.finalize().into_bytes())
     }
 
     /// Returns the current state.
@@ -290,7 +286,9 @@ fn write(mut file: RotatedFile, entries: &Receiver<AuditEntry>, state: &State) {
                 state.failing.store(true, Relaxed);
                 if last_logged.is_none_or(|last| last.elapsed() >= LOG_INTERVAL) {
                     last_logged = Some(Instant::now());
-                    tracing::error!(%error, lost, "audit lines cannot be written: requests are answered without a trace");
+                    tracing::error!(%error, lost, "audit lines cannot be written: requests are still answered, but are \
+                                                   missing from the audit file; check the disk and the permissions of \
+                                                   audit.path");
                 }
             }
         }

@@ -1,16 +1,15 @@
 //! Calls the transcription server: `POST /v1/audio/transcriptions` of OpenAI's API, as vLLM and others have it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use reqwest::{Client, Response, header};
 use url::Url;
 
 use super::{DictationError, audio::AudioFormat, vocabulary::PROMPT};
-use crate::{extraction::Deadline, server_key::ServerKey};
+use crate::{extraction::Deadline, server_key::ServerKey, tls};
 
 /// Size limit of an answer, in bytes. A server that sends without end costs no more.
 const LARGEST_ANSWER: usize = 4 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const PATH: &str = "/v1/audio/transcriptions";
 
 /// A transcription server.
@@ -30,18 +29,9 @@ impl Upstream {
         model: String,
         language: String,
     ) -> Result<Self, reqwest::Error> {
-        crate::tls::install();
         let mut url = base.clone();
         url.set_path(&[base.path().trim_end_matches('/'), PATH].concat());
-        let builder = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(Duration::from_secs(4))
-            .tcp_keepalive(Duration::from_secs(15));
-        // Plain HTTP needs no certificates, and a container image with only the binary has none.
-        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
-        Ok(Self { client: builder.build()?, url, key, model, language })
+        Ok(Self { client: tls::client_builder(&url).build()?, url, key, model, language })
     }
 
     pub(super) fn key(&self) -> Option<Arc<ServerKey>> {

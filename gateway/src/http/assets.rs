@@ -1,4 +1,4 @@
-//! Files that do not change while the process lives. Clients cache them and revalidate them by their hash (`ETag`).
+//! Files that do not change while the process runs. Clients cache them and revalidate them by their hash (`ETag`).
 
 use axum::{
     body::{Body, Bytes},
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// Clients may cache the file but must revalidate it before each use, because another version of the gateway has other
 /// files at the same addresses.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
-/// Bytes of the hash that name a content.
+/// Bytes of the hash that are used in the `ETag`.
 const HASH_BYTES: usize = 12;
 
 /// A file with the hash of its content.
@@ -24,13 +24,10 @@ pub(super) struct Asset {
 impl Asset {
     /// Returns the file with a media type. None if the type is not one.
     pub(super) fn new(kind: &str, content: Bytes) -> Option<Self> {
-        use std::fmt::Write as _;
         // Weak, because the file may be sent compressed or not under the same name.
-        let mut etag = String::from("W/\"");
-        for byte in Sha256::digest(&content).iter().take(HASH_BYTES) {
-            let _ = write!(etag, "{byte:02x}");
-        }
-        etag.push('"');
+        let mut hash = hex::encode(Sha256::digest(&content));
+        hash.truncate(2 * HASH_BYTES);
+        let etag = format!("W/\"{hash}\"");
         Some(Self { kind: HeaderValue::from_str(kind).ok()?, content, etag: HeaderValue::from_str(&etag).ok()? })
     }
 

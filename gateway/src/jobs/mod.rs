@@ -30,7 +30,7 @@ use crate::{config::JobSettings, files};
 
 /// The name of the file in `jobs.folder`.
 const FILE: &str = "jobs.redb";
-/// Shortest secret, in bytes; a shorter one could be guessed.
+/// Shortest secret, in bytes. A shorter one could be guessed.
 const SHORTEST_SECRET: usize = 32;
 
 /// Why jobs cannot be kept or found.
@@ -91,7 +91,7 @@ from_store_errors!(DatabaseError TransactionError TableError StorageError Commit
 /// Why the notes of a job cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitReason {
-    /// Its key is not in the key file or may not read notes, or it was sent with other settings of `auth`.
+    /// Its key is not in the key file or may not read notes, or the job was sent while `auth` had another value.
     Key,
     /// Its model, or another of its options, is not offered any more.
     Options,
@@ -184,7 +184,7 @@ impl Jobs {
             let mut known = self.known();
             let of_owner = known.values().filter(|(job, _)| job.owner.as_deref() == owner).count();
             let (bytes, results) = sizes(&known);
-            // What is sent again needs no room: it gets the job that exists.
+            // A job that is sent again needs no room, because it gets the job that exists.
             let is_known = |(other, _): &(Job, CancellationToken)| {
                 other.state != JobState::Receiving
                     && other.idempotency == job.idempotency
@@ -258,7 +258,7 @@ impl Jobs {
         Ok((job, true))
     }
 
-    /// Returns a job of this owner; `None` if there is none, or if its time is over.
+    /// Returns a job of this owner; `None` if there is none, or if it has expired.
     #[must_use]
     pub fn job(&self, owner: Option<&str>, id: JobId) -> Option<Job> {
         let known = self.known();
@@ -313,7 +313,7 @@ impl Jobs {
         notes >= self.settings.bytes.as_u64() || results >= self.settings.result_bytes.as_u64()
     }
 
-    /// Keeps why a job cannot be read now; `None` if it is read. Returns whether that is news.
+    /// Stores why a job cannot be read now; `None` if it is read. Returns whether the reason is new.
     #[must_use]
     pub fn set_waiting(&self, id: JobId, reason: Option<WaitReason>) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -335,7 +335,7 @@ impl Jobs {
         self.store.notes(id, from, most, bytes)
     }
 
-    /// Keeps outcomes, and deletes their notes.
+    /// Stores outcomes, and deletes their notes.
     pub fn add_outcomes(&self, id: JobId, outcomes: &[JobOutcome]) -> Result<(), JobsError> {
         let stored = self.store.add_outcomes(id, outcomes)?;
         if let (Some(stored), Some((job, _))) = (stored, self.known().get_mut(&id)) {
@@ -349,7 +349,7 @@ impl Jobs {
         self.store.outcomes(id, from, most)
     }
 
-    /// Ends a job and deletes everything of it.
+    /// Ends a job and deletes all its data.
     pub fn delete(&self, id: JobId) -> Result<(), JobsError> {
         if let Some((_, cancelled)) = self.known().remove(&id) {
             cancelled.cancel();
@@ -358,7 +358,7 @@ impl Jobs {
         self.store.delete(id)
     }
 
-    /// Deletes the jobs whose time is over, and returns their number.
+    /// Deletes the jobs that have expired, and returns their number.
     pub fn delete_expired(&self) -> Result<usize, JobsError> {
         let now = now();
         let expired: Vec<JobId> =

@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(pub(super) u128);
 
-/// What a job does.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
@@ -29,7 +29,7 @@ pub struct Job {
     pub id: JobId,
     /// The name of the key that sent it; none without keys.
     pub owner: Option<String>,
-    /// What it does.
+    /// Its state.
     pub state: JobState,
     /// When it was sent and when it is deleted, in milliseconds since 1970.
     pub created: u64,

@@ -1,7 +1,5 @@
 //! Encrypts what a job keeps: each value with ChaCha20-Poly1305, a random nonce and a key of its job.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::Sha256;
@@ -52,10 +50,11 @@ impl Sealer {
         Ok(value)
     }
 
-    /// Returns a digest of a value, hexadecimal. Without the secret it does not tell whether the value was guessed right.
+    /// Returns a digest of a value, hexadecimal. Without the secret the digest cannot be used to check a guess of the
+    /// value.
     pub(super) fn digest(&self, value: &[u8]) -> String {
         let mac = self.0.clone().chain_update(b"gateway digest ").chain_update(value);
-        hexadecimal(&mac.finalize().into_bytes())
+        hex::encode(mac.finalize().into_bytes())
     }
 
     fn key_of(&self, job: JobId) -> Result<LessSafeKey, NotReadable> {
@@ -69,13 +68,4 @@ impl Sealer {
 
 fn place(job: JobId, kind: Kind, index: u64) -> Aad<Vec<u8>> {
     Aad::from([&job.0.to_be_bytes()[..], &[kind as u8], &index.to_be_bytes()].concat())
-}
-
-/// Returns bytes as hexadecimal text.
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

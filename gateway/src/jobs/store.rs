@@ -15,13 +15,13 @@ const JOBS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("jobs");
 const OPTIONS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("options");
 const NOTES: TableDefinition<'_, (u128, u64), &[u8]> = TableDefinition::new("notes");
 const OUTCOMES: TableDefinition<'_, (u128, u64), &[u8]> = TableDefinition::new("outcomes");
-/// One encrypted value by which a wrong secret is noticed.
+/// One encrypted value, which detects a wrong secret.
 const CHECK: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("check");
 const CHECK_TEXT: &[u8] = b"the secret is right";
 /// Memory that redb may use for pages.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// Creates the file if there is none, for nobody but its owner.
+/// Creates the file if there is none. Only its owner may read and write it.
 fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
@@ -75,8 +75,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Begins a change. Its commit keeps which parts of the file are free, so that the next start after a kill need not read
-    /// the whole file.
+    /// Begins a change. Its commit stores which parts of the file are free, so that the next start after a kill need
+    /// not read the whole file.
     fn begin_write(&self) -> Result<WriteTransaction> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_quick_repair(true);
@@ -202,7 +202,7 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// Removes a job and everything of it.
+    /// Removes a job and all its data.
     pub(super) fn delete(&self, id: JobId) -> Result<()> {
         let transaction = self.begin_write()?;
         {

@@ -1,20 +1,17 @@
 //! Calls the OCR server: `POST /v1/ocr` with the scan as the body. The answer is the TSV of tesseract.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use reqwest::{Client, Response, header};
 use url::Url;
 
 use super::{ScanError, format::ScanFormat};
-use crate::{extraction::Deadline, memory::MemoryReservation};
+use crate::{extraction::Deadline, memory::MemoryReservation, tls};
 
 /// Size limit of an answer, in bytes. A server that sends without end costs no more.
 const LARGEST_ANSWER: usize = 8 << 20;
 /// Bytes of memory for each byte of an answer: the table, its words and lines, the marks, and the text in JSON. With one
 /// letter on each line it is 12, with ordinary lines 5.
 const COST: usize = 12;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const PATH: &str = "/v1/ocr";
 /// The header in which the server names its program.
 const ENGINE: &str = "x-ocr-engine";
@@ -28,7 +25,7 @@ pub(super) struct Upstream {
 }
 
 /// What the server says.
-pub(super) struct Answer {
+pub(super) struct OcrAnswer {
     pub(super) table: Vec<u8>,
     /// The program that read, as the server names it.
     pub(super) engine: Option<String>,
@@ -36,18 +33,9 @@ pub(super) struct Answer {
 
 impl Upstream {
     pub(super) fn new(base: &Url) -> Result<Self, reqwest::Error> {
-        crate::tls::install();
         let mut url = base.clone();
         url.set_path(&[base.path().trim_end_matches('/'), PATH].concat());
-        let builder = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(Duration::from_secs(4))
-            .tcp_keepalive(Duration::from_secs(15));
-        // Plain HTTP needs no certificates, and a container image with only the binary has none.
-        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
-        Ok(Self { client: builder.build()?, url })
+        Ok(Self { client: tls::client_builder(&url).build()?, url })
     }
 
     /// Sends a scan and returns the answer.
@@ -58,7 +46,7 @@ impl Upstream {
         request_id: &str,
         deadline: Deadline,
         reservation: &mut MemoryReservation,
-    ) -> Result<Answer, ScanError> {
+    ) -> Result<OcrAnswer, ScanError> {
         let request = self
             .client
             .post(self.url.clone())
@@ -87,7 +75,7 @@ impl Upstream {
 }
 
 /// Returns the answer in a response. An answer that is too large or breaks off has failed.
-async fn body_of(mut response: Response, reservation: &mut MemoryReservation) -> Result<Answer, ScanError> {
+async fn body_of(mut response: Response, reservation: &mut MemoryReservation) -> Result<OcrAnswer, ScanError> {
     let engine = response.headers().get(ENGINE).and_then(|name| name.to_str().ok());
     let engine = engine.filter(|name| name.len() <= LONGEST_ENGINE).map(str::to_owned);
     let mut table = Vec::new();
@@ -98,5 +86,5 @@ async fn body_of(mut response: Response, reservation: &mut MemoryReservation) ->
         reservation.grow(chunk.len() * COST).map_err(|_| ScanError::NoMemory)?;
         table.extend_from_slice(&chunk);
     }
-    Ok(Answer { table, engine })
+    Ok(OcrAnswer { table, engine })
 }

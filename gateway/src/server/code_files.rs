@@ -56,9 +56,5 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Returns the SHA-256 of bytes in hexadecimal.
 fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(bytes))
 }

@@ -65,12 +65,12 @@ struct Post<'a> {
 }
 
 /// A failed call, and whether the engine may try again.
-struct Failure {
+struct CallFailure {
     error: EngineError,
     may_retry: bool,
 }
 
-impl Failure {
+impl CallFailure {
     /// Returns a failure after which the engine does not try again.
     fn of(error: EngineError) -> Self {
         Self { error, may_retry: false }
@@ -128,8 +128,8 @@ impl VllmEngine {
         let caller = Caller { session: None, principal: request.priority.principal.as_ref() };
         let chosen = || self.routing.resolve(None, caller, note.as_str());
         let model = request.model.clone().unwrap_or_else(chosen);
-        // Whatever a request says, a server is asked for a model of the settings only: a server may load what it is asked
-        // for from its disk.
+        // Only models of the settings are requested, because a model server may load any model that is requested from
+        // its disk.
         if !self.routing.served().contains(&model) {
             return Err(EngineError::Rejected);
         }
@@ -156,7 +156,7 @@ impl VllmEngine {
         note: &Note,
         request: &EngineRequest,
         deadline: Deadline,
-    ) -> Result<Draft, Failure> {
+    ) -> Result<Draft, CallFailure> {
         let max_tokens = self.budget(call, note, model, request, deadline).await?;
         let (version, path) = prompt::version(self.prompt);
         let constrained = self.prompt == PromptChoice::Training;
@@ -172,7 +172,7 @@ impl VllmEngine {
             logprobs: request.confidence.then(|| logprobs::request_member(self.prompt)),
             streaming: request.sink.as_ref().map(|_| Streaming::WITH_USAGE),
         };
-        let body = wire::to_body(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
+        let body = wire::to_body(&body, note.as_str().len()).ok_or(CallFailure::of(EngineError::Failed))?;
         let model_call = ModelCall {
             operation: if path == Path::ChatCompletions { "chat" } else { "text_completion" },
             model,
@@ -193,10 +193,10 @@ impl VllmEngine {
             answer_tokens: completion.usage.answer,
             finish_reason: if completion.finish == Finish::Complete { "stop" } else { "length" },
         });
-        // An answer of another model must not go out under the name of the requested one.
+        // An answer of another model must not be returned under the name of the requested one.
         if completion.envelope.model().is_some_and(|answering| !call.is_requested_model(answering, model)) {
             // Another server may have the model.
-            return Err(Failure { error: EngineError::Rejected, may_retry: true });
+            return Err(CallFailure { error: EngineError::Rejected, may_retry: true });
         }
         let suspect = completion.envelope.is_suspect(note.as_str());
         Ok(Draft {
@@ -227,7 +227,7 @@ impl VllmEngine {
         model: &str,
         request: &EngineRequest,
         deadline: Deadline,
-    ) -> Result<u32, Failure> {
+    ) -> Result<u32, CallFailure> {
         let wanted = request.budget.tokens().min(self.most_tokens);
         let Some(context) = call.context(model) else { return Ok(wanted) };
         let bytes = u32::try_from(note.as_str().len()).unwrap_or(u32::MAX);
@@ -236,11 +236,15 @@ impl VllmEngine {
             return Ok(wanted);
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
-        let body = wire::to_body(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
+        let body = wire::to_body(&body, note.as_str().len()).ok_or(CallFailure::of(EngineError::Failed))?;
         let tokens =
             self.post(call, &Post { path: Path::Tokenize, body, request, span: None, deadline }, &TokenCount).await?;
         let left = context.saturating_sub(tokens);
-        if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
+        if left < LEAST_ANSWER.min(wanted) {
+            Err(CallFailure::of(EngineError::NoteTooLong))
+        } else {
+            Ok(wanted.min(left))
+        }
     }
 
     /// Sends one POST, reads the answer, and records the outcome.
@@ -249,8 +253,8 @@ impl VllmEngine {
         call: &ReplicaCall,
         post: &Post<'_>,
         decoder: &U,
-    ) -> Result<U::Answer, Failure> {
-        let failed = |attempt, error| (attempt, Err(Failure::of(error)));
+    ) -> Result<U::Answer, CallFailure> {
+        let failed = |attempt, error| (attempt, Err(CallFailure::of(error)));
         let answered = async {
             match self.send(call, post).await {
                 Ok(response) => match decoder.decode(response).await {
@@ -270,7 +274,7 @@ impl VllmEngine {
     }
 
     /// Sends the POST and returns a response with status 200, whose body has not been read yet.
-    async fn send(&self, call: &ReplicaCall, post: &Post<'_>) -> Result<Response, (Attempt, Failure)> {
+    async fn send(&self, call: &ReplicaCall, post: &Post<'_>) -> Result<Response, (Attempt, CallFailure)> {
         let Post { path, body, request, .. } = post;
         let mut http_request = call
             .post(*path)
@@ -290,7 +294,7 @@ impl VllmEngine {
                 "the model server answered an error"
             );
         }
-        let failed = |attempt, error, may_retry| Err((attempt, Failure { error, may_retry }));
+        let failed = |attempt, error, may_retry| Err((attempt, CallFailure { error, may_retry }));
         match status {
             200 => Ok(response),
             429 => failed(Attempt::Overloaded, EngineError::Overloaded, false),
@@ -302,11 +306,11 @@ impl VllmEngine {
 
     /// Returns the failure of a call whose connection was refused, was reset before the first byte of an answer, or
     /// failed in TLS.
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+    fn unreachable(&self, error: &reqwest::Error) -> CallFailure {
         if self.readiness.may_be_loading() && crate::tls::fault(error).is_none() {
-            Failure { error: EngineError::Loading, may_retry: false }
+            CallFailure { error: EngineError::Loading, may_retry: false }
         } else {
-            Failure { error: EngineError::Unavailable, may_retry: true }
+            CallFailure { error: EngineError::Unavailable, may_retry: true }
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Collects the signs, beside the text of an answer, that the model has read the note and ended properly.
+//! Collects the signs, other than the text of an answer, that the model has read the note and ended properly.
 //!
 //! These signs do not affect an answer that has values. They matter for an empty record: "nothing found" is only
-//! believed if the answer shows no fault.
+//! accepted if the answer shows no fault.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Lines of dashes and runs of spaces, many of which fit into one token, do not count as words.
 const WORDS_PER_TOKEN: u64 = 2;
 
-/// The members of one completion beside its text, whether it arrives whole or in chunks.
+/// The members of one completion other than its text, whether it arrives whole or in chunks.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     /// Whether there was an error, a refusal, a tool call or a choice other than the first.
@@ -53,7 +53,7 @@ impl Envelope {
         self.faulty |= index.and_then(Value::as_u64).is_some_and(|index| index > 0);
     }
 
-    /// Records the members of a message beside its content, or of one chunk of it.
+    /// Records the members of a message other than its content, or of one chunk of it.
     pub(super) fn message(&mut self, refusal: Option<&Value>, tool_calls: Option<&Value>) {
         self.faulty |= is_present(refusal) || is_present(tool_calls);
     }

@@ -30,6 +30,7 @@ use crate::{
     routing::Routing,
     server_key::ServerKey,
     telemetry::{Attempt, Metrics},
+    tls,
 };
 
 /// Failed or late calls in a row after which a replica that can still be reached is left out for a while.
@@ -37,7 +38,8 @@ const MAX_FAILURES: u32 = 3;
 /// How long a replica is not checked after its first failure; the time doubles with each further failure in a row.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
-/// A call that was given up sooner than this says nothing about the replica, because its caller allowed little time.
+/// A call that was cancelled or reached its deadline sooner than this is not counted against the replica, because its
+/// caller allowed little time.
 const SLOW_CALL: Duration = Duration::from_secs(5);
 
 /// All replicas.
@@ -220,7 +222,7 @@ impl Fleet {
                 return Err(EngineError::Unavailable);
             }
             if !background {
-                tracing::warn!("no model server lists the model that is asked for: no note was sent");
+                tracing::warn!("no model server lists the requested model: no note was sent");
             }
             return Err(EngineError::Rejected);
         };
@@ -321,7 +323,7 @@ impl ReplicaCall {
             return;
         }
         self.fleet.metrics.count_attempt(attempt);
-        tracing::debug!(replica = self.replica.probe.status.name(), ?attempt, "a model server was called");
+        tracing::debug!(replica = self.replica.probe.status.name(), ?attempt, "a call to a model server ended");
         let replica = &self.replica;
         let add_failure = || replica.failures.fetch_add(1, Relaxed) + 1;
         match attempt {
@@ -346,7 +348,7 @@ fn backoff(failures: u32) -> Duration {
 
 impl Drop for ReplicaCall {
     fn drop(&mut self) {
-        // The caller has given up the call. If the call took long, this says as much as a passed deadline.
+        // The caller has cancelled the call. If the call took long, it is counted like one whose deadline passed.
         if !self.outcome_recorded.load(Relaxed) && self.started.elapsed() >= SLOW_CALL {
             self.record_outcome(Attempt::Late);
         }
@@ -357,17 +359,7 @@ impl Drop for ReplicaCall {
 /// Returns the HTTP client of one replica. It connects only to `address` if that is set, which it is for a host name
 /// with several addresses.
 pub(super) fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
-    let builder = Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(3))
-        // vLLM closes connections that are idle for 5 s, so the client closes them before that.
-        .pool_idle_timeout(Duration::from_secs(4))
-        // Distinguishes a host that is gone from one that still computes.
-        .tcp_keepalive(Duration::from_secs(15))
-        .tcp_nodelay(true);
-    // Plain HTTP needs no certificates, and a container image with only the binary has none.
-    let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
+    let builder = tls::client_builder(url);
     match (url.domain(), address) {
         (Some(host), Some(address)) => builder.resolve(host, address).build(),
         _ => builder.build(),

@@ -1,9 +1,6 @@
 //! Request ids for calls to model servers, and salts that separate callers in the servers' prefix caches.
 
-use std::{
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -47,17 +44,14 @@ impl CallIds {
 
     /// Returns the salt of a caller's prompts in the server's prefix cache, in hexadecimal.
     ///
-    /// Only calls with the same salt share cached prefixes, so no caller can tell from the time of an answer how
+    /// Only calls with the same salt share cached prefixes, so no caller can infer from the time of an answer how
     /// another caller's note begins. All callers without keys share one salt.
     pub(super) fn salt(&self, caller: Option<&Principal>) -> String {
         let mut mac = self.secret.clone();
         // A principal's name is never empty, so it differs from that of callers without keys.
         mac.update(caller.map_or("", Principal::name).as_bytes());
-        let digest = mac.finalize().into_bytes();
-        let mut salt = String::with_capacity(2 * SALT_BYTES);
-        for byte in digest.iter().take(SALT_BYTES) {
-            let _ = write!(salt, "{byte:02x}");
-        }
+        let mut salt = hex::encode(mac.finalize().into_bytes());
+        salt.truncate(2 * SALT_BYTES);
         salt
     }
 }

@@ -179,7 +179,7 @@ struct Completion {
 }
 
 #[derive(Deserialize)]
-struct Chunk {
+struct StreamChunk {
     #[serde(default)]
     choices: Vec<Choice>,
     usage: Option<Value>,
@@ -216,7 +216,7 @@ async fn read(response: Response, sink: TextSink<'_>) -> Option<Completion> {
 
 impl Completion {
     fn add(&mut self, data: &[u8], sink: TextSink<'_>) -> Option<()> {
-        let chunk: Chunk = finite::parse(data)?;
+        let chunk: StreamChunk = finite::parse(data)?;
         if is_present(chunk.error.as_ref()) {
             return None;
         }

@@ -1,7 +1,7 @@
 //! The models that a server lists, and the context length of each.
 //!
 //! vLLM states the context length of each model that it has loaded, and names the parent of each adapter. A server may
-//! also list other models, such as one for embeddings, whose context length says nothing about the others.
+//! also list other models, such as one for embeddings, whose context length does not apply to the others.
 
 use std::collections::HashMap;
 
@@ -72,7 +72,7 @@ impl ModelList {
             let files = entry.root.filter(|_| entry.parent.is_none()).map(str::to_owned);
             (entry.id.to_owned(), ListedModel { context: context(entry), files })
         };
-        // Of several entries with one name the first counts, as in the chains of parents.
+        // If several entries have one name, the first is used, as in the chains of parents.
         Some(Self { models: by_id.values().map(|entry| listed(entry)).collect() })
     }
 

@@ -90,8 +90,8 @@ impl Probe {
         if !self.other_model_logged.swap(true, Relaxed) {
             tracing::error!(
                 replica = self.status.name(),
-                "a model server answers in the name of another model than the one asked for, so its answers are refused: \
-                 check that the adapter is loaded, and that vllm.model has the name that the server gives it"
+                "a model server's answers name another model than the requested one, so they are refused: check that \
+                 the adapter is loaded, and that vllm.model has the name that the server gives it"
             );
         }
     }

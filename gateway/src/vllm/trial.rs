@@ -90,13 +90,13 @@ impl Trial {
             return Some("it refuses the request: see its log for the id gateway-trial-note");
         }
         let Ok(body) = body::read(response, LARGEST_ANSWER).await else { return Some("its answer is incomplete") };
-        let Some(completion) = wire::parse_completion(&body) else { return Some("its answer is no completion") };
+        let Some(completion) = wire::parse_completion(&body) else { return Some("its answer is not a completion") };
         let is_requested = |name: &str| name == model || probe.models().is_some_and(|models| models.same(name, model));
         if completion.envelope.model().is_some_and(|name| !is_requested(name)) {
-            return Some("it answers in the name of another model");
+            return Some("its answer names another model than the requested one");
         }
         if completion.finish != Finish::Complete || !is_record(&completion.text) {
-            return Some("its answer is no record of seven fields: the adapter may not be applied");
+            return Some("its answer is not a record of seven fields: the adapter may not be applied");
         }
         None
     }

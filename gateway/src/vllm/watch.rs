@@ -138,7 +138,7 @@ impl ProbeResult {
     const UNREACHABLE: Self =
         Self { state: ReplicaState::Unreachable, models: None, fault: None, unlisted: Vec::new() };
 
-    /// Returns the result of a server to which no note may be sent, whatever it lists.
+    /// Returns the result of a server to which no note may be sent, regardless of its list.
     fn model_missing() -> Self {
         Self { state: ReplicaState::ModelMissing, models: Some(Arc::default()), ..Self::UNREACHABLE }
     }
@@ -177,7 +177,7 @@ async fn check_server(probe: &Probe) -> ProbeResult {
     }
     let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
     let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
-    // The size of the cache stays true if the figures are missing once.
+    // The last known size of the cache stays valid if the figures are missing once.
     let kv_tokens = probe.status.load().kv_tokens;
     probe.status.set_load(load(probe).await.unwrap_or(Load { kv_tokens, ..Load::default() }));
     let unlisted = probe.unlisted(&models);
@@ -194,7 +194,7 @@ async fn load(probe: &Probe) -> Option<Load> {
 /// Returns vLLM's own figures, each summed over its labels.
 fn parse_load(metrics: &str) -> Load {
     let mut load = Load::default();
-    // The inner value is `None` if an engine does not say it.
+    // The inner value is `None` if an engine does not report it.
     let mut kv_tokens_of_engines: Option<Option<u64>> = None;
     for line in metrics.lines().filter(|line| line.starts_with("vllm:")) {
         let Some((name, value)) = line.rsplit_once(' ') else { continue };
@@ -219,8 +219,8 @@ fn parse_load(metrics: &str) -> Load {
     load
 }
 
-/// Returns the tokens that the KV cache of one engine holds, from the labels of `vllm:cache_config_info`. Versions before
-/// `kv_cache_size_tokens` tell only the blocks.
+/// Returns the tokens that the KV cache of one engine holds, from the labels of `vllm:cache_config_info`. Versions
+/// before `kv_cache_size_tokens` report only the blocks.
 fn kv_tokens(labels: &str) -> Option<u64> {
     let number = |name: &str| -> Option<u64> {
         let start = format!("{name}=\"");

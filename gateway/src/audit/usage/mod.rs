@@ -1,6 +1,6 @@
 //! Adds up the audit file by month and key: notes, characters, tokens, time at the engine, and a share of the cost.
 //!
-//! Only counts are kept, so a file of any size takes little memory. A line that is not whole is counted and passed over.
+//! Only counts are kept, so a file of any size takes little memory. A line that is not whole is counted and skipped.
 
 mod report;
 
@@ -26,7 +26,7 @@ pub const NO_KEY: &str = "-";
 const QUESTIONS: &str = "/api/v1/ask";
 /// Most older files that are looked for.
 const MOST_OLDER: usize = 10_000;
-/// Most pairs of month and key. A key file has at most 100,000 keys; more names than this are no audit file.
+/// Most pairs of month and key. A key file has at most 100,000 keys, so a file with more names is not an audit file.
 const MOST_ROWS: usize = 1_000_000;
 
 /// What the extractions of one key in one month have used.
@@ -38,8 +38,8 @@ pub struct Used {
     pub questions: u64,
     /// Notes that were answered: with a record, an answer to the question, a transcript, or the text of a scan.
     pub answered: u64,
-    /// Notes that count against the budget of the key: those that were answered, and those whose caller left while they
-    /// were read.
+    /// Notes that count against the budget of the key: those that were answered, and those whose caller disconnected
+    /// while they were read.
     pub counted: u64,
     /// Answers that came from the cache.
     pub cached: u64,
@@ -75,7 +75,7 @@ pub enum UsageError {
         cause: io::Error,
     },
     /// The file has lines, and none of them is that of an audit file.
-    #[error("{} is no audit file: none of its lines is a JSON object with `time` and `code`", path.display())]
+    #[error("{} is not an audit file: none of its lines is a JSON object with `time` and `code`", path.display())]
     NoAudit {
         /// The file.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum UsageError {
     TooMany,
 }
 
-/// The status of a note whose caller left.
+/// The status of a note whose caller disconnected.
 const CALLER_LEFT: u16 = 499;
 
 /// The part of a line that is added up.
@@ -250,8 +250,8 @@ impl Usage {
     }
 }
 
-/// Returns whether a request with this status counts against the budget of its key: it was answered, or its caller left
-/// after a valid note, recording or scan had arrived.
+/// Returns whether a request with this status counts against the budget of its key: it was answered, or its caller
+/// disconnected after a valid note, recording or scan had arrived.
 #[must_use]
 pub fn counts(status: u16, has_note: bool) -> bool {
     (200..300).contains(&status) || status == CALLER_LEFT && has_note

@@ -10,7 +10,7 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Lines read.
     pub lines: u64,
-    /// Lines that were passed over, because they are not whole.
+    /// Lines that were skipped, because they are not whole.
     pub unreadable: u64,
     /// Lines whose time at the engine is not known.
     pub untimed: u64,
@@ -35,7 +35,7 @@ pub struct Row {
     /// Notes that were answered: with a record, an answer to the question, or a transcript.
     #[schema(example = 2)]
     pub answered: u64,
-    /// Notes that ended with an error, or whose caller left.
+    /// Notes that ended with an error, or whose caller disconnected.
     #[schema(example = 1)]
     pub failed: u64,
     /// Answers from the cache.

@@ -79,7 +79,7 @@ fn a_month_s_cost_is_shared_by_engine_time() {
     let costs = |key: &str| -> Vec<f64> {
         usage.report(None, Some(key), Some(90.0)).rows.iter().filter_map(|row| row.cost).collect()
     };
-    // No time is known of October, so its cost is shared by notes. A filter does not change the shares.
+    // No engine time is known for October, so its cost is shared by notes. A filter does not change the shares.
     assert_eq!(costs("trial"), [60.0, 22.5]);
     assert_eq!(costs("registry"), [30.0, 67.5]);
     assert_eq!(usage.report(Some("2026-11"), None, Some(90.0)).rows.len(), 2);
@@ -100,7 +100,7 @@ fn lines_that_are_not_whole_are_counted_and_passed_over() {
     assert_eq!(report.rows.first().map(|row| row.notes), Some(3));
 }
 
-/// A recording or scan has no characters, and lines of earlier versions do not say whether there was a note.
+/// A recording or scan has no characters, and lines of earlier versions do not show whether there was a note.
 #[test]
 fn what_its_caller_left_counts_if_it_had_arrived() {
     let left = line("2026-11", Some("trial"), 499, 10);
