@@ -122,7 +122,7 @@ async function tenNotes(page, file) {
   // In another session the file is opened, and nothing else has to be decided.
   await page.reload();
   await page.setInputFiles('#decisions-file', { name: 'decisions.jsonl', mimeType: 'text/plain', buffer: Buffer.from(`${corrected}{"id":"x"}\n`) });
-  await page.getByText('Opened the decisions on 10 notes. 1 line of the file is of no note here with the same text.').waitFor();
+  await page.getByText('Opened the decisions on 10 notes. 1 line of the file belongs to no note here with the same text.').waitFor();
   equal(await page.locator('.decision').allInnerTexts(), ['✓ accepted', '✓ accepted', '✓ accepted'], 'the first note, opened');
   equal(await page.locator('#position').innerText(), '1 of 10 notes', 'all notes');
   for (const [state, shown] of [['none', 'No note matches'], ['decided', '1 of 1 note that matches'], ['done', '1 of 9 notes that match'], ['none decided', '1 of 1 note that matches']]) {
@@ -179,7 +179,7 @@ async function nothingLost(page, file) {
   await press(page, ['c', { text: 'IV' }]);
   const line = JSON.stringify({ id: NOTES[1].id, text: NOTES[1].text, done: true, decisions: [] });
   await page.setInputFiles('#decisions-file', { name: 'x.jsonl', mimeType: 'text/plain', buffer: Buffer.from(line) });
-  await page.getByText('Opened the decisions on 0 notes. 1 note keeps its decisions of now.').waitFor();
+  await page.getByText('Opened the decisions on 0 notes. 1 note keeps its current decisions.').waitFor();
   equal(await page.locator('[data-field="stage"] .value-text').innerText(), 'IV', 'the typed change');
   // Leaving the file asks, until the decisions are saved.
   const [asked] = await Promise.all([page.waitForEvent('dialog'), page.evaluate(() => setTimeout(() => location.reload()))]);

@@ -74,7 +74,7 @@ async function wary(page, base) {
   expect(await page.locator('#degraded').isVisible(), 'nothing says that it is degraded');
   equal(await page.locator('#warnings li').count(), 3, 'warnings');
   equal(await page.locator('[data-field="response"] .badge[data-basis="unsupported"]').innerText(), 'Not found in the note', 'badge');
-  equal(await page.locator('[data-field="metastasis_site"] .contradicted').innerText(), 'Not in the record: the note speaks against it', 'title');
+  equal(await page.locator('[data-field="metastasis_site"] .contradicted').innerText(), 'Not in the record: the note contradicts it', 'title');
   equal(await page.locator('#note mark[data-kind="unread"]').innerText(), 'xxxxx', 'the part that was not read');
   const [name, csv] = await saved(page, '#save-csv');
   expect(name.endsWith('.csv') && csv.startsWith('\ufefffield,') && csv.includes('\r\nbiomarker,,'), 'the CSV is none');
@@ -131,7 +131,7 @@ async function errors(page, base) {
   for (const [name, title, ...told] of [
     ['refused', 'Title of overloaded', 'The overloaded of a test.', 'overloaded', 'request test-overloaded', 'Try again in'],
     ['invalid', 'Title of invalid_request', 'What is wrong with it.', 'request test-invalid_request'],
-    ['html', 'An answer that is none of this service', 'Status 502.', 'Nothing is known'],
+    ['html', 'An answer that is not from this service', 'Status 502.', 'Nothing is known'],
     ['fails', 'Title of upstream_failed', 'The upstream_failed of a test.', 'request test-upstream_failed', 'Try again in'],
     ['dies', 'The answer broke off', 'Nothing is known', 'request test-head'],
     ['ends', 'The answer broke off', 'Nothing is known', 'request test-head'],
@@ -228,7 +228,7 @@ async function modes(page, base) {
     await page.route('**/health', (route) => route.fulfill({ json: { status, engine: 'vllm', vllm_available: false, notices: ['auth_off', 'unheard_of'] } }));
     await page.reload();
     await mode.getByText(told).waitFor();
-    await mode.getByText('No key is asked for').waitFor();
+    await mode.getByText('No key is required').waitFor();
     await page.unroute('**/health');
   }
   await page.route('**/health', (route) => route.abort());

@@ -57,7 +57,7 @@ function wary(text) {
     cross_check: { ...Object.fromEntries(NAMES.map((name) => [name, 'agree'])), stage: 'differ' },
     warnings: [
       warning('unsupported_value', 'response', '1 of 1 value(s) of response could not be found in the note; check before use.'),
-      warning('contradicted_value', 'metastasis_site', '1 value(s) of metastasis_site were left out because the note says of them: negated. See `evidence`.'),
+      warning('contradicted_value', 'metastasis_site', '1 value(s) of metastasis_site were left out because of their assertions in the note: negated. See `evidence`.'),
       warning('partly_unread', null, 'A part of the note could not be read.'),
     ],
   });

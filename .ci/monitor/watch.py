@@ -288,7 +288,7 @@ def refused(front):
         assert "the terminal has 20 columns and 24 lines" in text, text
         assert screen.before.read_text() == until("the modes", lambda: screen.after.exists() and screen.after.read_text())
     with Screen(monitor(front.url), environment={"TERM": "dumb"}) as screen:
-        assert "TERM names no terminal" in screen.shows("ended 2")
+        assert "TERM does not name a terminal" in screen.shows("ended 2")
 
 
 def once(front):

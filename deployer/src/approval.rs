@@ -7,7 +7,8 @@ use crate::{
     plan::{Operation, Plan},
 };
 
-/// A plan that was printed and approved. Only this type can be applied, and only [`approve`] and [`approve_all`] create it.
+/// A plan that was printed and approved. Only this type can be applied, and only [`approve`] and [`approve_all`] create
+/// it.
 #[derive(Clone, Debug)]
 pub struct ApprovedPlan(Operation);
 
@@ -51,7 +52,7 @@ async fn approval(yes: bool, console: &Console, interrupt: &Interrupt) -> Result
         ));
     }
     tokio::select! {
-        answer = console.ask("Go ahead?") => {
+        answer = console.ask("Continue?") => {
             if answer { Ok(()) } else { Err(Failure::unchanged("not approved; nothing was changed", "Run it again when it fits.")) }
         }
         () = interrupt.wait() => Err(Failure::interrupted("interrupted before anything was changed", "Run it again when it fits.")),

@@ -12,13 +12,13 @@ use crate::script::ActionOutcome;
 pub enum Exit {
     /// The command succeeded, or there was nothing to do.
     Done,
-    /// The command failed. What served before still serves.
+    /// The command failed. The previous release still serves.
     FailedUnchanged,
     /// The arguments or the configuration are wrong; nothing was changed.
     Usage,
     /// The command failed, and the previous release serves again.
     RolledBack,
-    /// The command failed, and an operator must look at the host.
+    /// The command failed, and an operator must check the host.
     NeedsAPerson,
     /// Another run holds the lock.
     Locked,

@@ -36,7 +36,7 @@ impl Failure {
         Self::new(Exit::FailedUnchanged, what, next)
     }
 
-    /// Returns a failure after which an operator must look at the host.
+    /// Returns a failure after which an operator must check the host.
     pub fn person(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::NeedsAPerson, what, next)
     }

@@ -112,7 +112,7 @@ impl Login {
         let because = if why.is_empty() { String::new() } else { format!(": {why}") };
         match self {
             Self::Environment => format!("the credentials of the environment (AWS_ACCESS_KEY_ID) do not work{because}"),
-            Self::Nothing => "no credentials are set up: neither AWS_ACCESS_KEY_ID nor a profile is there".to_owned(),
+            Self::Nothing => "no credentials are set up: neither AWS_ACCESS_KEY_ID nor a profile exists".to_owned(),
             Self::Profile { name, kind } => match kind {
                 ProfileKind::Missing => {
                     format!("the profile {name} is named by AWS_PROFILE and is in none of AWS' files")
@@ -121,7 +121,7 @@ impl Login {
                     format!("the profile {name} is the source_profile of {of} and is in none of AWS' files")
                 }
                 ProfileKind::Sso => format!(
-                    "the single sign-on of the profile {name} has no valid token: it was never made or has expired"
+                    "the single sign-on of the profile {name} has no valid token: the login was never made or has expired"
                 ),
                 ProfileKind::Process => format!("the credential_process of the profile {name} failed{because}"),
                 ProfileKind::Role { mfa: Some(_), .. } => {

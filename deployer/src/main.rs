@@ -70,8 +70,8 @@ async fn run_until_interrupted(cli: Cli, console: Console) -> ExitCode {
             Err(failure) => fail(&console, &failure),
         },
         () = second_interrupt => fail(&console, &Failure::interrupted(
-            "left at once, without looking back: the lock may still be held, and work on the host may go on",
-            "deployer status shows what is there; deployer unlock takes the lock.",
+            "ended at once, without a check of the host: the lock may still be held, and work on the host may continue",
+            "deployer status shows the state of the host; deployer unlock releases the lock.",
         )),
     }
 }

@@ -112,7 +112,11 @@ fn timed_out(read: &TimedRead, within: Duration) -> io::Error {
 ///
 /// The kind is checked before the file is opened, because opening a FIFO waits for a writer.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    if std::fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is no regular file")) }
+    if std::fs::metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::other("it is not a regular file"))
+    }
 }
 
 /// Returns the bytes of a file. A file of more than [`LARGEST`] bytes is an error.
@@ -129,7 +133,7 @@ pub fn read_from(file: File) -> io::Result<Vec<u8>> {
 
 /// Returns the bytes as text; an error if they are not UTF-8.
 pub fn to_text(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ thread_local! {
 /// Makes every worker of this runtime return its free memory to the system, every [`INTERVAL`]. It never ends.
 pub(crate) async fn give_back() -> Infallible {
     let tasks = TASKS_PER_WORKER * Handle::current().metrics().num_workers();
-    // The first round comes later: at the start it would only take time from it.
+    // The first round comes later, because at the start it would only delay the program.
     let mut ticks = interval_at(Instant::now() + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -7,7 +7,7 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-/// Counts the extractions in flight, and tells them to end at shutdown.
+/// Counts the extractions in flight, and ends them at shutdown.
 #[derive(Clone, Debug, Default)]
 pub struct InFlightTracker {
     running: TaskTracker,

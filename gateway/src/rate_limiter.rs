@@ -25,7 +25,7 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || format!("`{text}` is no rate: write a number per s, min or h, such as 10/s");
+        let invalid = || format!("`{text}` is not a rate: write a number per s, min or h, such as 10/s");
         let (count, unit) = text.split_once('/').ok_or_else(invalid)?;
         let seconds = match unit.trim() {
             "s" => 1,

@@ -43,7 +43,7 @@ pub struct ServerKey {
     path: PathBuf,
     /// The value of the header `Authorization`. Its debug output is `Sensitive`.
     value: RwLock<HeaderValue>,
-    /// Held while the file is read again, so that reads do not overlap and the latest one wins.
+    /// Locked while the file is read again, so that concurrent reloads cannot store an older key last.
     reloading: tokio::sync::Mutex<()>,
 }
 
@@ -128,7 +128,7 @@ mod tests {
         fs::write(&path, "made-up-key\n").unwrap();
         assert_eq!(value(&ServerKey::read("vllm.api_key_file", &path).unwrap()), "Bearer made-up-key");
         assert!(
-            ServerKey::read("vllm.api_key_file", folder.path()).unwrap_err().to_string().contains("no regular file")
+            ServerKey::read("vllm.api_key_file", folder.path()).unwrap_err().to_string().contains("not a regular file")
         );
         let nowhere = ServerKey::read("vllm.api_key_file", &folder.path().join("none")).unwrap_err().to_string();
         assert!(nowhere.contains("vllm.api_key_file") && nowhere.contains("none"), "{nowhere}");

@@ -113,8 +113,8 @@ async fn text_of_a_note_is_only_in_its_answer() {
     }
 }
 
-/// Sends recordings to a gateway whose transcription server hears what `hears` says. Returns the address of that server
-/// and its key.
+/// Sends recordings to a gateway whose transcription server answers as `hears` states. Returns the address of that
+/// server and its key.
 async fn check_dictation(client: &reqwest::Client, hears: Hears) -> [String; 2] {
     let fake = fake_whisper::start(hears).await;
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ async fn check_dictation(client: &reqwest::Client, hears: Hears) -> [String; 2] 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(bound.serve(async move { _ = stopped.await }, std::future::pending()));
     let (form_type, form_body) = fake_whisper::form(&fake_whisper::wav(10));
-    // A name of a file and bytes that are no recording are the caller's too.
+    // A file name, and bytes that are not a recording, are also texts of the caller.
     let named = String::from_utf8_lossy(&fake_whisper::form(CANARY.as_bytes()).1).replace("a.wav", CANARY);
     for (kind, body) in [(form_type, form_body), (form_type, named.into()), ("audio/wav", CANARY.into())] {
         let request = client.post(format!("{base}/api/v1/transcribe")).header("content-type", kind).body(body);
@@ -149,7 +149,7 @@ async fn check_dictation(client: &reqwest::Client, hears: Hears) -> [String; 2] 
     [fake.address.to_string(), "made-up-upstream-key".to_owned()]
 }
 
-/// Sends scans to a gateway whose OCR server reads what `reads` says. Returns the address of that server.
+/// Sends scans to a gateway whose OCR server answers as `reads` states. Returns the address of that server.
 async fn check_scans(client: &reqwest::Client, reads: Reads) -> String {
     let fake = fake_ocr::start(reads).await;
     let mut settings = Settings::load(&Flags::default()).unwrap();
@@ -197,8 +197,8 @@ async fn stream_and_batches(client: &reqwest::Client, base: &str, note: &str, is
     }
 }
 
-/// Asks about the note, with the text in the question and in an earlier one too. The model never answers in the form that
-/// is asked for, so that no answer has the text.
+/// Asks about the note, with the text in the question and in an earlier one too. The model never answers in the
+/// requested form, so that no answer has the text.
 async fn questions(client: &reqwest::Client, base: &str, note: &str) {
     let question = format!("Does {CANARY} smoke?");
     let history = json!([{"question": question, "answer": CANARY}]);
@@ -219,7 +219,7 @@ async fn questions(client: &reqwest::Client, base: &str, note: &str) {
     }
 }
 
-/// Sends notes to a gateway with one model server, which fails as `act` says. Returns the key and the address of the
+/// Sends notes to a gateway with one model server, which fails as `act` states. Returns the key and the address of the
 /// model server, which must not be in the log either.
 async fn check_one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
     let is_answered = matches!(act, Act::NoUsage | Act::WithLogprobs);

@@ -117,7 +117,7 @@ def test_new_keys_come_by_a_signal(cpu):
     # A broken file is refused, and what was there holds.
     (cpu.folder / "keys.txt").write_text("no digest\n")
     cpu.read_keys_again()
-    wait_until(lambda: "API keys not reloaded; the old ones still hold" in cpu.logs("gateway-cpu"), 10, "a word about the broken file")
+    wait_until(lambda: "API keys not reloaded; the old ones stay valid" in cpu.logs("gateway-cpu"), 10, "a word about the broken file")
     assert cpu.extract(key=new).status_code == 200
     cpu.write_keys(new)
 

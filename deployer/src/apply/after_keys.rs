@@ -12,8 +12,8 @@ use crate::{
     script::{Action, HostReport, KeyChange, Keys},
 };
 
-/// Returns how much of the change is on the host. `is_there`: the key is in the file of the current release. `changing`:
-/// the name of the key whose change was cut off.
+/// Returns how much of the change is on the host. `is_there`: the key is in the file of the current release.
+/// `changing`: the name of the key whose change was interrupted.
 fn compare(change: &KeyChange, is_there: bool, changing: &str) -> ChangeOnHost {
     if changing == change.name {
         ChangeOnHost::Part
@@ -37,8 +37,8 @@ pub(super) async fn ask_for_key<P: Ports>(
         Ok(found) => found,
         Err(why) => {
             return Err(unreported.into_failure(
-                &format!("Whether the key {name} opens the service now could not be seen: {why}"),
-                "Run deployer keys list until it answers: it shows the host's keys, and what was cut off.",
+                &format!("It is not known whether the key {name} is valid now: {why}"),
+                "Run deployer keys list until it answers: it shows the host's keys, and an interrupted change.",
             ));
         }
     };
@@ -78,16 +78,16 @@ fn message_and_next(change: &KeyChange, on_host: ChangeOnHost, is_there: bool) -
             format!(
                 "The key {name} {} The file on this machine still has it.",
                 if is_there {
-                    "still opens the service; releases before may have lost it."
+                    "still opens the service; earlier releases may have lost it."
                 } else {
-                    "is out of the host's files, but the gateway may not know that yet: it may still open the service."
+                    "was removed from the host's files, but the gateway may not have read them yet: the key may still open the service."
                 }
             ),
-            "Run it again: it goes on where this ended.".to_owned(),
+            "Run it again: it continues from here.".to_owned(),
         ),
         (false, ChangeOnHost::Whole) => (
             format!("The key {name} is refused; the file on this machine may still have it."),
-            "Run it again, which takes it from the file, too.".to_owned(),
+            "Run it again, which removes it from the file, too.".to_owned(),
         ),
     }
 }
@@ -104,10 +104,10 @@ mod tests {
             (true, false, "eve", ChangeOnHost::Part, "no key for eve"),
             (true, false, "", ChangeOnHost::Nothing, "no key for eve"),
             (false, true, "", ChangeOnHost::Nothing, "still opens the service: nothing was changed"),
-            (false, true, "eve", ChangeOnHost::Part, "still opens the service; releases before"),
+            (false, true, "eve", ChangeOnHost::Part, "still opens the service; earlier releases"),
             (false, false, "eve", ChangeOnHost::Part, "may still open the service"),
             (false, false, "", ChangeOnHost::Whole, "is refused"),
-            // The change of another key was cut off.
+            // The change of another key was interrupted.
             (false, false, "bob", ChangeOnHost::Whole, "is refused"),
         ] {
             let change = KeyChange {

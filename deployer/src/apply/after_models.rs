@@ -34,8 +34,8 @@ pub(super) async fn ask_which_models_answer<P: Ports>(
         Ok(found) => found,
         Err(why) => {
             return Err(unreported.into_failure(
-                &format!("Which models answer now could not be seen: {why}"),
-                "Run deployer model list until it answers: it shows that, and what was cut off.",
+                &format!("It is not known which models answer now: {why}"),
+                "Run deployer model list until it answers: it shows the models, and an interrupted change.",
             ));
         }
     };
@@ -49,14 +49,14 @@ pub(super) async fn ask_which_models_answer<P: Ports>(
 fn message_and_next(change: &ModelChange, on_host: ChangeOnHost, chosen: &Route) -> (String, String) {
     match on_host {
         ChangeOnHost::Whole => (
-            format!("The work was done by then: {} answers.", change.route),
-            "deployer model rollback goes back.".to_owned(),
+            format!("The change is complete: {} answers.", change.route),
+            "deployer model rollback returns to the previous models.".to_owned(),
         ),
         ChangeOnHost::Nothing => {
             (format!("Nothing was changed: {chosen} answers."), "Run it again when it fits.".to_owned())
         }
         ChangeOnHost::Part => (
-            format!("The change was cut off: the gateway may answer with {} or with {chosen}.", change.route),
+            format!("The change was interrupted: the gateway may answer with {} or with {chosen}.", change.route),
             "Run it again, which completes it; deployer restart --service gateway returns to what answered before."
                 .to_owned(),
         ),

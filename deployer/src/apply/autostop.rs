@@ -33,7 +33,7 @@ pub(super) async fn set_after_up<P: Ports>(
         Ok(None) => Ok(done),
         Err(failure) => {
             context.console.warn(&format!(
-                "the release serves, but the idle stop was not brought to what the configuration says: {} {} Then run deployer autostop on.",
+                "the release serves, but the idle stop was not set to the values of the configuration: {} {} Then run deployer autostop on.",
                 failure.what, failure.next
             ));
             Ok(done)

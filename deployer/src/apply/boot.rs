@@ -22,18 +22,18 @@ use crate::{
 const IMPAIRED_LIMIT: Duration = Duration::from_mins(4);
 /// Pause after a request that AWS refused.
 const REFUSED_PAUSE: Duration = Duration::from_secs(2);
-/// What goes on while AWS refuses requests, for the operator.
-const MEANWHILE: &str = "The box goes on starting";
+/// Text for the operator: what continues while AWS refuses requests.
+const MEANWHILE: &str = "The box continues to start";
 
 /// Returns the failure for Ctrl-C. `started`: this run has started the box.
 fn interrupted_failure(started: bool) -> Failure {
     if started {
         return Failure::interrupted(
             "interrupted while the box was starting",
-            "deployer down stops it; deployer up goes on.",
+            "deployer down stops it; deployer up continues.",
         );
     }
-    Failure::interrupted("interrupted while the box was waited for; nothing was changed", "Run it again when it fits.")
+    Failure::interrupted("interrupted while waiting for the box; nothing was changed", "Run it again when it fits.")
 }
 
 /// Starts the box if it does not run, and waits until it takes commands. Sets `started` to true once this run has
@@ -84,11 +84,11 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
             PauseEnd::DeadlinePassed => {
                 return Err(Failure::unchanged(
                     format!(
-                        "the box has been {} for {} and makes no progress",
+                        "the box has been in the state {} for {}: it neither starts nor stops",
                         instance.state,
                         duration(schedule.waited_seconds())
                     ),
-                    "Look at it in the EC2 console, then run this again.",
+                    "Find the cause in the EC2 console, then run this again.",
                 ));
             }
         }
@@ -98,7 +98,8 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
     if *started { describe_starting_instance(context, &mut recovery).await } else { describe_instance(context).await }
 }
 
-/// Looks up a box that this run has started. The box goes on starting by itself, so refused requests are repeated too.
+/// Looks up a box that this run has started. The box continues to start by itself, so refused requests are repeated
+/// too.
 async fn describe_starting_instance<P: Ports>(
     context: &DeployContext<'_, P>,
     recovery: &mut CallRecovery,
@@ -108,7 +109,7 @@ async fn describe_starting_instance<P: Ports>(
         let error = match context.ports.instance(&context.settings.instance_id).await {
             Ok(instance) => {
                 if recovery.succeeded() {
-                    context.console.say("   AWS answers again; the box went on starting meanwhile");
+                    context.console.say("   AWS answers again; the box continued to start in the meantime");
                 }
                 return Ok(instance);
             }
@@ -130,11 +131,11 @@ async fn describe_starting_instance<P: Ports>(
     }
 }
 
-/// Returns the failure for a request that AWS refuses for good. Without credentials, this run could not stop the box
+/// Returns the failure for a request that AWS refuses permanently. Without credentials, this run could not stop the box
 /// either, and the operator may have new ones in a minute.
 fn lookup_failure(error: CloudError, started: bool) -> Failure {
     if started && matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Clock | CloudErrorKind::Proxy) {
-        return retries::access_lost(&error, "the box goes on starting", "what became of the box");
+        return retries::access_lost(&error, "the box continues to start", "the state of the box");
     }
     error.into()
 }
@@ -163,7 +164,7 @@ pub(super) async fn describe_instance_with<P: Ports>(
     }
 }
 
-/// Requests the start. Returns `false` where only the next look-up can tell whether AWS received the request.
+/// Requests the start. Returns `false` where only the next look-up shows whether AWS received the request.
 async fn start<P: Ports>(
     context: &DeployContext<'_, P>,
     instance: &Instance,
@@ -222,7 +223,7 @@ async fn capacity_pause<P: Ports>(
             ),
             "Try again later (nights and other hours differ). Otherwise bring the box up in another zone: the commands are \
              above. Or make one of another type with 24 GB of GPU memory (g6.4xlarge, g5.2xlarge), with \
-             config/cloudformation.yaml. Neither is done for you.",
+             config/cloudformation.yaml. The deployer does neither.",
         ));
     }
     for left in (1..=wait_settings.capacity_pause_seconds).rev() {
@@ -244,14 +245,17 @@ fn stopped_again_failure(instance: &Instance) -> Failure {
     let reason = instance.reason.clone().unwrap_or_default();
     Failure::unchanged(
         format!("the box stopped again while it was starting ({reason})"),
-        "Look at its state transition reason and its disk's key in the EC2 console, then run this again.",
+        "Check its state transition reason and its disk's key in the EC2 console, then run this again.",
     )
 }
 
 fn terminated_failure<P>(context: &DeployContext<'_, P>) -> Failure {
     Failure::unchanged(
-        format!("the box {} is terminated: it and its disk are gone for good", context.settings.instance_id),
-        "Make a new one with config/cloudformation.yaml and put its id where box.instance_id points.",
+        format!(
+            "the box {} is terminated: the instance and its disk are deleted permanently",
+            context.settings.instance_id
+        ),
+        "Create a new box with config/cloudformation.yaml and put its id where box.instance_id points.",
     )
 }
 
@@ -294,7 +298,7 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
                             "the box runs, but its SSM agent has not answered for {}",
                             duration(schedule.waited_seconds())
                         ),
-                        "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
+                        "It needs the instance role of config/cloudformation.yaml and outbound access to port 443. Run deployer doctor.",
                     ),
                 });
             }
@@ -304,7 +308,7 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
 
 fn impaired_failure() -> Failure {
     Failure::unchanged(
-        "the box runs, but EC2's status checks go on failing: its hardware or its system does not answer",
+        "the box runs, but EC2's status checks keep failing: its hardware or its system does not answer",
         "Stop and start it, which moves it to other hardware: deployer down --now, then deployer up.",
     )
 }
@@ -323,7 +327,7 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
                 "{what}. The box may still run and cost {} an hour",
                 crate::console::money(context.settings.prices.instance_usd_per_hour)
             ),
-            "Look with deployer status and stop it with deployer down --now, or in the EC2 console.",
+            "Check it with deployer status and stop it with deployer down --now, or in the EC2 console.",
         )
     };
     let mut asked = false;
@@ -352,8 +356,8 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
             PauseEnd::Over => {}
             PauseEnd::Interrupted if asked => {
                 return Err(Failure::interrupted(
-                    "interrupted; the box is on its way to stopped",
-                    "deployer status shows when it is.",
+                    "interrupted; the box is stopping",
+                    "deployer status shows when it is stopped.",
                 ));
             }
             PauseEnd::Interrupted => {

@@ -28,7 +28,8 @@ pub async fn run<P: Ports>(
     run_with(context, context.interrupt, what, action, limit_seconds).await
 }
 
-/// Runs an action on the host, with a given source of Ctrl-C: a check after a Ctrl-C must not react to that Ctrl-C again.
+/// Runs an action on the host, with a given source of Ctrl-C: a check after a Ctrl-C must not react to that Ctrl-C
+/// again.
 pub(super) async fn run_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
@@ -63,7 +64,7 @@ async fn run_script<P: Ports>(
     script.clone().named(&run_id()).fits().map_err(|large| {
         CommandError::NeverRan(Failure::usage(
             large.to_string(),
-            "The SSM command has no more room; nothing was changed.",
+            "Reduce the size of the files in config/; nothing was changed.",
         ))
     })?;
     let mut second = false;
@@ -71,7 +72,7 @@ async fn run_script<P: Ports>(
         let run = run_id();
         let named = script.clone().named(&run);
         let changes = (!read_only).then_some(&run);
-        // A script that changes nothing may run twice, so it is sent again without a question to the host.
+        // A script that changes nothing may run twice, so it is sent again without a query to the host.
         let wait_until_gone = async || match changes {
             Some(run) => lost_command::wait_until_ended(context, interrupt, what, run, limit_seconds).await,
             None => Ok(()),
@@ -88,7 +89,7 @@ async fn run_script<P: Ports>(
             CommandEnd::Lost if second => {
                 return Err(CommandError::NeverRan(Failure::unchanged(
                     "the host's agent took the command twice and never ran it; nothing was changed",
-                    "Start the agent again by a restart of the box (deployer down --now, then deployer up); deployer doctor looks at it.",
+                    "Start the agent again by a restart of the box (deployer down --now, then deployer up); deployer doctor checks it.",
                 )));
             }
             CommandEnd::Lost => {
@@ -118,9 +119,10 @@ const fn is_read_only(action: &Action) -> bool {
 /// Asks the host for the progress of the command that runs on it. Returns `None` if the host does not answer, which
 /// says nothing about the command.
 async fn progress<P: Ports>(context: &DeployContext<'_, P>) -> Option<RunProgress> {
-    // Ctrl-C is meant for the command; the question ends by itself.
+    // Ctrl-C must cancel only the command. The progress query has its own time limit.
     let (_end, no_interrupt) = interrupt::channel();
-    // The question is itself a command that this code follows, and a future cannot contain itself.
+    // The progress query runs through this same function. A recursive async call must be boxed, because a future
+    // cannot contain itself.
     let question: std::pin::Pin<Box<dyn Future<Output = _> + '_>> =
         Box::pin(run_with(context, &no_interrupt, "progress", &Action::Progress, READ_ONLY_TIMEOUT_SECONDS));
     question.await.ok()?.progress()

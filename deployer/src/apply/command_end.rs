@@ -37,10 +37,10 @@ pub(super) fn read_end(invocation: &Invocation) -> Option<Result<HostReport, Com
         CommandProgress::Waiting | CommandProgress::Running | CommandProgress::Cancelling => None,
         CommandProgress::NotDelivered(why) => Some(Err(CommandError::NeverRan(Failure::unchanged(
             format!("the command never reached the host ({why}); nothing was changed"),
-            "Look whether the box runs and its agent answers: deployer doctor.",
+            "Run deployer doctor: it checks whether the box runs and its agent answers.",
         )))),
-        CommandProgress::Cancelled => unknown("somebody cancelled the command, so it was killed on the host"),
-        CommandProgress::TimedOut => unknown("the command took longer than it may, so it was killed on the host"),
+        CommandProgress::Cancelled => unknown("the command was cancelled, so it was killed on the host"),
+        CommandProgress::TimedOut => unknown("the command exceeded its time limit, so it was killed on the host"),
         CommandProgress::Ended(code) => match parse_report(&invocation.stdout) {
             Some(report) => Some(Ok(report)),
             // The stack's own document refused the program before it ran.

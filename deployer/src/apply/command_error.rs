@@ -18,11 +18,11 @@ pub enum CommandError {
     },
     /// The stack's SSM document does not name this program, so the script was not run.
     Refused,
-    /// AWS refuses to report on the command any more, while the host works on.
+    /// AWS no longer reports on the command, while the host continues to work.
     AccessLost(Failure),
     /// The operator pressed Ctrl-C.
     Interrupted {
-        /// Whether the script was already on its way to the host, or on it.
+        /// Whether the script may already have been sent to the host.
         sent: bool,
         /// Whether AWS has confirmed that the script ended, or it never began.
         ended: bool,
@@ -42,7 +42,7 @@ impl From<CommandError> for Failure {
                 Self::interrupted("interrupted; nothing was changed", "Run it again when it fits.")
             }
             CommandError::Unknown { what, lines, .. } => {
-                Self { lines, ..Self::unchanged(what, "Run it again; deployer doctor looks at what it needs.") }
+                Self { lines, ..Self::unchanged(what, "Run it again; deployer doctor checks what it needs.") }
             }
         }
     }

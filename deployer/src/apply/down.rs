@@ -27,7 +27,7 @@ pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) 
         } else {
             stop_services_if_possible(context, &instance.id).await
         };
-        // An operator who works on the host must not lose the box, unless the command says so.
+        // While another operator works on the host, the box is stopped only if the command asks for it.
         report = done.map_err(|failure| Failure {
             what: format!("{} The box still runs.", failure.what),
             next: format!("{} deployer down --now stops it without draining.", failure.next),
@@ -61,9 +61,7 @@ async fn stop_services_if_possible<P: Ports>(
     id: &str,
 ) -> Result<Option<HostReport>, Failure> {
     let warn_of_failure = |why: &str| {
-        context
-            .console
-            .warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
+        context.console.warn(&format!("the services could not be stopped first: {why}. The box is stopped anyway."));
     };
     match context.ports.agent(id).await {
         Ok(AgentState::Online) => {}
@@ -77,16 +75,14 @@ async fn stop_services_if_possible<P: Ports>(
 }
 
 /// Stops the services before the box is stopped. Fails only if another operator is at work on the host, or after
-/// Ctrl-C; any other failure is a warning, and the box is stopped without.
+/// Ctrl-C; any other failure is a warning, and the box is stopped anyway.
 pub(super) async fn stop_services<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     drain: bool,
 ) -> Result<Option<HostReport>, Failure> {
     let warn_of_failure = |why: &str| {
-        context
-            .console
-            .warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
+        context.console.warn(&format!("the services could not be stopped first: {why}. The box is stopped anyway."));
     };
     context.console.step(if drain { DRAINING } else { "stopping the services" });
     match command::run_with(context, interrupt, "down", &Action::Down { drain }, limit(context)).await {
@@ -99,7 +95,7 @@ pub(super) async fn stop_services<P: Ports>(
             }
         },
         Err(CommandError::Interrupted { .. }) => Err(Failure::interrupted(
-            "interrupted; the services may be stopped, or on their way to it.",
+            "interrupted; the services may be stopped or stopping.",
             "Run it again when it fits.",
         )),
         Err(error) => {

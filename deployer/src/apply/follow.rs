@@ -47,15 +47,15 @@ pub(super) async fn follow<P: Ports>(
             Ok(invocation) => {
                 last = None;
                 if recovery.succeeded() {
-                    context.console.say("   AWS answers again; the command went on meanwhile");
+                    context.console.say("   AWS answers again; the command continued in the meantime");
                 }
                 output.show(&invocation.stdout);
                 if let Some(ended) = read_end(&invocation) {
                     return CommandEnd::Known(Box::new(ended));
                 }
                 let state = match invocation.progress {
-                    CommandProgress::Waiting => "on its way to the host",
-                    CommandProgress::Cancelling => "being cancelled by somebody",
+                    CommandProgress::Waiting => "being delivered to the host",
+                    CommandProgress::Cancelling => "being cancelled",
                     _ => "running on the host",
                 };
                 output.progress(&format!("{what}: {state}"), &format!("({})", duration(schedule.waited_seconds())));
@@ -72,7 +72,7 @@ pub(super) async fn follow<P: Ports>(
             // The command was sent just now and may not be visible yet.
             Err(error) if error.kind == CloudErrorKind::Race && schedule.waited_seconds() < 60 => {}
             Err(error) => {
-                if !recovery.recover(context, &error, "The host works on without us").await {
+                if !recovery.recover(context, &error, "The work on the host continues").await {
                     return access_lost(what, &error).into();
                 }
                 last = Some(error);
@@ -84,7 +84,7 @@ pub(super) async fn follow<P: Ports>(
             PauseEnd::DeadlinePassed => {
                 let what = last.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(schedule.waited_seconds())),
-                    |error| format!("AWS could not be asked any more about the command {}: {error}", id.0),
+                    |error| format!("AWS no longer answered requests about the command {}: {error}", id.0),
                 );
                 return CommandError::Unknown { what, lines: Vec::new(), running: true }.into();
             }
@@ -92,12 +92,13 @@ pub(super) async fn follow<P: Ports>(
     }
 }
 
-/// Returns the failure for requests that AWS refuses for good: the command's state is unknown, so nothing is stopped.
+/// Returns the failure for requests that AWS refuses permanently. The state of the command is unknown, so the deployer
+/// stops nothing.
 fn access_lost(what: &str, error: &CloudError) -> CommandError {
     if !retries::is_caller_refused(error) {
         return CommandError::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
     }
-    let goes_on = format!("the {what} goes on on the host");
+    let goes_on = format!("the {what} continues on the host");
     CommandError::AccessLost(retries::access_lost(error, &goes_on, "how it ended there"))
 }
 
@@ -106,7 +107,7 @@ async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Res
     context.console.say("interrupted: the command on the host is being cancelled; wait a moment");
     match cancel_and_wait(context, id, 60).await {
         Some((CommandProgress::Ended(_), Ok(report))) => {
-            context.console.say("the command had ended before it could be cancelled; this is how:");
+            context.console.say("the command ended before it could be cancelled; its result:");
             Ok(report)
         }
         Some(_) => Err(CommandError::Interrupted { sent: true, ended: true }),

@@ -12,7 +12,7 @@ use crate::{
     script::{MARKER, facts::RunProgress},
 };
 
-/// Time limit of the question to the host. While the host is asked, AWS is not asked about the command.
+/// Time limit of the query to the host. During the query, the deployer does not ask AWS about the command.
 const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// The output lines of one command, each shown once.
@@ -23,7 +23,7 @@ pub(super) struct HostOutput<'a, 'b, P> {
     shown: usize,
     /// The progress of the current step.
     transfer: Option<Transfer>,
-    /// When the next question to the host is due; `None`: never.
+    /// When the next query to the host is due; `None`: never.
     due: Option<Instant>,
 }
 
@@ -34,7 +34,7 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
         output
     }
 
-    /// Schedules the next question to the host.
+    /// Schedules the next query to the host.
     fn schedule_question(&mut self) {
         let pause = Some(self.context.settings.wait.progress_seconds).filter(|seconds| *seconds > 0 && !self.quiet);
         self.due = pause.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
@@ -61,7 +61,7 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
         self.shown = (first + lines.len()).max(self.shown);
     }
 
-    /// Asks the host for the progress if that is due. A failed question says nothing about the command.
+    /// Asks the host for the progress if that is due. A failed query says nothing about the command.
     pub(super) async fn ask(&mut self, interrupt: &Interrupt, progress: &impl AsyncFn() -> Option<RunProgress>) {
         if self.due.is_none_or(|due| Instant::now() < due) {
             return;

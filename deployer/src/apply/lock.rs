@@ -1,6 +1,7 @@
-//! The operators' lock: one SSM parameter, written only if it does not exist. The host's own lock decides. This one
-//! tells the other operators early who works on the stack, and since when. Nothing waits for this lock, and only
-//! `unlock` takes it from its holder, because Parameter Store has no "delete if equal".
+//! The operators' lock: one SSM parameter, written only if it does not exist. The lock on the
+//! host is the one that excludes concurrent changes. The lock in SSM informs other operators early who works on the
+//! stack, and since when. No command waits for this lock, and only `unlock` takes it from its holder, because Parameter
+//! Store has no "delete if equal".
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// A lock that this run holds. [`Lock::release`] must give it back: a drop cannot call AWS.
-#[must_use = "a lock that is not released stays until somebody takes it over"]
+#[must_use = "a lock that is not released stays until deployer unlock releases it"]
 pub struct Lock {
     name: String,
     text: String,
@@ -23,7 +24,7 @@ pub struct Lock {
 pub async fn holder(cloud: &impl Cloud, name: &str) -> Result<Option<LockHolder>, Failure> {
     let Some(text) = cloud.parameter(name).await? else { return Ok(None) };
     Ok(Some(serde_json::from_str(&text).unwrap_or_else(|_| LockHolder {
-        operator: "somebody (this program did not write the lock)".to_owned(),
+        operator: "unknown (this program did not write the lock)".to_owned(),
         action: "unknown".to_owned(),
         since: 0,
         run: String::new(),
@@ -36,7 +37,7 @@ pub fn held<P>(context: &DeployContext<'_, P>, holder: &LockHolder) -> Failure {
     Failure::new(
         Exit::Locked,
         format!("{}{you} is at work on {}; nothing was changed", holder.shown(), context.settings.name),
-        "Wait for that run to end. If it is certainly dead, take the lock with deployer unlock, then run this again.",
+        "Wait for that run to end. If you are certain that it has died, release the lock with deployer unlock, then run this again.",
     )
 }
 
@@ -66,7 +67,7 @@ impl Lock {
         }
         match holder(&context.ports, &name).await? {
             Some(holder) => Err(held(context, &holder)),
-            None => Err(Failure::new(Exit::Locked, "somebody held the lock a moment ago", "Run this again.")),
+            None => Err(Failure::new(Exit::Locked, "another run held the lock a moment ago", "Run this again.")),
         }
     }
 
@@ -80,7 +81,7 @@ impl Lock {
         match self.is_held_by_this_run(context).await {
             Ok(true) => {}
             Ok(false) => {
-                context.console.warn("the lock was taken over by somebody meanwhile");
+                context.console.warn("another run has taken over the lock in the meantime");
                 return false;
             }
             Err(failure) => {

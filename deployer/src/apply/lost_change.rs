@@ -1,5 +1,5 @@
-//! A change of keys or models that ended without a report: looks at the host for what became of it. `after_keys` and
-//! `after_models` say what the findings mean.
+//! A change of keys or models that ended without a report: asks the host how the change ended. `after_keys` and
+//! `after_models` say what the answer means.
 
 use super::{
     command::{self, READ_ONLY_TIMEOUT_SECONDS},
@@ -20,14 +20,14 @@ pub(super) enum ChangeOnHost {
     Whole,
     /// Nothing of the change.
     Nothing,
-    /// A part of it: the change was cut off.
+    /// A part of it: the change was interrupted.
     Part,
 }
 
-/// What a look at the host says about a change that left no report.
+/// The state of the host after a change that left no report.
 pub(super) struct ChangeFound {
     pub(super) on_host: ChangeOnHost,
-    /// The report of the look, for the case that the change is done.
+    /// The report of the query, returned if the change is complete.
     pub(super) report: HostReport,
     /// The message of a change that is done.
     pub(super) done: String,
@@ -70,7 +70,7 @@ impl ChangeFound {
         }
         if unreported.running {
             message.push_str(" The command may still reach the host.");
-            next = format!("Look with {look} in some minutes. {next}");
+            next = format!("Check with {look} in some minutes. {next}");
         } else if on_host == ChangeOnHost::Nothing && unreported.exit == Exit::NeedsAPerson {
             unreported.exit = Exit::FailedUnchanged;
         }

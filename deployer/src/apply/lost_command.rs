@@ -19,9 +19,9 @@ use crate::{
     script::{Action, RunId, facts::Status, script},
 };
 
-/// Pause between two questions to the host whether a command still runs.
+/// Pause between two queries to the host whether a command still runs.
 const QUESTION_PAUSE: Duration = Duration::from_mins(2);
-/// How long the host may take to answer such a question, in seconds.
+/// How long the host may take to answer such a query, in seconds.
 const ANSWER_SECONDS: u32 = 60;
 /// How long the cancellation of a lost command may take, in seconds.
 const CANCEL_SECONDS: u32 = 15;
@@ -30,7 +30,7 @@ const BEGIN_GRACE: Duration = Duration::from_secs(5);
 
 /// The longest time in which a command that AWS received reaches the host.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
-/// Pause between two questions to the host whether a run reached it.
+/// Pause between two queries to the host whether a run reached it.
 const TRACE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Decides when to ask the host about a command.
@@ -45,7 +45,7 @@ pub(super) struct LostCommandWatch {
 
 /// What the host answered about a command.
 pub(super) enum HostAnswer {
-    /// The command runs, or nobody can tell.
+    /// The command runs, or its state is not known.
     AtWork,
     /// The command does not run. This is how it ended.
     Ended(CommandEnd),
@@ -95,7 +95,7 @@ impl LostCommandWatch {
             RunTrace::Unknown => {
                 context
                     .console
-                    .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
+                    .warn("AWS reports that the command runs, but the host did not answer a status query; the deployer keeps waiting");
                 HostAnswer::AtWork
             }
             RunTrace::Ended | RunTrace::None => {
@@ -150,7 +150,7 @@ pub(super) async fn wait_until_ended<P: Ports>(
             RunTrace::None if was_running => return unknown("the command was killed on the host", false),
             RunTrace::None if began.elapsed() >= DELIVERY_LIMIT => return Ok(()),
             RunTrace::Unknown if answered.elapsed() >= Duration::from_secs(send::FIND_SECONDS.into()) => {
-                return unknown("whether the command runs could not be found out", true);
+                return unknown("it is not known whether the command runs", true);
             }
             RunTrace::None | RunTrace::Unknown => {}
         }
@@ -158,7 +158,7 @@ pub(super) async fn wait_until_ended<P: Ports>(
         if waited > u64::from(limit_seconds) + 120 {
             return unknown("the command has not ended on the host", true);
         }
-        let state = if was_running { "running on the host" } else { "asking the host whether it came" };
+        let state = if was_running { "running on the host" } else { "asking the host whether the command has arrived" };
         context.console.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
         if wait(TRACE_PAUSE, interrupt).await == PauseEnd::Interrupted {
             return Err(CommandError::Interrupted { sent: true, ended: false });

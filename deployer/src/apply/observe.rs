@@ -51,7 +51,7 @@ pub(super) async fn ask_status_with<P: Ports>(
     let report = command::run_with(context, interrupt, "look", &Action::Status, READ_ONLY_TIMEOUT_SECONDS).await?;
     let status = report.status().ok_or_else(|| Failure {
         lines: report.last_log_lines.clone(),
-        ..Failure::unchanged(format!("the host could not be looked at: {}", report.message), "Run deployer doctor.")
+        ..Failure::unchanged(format!("the host did not report its status: {}", report.message), "Run deployer doctor.")
     })?;
     Ok((report, status))
 }

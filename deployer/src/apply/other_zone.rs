@@ -1,6 +1,6 @@
 //! Tells the operator how to bring the box up in another zone, from an image of its disk, when its zone has no
-//! capacity. The deployer only prints the commands: the move makes another instance, which costs money, and leaves the
-//! old instance where it is.
+//! capacity. The deployer only prints the commands: the move creates another instance, which costs money, and keeps the
+//! old instance.
 
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub(super) async fn print_move<P: Ports>(context: &DeployContext<'_, P>, instanc
     let zones = context.ports.zones_with(&instance.kind).await;
     let gib = context.ports.disk_gib(&instance.disk).await;
     for error in zones.as_ref().err().into_iter().chain(gib.as_ref().err()) {
-        context.console.warn(&format!("for another zone, not all could be looked up: {error}"));
+        context.console.warn(&format!("for another zone, some values could not be looked up: {error}"));
     }
     let zones: Vec<String> = zones.unwrap_or_default().into_iter().filter(|zone| *zone != instance.zone).collect();
     let gib = gib.unwrap_or(context.settings.prices.disk_gib);
@@ -70,22 +70,22 @@ impl ZoneMove {
     fn lines<P>(&self, context: &DeployContext<'_, P>, instance: &Instance) -> Vec<String> {
         let Self { from_zone, zones, volume, gib, .. } = self;
         let where_to = if zones.is_empty() {
-            "which other zones offer the type is not known".to_owned()
+            "it is not known which other zones offer the type".to_owned()
         } else {
-            format!("{} offer {}; which has room shows only at a start", zones.join(", "), instance.kind)
+            format!("{} offer {}; only a start shows which of them has capacity", zones.join(", "), instance.kind)
         };
-        let address = if instance.elastic { "the Elastic IP goes with it" } else { "it gets another address" };
+        let address = if instance.elastic { "the Elastic IP moves with it" } else { "it gets another address" };
         let old = f64::from(*gib) * context.settings.prices.disk_usd_per_gib_month;
         let mut lines = vec![
-            "Another zone, by hand, with the rights of whoever made the stack (the deployer does none of this):"
+            "Another zone, by hand, with the rights of the user who created the stack (the deployer does none of this):"
                 .to_owned(),
             format!("  zones    {where_to}; the box is in {from_zone}"),
             format!(
-                "  cost     an image of {volume} ({gib} GiB): at most {} a month; the old disk costs {} a month on, until it is ended",
+                "  cost     an image of {volume} ({gib} GiB): at most {} a month; the old disk keeps costing {} a month until it is deleted",
                 money(self.image_usd_per_month),
                 money(old)
             ),
-            format!("  address  {address}; what is on the disk comes along: releases, models, keys"),
+            format!("  address  {address}; the releases, models and keys on the disk move with it"),
         ];
         lines.extend(self.commands.iter().enumerate().map(|(index, command)| format!("  {}. {command}", index + 1)));
         lines
@@ -127,7 +127,7 @@ fn commands<P>(context: &DeployContext<'_, P>, instance: &Instance, zones: &[Str
         ),
         format!(
             "once it serves: aws ec2 modify-instance-attribute {region} --no-disable-api-termination --instance-id {id} && \
-             aws ec2 terminate-instances {region} --instance-ids {id}, which ends the old box and its disk for good",
+             aws ec2 terminate-instances {region} --instance-ids {id}, which deletes the old box and its disk permanently",
             id = instance.id
         ),
     ]

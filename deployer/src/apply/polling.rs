@@ -73,7 +73,7 @@ pub async fn with_retries<T>(
             return Err(error);
         }
         match schedule.pause(interrupt).await {
-            PauseEnd::Over => console.progress("AWS does not answer; looking again", &error.code),
+            PauseEnd::Over => console.progress("AWS does not answer; asking again", &error.code),
             PauseEnd::Interrupted => return Ok(None),
             PauseEnd::DeadlinePassed => return Err(error),
         }

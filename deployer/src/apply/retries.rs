@@ -1,4 +1,4 @@
-//! Handles calls that AWS refuses while work goes on: loads refused or expired credentials again and repeats the call
+//! Handles calls that AWS refuses while work continues: loads refused or expired credentials again and repeats the call
 //! for a while, because the work on the host does not depend on these credentials.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
 };
 
-/// How long refused calls are repeated when there is no operator who can log in meanwhile.
+/// How long refused calls are repeated when no operator can log in in the meantime.
 const LIMIT_WITHOUT_OPERATOR: Duration = Duration::from_mins(1);
 /// How long refused calls are repeated when an operator at a terminal can log in.
 const LIMIT_WITH_OPERATOR: Duration = Duration::from_mins(10);
@@ -35,8 +35,8 @@ impl CallRecovery {
     }
 
     /// Warns the operator, renews refused credentials, and returns whether to repeat the failed call. Network and
-    /// throttling errors pass by themselves, so only the caller's own deadline limits those. `meanwhile` says, for the
-    /// warning, what goes on during the failures.
+    /// throttling errors pass by themselves, so only the caller's own deadline limits those. `meanwhile` states, for
+    /// the warning, what continues during the failures.
     pub(super) async fn recover<P: Ports>(
         &mut self,
         context: &DeployContext<'_, P>,
@@ -46,7 +46,7 @@ impl CallRecovery {
         let first = !std::mem::replace(&mut self.failing, true);
         if error.passes() {
             if first {
-                context.console.warn(&format!("{error}. {meanwhile}; looking again."));
+                context.console.warn(&format!("{error}. {meanwhile}; asking again."));
             }
             return true;
         }
@@ -63,9 +63,9 @@ impl CallRecovery {
             let then = match &question {
                 None if error.kind == CloudErrorKind::Proxy => format!("it is asked again. {}", error.hint()),
                 None => format!("credentials are loaded again. {}", error.hint()),
-                Some(_) if person => "if this goes on, a new code is asked for.".to_owned(),
+                Some(_) if person => "if this continues, a new code is asked for.".to_owned(),
                 Some(_) => format!(
-                    "if this goes on for {}, this run ends: a new code is needed, and there is no terminal to ask at.",
+                    "if this continues for {}, this run ends: a new code is needed, and there is no terminal to ask at.",
                     duration(limit.as_secs())
                 ),
             };
@@ -97,7 +97,7 @@ impl CallRecovery {
 }
 
 /// Asks the operator for a code until one is accepted. Returns `false` if no code is given in time. Ctrl-C ends only
-/// the question.
+/// the prompt.
 async fn ask_for_code<P: Ports>(context: &DeployContext<'_, P>, question: &str, left: Duration) -> bool {
     let asking = async {
         loop {
@@ -124,13 +124,13 @@ pub(super) const fn is_caller_refused(error: &CloudError) -> bool {
     matches!(error.kind, Credentials | Denied | Clock | Proxy)
 }
 
-/// Returns the failure of a run that AWS refuses for good. The run can no longer see the work on the host, so it stops
-/// nothing. `goes_on` names that work; `shows` says what `deployer status` will show later.
+/// Returns the failure of a run that AWS refuses permanently. The run can no longer see the work on the host, so it
+/// stops nothing. `goes_on` names that work; `shows` says what `deployer status` will show later.
 pub(super) fn access_lost(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
     let next = format!(
-        "{} Then deployer status shows {shows}; deployer unlock takes the lock that this run leaves.",
+        "{} Then deployer status shows {shows}; deployer unlock releases the lock that this run leaves.",
         error.hint().replace(", then run this again", "")
     );
-    let what = format!("{error}. AWS does not let this run look any more; {goes_on}");
+    let what = format!("{error}. AWS now refuses the requests of this run; {goes_on}");
     Failure { goes_on: true, ..Failure::person(what, next) }
 }

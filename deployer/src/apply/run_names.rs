@@ -17,7 +17,7 @@ pub(super) fn name<P>(context: &DeployContext<'_, P>, action: &str) -> String {
     format!("deployer {action} {operator} {now}")
 }
 
-/// Returns the id of a run in the host's facts. It is unique, so that a run can be told from any other.
+/// Returns the id of a run in the host's facts. It is unique, so that a run can be distinguished from any other.
 pub(super) fn run_id() -> RunId {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     RunId::from_numbers(std::process::id(), now)

@@ -60,13 +60,13 @@ pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport
     }
     let next = match report.outcome {
         ActionOutcome::Done | ActionOutcome::NothingToDo => return Ok(report),
-        ActionOutcome::FailedUnchanged => "Fix the cause, then run it again; deployer doctor looks at what it needs.",
+        ActionOutcome::FailedUnchanged => "Fix the cause, then run it again; deployer doctor checks what it needs.",
         ActionOutcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
         ActionOutcome::NeedsAPerson if report.release.is_none() => {
             "There is no release to go back to. Fix the cause that the lines above show, then run deployer up again."
         }
         ActionOutcome::NeedsAPerson => {
-            "Look with deployer status and deployer logs; deployer releases lists what deployer rollback --to can go back to."
+            "Check deployer status and deployer logs; deployer releases lists the releases for deployer rollback --to."
         }
         ActionOutcome::Locked => "Wait for that run to end; deployer status shows when it has.",
     };
@@ -91,7 +91,7 @@ async fn ask_what_serves<P: Ports>(
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
         unreported.running = false;
-        return Err(unreported.into_failure(&found, "deployer up starts it again and repairs what was cut off."));
+        return Err(unreported.into_failure(&found, "deployer up starts it again and repairs the interrupted work."));
     }
     if !unreported.running {
         clear_leftovers(context, &no_interrupt).await;
@@ -99,8 +99,8 @@ async fn ask_what_serves<P: Ports>(
     let (report, status) = match observe::ask_status_with(context, &no_interrupt).await {
         Ok(seen) => seen,
         Err(failure) => {
-            let found = format!("What is on the host now could not be seen: {}", failure.what);
-            let next = "Run deployer status until it answers; then deployer up, which repairs what was cut off.";
+            let found = format!("The state of the host is not known: {}", failure.what);
+            let next = "Run deployer status until it answers; then deployer up, which repairs the interrupted work.";
             return Err(unreported.into_failure(&found, next));
         }
     };
@@ -119,8 +119,8 @@ async fn ask_what_serves<P: Ports>(
         return after_models::ask_which_models_answer(context, &no_interrupt, change, unreported).await;
     }
     if matches!(action, Action::Deploy(deploy) if deploy.download_only) {
-        let kept = "What served before was not touched; what was downloaded is kept.";
-        return Err(unreported.into_failure(kept, "Run it again: it goes on where this ended."));
+        let kept = "The release that serves was not changed; downloaded images and models are kept.";
+        return Err(unreported.into_failure(kept, "Run it again: it continues from here."));
     }
     if status.half_done {
         let serves = if healthy {
@@ -133,13 +133,13 @@ async fn ask_what_serves<P: Ports>(
         };
         return Err(unreported.into_failure(
             &format!(
-                "The switch to another release was cut off: {release} is current and {}.",
+                "The switch to another release was interrupted: {release} is current and {}.",
                 serves.trim_end_matches('.')
             ),
             if matches!(action, Action::Rollback { .. }) {
-                "Run deployer rollback to go on, or deployer up for the release that is configured; either repairs it."
+                "Run deployer rollback to continue, or deployer up for the configured release; either repairs it."
             } else {
-                "Run deployer up to go on, or deployer rollback to go back; either repairs it."
+                "Run deployer up to continue, or deployer rollback to go back; either repairs it."
             },
         ));
     }
@@ -157,7 +157,7 @@ async fn ask_what_serves<P: Ports>(
     };
     let kept = match compare(action, expect, &report, &status) {
         HostComparison::AsWanted if unreported.exit == Exit::Interrupted => {
-            format!("The work was done by then: {release} is what was wanted, serves and was verified.")
+            format!("The work is complete: {release} is the wanted release, serves and was verified.")
         }
         HostComparison::AsWanted => {
             context.console.warn(&format!("{}. The host was asked instead.", unreported.what));
@@ -168,9 +168,7 @@ async fn ask_what_serves<P: Ports>(
     };
     if unreported.running {
         let kept = format!("{kept} The command may still reach the host.");
-        return Err(
-            unreported.into_failure(&kept, "Look with deployer status in some minutes, before you run this again.")
-        );
+        return Err(unreported.into_failure(&kept, "Check deployer status in some minutes, before you run this again."));
     }
     if unreported.exit == Exit::NeedsAPerson {
         unreported.exit = Exit::FailedUnchanged;

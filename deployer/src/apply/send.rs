@@ -1,6 +1,7 @@
 //! Sends a script to the host exactly once. If the answer to the call is lost, AWS may have received the call: the
-//! command is looked up by its name. Where this operator may not list commands (`ssm:ListCommands` shows everybody's),
-//! the host is asked. The script is sent again only if it has not shown up for some seconds.
+//! command is looked up by its name. Where this operator may not list commands (`ssm:ListCommands` shows the
+//! commands of all operators), the host is asked. The script is sent again only if AWS' list does not have it after
+//! some seconds.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::{
 
 /// How long AWS may refuse a command before that counts as final, in seconds.
 const SEND_SECONDS: u32 = 60;
-/// How long the network may be away while a command is looked up, in seconds.
+/// How long the network may fail while a command is looked up, in seconds.
 pub(super) const FIND_SECONDS: u32 = 120;
 /// The same limit after Ctrl-C, in seconds.
 const FIND_SECONDS_INTERRUPTED: u32 = 15;
@@ -38,7 +39,7 @@ enum CommandLookup {
     NotPermitted,
 }
 
-/// Sends a script. `name` is unique. If AWS does not tell whether it received the script, `wait_until_gone` is called
+/// Sends a script. `name` is unique. If it is not known whether AWS received the script, `wait_until_gone` is called
 /// before the script is sent again: it returns `Ok` if the host never received the script, or may run it twice.
 pub(super) async fn send<P: Ports>(
     context: &DeployContext<'_, P>,
@@ -60,7 +61,7 @@ pub(super) async fn send<P: Ports>(
             Err(error) => error,
         };
         if error.kind == CloudErrorKind::Network {
-            context.console.warn(&format!("{error}. The command may have been heard; looking for it."));
+            context.console.warn(&format!("{error}. AWS may have received the command; looking it up."));
             match find_command(context, interrupt, name).await? {
                 CommandLookup::Found(id) => return Ok(id),
                 CommandLookup::NotFound => {}
@@ -75,7 +76,7 @@ pub(super) async fn send<P: Ports>(
         } else if !error.passes() && error.kind != CloudErrorKind::Offline {
             return Err(CommandError::NeverRan(error.into()));
         }
-        // The agent may be away for a moment, most of all after a start.
+        // The agent may be unavailable for a moment, most often after a start.
         context.console.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
         if schedule.pause(interrupt).await == PauseEnd::DeadlinePassed {
             return Err(CommandError::NeverRan(Failure::from(error)));
@@ -113,7 +114,7 @@ async fn find_command<P: Ports>(
         match schedule.pause(source).await {
             PauseEnd::Over => {}
             PauseEnd::Interrupted => {
-                context.console.say("interrupted: looking whether the command reached the host; wait a moment");
+                context.console.say("interrupted: checking whether the command reached the host; wait a moment");
                 (source, schedule) = (&no_interrupt, PollSchedule::new(FIND_SECONDS_INTERRUPTED));
             }
             PauseEnd::DeadlinePassed => return Err(unknown(interrupt, lost)),
@@ -127,7 +128,7 @@ fn unknown(interrupt: &Interrupt, error: Option<CloudError>) -> CommandError {
     }
     let why = error.map_or_else(String::new, |error| format!(": {error}"));
     CommandError::Unknown {
-        what: format!("the answer to SendCommand was lost, and whether the command runs could not be found out{why}"),
+        what: format!("the answer to SendCommand was lost, and it is not known whether the command runs{why}"),
         lines: Vec::new(),
         running: true,
     }

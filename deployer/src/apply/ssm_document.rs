@@ -49,7 +49,7 @@ async fn refused<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> 
     Failure::unchanged(
         format!(
             "the SSM document {} does not know this version of the deployer's program ({}, which deployer policy program \
-             prints); nothing was changed. Deployers whose program it names go on working",
+             prints); nothing was changed. Deployers whose program it names keep working",
             context.settings.document,
             program_sha256()
         ),
@@ -58,7 +58,7 @@ async fn refused<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> 
 }
 
 /// Returns the command that adds this program to the document. The stack keeps its own template, so that no change of
-/// the checkout's template comes along: another `UserData`, for example, stops the instance. The command passes the id
+/// the checkout's template is applied: another `UserData`, for example, stops the instance. The command passes the id
 /// of the instance's image: a stack with an older template, which looks the image up by name, refuses that id and does
 /// not take a newer image.
 pub async fn update_command<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> String {
@@ -81,11 +81,11 @@ pub async fn update_command<P: Ports>(context: &DeployContext<'_, P>, named: &[S
     let others = describe(&format!("Stacks[0].Parameters[?ParameterKey!='ProgramSha256'{others}].[ParameterKey]"))
         + " | sed 's/.*/ParameterKey=&,UsePreviousValue=true/')";
     format!(
-        "Name it beside the others; the stack keeps its template and its other parameters, so this changes the document and \
-         leaves the instance, its disk and its address alone: \
+        "Add it to the others; the stack keeps its template and its other parameters, so this changes the document and \
+         changes neither the instance nor its disk nor its address: \
          aws cloudformation update-stack {stack} --use-previous-template --capabilities CAPABILITY_IAM \
          --parameters ParameterKey=ProgramSha256,ParameterValue=\"{before} {}\"{image} {others}. If CloudFormation refuses \
-         a parameter, the stack has an older template: look at a change set of the new one first (config/README.md)",
+         a parameter, the stack has an older template: review a change set of the new one first (config/README.md)",
         program_sha256()
     )
 }

@@ -1,5 +1,6 @@
 //! Applies plans in a simulated account that fails at each call in turn. Whatever fails: the lock is given back or the
-//! operator is told, nothing counts as done that is not, and a box that was started in vain is stopped or named.
+//! operator is told, no failed work counts as done, and a box that a failed run started is stopped, or the failure
+//! says that it runs.
 
 mod commands;
 mod start;
@@ -219,7 +220,7 @@ async fn without_a_report_the_host_is_asked_for_the_result() {
     let cut_off = json!({"half_done": true});
     let nothing = Value::Null;
     for (odd, verify, hash, expect, exit, words) in [
-        // The work was done; only its report is lost.
+        // The work is complete; only its report is lost.
         (&nothing, "done", "h", ExpectedRelease::Release(1), None, ""),
         (
             &nothing,
@@ -280,7 +281,7 @@ async fn ctrl_c_cancels_the_command_and_says_what_serves() {
             CommandProgress::Cancelled,
             ExpectedRelease::Release(1),
             Some(Exit::Interrupted),
-            "release 2 is what was wanted",
+            "release 2 is the wanted release",
         ),
         // The command had ended by itself, so its report counts.
         (CommandProgress::Ended(0), ExpectedRelease::Release(1), None, ""),
@@ -296,7 +297,7 @@ async fn ctrl_c_cancels_the_command_and_says_what_serves() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_never_reported_as_nothing_changed() {
-    // AWS may or may not have received the command and cannot be asked, so nobody knows what it does.
+    // AWS may or may not have received the command and cannot be asked, so the state of the command is unknown.
     for ctrl_c in [None, Some("find")] {
         let world = SimulatedCloud { away: &["send", "find"], heard: true, ctrl_c, ..world("restart", "done") };
         let failure = run(&world, "restart").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Takes the operators' lock from a run that is dead. Asks the host first whether somebody works there.
+//! Takes the operators' lock from a run that is dead. First asks the host whether a run is active there.
 
 use super::{
     ApplyOutcome,
@@ -50,7 +50,8 @@ async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<H
     if instance.state != InstanceState::Running {
         return Ok(None);
     }
-    let unseen = |why: &str| context.console.warn(&format!("the host was not cleared, only the lock is taken: {why}"));
+    let unseen =
+        |why: &str| context.console.warn(&format!("the host was not cleared, only the lock is released: {why}"));
     match context.ports.agent(&instance.id).await {
         Ok(AgentState::Online) => {}
         Ok(_) => {

@@ -4,7 +4,7 @@ use crate::{exit::Exit, failure::Failure};
 
 /// A command that ended, or may have ended, without a report.
 pub(super) struct UnreportedCommand {
-    /// The exit code if nothing good is found on the host.
+    /// The exit code, unless the state of the host allows a better one.
     pub(super) exit: Exit,
     /// What happened to the command.
     pub(super) what: String,

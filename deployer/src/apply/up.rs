@@ -47,13 +47,13 @@ async fn roll_back<P: Ports>(
     expect: ExpectedRelease,
     started: &mut bool,
 ) -> Result<ApplyOutcome, Failure> {
-    // A box is not started for a program that its document refuses.
+    // Checked before the box starts: a started box costs money, and is useless if its document refuses this program.
     ssm_document::check(context).await?;
     boot::boot(context, started).await?;
     run_until_it_serves(context, "rollback", action, expect).await
 }
 
-/// Stops the box, or says that it runs, if this run started it and then failed.
+/// If this run started the box and then failed: stops the box, or adds to the failure that the box still runs.
 async fn handle_failure<P: Ports>(
     context: &DeployContext<'_, P>,
     done: Result<ApplyOutcome, Failure>,
@@ -63,7 +63,7 @@ async fn handle_failure<P: Ports>(
     match done {
         Err(failure) if started && failure.goes_on => Err(left_running(context, failure)),
         Err(failure) if started && failure.exit != Exit::RolledBack => {
-            Err(stop_box_started_in_vain(context, failure, stop).await)
+            Err(stop_box_after_failure(context, failure, stop).await)
         }
         done => done,
     }
@@ -75,7 +75,7 @@ async fn deploy_release<P: Ports>(
     expect: ExpectedRelease,
     started: &mut bool,
 ) -> Result<ApplyOutcome, Failure> {
-    // A box is not started for a program that its document refuses.
+    // Checked before the box starts: a started box costs money, and is useless if its document refuses this program.
     ssm_document::check(context).await?;
     let instance = boot::boot(context, started).await?;
     context.console.step("deploying");
@@ -114,7 +114,9 @@ pub(super) async fn run_until_it_serves<P: Ports>(
     let status = observe::ask_status_with(context, &no_interrupt).await;
     let hash = status.as_ref().map(|(_, status)| status.config_hash.as_str());
     if let Err(failure) = &status {
-        context.console.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
+        context
+            .console
+            .warn(&format!("the configuration of the release that serves could not be looked up: {}", failure.what));
     }
     let address = match boot::describe_instance_with(context, &no_interrupt).await {
         Ok(instance) => instance.address,
@@ -130,7 +132,7 @@ pub(super) async fn run_until_it_serves<P: Ports>(
 fn left_running<P>(context: &DeployContext<'_, P>, failure: Failure) -> Failure {
     let price = money(context.settings.prices.instance_usd_per_hour);
     let next = format!(
-        "{} The box was not stopped, because work may go on there; it costs {price} an hour until deployer down.",
+        "{} The box was not stopped, because work may continue there; it costs {price} an hour until deployer down.",
         failure.next
     );
     Failure { next, ..failure }
@@ -152,10 +154,10 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
     if !matches!(context.ports.agent(&context.settings.instance_id).await, Ok(AgentState::Online)) {
         return RunningRelease::Nothing;
     }
-    context.console.say("looking whether anything serves on the box");
+    context.console.say("checking whether a release serves on the box");
     match observe::ask_status_with(context, no_interrupt).await {
         Ok((report, status)) if observe::healthy(&status) => RunningRelease::Serves {
-            release: report.release.map_or_else(|| "something".to_owned(), |number| format!("release {number}")),
+            release: report.release.map_or_else(|| "a release".to_owned(), |number| format!("release {number}")),
             until: if status.autostop.on { "deployer down or the idle stop" } else { "deployer down" },
         },
         Ok((_, status)) if status.containers.iter().any(|one| one.state == "running") => RunningRelease::Containers,
@@ -165,7 +167,7 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
 
 /// Stops a box that this run started before it failed, or adds to the failure that it runs and costs money. A box that
 /// serves is stopped only if the operator wants that, and after its running work.
-async fn stop_box_started_in_vain<P: Ports>(
+async fn stop_box_after_failure<P: Ports>(
     context: &DeployContext<'_, P>,
     failure: Failure,
     stop: StopOnFailure,
@@ -236,7 +238,7 @@ async fn stop_box<P: Ports>(
     {
         return Failure {
             what: format!("{} {} The box was not stopped.", with_full_stop(&failure.what), with_full_stop(&busy.what)),
-            next: format!("{} Then deployer down stops the box, which costs.", busy.next),
+            next: format!("{} Then run deployer down to stop the box; until then it costs money.", busy.next),
             ..failure
         };
     }
@@ -256,7 +258,7 @@ async fn stop_box<P: Ports>(
     }
 }
 
-/// Removes from a failure's text what a stop makes untrue: that the previous release still serves.
+/// Removes from a failure's text the statement that the previous release still serves, which a stop makes untrue.
 fn without_still_serves(what: &str) -> String {
     let Some((before, served)) = what.split_once("What served before still serves") else { return what.to_owned() };
     let after = served.split_once(". ").map_or("", |(_, after)| after);
@@ -266,12 +268,12 @@ fn without_still_serves(what: &str) -> String {
 /// Returns the next step for the operator once the box is stopped and the host cannot be asked.
 fn next_of_a_stopped_box(failure: &Failure) -> String {
     match failure.exit {
-        Exit::NeedsAPerson if failure.lines.is_empty() => "deployer up starts the box again and goes on.".to_owned(),
+        Exit::NeedsAPerson if failure.lines.is_empty() => "deployer up starts the box again and continues.".to_owned(),
         Exit::NeedsAPerson => {
-            "The lines above are the last that the host said. Fix the cause, then run deployer up: it starts the box again."
+            "The lines above are the last output of the host. Fix the cause, then run deployer up: it starts the box again."
                 .to_owned()
         }
-        Exit::Interrupted => "deployer up starts the box again and goes on.".to_owned(),
+        Exit::Interrupted => "deployer up starts the box again and continues.".to_owned(),
         _ => failure.next.clone(),
     }
 }

@@ -13,14 +13,14 @@ const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 /// One verified attestation. Only the certificate is trusted: the workflow itself could have written the rest.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Attestation {
+struct VerifiedAttestation {
     verification_result: VerificationResult,
 }
 
 #[derive(Debug, Deserialize)]
 struct VerificationResult {
     signature: Signature,
-    statement: Statement,
+    statement: InTotoStatement,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,7 +46,7 @@ struct Certificate {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Statement {
+struct InTotoStatement {
     predicate_type: String,
     subject: Vec<Subject>,
 }
@@ -73,7 +73,7 @@ pub(super) enum AttestationError {
     Source(String),
     #[error("it was signed by another workflow ({0})")]
     Workflow(String),
-    #[error("its attestation is no build provenance")]
+    #[error("its attestation is not a build provenance")]
     Predicate,
     #[error("its attestation is of another digest ({0})")]
     Digest(String),
@@ -81,7 +81,7 @@ pub(super) enum AttestationError {
 
 /// Returns the first attestation that proves the image's origin, or the reason why the last one does not.
 pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result<VerifiedImage, AttestationError> {
-    let all: Vec<Attestation> = serde_json::from_slice(output).map_err(|_| AttestationError::NotUnderstood)?;
+    let all: Vec<VerifiedAttestation> = serde_json::from_slice(output).map_err(|_| AttestationError::NotUnderstood)?;
     let mut reason = AttestationError::None;
     for one in all {
         match proves(one.verification_result, trust, image) {

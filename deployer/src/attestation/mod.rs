@@ -39,11 +39,11 @@ pub async fn verify_attestation<P>(
 ) -> Result<VerifiedImage, Failure> {
     let output = tool::ask(context, trust, image).await?;
     answer::judge(&output, trust, image).map_err(|reason| {
-        refused(image, &format!("{reason}; nothing was changed"), "Take an image that the workflow images of the trusted repository pushed, or correct [attestation] in config/deployment.toml.")
+        refused(image, &format!("{reason}; nothing was changed"), "Use an image that the workflow images of the trusted repository pushed, or correct [attestation] in config/deployment.toml.")
     })
 }
 
-/// Returns a failure with exit code 1: what serves now is not touched.
+/// Returns a failure with exit code 1: the release that serves is not changed.
 fn refused(image: &ImageWanted, why: &str, next: &str) -> Failure {
     Failure::unchanged(format!("the attestation of {image} could not be verified: {why}"), next)
 }

@@ -70,7 +70,7 @@ fn kill(id: u32) {
 
 fn cannot_run(image: &ImageWanted, error: &io::Error) -> Failure {
     let what = if error.kind() == io::ErrorKind::NotFound {
-        "the GitHub command line (gh) is not there; nothing was changed".to_owned()
+        "the GitHub command line (gh) is not installed; nothing was changed".to_owned()
     } else {
         format!("the GitHub command line (gh) cannot be run: {error}; nothing was changed")
     };
@@ -82,7 +82,8 @@ fn cannot_run(image: &ImageWanted, error: &io::Error) -> Failure {
 fn failure_of<P>(context: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted, output: &Output) -> Failure {
     let errors = String::from_utf8_lossy(&output.stderr);
     let has = |words: &[&str]| words.iter().any(|word| errors.contains(word));
-    let other_image = "Take an image that the workflow images of the trusted repository pushed; attestations are made since [attestation] is in that workflow.";
+    let other_image =
+        "Use an image that the workflow images of the trusted repository pushed; older images have no attestation.";
     let (what, next) = if output.status.code() == Some(NOT_LOGGED_IN)
         || has(&["gh auth login", "HTTP 401", "not authenticated with"])
     {
@@ -102,7 +103,7 @@ fn failure_of<P>(context: &DeployContext<'_, P>, trust: &Trust, image: &ImageWan
         );
         ("gh is not logged in to the registry".to_owned(), format!("Log in: {login}"))
     } else if has(&["no attestations found", "No attestations found", "HTTP 404"]) {
-        (format!("{} has no attestation of it", trust.repository), other_image.to_owned())
+        (format!("{} has no attestation of the image", trust.repository), other_image.to_owned())
     } else if has(&[
         "expected SourceRepository",
         "no attestations were verified",
@@ -111,7 +112,7 @@ fn failure_of<P>(context: &DeployContext<'_, P>, trust: &Trust, image: &ImageWan
         "Sigstore verification failed",
     ]) {
         (
-            format!("it was not built by {} of {} on {}", trust.workflow, trust.repository, trust.git_ref),
+            format!("the image was not built by {} of {} on {}", trust.workflow, trust.repository, trust.git_ref),
             other_image.to_owned(),
         )
     } else {

@@ -23,7 +23,7 @@ where
     let from = |kind, code: &str, message: &str| cut(operation, kind, code, message);
     match error {
         _ if status == Some(407) || refused_by_the_proxy(error) => {
-            from(CloudErrorKind::Proxy, "407", "the proxy wants a name and a password that it knows")
+            from(CloudErrorKind::Proxy, "407", "the proxy requires a valid name and password")
         }
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no code");

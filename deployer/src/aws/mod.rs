@@ -87,7 +87,8 @@ impl Aws {
         }
     }
 
-    /// Returns the same connection to the account for the host of these settings. Renewed credentials are those of both.
+    /// Returns the same connection to the account for the host of these settings. Renewed credentials are those of
+    /// both.
     #[must_use]
     pub fn for_host(&self, settings: &Settings) -> Self {
         Self {

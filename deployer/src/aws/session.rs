@@ -21,8 +21,8 @@ pub(super) struct Request<'a> {
     pub(super) reason: &'a str,
 }
 
-/// Opens a session, without retries: if the answer is lost, a session may be open whose token nobody has. It ends by
-/// itself.
+/// Opens a session, without retries: if the answer is lost, a session may be open whose token is lost too. Such a
+/// session ends by itself.
 pub(super) async fn open(
     client: &Client,
     region: &str,

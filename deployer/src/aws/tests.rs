@@ -68,7 +68,7 @@ async fn error_codes_of_a_start() {
         // EC2 uses these two codes both for expired credentials and for a wrong clock.
         let either = matches!(code, "AuthFailure" | "RequestExpired");
         assert_eq!(error.hint().contains("clock"), either || expected == CloudErrorKind::Clock, "{code}");
-        assert_eq!(error.hint().contains("the credentials have ended"), either, "{code}");
+        assert_eq!(error.hint().contains("the credentials have expired"), either, "{code}");
     }
     let rule = mock!(aws_sdk_ec2::Client::start_instances).then_output(|| StartInstancesOutput::builder().build());
     let client = client!(aws_sdk_ec2, [&rule]);

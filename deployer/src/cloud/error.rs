@@ -2,9 +2,9 @@
 
 use crate::login::{self, Login};
 
-/// Stands in place of AWS' code: this machine has no credentials for the call.
+/// Takes the place of AWS' code: this machine has no credentials for the call.
 pub(crate) const NO_CREDENTIALS: &str = "no credentials";
-/// Stands in place of AWS' code: this machine has credentials, but may not assume its role with them.
+/// Takes the place of AWS' code: this machine has credentials, but may not assume its role with them.
 pub(crate) const NO_ROLE: &str = "no role";
 
 /// The kind of an error, which decides what to do next.
@@ -86,18 +86,18 @@ impl CloudError {
                 NO_ROLE => Login::here().next(),
                 code if may_be_the_clock(code) => format!(
                     "Check this machine's clock first (timedatectl set-ntp true): EC2 also answers like this when \
-                     it is minutes off. If it is right, the credentials have ended. {}",
+                     it is minutes off. If it is right, the credentials have expired. {}",
                     Login::here().expired().next()
                 ),
                 _ => Login::here().expired().next(),
             },
             CloudErrorKind::Clock => "Check this machine's clock: AWS refuses requests whose time is minutes off \
-                (timedatectl set-ntp true). If it is right, the secret access key is not: aws configure."
+                (timedatectl set-ntp true). If the clock is right, the secret access key is wrong: aws configure."
                 .to_owned(),
             CloudErrorKind::NotFound => "Check the name and the region in config/deployment.toml.".to_owned(),
-            CloudErrorKind::Exists => "It is there already; look at it before you replace it.".to_owned(),
+            CloudErrorKind::Exists => "It exists already; check it before you replace it.".to_owned(),
             CloudErrorKind::Race => "Run this again in a minute.".to_owned(),
-            CloudErrorKind::Offline => "The SSM agent is not connected: deployer doctor says what it lacks.".to_owned(),
+            CloudErrorKind::Offline => "The SSM agent is not connected: deployer doctor shows what it needs.".to_owned(),
             CloudErrorKind::Other => "Run deployer doctor.".to_owned(),
         }
     }

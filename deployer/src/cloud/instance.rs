@@ -15,7 +15,7 @@ pub enum InstanceState {
     Stopped,
     /// Being terminated.
     ShuttingDown,
-    /// Terminated, for good.
+    /// Terminated permanently.
     Terminated,
     /// A state that this program does not know.
     Unknown(String),

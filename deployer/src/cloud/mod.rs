@@ -21,7 +21,7 @@ pub struct Identity {
 
 /// An account in one region.
 pub trait Cloud {
-    /// Loads the credentials again from their source, because the operator may have logged in meanwhile.
+    /// Loads the credentials again from their source, because the operator may have logged in in the meantime.
     async fn renew(&self);
     /// Returns the question for the code of a second factor that a renewal needs, or `None` if it needs no code.
     fn code_question(&self) -> Option<String>;
@@ -72,7 +72,7 @@ pub struct CommandId(pub String);
 pub enum CommandProgress {
     /// It is not on the host yet.
     Waiting,
-    /// It runs. Also stands for every state that this program does not know.
+    /// It runs. Also used for every state that this program does not know.
     Running,
     /// It is being cancelled.
     Cancelling,

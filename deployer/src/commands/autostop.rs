@@ -49,7 +49,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     match &args.command {
         AutostopCommand::Status => status(context).await,
         AutostopCommand::On { .. } if !context.settings.model_boxes.is_empty() => Err(Failure::usage(
-            "the idle stop is for one box, and box.models has further ones: each looks at its own gateway alone, so it would \
+            "the idle stop is for one box, and box.models has further ones: each checks only its own gateway, so it would \
              stop a model server at work, or the gateway and leave the other boxes running; nothing was changed",
             "deployer down stops all boxes.",
         )),
@@ -60,10 +60,10 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         AutostopCommand::Off { yes } => {
             let mut lines = vec![
                 format!("Plan for {}:", context.settings.name),
-                "  idle     the box no longer stops by itself: a forgotten one costs until somebody looks".to_owned(),
+                "  idle     the box no longer stops by itself: it costs money until you stop it".to_owned(),
             ];
             if schedule_of(&context.settings.autostop).is_some() {
-                lines.push("  hours    no more, until the next deployer up: autostop.stop_at is set".to_owned());
+                lines.push("  hours    off until the next deployer up, which sets autostop.stop_at again".to_owned());
             }
             set(context, Autostop::Off, lines, *yes).await
         }
@@ -93,7 +93,7 @@ fn lines_of<P>(context: &DeployContext<'_, P>, wanted: &Autostop) -> Vec<String>
             .extend(schedule.iter().map(|schedule| format!("  hours    it stops {schedule}; running work ends first")));
     }
     if *wanted != context.settings.autostop {
-        lines.push("  later    the next deployer up goes back to what the configuration says".to_owned());
+        lines.push("  later    the next deployer up restores the limits of the configuration".to_owned());
     }
     lines
 }
@@ -114,7 +114,7 @@ pub(super) fn hours<P>(context: &DeployContext<'_, P>) -> Vec<String> {
     let mut lines = vec![format!("  hours    the box stops {schedule}{next}; running work ends first")];
     if now.and_then(|now| schedule.closed(now)) == Some(true) {
         lines.push(
-            "  closed   it is outside of these hours now: the box is not stopped for that before its next stop, but for being idle"
+            "  closed   the time is outside of these hours: until the next stop time only the idle stop stops the box"
                 .to_owned(),
         );
     }
@@ -127,7 +127,7 @@ pub(super) fn say_next_stop<P>(context: &DeployContext<'_, P>, state: Option<&Au
     if state.due {
         context
             .console
-            .warn(&format!("the hours ended at {}: the box stops as soon as nobody is at work on it.", state.stop_at));
+            .warn(&format!("the hours ended at {}: the box stops as soon as no operator works on it.", state.stop_at));
     } else if !state.next_stop_local.is_empty() {
         context
             .console
@@ -176,14 +176,14 @@ async fn status<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure>
 /// Returns the state of the idle stop as one line.
 pub(super) fn clock(state: &AutostopState) -> String {
     if !state.on {
-        return "off: an idle box costs on".to_owned();
+        return "off: an idle box keeps costing money".to_owned();
     }
     let uptime_limit = match state.max_uptime_hours {
         0 => String::new(),
         hours => format!(", or {hours} h after boot"),
     };
     let last_decision = if state.decision.is_empty() {
-        "has not looked yet".to_owned()
+        "has not checked yet".to_owned()
     } else {
         format!("{}: {}", state.decision, state.reason)
     };
@@ -198,7 +198,7 @@ pub(super) fn clock(state: &AutostopState) -> String {
 fn next_stop(state: &AutostopState) -> String {
     let Some(schedule) = state.schedule() else { return String::new() };
     let next = match state.next_stop {
-        _ if state.due => ", now: as soon as nobody is at work on the host".to_owned(),
+        _ if state.due => ", now: as soon as no operator works on the host".to_owned(),
         Some(at) => format!(", next {}, in {}", state.next_stop_local, duration(until(at))),
         None => String::new(),
     };

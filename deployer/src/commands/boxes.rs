@@ -1,5 +1,6 @@
-//! Several boxes: the gateway's, and the further ones of `[[box.models]]`, whose model servers read for it. Each box has
-//! releases of its own and is changed by the same action as a single box; `up_boxes` and `down_boxes` decide in which order.
+//! Several boxes: the gateway's, and the further ones of `[[box.models]]`, whose model servers read for it. Each box
+//! has releases of its own and is changed by the same action as a single box; `up_boxes` and `down_boxes` decide in
+//! which order.
 
 use super::Command;
 use crate::{
@@ -21,8 +22,8 @@ pub(super) struct Boxes<'a, P> {
 }
 
 impl<'a> Boxes<'a, Aws> {
-    /// Returns all boxes with their private addresses. Refuses a further box that is gone, or that the gateway could not
-    /// reach.
+    /// Returns all boxes with their private addresses. Refuses a further box that no longer exists, or that the gateway
+    /// could not reach.
     pub(super) async fn all(context: DeployContext<'a, Aws>) -> Result<Self, Failure> {
         let ids = context.settings.model_boxes.clone();
         if ids.is_empty() {
@@ -42,7 +43,7 @@ impl<'a> Boxes<'a, Aws> {
         Self { gateway: context, further: Vec::new() }
     }
 
-    /// Returns all boxes, also those that cannot be looked at: for commands that show or stop them.
+    /// Returns all boxes, also those whose state cannot be read: for commands that show or stop them.
     pub(super) async fn known(context: DeployContext<'a, Aws>) -> Self {
         let mut found = Vec::new();
         for id in &context.settings.model_boxes {
@@ -98,7 +99,7 @@ fn private_address(instance: &Instance, network: &str) -> Result<String, Failure
         ))
     };
     if matches!(instance.state, InstanceState::Terminated | InstanceState::ShuttingDown) {
-        return refuse("is gone for good");
+        return refuse("is terminated");
     }
     if instance.vpc != network {
         return refuse("is in another network than the gateway's box, which could not reach its private address");
@@ -130,7 +131,7 @@ pub(super) fn check_flag(command: &Command) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(
-        "--box does not go with this command, which is for all boxes, for the gateway, or for no box; nothing was changed",
+        "this command does not accept --box: it is for all boxes, for the gateway, or for no box; nothing was changed",
         "--box is for doctor, status, logs, exec, restart, releases, rollback, unlock, autostop, prune, port-forward and cost.",
     ))
 }
@@ -139,7 +140,7 @@ pub(super) fn check_flag(command: &Command) -> Result<(), Failure> {
 pub(super) async fn choose<'a>(context: DeployContext<'a, Aws>, id: &str) -> Result<DeployContext<'a, Aws>, Failure> {
     let settings = of_box(&context.settings, id)?;
     if settings.instance_id == context.settings.instance_id {
-        // Without the others: the command is for this box alone.
+        // Without the others: the command is only for this box.
         return Ok(DeployContext { settings, ..context });
     }
     let address = describe(&context, id).await?.private_address.unwrap_or_default();
@@ -176,7 +177,7 @@ pub(super) fn role_line(settings: &Settings) -> Option<String> {
     }
 }
 
-/// How many model servers are ready, as the gateway says.
+/// How many model servers are ready, as the gateway reports.
 pub(super) struct ModelServers {
     ready: usize,
     all: usize,
@@ -192,7 +193,7 @@ impl ModelServers {
     }
 }
 
-/// Returns what the gateway says of its model servers; `None` where there is one box.
+/// Returns what the gateway reports about its model servers; `None` where there is one box.
 pub(super) fn model_servers(settings: &Settings, status: &Status) -> Option<ModelServers> {
     let BoxRole::Gateway { others } = &settings.role else { return None };
     if others.is_empty() {

@@ -28,7 +28,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let prices = &settings.prices;
     let disk = f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month;
     let costs = format!(
-        "Stopped it saves {} an hour; its disk goes on costing {} a month.",
+        "While it is stopped, it saves {} an hour; its disk keeps costing {} a month.",
         money(prices.instance_usd_per_hour),
         money(disk)
     );
@@ -39,7 +39,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         context.console.next(if instance.state == InstanceState::Stopped {
             "deployer up starts it."
         } else {
-            "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
+            "The box is terminated. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
         });
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! `down` over several boxes: the gateway's first, so that no note is on its way to a model server that stops, then the
+//! `down` over several boxes: the gateway's first, so that no note is sent to a model server that stops, then the
 //! others. A further box that cannot be stopped does not keep the others running.
 
 use serde_json::json;
@@ -31,7 +31,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
                     contexts.push(context);
                 }
             },
-            // What cannot be looked at must not keep the others running.
+            // A box whose state cannot be read must not prevent the others from being stopped.
             Err(failure) => problems.push((id, failure)),
         }
     }
@@ -54,9 +54,9 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
             console.about_box(None);
             match applied {
                 Ok(_) => stopped.push(id),
-                // Without its model servers, a gateway that still runs would only fail.
+                // A gateway that still runs would fail without its model servers.
                 Err(failure) if id == id_of_gateway => {
-                    let next = format!("{} The further boxes were not touched, and cost money too.", failure.next);
+                    let next = format!("{} The further boxes were not stopped, and cost money too.", failure.next);
                     return Err(Failure { what: format!("box {id}: {}", failure.what), next, ..failure });
                 }
                 Err(failure) => problems.push((id, failure)),
@@ -73,7 +73,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
         let next = format!("{} For this box, give deployer status and logs --box {id}.", failure.next);
         return Err(Failure { what, next, ..failure });
     }
-    console.say(&format!("All boxes are stopped; each saves {price} an hour, and its disk goes on costing."));
+    console.say(&format!("All boxes are stopped; each saves {price} an hour, and its disk keeps costing money."));
     console.next("deployer up starts them again.");
     Ok(())
 }

@@ -33,7 +33,7 @@ impl Args {
 fn diagnostic(text: &str) -> Result<Diagnostic, String> {
     Diagnostic::ALL.into_iter().find(|one| one.name() == text).ok_or_else(|| {
         let names: Vec<&str> = Diagnostic::ALL.iter().map(|one| one.name()).collect();
-        format!("exec runs no command but one of these: {}", names.join(", "))
+        format!("exec runs only these commands: {}", names.join(", "))
     })
 }
 
@@ -56,15 +56,15 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     };
     if args.service.is_some() && !diagnostic.takes_service() {
         return Err(Failure::usage(
-            format!("{} is not asked of a service", diagnostic.name()),
-            "Leave --service out; deployer exec lists what there is.",
+            format!("{} does not take a service", diagnostic.name()),
+            "Omit --service; deployer exec lists the diagnostics.",
         ));
     }
     super::running(context).await?;
     let action = Action::Diagnose { diagnostic, service: args.service.map(Into::into) };
     let report = command::run(context, "exec", &action, READ_ONLY_TIMEOUT_SECONDS).await?;
     let Some(exit) = report.exit() else {
-        return Err(super::read_only_failure(report, "deployer status shows what is there."));
+        return Err(super::read_only_failure(report, "deployer status shows the state of the host."));
     };
     for line in &report.last_log_lines {
         context.console.data(line);
@@ -80,8 +80,8 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         "left_out": report.left_out(),
     }));
     if exit != 0 {
-        return Err(Failure::unchanged(report.message, "What it printed is above; deployer doctor looks at more."));
+        return Err(Failure::unchanged(report.message, "Its output is above; deployer doctor checks more."));
     }
-    context.console.next("deployer exec lists what else there is to look at.");
+    context.console.next("deployer exec lists the other diagnostics.");
     Ok(())
 }

@@ -43,7 +43,7 @@ impl KeyChanges {
         let Ok(text) = keys::read(&path) else { return Self::default() };
         let answer = command::run(context, "keys", &Action::Keys(Keys::List), READ_ONLY_TIMEOUT_SECONDS).await;
         let Some(found) = answer.ok().and_then(|report| report.keys()) else {
-            context.console.warn("the host did not say which keys it has: deployer keys list compares them");
+            context.console.warn("the host did not report its keys: deployer keys list compares them");
             return Self::default();
         };
         let on_host: Vec<KnownKey> = found.lines.iter().filter_map(|line| known(line)).collect();
@@ -65,9 +65,13 @@ impl KeyChanges {
     /// Returns the lines for the plan.
     pub(super) fn lines(&self) -> Vec<String> {
         let all = [
-            (&self.added, "come", "comes"),
-            (&self.revoked, "go: they are refused from then on", "goes: it is refused from then on"),
-            (&self.changed, "change under their names", "changes under its name"),
+            (&self.added, "are added", "is added"),
+            (
+                &self.revoked,
+                "are revoked: the gateway refuses them from then on",
+                "is revoked: the gateway refuses it from then on",
+            ),
+            (&self.changed, "get another key or other limits", "gets another key or other limits"),
         ];
         all.iter()
             .filter(|(names, ..)| !names.is_empty())
@@ -86,16 +90,16 @@ mod tests {
     fn keys_are_added_revoked_and_changed() {
         for (file, host, expected) in [
             ("a 1\nb 2\n", "a 1\nb 2\n", &[][..]),
-            ("a 1\nb 2\n", "a 1\n", &["  keys     b comes"]),
-            ("a 1\n", "a 1\nb 2\nc 3\n", &["  keys     b, c go: they are refused from then on"]),
-            ("a 1 path\nb 2\n", "a 1\nb 3\n", &["  keys     a, b change under their names"]),
+            ("a 1\nb 2\n", "a 1\n", &["  keys     b is added"]),
+            ("a 1\n", "a 1\nb 2\nc 3\n", &["  keys     b, c are revoked: the gateway refuses them from then on"]),
+            ("a 1 path\nb 2\n", "a 1\nb 3\n", &["  keys     a, b get another key or other limits"]),
             (
                 "a 1\nd 4\n",
                 "b 2\na 2\n",
                 &[
-                    "  keys     d comes",
-                    "  keys     b goes: it is refused from then on",
-                    "  keys     a changes under its name",
+                    "  keys     d is added",
+                    "  keys     b is revoked: the gateway refuses it from then on",
+                    "  keys     a gets another key or other limits",
                 ],
             ),
         ] {

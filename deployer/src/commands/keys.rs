@@ -108,7 +108,7 @@ impl KeyComparison {
 
     fn has(&self, name: &str) -> (bool, bool) {
         let named = |keys: &[KnownKey]| keys.iter().any(|key| key.name == name);
-        // A key whose change was cut off counts as present until the change is completed.
+        // A key whose change was interrupted counts as present until the change is completed.
         let cut_off = self.host.as_ref().is_ok_and(|(_, found)| found.changing == name);
         (named(&keys::known(&self.text)), cut_off || named(&self.on_host()))
     }
@@ -125,13 +125,13 @@ impl KeyComparison {
         let (change, expect) = match &self.host {
             Err(why) => {
                 lines.push(format!("  keys     {what} {name} in {file}"));
-                lines.push(format!("  host     {why}: the next deployer up carries the file"));
+                lines.push(format!("  host     {why}: the next deployer up copies the file"));
                 (None, ExpectedRelease::Anything)
             }
             Ok((release, found)) => {
                 lines.push(format!("  keys     {what} {name} on the host, in every release there, and in {file}"));
                 lines.push(
-                    "  outage   none: the gateway reads its keys again; one that does not say so is started again, in \
+                    "  outage   none: the gateway reads its keys again; a gateway that does not confirm it is restarted, in \
                      seconds"
                         .to_owned(),
                 );
@@ -196,15 +196,15 @@ impl KeyComparison {
         Ok(())
     }
 
-    /// Returns the failure for a change that the host has, but that could not be written to the key file.
+    /// Returns the failure for a change that was made on the host, but could not be written to the key file.
     fn only_host(&self, name: &str, line: Option<&str>, failure: &Failure) -> Failure {
         let file = self.path.display();
         let next = match line {
             // The line has the digest of the key, which is not secret.
-            Some(line) => format!("Put this line into {file}, or the next up takes the key away: {line}"),
-            None => format!("Take the line of {name} out of {file}, or the next up brings the key back."),
+            Some(line) => format!("Put this line into {file}, or the next up revokes the key: {line}"),
+            None => format!("Remove the line of {name} from {file}, or the next up adds the key again."),
         };
-        Failure::person(format!("the host has the change, and the file has not: {}", failure.what), next)
+        Failure::person(format!("the key was changed on the host but not in the file: {}", failure.what), next)
     }
 }
 
@@ -212,7 +212,7 @@ impl KeyComparison {
 fn show<P>(context: &DeployContext<'_, P>, key: &Secret) {
     context.console.result(&json!({"key": key.expose()}));
     context.console.data(&format!("API_KEY={}", key.expose()));
-    context.console.warn("that key is shown this once, and kept nowhere.");
+    context.console.warn("the key is shown only now and is not stored.");
 }
 
 async fn add<P: Ports>(
@@ -225,12 +225,12 @@ async fn add<P: Ports>(
 ) -> Result<(), Failure> {
     if in_path && scopes.contains(&KeyScope::Admin) {
         return Err(Failure::usage(
-            "a key in the path stands in the logs of what lies between, so it cannot have the scope admin; nothing was \
+            "a key in the path appears in the logs of proxies on the way, so it cannot have the scope admin; nothing was \
              changed",
-            "Add --header-only, or leave the scope out.",
+            "Add --header-only, or omit the scope.",
         ));
     }
-    let next = "deployer keys revoke takes it away first; deployer keys list shows all.";
+    let next = "deployer keys revoke removes it first; deployer keys list shows all.";
     match comparison.has(name) {
         (false, false) => {}
         (true, _) => {
@@ -248,7 +248,7 @@ async fn add<P: Ports>(
     context.console.result(&json!({"in_path": in_path, "scopes": scopes}));
     comparison.apply(context, name, Some(&line), Some(&key), yes).await?;
     context.console.next(if in_path {
-        "Give it to its client: in a header, or as /t/KEY behind the address."
+        "Give it to its client: in a header, or as /t/KEY after the address."
     } else {
         "Give it to its client, which sends it in a header."
     });
@@ -276,7 +276,7 @@ async fn revoke<P: Ports>(
         ));
     }
     comparison.apply(context, name, None, None, yes).await?;
-    context.console.next("deployer keys list shows who is left.");
+    context.console.next("deployer keys list shows the remaining keys.");
     Ok(())
 }
 
@@ -298,9 +298,9 @@ fn list<P>(context: &DeployContext<'_, P>, comparison: &KeyComparison) {
         let location = match (in_file, host_key) {
             (true, _) if !host_asked => "file",
             (true, Some(host_key)) if host_key == key => "file and host",
-            (true, Some(_)) => "another one in the file than on the host: the next up takes the file's",
-            (true, None) => "file: the next up carries it to the host",
-            (false, _) => "host: the next up takes it away",
+            (true, Some(_)) => "the file and the host have different keys: the next up uses the file's",
+            (true, None) => "file: the next up copies it to the host",
+            (false, _) => "host: the next up revokes it",
         };
         let same = host_key == Some(key) && in_file;
         differ |= host_asked && !same;
@@ -314,16 +314,16 @@ fn list<P>(context: &DeployContext<'_, P>, comparison: &KeyComparison) {
         comparison.host.as_ref().ok().map(|(_, found)| found.changing.as_str()).filter(|name| !name.is_empty());
     context.console.result(&json!({"keys": shown, "cut_off": cut_off}));
     if let Err(why) = &comparison.host {
-        context.console.say(&format!("Only the file was looked at: {why}."));
+        context.console.say(&format!("Only the file was read: {why}."));
     }
     if let Some(name) = cut_off {
         context.console.warn(&format!(
-            "a change of the key {name} on the host was cut off: the gateway, or an earlier release, may still have the \
+            "a change of the key {name} on the host was interrupted: the gateway, or an earlier release, may still have the \
              old state. deployer keys revoke {name} completes it; a key that was being added was never shown."
         ));
     }
     context.console.next(if differ {
-        "deployer up brings the host to what the file says; deployer plan shows it."
+        "deployer up applies the file to the host; deployer plan shows the changes."
     } else {
         "deployer keys add NAME and deployer keys revoke NAME change them."
     });

@@ -83,7 +83,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
             return Err(Failure::new(
                 Exit::Interrupted,
                 "interrupted; nothing was changed",
-                "deployer logs -f goes on.",
+                "deployer logs -f continues.",
             ));
         }
     }

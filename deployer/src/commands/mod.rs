@@ -52,7 +52,7 @@ use crate::{
 /// Starts the GPU box, deploys the extraction stack on it, watches it, rolls it back and stops it.
 ///
 /// Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed and nothing changed,
-/// 2 wrong usage or configuration, 3 failed and rolled back, 4 failed and an operator must look at the host,
+/// 2 wrong usage or configuration, 3 failed and rolled back, 4 failed and an operator must check the host,
 /// 5 another run holds the lock, 130 interrupted.
 #[derive(Parser)]
 #[command(name = "deployer", version)]
@@ -63,7 +63,7 @@ pub struct Cli {
     /// The output format
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
-    /// One box of several, by its instance id, for commands that look at or change one box
+    /// One box of several, by its instance id, for commands that read or change one box
     #[arg(long = "box", global = true, value_name = "INSTANCE_ID")]
     one_box: Option<String>,
     #[command(subcommand)]
@@ -86,7 +86,7 @@ enum Command {
     Status(status::Args),
     /// Show the services' logs
     Logs(logs::Args),
-    /// Watch the box and its gateway, or a gateway alone: as a dashboard, once, or with notices
+    /// Watch the box and its gateway, or only a gateway: as a dashboard, once, or with notices
     Monitor(monitor::Args),
     /// Run one of a fixed list of diagnostics on the host or in a container; without a name, list them
     Exec(exec::Args),
@@ -167,7 +167,7 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         command => command,
     };
     if let Command::Monitor(args) = &command {
-        // Before the account is asked.
+        // Checked before any request to AWS.
         args.check(console)?;
     }
     let config_file = ConfigFile::read(&cli.config)?;
@@ -213,7 +213,7 @@ pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(
         Command::Unlock(args) => unlock::run(&context, &args).await,
         Command::Autostop(args) => autostop::run(&context, &args).await,
         Command::Prune(args) => prune::run(&context, &args).await,
-        // A further box that is gone must not keep a key valid, or a model answering.
+        // A further box that no longer exists must not prevent a key revocation or a change of models.
         Command::Keys(args) => keys::run(&Boxes::known(context).await.gateway, &args).await,
         Command::Model(args) if !args.carries_configuration() => {
             Box::pin(model::run(&Boxes::known(context).await.gateway, &args)).await
@@ -303,14 +303,14 @@ async fn running<P: crate::context::Ports>(context: &DeployContext<'_, P>) -> Re
     let instance = crate::apply::boot::describe_instance(context).await?;
     if instance.state != crate::cloud::InstanceState::Running {
         return Err(Failure::unchanged(
-            format!("the box is {}; nothing was asked of it", instance.state),
+            format!("the box is {}; no command was sent to it", instance.state),
             "deployer up starts it.",
         ));
     }
-    agent_online(context, &instance.id, "nothing was asked of it").await
+    agent_online(context, &instance.id, "no command was sent to it").await
 }
 
-/// Returns an error unless the SSM agent of a running box answers. `unchanged` is what the error says of the box.
+/// Returns an error unless the SSM agent of a running box answers. `unchanged` is what the error says about the box.
 async fn agent_online<P: crate::context::Ports>(
     context: &DeployContext<'_, P>,
     instance_id: &str,
@@ -321,6 +321,6 @@ async fn agent_online<P: crate::context::Ports>(
     }
     Err(Failure::unchanged(
         format!("the box runs, but its SSM agent does not answer; {unchanged}"),
-        "Wait a minute after a start; otherwise deployer doctor looks why.",
+        "Wait a minute after a start; otherwise run deployer doctor.",
     ))
 }

@@ -175,7 +175,7 @@ fn lines<P>(diff: &UpDiff, context: &DeployContext<'_, P>) -> Vec<String> {
     ];
     lines.extend(boxes::role_line(settings));
     if diff.repair {
-        lines.push("  repair   a switch was cut off before; this takes over".to_owned());
+        lines.push("  repair   an earlier switch was interrupted; this run repairs it".to_owned());
     }
     lines.push(format!("  gateway  {}", service_line(&diff.gateway)));
     lines.push(format!("  vllm     {}", service_line(&diff.vllm)));
@@ -183,13 +183,13 @@ fn lines<P>(diff: &UpDiff, context: &DeployContext<'_, P>) -> Vec<String> {
     lines.push(format!("  outage   {}", match diff.outage {
         Outage::None => "none".to_owned(),
         Outage::Gateway => format!("the gateway for about {seconds}; the model stays loaded"),
-        Outage::PerhapsModel => format!("seconds, or about {seconds} of model load if vLLM has to start again: the host finds out"),
+        Outage::PerhapsModel => format!("seconds, or about {seconds} of model load if vLLM has to start again: the host decides"),
         Outage::Model => format!("about {seconds}: vLLM loads the model again, and one L4 cannot hold two copies"),
-        Outage::NothingServes => format!("nothing serves now; about {seconds} of model load until it does, the first time a download of {} GiB before", settings.model.gib),
+        Outage::NothingServes => format!("nothing serves now; loading the model takes about {seconds}; the first deploy downloads {} GiB before that", settings.model.gib),
     }));
     if matches!(diff.outage, Outage::Gateway | Outage::PerhapsModel | Outage::Model) {
         let worst = duration(diff.worst_outage_seconds);
-        lines.push(format!("  worst    {worst}, if it does not come up and the release before has to come back"));
+        lines.push(format!("  worst    {worst}, if the new release fails and the host restores the previous one"));
     }
     lines
 }
@@ -198,9 +198,11 @@ fn lines<P>(diff: &UpDiff, context: &DeployContext<'_, P>) -> Vec<String> {
 fn autostop_line(step: &AutostopStep, settings: &Settings) -> Option<String> {
     match step {
         AutostopStep::Keep => None,
-        AutostopStep::Set { from, to } => Some(format!("  autostop {from} -> {to}: changed on the box once it serves")),
+        AutostopStep::Set { from, to } => {
+            Some(format!("  autostop {from} -> {to}: set on the box after the release serves"))
+        }
         AutostopStep::AskHost => Some(format!(
-            "  autostop {}: where the box has another one, it is changed once it serves",
+            "  autostop {}: if the box has other limits, they are changed after the release serves",
             settings.autostop
         )),
     }
@@ -226,14 +228,14 @@ fn short(image: &str) -> String {
 
 fn service_line(change: &ServiceChange) -> String {
     match change {
-        ServiceChange::Unchanged => "unchanged: goes on running".to_owned(),
+        ServiceChange::Unchanged => "unchanged: keeps running".to_owned(),
         ServiceChange::Start { image } => format!("start {}", short(image)),
         ServiceChange::Image { from, to } => format!("{} -> {}: starts again", short(from), short(to)),
         ServiceChange::Lookup { from, to } => {
-            format!("{} -> {}: the host looks up what that is; starts again if it is another", short(from), short(to))
+            format!("{} -> {}: the host resolves the tag; starts again if the image differs", short(from), short(to))
         }
         ServiceChange::Settings => "other settings: starts again".to_owned(),
-        ServiceChange::Compose => "docker-compose.yml changed: starts again if its part of it did".to_owned(),
+        ServiceChange::Compose => "docker-compose.yml changed: starts again if this service's part changed".to_owned(),
         ServiceChange::Again => "starts again".to_owned(),
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn run(config_file: &ConfigFile, console: &Console, args: &Args) -> R
     let file = &config_file.file;
     if args.port_forward && !matches!(args.policy, None | Some(PolicyFor::Operator)) {
         return Err(Failure::usage(
-            "--port-forward is for the operator's policy alone",
+            "--port-forward is only for the operator's policy",
             "Run deployer policy operator --port-forward.",
         ));
     }
@@ -79,8 +79,8 @@ pub(super) fn run(config_file: &ConfigFile, console: &Console, args: &Args) -> R
         matches!(&file.first_box.document, ValueOrReference::Literal(name) if name == "AWS-RunShellScript");
     if runs_as_root && args.policy != Some(PolicyFor::Instance) {
         console.warn(
-            "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \
-             The stack's own document runs the deployer's programs alone: deployer policy program, config/README.md.",
+            "box.document is AWS-RunShellScript: a user with the operator's policy can run any command as root on the box. \
+             The stack's own document runs only the deployer's programs: deployer policy program, config/README.md.",
         );
     }
     let unfilled = placeholders(&text);
@@ -88,7 +88,7 @@ pub(super) fn run(config_file: &ConfigFile, console: &Console, args: &Args) -> R
         "deployer policy operator | aws iam put-user-policy --user-name ... --policy-name deployer --policy-document file:///dev/stdin"
             .to_owned()
     } else {
-        format!("Put in what only AWS knows: {}.", unfilled.join(", "))
+        format!("Replace the placeholders with the values of your AWS account: {}.", unfilled.join(", "))
     });
     Ok(())
 }

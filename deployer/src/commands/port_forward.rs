@@ -44,7 +44,7 @@ pub(super) async fn run<P: Ports + Sessions>(context: &DeployContext<'_, P>, arg
     let end = forward::run(context.console, context.interrupt, &session, |port| {
         let address = format!("http://127.0.0.1:{port}");
         context.console.opened(&address);
-        context.console.say(&format!("leads to port {} of the box until Ctrl-C", gateway.port));
+        context.console.say(&format!("forwards to port {} of the box until Ctrl-C", gateway.port));
         url.set(Some((port, address)));
     })
     .await;
@@ -93,7 +93,7 @@ fn check_port_is_free(port: u16) -> Result<(), Failure> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop).map_err(|error| {
         Failure::unchanged(
             format!("port {port} of this machine cannot be listened on: {error}; no session was opened"),
-            "deployer port-forward --port takes another one, 0 any that is free.",
+            "deployer port-forward --port selects another port; 0 selects any free port.",
         )
     })
 }
@@ -101,7 +101,7 @@ fn check_port_is_free(port: u16) -> Result<(), Failure> {
 fn denied(error: &CloudError) -> Failure {
     let next = match error.kind {
         CloudErrorKind::Denied => format!(
-            "The right to {} is not in every operator's policy: deployer policy operator --port-forward prints one with it.",
+            "The right to {} is not in every operator's policy: deployer policy operator --port-forward prints a policy with it.",
             error.operation
         ),
         _ => error.hint(),

@@ -34,7 +34,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let action = Action::Prune { models: args.models, approved: None };
     let report = command::run(context, "prune", &action, READ_ONLY_TIMEOUT_SECONDS).await?;
     let (ActionOutcome::Done, Some(found)) = (report.outcome, report.unneeded()) else {
-        return Err(super::read_only_failure(report, "deployer status shows what is there."));
+        return Err(super::read_only_failure(report, "deployer status shows the state of the host."));
     };
     for warning in &report.warnings {
         context.console.warn(warning);
@@ -47,7 +47,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         context.console.next(match (nothing, args.models) {
             (false, _) => "Nothing was changed. Without --dry-run, deployer prune removes it.",
             (true, true) => "Nothing to remove.",
-            (true, false) => "Nothing to remove. deployer prune --models looks for models as well.",
+            (true, false) => "Nothing to remove. deployer prune --models checks models as well.",
         });
         return Ok(());
     }
@@ -69,7 +69,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     }
     context.console.next(match report.left_out() {
         0 => "deployer status shows the disk.",
-        _ => "There is more than one list holds: run deployer prune again.",
+        _ => "There are more items than fit into one list: run deployer prune again.",
     });
     Ok(())
 }
@@ -99,7 +99,7 @@ fn lines<P>(context: &DeployContext<'_, P>, found: &PruneCandidates, left_out: u
         lines.extend(things.iter().map(|thing| format!("  {kind}    {:>7}  {}", size(thing.bytes), thing.name)));
     }
     if found.images.is_empty() && found.models.is_empty() {
-        lines.push("  nothing  all that was looked at is needed by a release that is kept".to_owned());
+        lines.push("  nothing  a kept release needs every item that was found".to_owned());
     } else {
         let bytes = bytes(&found.images).saturating_add(bytes(&found.models));
         let shared = if found.images.is_empty() { "" } else { "; images may share parts of it with others" };

@@ -72,9 +72,9 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), 
         context.console.data(&line(entry));
     }
     context.console.next(if recorded {
-        "deployer rollback --to N starts the box with one that was good; deployer up with the configured one."
+        "deployer rollback --to N starts the box with a verified release; deployer up starts it with the configured one."
     } else {
-        "deployer rollback --to N goes back to one that was good."
+        "deployer rollback --to N returns to a verified release."
     });
     Ok(())
 }

@@ -48,6 +48,6 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     if let Some(report) = applied.report {
         context.console.say(&report.message);
     }
-    context.console.next("deployer status shows what is there.");
+    context.console.next("deployer status shows the state of the host.");
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     if target.is_none() {
         return Err(Failure::unchanged(
             "there is no earlier release that was verified; nothing was changed",
-            "deployer releases lists what there is; deployer rollback --to N takes one that was rolled back from.",
+            "deployer releases lists all; deployer rollback --to N accepts a release that was rolled back from.",
         ));
     }
     let expect = ExpectedRelease::of(releases.current);
@@ -44,7 +44,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let mut lines = lines(context, releases.current, target, entry(target));
     if recorded {
         let price = money(context.settings.prices.instance_usd_per_hour);
-        lines.push("  outage   nothing serves now; about 6 min of model load".to_owned());
+        lines.push("  outage   nothing serves now; loading the model takes about 6 min".to_owned());
         lines.push(format!("  box      stopped: it is started first, and costs {price} an hour from then on"));
         lines.extend(super::autostop::hours(context));
     } else {
@@ -72,7 +72,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     if let Some(url) = &applied.url {
         context.console.data(url);
     }
-    context.console.next("deployer status shows what serves; deployer up deploys the wanted release again.");
+    context.console.next("deployer status shows what serves; deployer up deploys the configured release again.");
     Ok(())
 }
 

@@ -93,9 +93,9 @@ async fn check_service(
     Err(Failure::unchanged(
         format!("failed from outside: {}", failed.join(", ")),
         if failed == ["health"] && findings.len() == 1 {
-            "Look whether the port is open to this machine (AllowedCidr, deployer doctor) and the box serves (deployer status)."
+            "Check whether the port is open to this machine (AllowedCidr, deployer doctor) and the box serves (deployer status)."
         } else {
-            "deployer status shows the services, deployer logs what they say; deployer rollback goes back."
+            "deployer status shows the services, deployer logs their output; deployer rollback returns to the previous release."
         },
     ))
 }
@@ -110,7 +110,7 @@ fn line(finding: &CheckResult) -> String {
     format!("{mark} {:<10} {}{took}", finding.check, finding.found)
 }
 
-/// Reads a file that holds one API key, alone.
+/// Reads a file that contains one API key and nothing else.
 pub(super) fn read_key(path: &PathBuf) -> Result<Secret, Failure> {
     let shown = path.display();
     let text = fs::read_to_string(path)
@@ -119,7 +119,7 @@ pub(super) fn read_key(path: &PathBuf) -> Result<Secret, Failure> {
     // The key file's lines have a name and a digest, not a key.
     if text.split_whitespace().count() != 1 {
         return Err(Failure::usage(
-            format!("{shown} does not hold one API key, alone"),
+            format!("{shown} does not contain exactly one API key"),
             "Put the key itself there: the one that deployer init or gateway hash-key showed, not the line of its digest.",
         ));
     }

@@ -108,7 +108,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     Ok(())
 }
 
-/// Shows a further box, and returns its document. One that cannot be looked at does not hide the others.
+/// Shows a further box, and returns its document. A box whose state cannot be read does not hide the others.
 async fn show_further<P: Ports>(context: &DeployContext<'_, P>) -> Value {
     let (console, id) = (context.console, &context.settings.instance_id);
     console.data(&format!("\nfurther box {id}"));
@@ -120,7 +120,7 @@ async fn show_further<P: Ports>(context: &DeployContext<'_, P>) -> Value {
             json!(document(context, &observed, None))
         }
         Err(failure) => {
-            console.data(&format!("box       could not be looked at: {} {}", failure.what, failure.next));
+            console.data(&format!("box       could not be read: {} {}", failure.what, failure.next));
             json!({"instance": {"id": id}, "error": failure.what})
         }
     }
@@ -130,17 +130,17 @@ fn next(observed: &Observation) -> &'static str {
     match (&observed.instance.state, &observed.host) {
         (InstanceState::Stopped, _) => "deployer up starts the box.",
         (InstanceState::ShuttingDown | InstanceState::Terminated, _) => {
-            "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
+            "The box is terminated. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
         }
         (_, Some((_, status))) if status.half_done => {
-            "deployer up or deployer rollback repairs the switch that was cut off."
+            "deployer up or deployer rollback repairs the interrupted switch."
         }
         (_, Some((_, status))) if status.models_cut_off => {
-            "deployer up returns to the model that answered before the change that was cut off; deployer model list shows it."
+            "deployer up returns to the model that answered before the interrupted change; deployer model list shows it."
         }
         (_, Some((_, status))) if healthy(status) => "deployer down stops the box when you are done.",
         (_, Some(_)) => "deployer logs shows why it does not serve; deployer up starts it.",
-        (InstanceState::Running, None) => "The SSM agent does not answer: deployer doctor looks why.",
+        (InstanceState::Running, None) => "The SSM agent does not answer: run deployer doctor.",
         _ => "Run deployer status again in a minute.",
     }
 }
@@ -219,8 +219,8 @@ fn text<P>(context: &DeployContext<'_, P>, observed: &Observation, lock: Option<
                 .release
                 .map_or_else(|| "none".to_owned(), |number| format!("{number} (commit {})", status.commit));
             let cut_off = match (status.half_done, status.models_cut_off) {
-                (true, _) => "; A SWITCH WAS CUT OFF",
-                (false, true) => "; A CHANGE OF MODELS WAS CUT OFF",
+                (true, _) => "; A SWITCH WAS INTERRUPTED",
+                (false, true) => "; A CHANGE OF MODELS WAS INTERRUPTED",
                 (false, false) => "",
             };
             lines.push(format!("release   {release}{cut_off}"));
@@ -263,7 +263,7 @@ fn step(holder: &Holder) -> String {
 
 fn container(one: &Container) -> String {
     let restarts = if one.restarts > 0 { format!(", restarted {} times", one.restarts) } else { String::new() };
-    let memory = if one.out_of_memory { ", ended for want of memory" } else { "" };
+    let memory = if one.out_of_memory { ", killed because memory ran out" } else { "" };
     let health = if one.health.is_empty() { "no health" } else { &one.health };
     let digest: String = one.image.rsplit("sha256:").next().unwrap_or_default().chars().take(12).collect();
     format!("{:<9} {} ({health}){restarts}{memory} {digest}", one.service, one.state)

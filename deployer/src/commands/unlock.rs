@@ -20,13 +20,13 @@ pub(super) struct Args {
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let held = lock::holder(&context.ports, &context.settings.lock_parameter()).await?;
     let line = match &held {
-        Some(holder) => format!("  lock     take it from {}; their run must be dead", holder.shown()),
-        None => "  lock     nobody holds it".to_owned(),
+        Some(holder) => format!("  lock     release the lock of {}; that run must be dead", holder.shown()),
+        None => "  lock     no run holds it".to_owned(),
     };
     let lines = vec![
         format!("Plan for {}:", context.settings.name),
         line,
-        "  host     clear what a killed run left, unless somebody works there".to_owned(),
+        "  host     clear what a killed run left, unless a run is active there".to_owned(),
     ];
     let plan = Plan { operation: Operation::Unlock { holder: held.clone() }, lines };
     let approved = approve(plan, args.yes, context.console, context.interrupt).await?;
@@ -36,6 +36,6 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         context.console.say(&report.message);
     }
     context.console.say(if held.is_some() { "The lock is free." } else { "There was no lock." });
-    context.console.next("deployer status shows what is there; deployer up goes on.");
+    context.console.next("deployer status shows the state of the host; deployer up continues.");
     Ok(())
 }

@@ -132,7 +132,7 @@ pub(super) async fn verify_unchanged<P: Ports>(context: &DeployContext<'_, P>) -
     Err(Failure {
         lines: report.last_log_lines,
         ..Failure::unchanged(
-            format!("what runs is what is wanted, but it does not serve as it should: {}", report.message),
+            format!("the configured release runs, but its verification failed: {}", report.message),
             "deployer logs shows why; deployer restart starts both services again.",
         )
     })
@@ -142,7 +142,7 @@ async fn dry_run<P: Ports>(context: &DeployContext<'_, P>, plan: &Plan) -> Resul
     context.console.plan(&plan.lines);
     // A dry run changes nothing, so it does not need the lock.
     if let Some(holder) = lock::holder(&context.ports, &context.settings.lock_parameter()).await? {
-        context.console.warn(&format!("{} is at work: deployer up would refuse now", holder.shown()));
+        context.console.warn(&format!("{} holds the lock: deployer up would fail now", holder.shown()));
     }
     if let Operation::Up { deploy, expect, .. } = &plan.operation {
         let script = script(&Action::Deploy(deploy.clone()), &context.settings.host()).expecting(*expect);

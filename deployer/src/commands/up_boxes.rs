@@ -1,5 +1,5 @@
-//! `up` over several boxes: the further boxes one after another, then the gateway's. The run stops at the first box that
-//! fails, so the gateway never gets a list of model servers of which one was not verified.
+//! `up` over several boxes: the further boxes one after another, then the gateway's. The run stops at the first box
+//! that fails, so the gateway never gets a list of model servers of which one was not verified.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub(super) async fn run<P: Ports>(boxes: &Boxes<'_, P>, args: &Args) -> Result<(
     let lines: Vec<String> = all.iter().flat_map(|(_, prepared)| prepared.plan.lines.clone()).collect();
     let before = all.last().and_then(|(_, prepared)| Some(prepared.observed.last.as_ref()?.url.clone()));
     let mut url = all.last().and_then(|(_, prepared)| address(gateway, prepared));
-    let mut run = Run { done: Vec::new(), documents: Vec::new() };
+    let mut run = BoxesRun { done: Vec::new(), documents: Vec::new() };
     if all.iter().all(|(_, prepared)| !prepared.diff.changes) {
         gateway.console.plan(&lines);
         for (context, prepared) in &all {
@@ -96,13 +96,13 @@ fn address<P>(context: &DeployContext<'_, P>, prepared: &PreparedUp) -> Option<S
 }
 
 /// What this run has done so far.
-struct Run {
+struct BoxesRun {
     /// The ids of the boxes that have their new release.
     done: Vec<String>,
     documents: Vec<Value>,
 }
 
-impl Run {
+impl BoxesRun {
     async fn apply<P: Ports>(
         &mut self,
         gateway: &DeployContext<'_, P>,
@@ -166,7 +166,7 @@ impl Run {
         context.console.result(&json!({"boxes": self.documents}));
     }
 
-    /// Adds to the failure of one box what became of the others.
+    /// Adds to the failure of one box the state of the others.
     fn stopped<P>(&self, gateway: &DeployContext<'_, P>, id: &str, failure: Failure) -> Failure {
         let done = if self.done.is_empty() {
             "No other box was changed".to_owned()
@@ -177,12 +177,12 @@ impl Run {
             (String::new(), failure.next.clone())
         } else {
             let next = format!(
-                "{} For this box, give deployer status, logs and rollback --box {id}. Boxes that were started go on costing \
+                "{} For this box, give deployer status, logs and rollback --box {id}. Started boxes keep costing money \
                  (deployer status); deployer down stops all.",
                 failure.next
             );
             (
-                " The gateway's box was not changed, and goes on with the model servers that serve if it runs."
+                " The gateway's box was not changed; if it runs, it keeps using the model servers that are ready."
                     .to_owned(),
                 next,
             )
@@ -192,20 +192,20 @@ impl Run {
     }
 }
 
-/// Warns of model servers that the gateway does not reach: their boxes were verified, so the way to them is closed, or
-/// the key is another one.
+/// Warns of model servers that the gateway does not reach: their boxes were verified, so a firewall blocks the
+/// connection, or the keys on the boxes differ.
 async fn check_model_servers<P: Ports>(context: &DeployContext<'_, P>) {
     let servers = match observe::ask_status(context).await {
         Ok((_, status)) => model_servers(&context.settings, &status),
         Err(failure) => {
             let what = &failure.what;
-            return context.console.warn(&format!("which model servers the gateway reaches is not known: {what}"));
+            return context.console.warn(&format!("it is not known which model servers the gateway reaches: {what}"));
         }
     };
     match servers {
         Some(servers) if servers.all_ready() => context.console.say(&format!("{}.", servers.shown())),
         Some(servers) => context.console.warn(&format!(
-            "{}, and every box was verified: look at deployer status in a minute. If it stays so, the security groups do not \
+            "{}, and every box was verified: check deployer status in a minute. If it stays so, the security groups do not \
              let port 8000 through from the gateway's box, or the boxes have different keys (config/README.md, several boxes)",
             servers.shown()
         )),

@@ -31,21 +31,21 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     match before {
         Some(before) if changed => context.console.warn(&format!(
             "the address changed: it was {before}. Until BACKEND_API_URL is changed in Vercel and the project is \
-             redeployed, its page calls the old one, which may be somebody else's box by now."
+             redeployed, its page calls the old address, which may belong to another machine by now."
         )),
         Some(_) => context.console.say("The address is the same as last time."),
-        None => context.console.say("The address is asked for the first time."),
+        None => context.console.say("No earlier address is recorded."),
     }
     if instance.state != InstanceState::Running {
         context.console.warn(&format!("the box is {}: nothing answers there now.", instance.state));
     }
     if changed && let Err(error) = context.ports.put_parameter(&name, &url).await {
         context.console.warn(&format!(
-            "that address could not be remembered in {name}: {error}. The next deployer url compares with an older one."
+            "the address could not be stored in {name}: {error}. The next deployer url compares with an older one."
         ));
     }
     context.console.next(if changed {
-        "Set BACKEND_API_URL in Vercel (with /t/KEY behind it if the route's key stands in the path), then redeploy."
+        "Set BACKEND_API_URL in Vercel (with /t/KEY appended if the route's key is in the path), then redeploy."
     } else {
         "deployer smoke asks the service from outside."
     });
@@ -61,7 +61,7 @@ pub(super) fn of(settings: &Settings, instance: &Instance) -> Result<String, Fai
         None => {
             return Err(Failure::unchanged(
                 format!("the box is {} and has no public address", instance.state),
-                "deployer up starts it. An Elastic IP (ElasticAddress=yes in config/cloudformation.yaml) stays over stops.",
+                "deployer up starts it. An Elastic IP (ElasticAddress=yes in config/cloudformation.yaml) stays the same after a stop.",
             ));
         }
     };

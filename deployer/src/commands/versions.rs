@@ -53,7 +53,7 @@ fn image(versions: &Versions, service: &str, settings: &ImageSettings, current: 
         Some(version) => settings.at(&version).map_err(bad),
         None if !current.is_empty() => ImageDigest::parse(current).map(ImageWanted::Digest).map_err(bad),
         None => Err(Failure::usage(
-            format!("which image of {service}? None is named, and none is known to run"),
+            format!("the image of {service} is not known: no version is given or configured, and no release is known"),
             format!("Give --tag TAG or --digest {service}=sha256:..., or set images.{service}.version."),
         )),
     }
@@ -100,11 +100,11 @@ mod tests {
         check(&["vllm=v2"], &[], None, &current, Ok(&current));
         check(&[], &[&format!("gateway={digest}")], None, "", Ok(&current));
         check(&[], &[], Some(&digest), "", Ok(&current));
-        check(&[], &[], None, "", Err("which image of gateway"));
+        check(&[], &[], None, "", Err("image of gateway is not known"));
         check(&["v1", "gateway=v2"], &[], None, "", Err("more than once"));
         check(&["redis=v2"], &[], None, "", Err("no service `redis`"));
         check(&[], &[&digest], None, "", Err("must name a service"));
-        check(&["a b"], &[], None, "", Err("no tag"));
-        check(&[], &["gateway=sha256:12"], None, "", Err("no digest"));
+        check(&["a b"], &[], None, "", Err("not a tag"));
+        check(&[], &["gateway=sha256:12"], None, "", Err("not a digest"));
     }
 }

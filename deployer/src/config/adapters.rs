@@ -1,5 +1,5 @@
 //! The adapters of `[[model.adapters]]`: several models on one model server. Each is served by a name that ends in its
-//! revision, `NAME@REV8`, so that a name never means other weights than before.
+//! revision, `NAME@REV8`, so that a name never refers to other weights than before.
 
 use serde::Deserialize;
 
@@ -55,13 +55,13 @@ pub(super) fn bases(adapters: &[Adapter]) -> String {
     bases.join(" ")
 }
 
-/// Returns what answers for the public name until `deployer model use` says otherwise: the first adapter.
+/// Returns the route of the public name until `deployer model use` changes it: the first adapter.
 pub(super) fn default_route(adapters: &[Adapter]) -> Option<String> {
     adapters.first().map(|adapter| format!("{}=100", adapter.served_name()))
 }
 
-/// Returns the first adapter that cannot be served, by its key, and what is wrong with it. `highest_rank` is that of the
-/// model server, `public_name` the name that stands for all of them.
+/// Returns the first adapter that cannot be served, by its key, and what is wrong with it. `highest_rank` is that of
+/// the model server, `public_name` the name that represents all of them.
 pub(super) fn wrong(adapters: &[Adapter], highest_rank: u32, public_name: &str) -> Option<(String, String)> {
     if adapters.len() > MOST {
         return Some(("model.adapters".to_owned(), format!("must be at most {MOST}")));
@@ -84,7 +84,7 @@ pub(super) fn wrong(adapters: &[Adapter], highest_rank: u32, public_name: &str) 
                 "revision",
                 format!(
                     "must be the full commit, 40 hexadecimal digits in lower case, from \
-                     https://huggingface.co/{}/commits/main: a name must never mean other weights than before",
+                     https://huggingface.co/{}/commits/main: a name must never refer to other weights than before",
                     adapter.repo
                 ),
             );
@@ -92,7 +92,7 @@ pub(super) fn wrong(adapters: &[Adapter], highest_rank: u32, public_name: &str) 
         if adapter.rank.is_some_and(|rank| rank == 0 || rank > highest_rank) {
             return refuse(
                 "rank",
-                format!("must lie between 1 and model.max_lora_rank, which is {highest_rank}: raise that"),
+                format!("must be between 1 and model.max_lora_rank, which is {highest_rank}: raise that limit"),
             );
         }
         if adapter.base.as_deref().is_some_and(|base| !is_repo(base)) {
@@ -100,7 +100,7 @@ pub(super) fn wrong(adapters: &[Adapter], highest_rank: u32, public_name: &str) 
         }
         let name = adapter.served_name();
         if name == public_name {
-            return refuse("name", "gives the public name, model.served_name, which stands for all of them".to_owned());
+            return refuse("name", "gives the public name, model.served_name, which represents all of them".to_owned());
         }
         if served.contains(&name) {
             return refuse("name", format!("gives {name} a second time"));
@@ -166,8 +166,8 @@ mod tests {
             (with("0123abcd\"", "\""), Some("number 2: revision must be the full commit")),
             (with("\"0123abcd", "\"0123ABCD"), Some("number 2: revision must be the full commit")),
             (with("\"0123abcd0123abcd0123abcd0123abcd0123abcd\"", "\"main\""), Some("number 2: revision must")),
-            (format!("{}rank = 64\n", with("\"0123", "\"f123")), Some("number 2: rank must lie between 1 and")),
-            (format!("{}rank = 0\n", with("\"0123", "\"f123")), Some("number 2: rank must lie between 1 and")),
+            (format!("{}rank = 64\n", with("\"0123", "\"f123")), Some("number 2: rank must be between 1 and")),
+            (format!("{}rank = 0\n", with("\"0123", "\"f123")), Some("number 2: rank must be between 1 and")),
             (format!("{}base = \"a b\"\n", with("\"0123", "\"f123")), Some("number 2: base must be")),
         ] {
             let found = wrong_of(&[GOOD, &second]).map(|(key, must)| format!("{key} {must}"));

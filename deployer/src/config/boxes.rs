@@ -1,5 +1,5 @@
-//! `[[box.models]]`: further boxes, whose model servers read for the gateway of `box.instance_id`. Each has one role, and
-//! a deploy to it carries the second compose file of that role.
+//! `[[box.models]]`: further boxes, whose model servers read for the gateway of `box.instance_id`. Each has one role,
+//! and a deploy to it carries the second compose file of that role.
 
 use serde::Deserialize;
 
@@ -41,8 +41,8 @@ const MODEL_PORT: [&str; 2] = ["config/compose.model-port.yml", "config/Caddyfil
 pub(super) const VARIABLES: [&str; 4] =
     ["OTHER_MODEL_SERVERS", "ALL_MODEL_PLACES", "MODEL_SERVER_KEY_FILE", "MODEL_PORT_BIND"];
 
-/// The key between the boxes, as a file that an operator put on each host: no secret travels with a deploy. Compose reads
-/// the paths from the folder of a release, whose parent is `releases` (`script/bash/deploy.sh` checks them).
+/// The key between the boxes, as a file that an operator put on each host: no secret travels with a deploy. Compose
+/// reads the paths from the folder of a release, whose parent is `releases` (`script/bash/deploy.sh` checks them).
 const GATEWAY_KEY: &str = "../../model-server.key";
 const MODEL_PORT_KEY: &str = "../../model-port.key";
 
@@ -80,8 +80,8 @@ pub(super) fn model_server(address: &str) -> String {
     format!("http://{address}:8000")
 }
 
-/// Returns a key file that lets nobody in: no key has this digest. The gateway of a further box does not start without
-/// one key, and its clients' keys are no business of that box.
+/// Returns a key file with a digest that no key has, so it accepts no client. The gateway of a further box does not
+/// start with an empty key file, and a further box does not need the keys of the clients.
 pub(super) fn no_keys() -> Vec<u8> {
     format!("nobody {}\n", "0".repeat(64)).into_bytes()
 }
@@ -101,7 +101,7 @@ pub(super) fn wrong(models: &[ModelBox], adapters: bool, hours: bool) -> Option<
             && !is_instance(id)
         {
             let key = format!("box.models, number {}: instance_id", index + 1);
-            return Some((key, "must read i-0123456789abcdef0, or be a reference (ssm:/...)".to_owned()));
+            return Some((key, "must have the form i-0123456789abcdef0, or be a reference (ssm:/...)".to_owned()));
         }
     }
     if !adapters {
@@ -122,7 +122,7 @@ pub(super) fn wrong(models: &[ModelBox], adapters: bool, hours: bool) -> Option<
     None
 }
 
-/// Refuses ids of further boxes, with references resolved, that are none or that stand twice.
+/// Refuses ids of further boxes, with references resolved, that are not valid or that appear twice.
 pub(super) fn check_ids(gateway: &str, models: &[String]) -> Result<(), Failure> {
     let refuse = |number: usize, what: String| {
         Err(Failure::usage(
@@ -132,7 +132,7 @@ pub(super) fn check_ids(gateway: &str, models: &[String]) -> Result<(), Failure>
     };
     for (number, id) in models.iter().enumerate() {
         if !is_instance(id) {
-            return refuse(number, "what the SSM parameter holds is no id of an instance".to_owned());
+            return refuse(number, "the value of the SSM parameter is not the id of an instance".to_owned());
         }
         if id == gateway {
             return refuse(
@@ -141,7 +141,7 @@ pub(super) fn check_ids(gateway: &str, models: &[String]) -> Result<(), Failure>
             );
         }
         if models.iter().take(number).any(|other| other == id) {
-            return refuse(number, format!("{id} stands twice"));
+            return refuse(number, format!("{id} appears twice"));
         }
     }
     Ok(())
@@ -178,7 +178,7 @@ mod tests {
             (&[], String::new(), None),
             (&[], "[autostop]\nstop_at = \"20:00\"\n".to_owned(), None),
             (&[a; 9], with(""), Some("box.models must be at most 8")),
-            (&[a, "10.0.1.12"], with(""), Some("box.models, number 2: instance_id must read i-")),
+            (&[a, "10.0.1.12"], with(""), Some("box.models, number 2: instance_id must have the form i-")),
             (&[a], String::new(), Some("model.adapters must name the adapter")),
             (&[a], with("[autostop]\nstop_at = \"20:00\"\n"), Some("autostop must have no stop_at")),
             (&[a], with("[autostop]\nmax_uptime_hours = 12\n"), Some("autostop must have no stop_at")),
@@ -202,9 +202,9 @@ mod tests {
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         for (models, expected) in [
             (ids(&["i-0aaaaaaaa", "i-0bbbbbbbb"]), None),
-            (ids(&["i-0aaaaaaaa", "i-0aaaaaaaa"]), Some("number 2: i-0aaaaaaaa stands twice")),
+            (ids(&["i-0aaaaaaaa", "i-0aaaaaaaa"]), Some("number 2: i-0aaaaaaaa appears twice")),
             (ids(&[GATEWAY]), Some("number 1: i-0123456789abcdef0 is box.instance_id")),
-            (ids(&["my-box"]), Some("number 1: what the SSM parameter holds is no id")),
+            (ids(&["my-box"]), Some("number 1: the value of the SSM parameter is not the id")),
         ] {
             let found = check_ids(GATEWAY, &models).err().map(|failure| failure.what);
             assert_eq!(found.is_some(), expected.is_some(), "{found:?}");

@@ -26,7 +26,7 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if let ValueOrReference::Literal(id) = &file.first_box.instance_id
         && !is_instance(id)
     {
-        return refuse("box.instance_id", "must read i-0123456789abcdef0, or be a reference (ssm:/...)");
+        return refuse("box.instance_id", "must have the form i-0123456789abcdef0, or be a reference (ssm:/...)");
     }
     if let ValueOrReference::Literal(registry) = &file.images.registry
         && registry.is_empty()
@@ -55,11 +55,11 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if let Some(name) = file.gateway.env.keys().find(|name| is_reserved(name)) {
         return refuse(
             &format!("gateway.env.{name}"),
-            "is written by the deployer from its own setting, which must be changed instead",
+            "is written by the deployer from its own setting; change that setting instead",
         );
     }
     if file.gateway.port == 0 {
-        return refuse("gateway.port", "must lie between 1 and 65535");
+        return refuse("gateway.port", "must be between 1 and 65535");
     }
     if file.gateway.bind.parse::<Ipv4Addr>().is_err() {
         return refuse("gateway.bind", "must be an IPv4 address of the host, such as 0.0.0.0 or 127.0.0.1");
@@ -76,13 +76,13 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
         return refuse(&key, &must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
-        return refuse("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
+        return refuse("model.gpu_memory_utilization", "must be between 0.1 and 0.99");
     }
     if file.wait.capacity_pause_seconds == 0 {
         return refuse("wait.capacity_pause_seconds", "must be at least 1");
     }
     if !IDLE_MINUTES.contains(&i64::from(file.autostop.idle_minutes)) {
-        return refuse("autostop.idle_minutes", "must lie between 5 and 10080");
+        return refuse("autostop.idle_minutes", "must be between 5 and 10080");
     }
     if let Err(error) = file.autostop.schedule() {
         return refuse(&format!("autostop.{}", error.key), error.must);
@@ -99,14 +99,14 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if !(10..=10_200).contains(&file.wait.deploy_seconds) {
         return refuse(
             "wait.deploy_seconds",
-            "must lie between 10 and 10200: the idle stop takes an operator's work for three hours at most",
+            "must be between 10 and 10200: the idle stop counts an operator's work as use for three hours at most",
         );
     }
     if file.wait.drain_seconds > 3600 {
         return refuse("wait.drain_seconds", "must be at most 3600");
     }
     if !(1..=3600).contains(&file.hooks.seconds) {
-        return refuse("hooks.seconds", "must lie between 1 and 3600");
+        return refuse("hooks.seconds", "must be between 1 and 3600");
     }
     // Each poll is a command on the host.
     if file.wait.progress_seconds > 600 {

@@ -140,10 +140,11 @@ pub struct Model {
     pub adapter: ValueOrReference,
     /// The commit of the adapter.
     pub adapter_revision: Option<ValueOrReference>,
-    /// The name that clients use: the adapter's on the model server, or, with `adapters`, what stands for them.
+    /// The name that clients use: the adapter's on the model server, or, with `adapters`, the name that represents
+    /// them.
     pub served_name: String,
     /// Several adapters in place of `adapter`, each served by a name that ends in its revision. The first one answers
-    /// for `served_name` until `deployer model use` says otherwise.
+    /// for `served_name` until `deployer model use` changes it.
     pub adapters: Vec<Adapter>,
     /// The size of the base model and the adapter together, in GiB.
     pub gib: u32,
@@ -342,7 +343,7 @@ impl Default for Hooks {
 impl Default for Prices {
     fn default() -> Self {
         Self {
-            source: "not checked: look at the AWS price list for your region".to_owned(),
+            source: "not checked: see the AWS price list for your region".to_owned(),
             instance_usd_per_hour: 0.9776,
             disk_usd_per_gib_month: 0.08,
             disk_gib: 150,

@@ -67,7 +67,7 @@ fn read(text: &str) -> Result<DocumentMut, Failure> {
     text.parse().map_err(|error: toml_edit::TomlError| {
         Failure::usage(
             format!("the configuration is not understood: {}", error.to_string().trim_end()),
-            "Correct it, or move it away: deployer init then begins with the shipped one.",
+            "Correct it, or move it to another folder: deployer init then starts from the shipped one.",
         )
     })
 }
@@ -84,7 +84,7 @@ fn put(document: &mut DocumentMut, desired: &DesiredKey) -> Result<(), Failure> 
         let item = document.entry(desired.table).or_insert_with(|| Item::Table(Table::new()));
         item.as_table_mut().ok_or_else(|| {
             Failure::usage(
-                format!("the configuration's `{}` is no table", desired.table),
+                format!("the configuration's `{}` is not a table", desired.table),
                 format!("Write it as [{}] with its keys on lines of their own.", desired.table),
             )
         })?

@@ -23,7 +23,7 @@ pub(super) fn of(content: Vec<u8>, adapters: &[Adapter]) -> Result<GatewayFile, 
     let text = std::str::from_utf8(&content).unwrap_or_default();
     let document = text.parse::<DocumentMut>();
     let Some(default) = adapters::default_route(adapters) else {
-        // A file that is no TOML is refused by the gateway, whose error has the line.
+        // The gateway refuses a file that is not TOML, with an error that has the line.
         let route = document.ok().and_then(|document| own_route(&document));
         return Ok(GatewayFile { content, route });
     };
@@ -34,7 +34,7 @@ pub(super) fn of(content: Vec<u8>, adapters: &[Adapter]) -> Result<GatewayFile, 
         if document.get(table).and_then(|item| item.get(key)).is_some() {
             return Err(Failure::usage(
                 format!("{file} sets {table}.{key}, which the deployer writes from model.adapters"),
-                format!("Take {table}.{key} out of {file}; deployer model use says which models answer."),
+                format!("Remove {table}.{key} from {file}; deployer model use sets which models answer."),
             ));
         }
     }
@@ -62,7 +62,7 @@ fn put(document: &mut DocumentMut, table: &str, models: toml_edit::Value) -> Res
             format!("Write it as a table: [{table}]."),
         ));
     };
-    // Behind the keys of the table and not behind a table in it.
+    // After the keys of the table and not after a table in it.
     table.insert("models", Item::Value(models));
     Ok(())
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn models_that_the_operator_wrote_are_refused_beside_adapters_and_heeded_without() {
+    fn models_that_the_operator_wrote_are_refused_beside_adapters_and_used_without() {
         for (text, word) in [
             ("[routing]\nmodels = [\"a=100\"]\n", "sets routing.models"),
             ("vllm.models = []\n", "sets vllm.models"),

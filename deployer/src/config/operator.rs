@@ -10,9 +10,9 @@ use crate::script::WallClock;
 pub fn operator() -> String {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
     set("DEPLOYER_OPERATOR").unwrap_or_else(|| {
-        let user = set("USER").or_else(|| set("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
+        let user = set("USER").or_else(|| set("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
         let host = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| set("HOSTNAME"));
-        format!("{user}@{}", host.as_deref().map_or("a machine", str::trim))
+        format!("{user}@{}", host.as_deref().map_or("unknown", str::trim))
     })
 }
 

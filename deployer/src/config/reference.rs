@@ -29,7 +29,7 @@ impl ValueOrReference {
         if name.len() > 1 && name.starts_with('/') && !name.ends_with('/') && name.bytes().all(allowed) {
             Ok(Self::Parameter(name.to_owned()))
         } else {
-            Err(format!("`{text}` is no reference: it must read ssm:/name/of/a/parameter"))
+            Err(format!("`{text}` is not a reference: it must have the form ssm:/name/of/a/parameter"))
         }
     }
 

@@ -26,7 +26,7 @@ pub async fn resolve(
     check_registry(&registry, &file.region)?;
     if !is_instance(&instance_id) {
         return Err(Failure::usage(
-            "box.instance_id: what the SSM parameter holds is no id of an instance",
+            "box.instance_id: the value of the SSM parameter is not the id of an instance",
             "Put the id (i-...) into the parameter, or write it into config/deployment.toml.",
         ));
     }
@@ -99,12 +99,12 @@ async fn lookup(
     match ask(&name).await {
         Ok(Some(value)) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
         Ok(_) => Err(Failure::usage(
-            format!("{key} refers to the SSM parameter {name}, which is not there in this region"),
+            format!("{key} refers to the SSM parameter {name}, which does not exist in this region"),
             "Check `region` and the reference, or let deployer init create the parameter.",
         )),
         Err(error) if error.code == CloudError::SECURE_STRING => Err(Failure::usage(
             format!("{key} refers to the SSM parameter {name}: {error}"),
-            "Refer to a parameter of the type String, or write the value out.",
+            "Refer to a parameter of the type String, or write the value itself.",
         )),
         // AWS did not answer or refused; the configuration may be right.
         Err(error) => {

@@ -126,7 +126,7 @@ impl Settings {
     }
 
     /// Returns the settings of a further box. A gateway of its own, which only the box itself reaches, checks its model
-    /// server; nothing stops the box when it is idle, because that gateway does not see what others ask.
+    /// server; nothing stops the box when it is idle, because that gateway does not see the requests of others.
     #[must_use]
     pub fn of_further_box(&self, id: &str, address: &str) -> Self {
         let gateway = Gateway {

@@ -80,7 +80,7 @@ fn refusals_name_the_key() {
     refused(&format!("{MINIMAL}\n[autostop]\nidle_minutes = 4"), &["autostop.idle_minutes", "between 5"]);
     refused(&format!("{MINIMAL}\n[model]\ngpu_memory_utilization = 1.5"), &["gpu_memory_utilization"]);
     refused(&MINIMAL.replace("ssm:/slm-ft-serving/ec2/instance-id", "my-box"), &["box.instance_id", "i-"]);
-    refused(&MINIMAL.replace("ssm:/slm", "ssm:slm"), &["ssm:slm", "no reference"]);
+    refused(&MINIMAL.replace("ssm:/slm", "ssm:slm"), &["ssm:slm", "not a reference"]);
     refused(&MINIMAL.replace("us-east-1\"\n[box]", "Virginia\"\n[box]"), &["region"]);
     refused(&format!("hf_token = \"x\"\n{MINIMAL}"), &["hf_token", "unknown field"]);
 }

@@ -1,4 +1,4 @@
-//! Finds the webhook's address. The address is a secret, because anyone who has it can post to the channel behind it;
+//! Finds the webhook's address. The address is a secret, because anyone who knows it can post to the channel;
 //! the configuration therefore does not contain it.
 
 use std::{env, fs};

@@ -52,7 +52,7 @@ impl Console {
             if let Some(question) = ask {
                 return rpassword::prompt_password(question).map(Zeroizing::new);
             }
-            // The buffer has room for the whole secret, so that it never grows and leaves a copy behind.
+            // The buffer has room for the whole secret, so that it never grows and leaves no copy in memory.
             let mut text = Zeroizing::new(String::with_capacity(LONGEST_SECRET));
             let most = u64::try_from(LONGEST_SECRET).unwrap_or_default();
             io::stdin().lock().take(most).read_to_string(&mut text)?;

@@ -34,7 +34,7 @@ pub struct Console {
     color: bool,
     /// Whether progress lines can be overwritten, because stderr is a terminal.
     live: bool,
-    /// Whether nothing is printed, because the screen belongs to a dashboard.
+    /// Whether printing is off because a dashboard draws on the screen.
     silent: bool,
     /// Whether an unfinished progress line must be cleared before the next text.
     open: Cell<bool>,
@@ -80,7 +80,7 @@ impl Console {
         }
     }
 
-    /// Returns an output that prints nothing and asks nobody, for work behind a dashboard.
+    /// Returns an output that prints nothing and asks no question, for work while a dashboard draws.
     #[must_use]
     pub fn silent() -> Self {
         Self { live: false, color: false, silent: true, ..Self::new(true, Format::Text) }
@@ -183,7 +183,7 @@ impl Console {
         }
     }
 
-    /// Writes a snapshot of the monitor as an event; nothing as text, which has the notices alone.
+    /// Writes a snapshot of the monitor as an event; nothing as text, which has only the notices.
     pub fn snapshot(&self, snapshot: &impl serde::Serialize) {
         if self.is_json() {
             self.event("snapshot", json!({"snapshot": snapshot}));

@@ -36,14 +36,14 @@ struct Undo(Option<Termios>);
 #[must_use = "the terminal is restored as soon as this is dropped"]
 pub struct Terminal(());
 
-/// A key that means something.
+/// A key that the dashboard handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// `q`, `Q`, or Ctrl-C where it is no signal.
+    /// `q`, `Q`, or Ctrl-C where it is not a signal.
     Quit,
 }
 
-/// Returns the size of the terminal at standard output; `None` if it is none.
+/// Returns the size of the terminal at standard output; `None` if that is not a terminal.
 fn size() -> Option<Size> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
@@ -53,7 +53,7 @@ fn size() -> Option<Size> {
 }
 
 impl Terminal {
-    /// Returns the columns and lines of the terminal; `None` if standard output is no terminal.
+    /// Returns the columns and lines of the terminal; `None` if standard output is not a terminal.
     #[must_use]
     pub fn size() -> Option<(u16, u16)> {
         size().map(|size| (size.width, size.height))
@@ -64,8 +64,8 @@ impl Terminal {
         let before = tcgetattr(io::stdin()).ok();
         if let Some(before) = &before {
             let mut raw = before.clone();
-            // Ctrl-C stays a signal, so that it works whatever this process does. Ctrl-Z would leave the alternate screen
-            // behind, and Ctrl-S would hold the drawing.
+            // Ctrl-C stays a signal, so that it works whatever this process does. Ctrl-Z would not leave the alternate
+            // screen, and Ctrl-S would stop the drawing.
             raw.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ECHONL;
             raw.input_modes -= InputModes::IXON;
             raw.special_codes[SpecialCodeIndex::VSUSP] = 0;
@@ -223,7 +223,7 @@ impl Backend for AnsiBackend {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // The cursor may stand past the last column, where terminals differ: the next draw moves it.
+        // The cursor may be past the last column, where terminals differ: the next draw moves it.
         self.position = Position { x: u16::MAX, y: u16::MAX };
         let pending = std::mem::take(&mut self.pending);
         write(pending.as_bytes())
@@ -259,7 +259,7 @@ impl Input {
     }
 }
 
-/// Reads keys on a thread of its own, which nobody waits for. Yields nothing more when the input ends.
+/// Reads keys on a thread of its own, which is never joined. Yields nothing more when the input ends.
 #[must_use]
 pub fn keys() -> UnboundedReceiver<Key> {
     let (sender, receiver) = unbounded_channel();
@@ -288,7 +288,7 @@ mod tests {
     use super::{AnsiBackend, Input, Terminal};
 
     #[test]
-    #[ignore = "takes the terminal: .ci/steps/88-monitor runs it in one, and looks at it afterwards"]
+    #[ignore = "takes the terminal: .ci/steps/88-monitor runs it in one, and checks it afterwards"]
     fn a_panic_restores_the_terminal() {
         let _taken = Terminal::take().unwrap();
         panic!("on purpose");

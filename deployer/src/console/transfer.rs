@@ -4,7 +4,7 @@ use super::duration;
 
 const LINE: &str = "progress: ";
 
-/// The progress of a step. `None` stands for what the host does not know.
+/// The progress of a step. `None`: the host does not know the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// `pull`, `download`, ...
@@ -94,7 +94,7 @@ mod tests {
             let transfer = Transfer::parse(line).unwrap();
             assert_eq!((transfer.shown().as_str(), transfer.tenth()), (shown, tenth), "{line}");
         }
-        for line in ["pull: what serves goes on serving", "progress: ", "progress:", ""] {
+        for line in ["pull: running services keep serving", "progress: ", "progress:", ""] {
             assert_eq!(Transfer::parse(line), None, "{line}");
         }
     }

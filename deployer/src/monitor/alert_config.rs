@@ -1,6 +1,6 @@
-//! Reads a file in the form of `alert_config.json`: alerts with their thresholds, and the channels that are told. A key
-//! that is not known, and a value with which an alert would always or never fire, are refused. The file holds no secret:
-//! it names files that do.
+//! Reads a file in the form of `alert_config.json`: alerts with their thresholds, and the channels that get notices. A
+//! key that is not known, and a value with which an alert would always or never fire, are refused. The file holds no
+//! secret: it names files that do.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// What a file says.
+/// The content of a file.
 #[derive(Debug)]
 pub struct AlertConfig {
     /// The alerts that are on.
@@ -28,10 +28,10 @@ pub struct AlertConfig {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct AlertFile {
     alerts: Alerts,
     #[serde(default)]
-    notification_channels: Channels,
+    notification_channels: ChannelTables,
 }
 
 #[derive(Deserialize)]
@@ -79,13 +79,13 @@ struct Limit {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Channels {
+struct ChannelTables {
     console: Switch,
     log_file: LogFile,
     email: Option<Email>,
-    slack: Webhook,
-    webhook: Webhook,
-    command: Command,
+    slack: WebhookTable,
+    webhook: WebhookTable,
+    command: CommandTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -122,7 +122,7 @@ struct Email {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Webhook {
+struct WebhookTable {
     enabled: bool,
     #[serde(default)]
     url_file: PathBuf,
@@ -130,7 +130,7 @@ struct Webhook {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Command {
+struct CommandTable {
     enabled: bool,
     #[serde(default)]
     program: Vec<String>,
@@ -141,7 +141,7 @@ const fn yes() -> bool {
 }
 
 impl AlertConfig {
-    /// Returns the alerts and channels that hold without a file.
+    /// Returns the alerts and channels that apply without a file.
     #[must_use]
     pub fn default_rules() -> Self {
         let rules = AlertKind::ALL.into_iter().filter_map(Rule::default_of).collect();
@@ -157,13 +157,13 @@ impl AlertConfig {
             )
         };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let file: AlertFile = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         file.checked(folder).map_err(wrong)
     }
 }
 
-impl File {
+impl AlertFile {
     fn checked(self, folder: &Path) -> Result<AlertConfig, String> {
         let Alerts {
             service_down,
@@ -217,7 +217,7 @@ fn rule(
 ) -> Result<Rule, String> {
     let name = kind.name();
     let Some(threshold) = threshold.or(kind.default_threshold()) else {
-        return Err(format!("alerts.{name} needs a threshold: no figure fits every service"));
+        return Err(format!("alerts.{name} needs a threshold: no value fits every service"));
     };
     let highest = kind.highest_threshold();
     if threshold < 0.0 || highest.is_some_and(|highest| threshold >= highest) {
@@ -235,7 +235,7 @@ fn rule(
     Ok(Rule { kind, threshold, consecutive, cooldown: minutes * 60.0 })
 }
 
-impl Channels {
+impl ChannelTables {
     /// Checks the channels that are on, also whether their files can be read.
     fn checked(self, folder: &Path) -> Result<Vec<ChannelConfig>, String> {
         let mut channels = Vec::new();

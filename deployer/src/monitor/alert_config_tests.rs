@@ -3,7 +3,7 @@ use std::fs;
 use super::AlertConfig;
 use crate::monitor::rules::{AlertKind, Rule};
 
-/// Reads a file with this text, beside a file `url` with an address and a file `password`.
+/// Reads a file with this text, in a folder with a file `url` with an address and a file `password`.
 fn read(text: &str) -> Result<AlertConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alert_config.json");
@@ -91,10 +91,10 @@ fn channels_are_checked_before_anything_is_watched() {
     for (text, word) in [
         (r#""log_file": {"enabled": true}"#, "log_file needs a path"),
         (r#""log_file": {"enabled": true, "path": "absent/alerts.log"}"#, "cannot be written"),
-        (r#""log_file": {"enabled": true, "path": "."}"#, "no regular file"),
+        (r#""log_file": {"enabled": true, "path": "."}"#, "not a regular file"),
         (r#""slack": {"enabled": true}"#, "slack needs url_file"),
         (r#""webhook": {"enabled": true, "url_file": "absent"}"#, "cannot be read"),
-        (r#""webhook": {"enabled": true, "url_file": "http"}"#, "no https address"),
+        (r#""webhook": {"enabled": true, "url_file": "http"}"#, "not an https address"),
         (r#""command": {"enabled": true}"#, "command needs program"),
         (r#""email": {"enabled": true}"#, "email.smtp_host"),
         (
@@ -103,15 +103,15 @@ fn channels_are_checked_before_anything_is_watched() {
         ),
         (
             r#""email": {"enabled": true, "smtp_host": "mail.example.org", "from": "a@example.org"}"#,
-            "email.to must name",
+            "email.to must contain",
         ),
         (
             r#""email": {"enabled": true, "smtp_host": "mail.example.org", "tls": "none", "from": "a@example.org", "to": ["a@example.org"]}"#,
-            "in the clear",
+            "unencrypted",
         ),
         (
             r#""email": {"enabled": true, "smtp_host": "localhost", "tls": "none", "username": "a", "from": "a@example.org", "to": ["a@example.org"]}"#,
-            "belong together",
+            "must be set together",
         ),
     ] {
         let error = channels(text).unwrap_err();

@@ -16,7 +16,7 @@ pub struct Alert {
     good: u32,
     /// Since when it fires, in seconds.
     since: Option<f64>,
-    /// Whether a notice told that it fires.
+    /// Whether a notice about the firing alert was sent.
     told: bool,
     /// When the last notice was sent, in seconds.
     last_notice: Option<f64>,
@@ -55,7 +55,7 @@ pub enum AlertPhase {
     Firing,
 }
 
-/// What a notice tells.
+/// The event that a notice reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
@@ -72,7 +72,7 @@ pub enum NoticeKind {
 pub struct Notice {
     /// The alert.
     pub alert: AlertKind,
-    /// What it tells.
+    /// The event.
     pub event: NoticeKind,
     /// The figure; `null` for an alert without a threshold.
     pub value: Option<f64>,
@@ -93,7 +93,7 @@ impl Alert {
     /// Records one evaluation. Returns a notice if one is due.
     pub fn record(&mut self, judgement: Judgement, now: f64) -> Option<Notice> {
         match judgement {
-            // Figures that are missing neither violate nor recover: `service_down` tells that they are missing.
+            // Missing figures neither violate nor recover: `service_down` reports that they are missing.
             Judgement::Unknown => None,
             Judgement::Good => self.record_good(),
             Judgement::Violated(violation) => self.record_violation(violation, now),
@@ -121,7 +121,7 @@ impl Alert {
             return None;
         }
         self.since.take()?;
-        // An alert that nobody was told of, because of the cool-down, ends without a notice too.
+        // If the cool-down suppressed the first notice of an alert, its recovery sends no notice either.
         std::mem::take(&mut self.told).then(|| self.notice(NoticeKind::Recovered))
     }
 
@@ -172,7 +172,7 @@ mod tests {
     use super::{Alert, AlertPhase, NoticeKind};
     use crate::monitor::rules::{AlertKind, Judgement, Rule, Violation};
 
-    /// Runs evaluations 10 s apart: `x` violated, `.` good, `?` unknown. Returns what was told: `F` fired, `S` still
+    /// Runs evaluations 10 s apart: `x` violated, `.` good, `?` unknown. Returns the notices: `F` fired, `S` still
     /// firing, `R` recovered, `-` nothing.
     fn told(consecutive: u32, cooldown: f64, evaluations: &str) -> String {
         let mut alert = Alert::new(Rule { kind: AlertKind::QueueDepth, threshold: 5.0, consecutive, cooldown });
@@ -206,11 +206,11 @@ mod tests {
             (3, 900.0, "x?x?x", "----F"),
             (2, 900.0, "xx.?.", "-F--R"),
             (2, 900.0, "??????", "------"),
-            // Told again after the cool-down, not before.
+            // A second notice after the cool-down, not before.
             (1, 30.0, "xxxxxxx", "F--S--S"),
-            // A flapping alert is told once, and its end once.
+            // A flapping alert sends one notice, and one at its end.
             (1, 1000.0, "x.x.x.x.", "FR------"),
-            // What began within the cool-down is told when it is over.
+            // An alert that began within the cool-down sends its notice when the cool-down is over.
             (1, 40.0, "x.xxxx.", "FR--F-R"),
         ] {
             assert_eq!(told(consecutive, cooldown, evaluations), expected, "{consecutive} {cooldown} {evaluations}");

@@ -1,4 +1,4 @@
-//! Asks EC2 and the host of the box, as `status` does, and passes on what they say. Changes nothing.
+//! Asks EC2 and the host of the box, as `status` does, and passes on their answers. Changes nothing.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -21,8 +21,8 @@ use crate::{
     script::{HostReport, facts::Status},
 };
 
-/// Asks once and sends the instance, the gateway's address and the state of the host. `url_of` returns the address of the
-/// gateway on an instance.
+/// Asks once and sends the instance, the gateway's address and the state of the host. `url_of` returns the address of
+/// the gateway on an instance.
 pub async fn ask<P: Ports>(
     context: &DeployContext<'_, P>,
     url_of: &impl Fn(&Instance) -> Option<String>,
@@ -34,7 +34,7 @@ pub async fn ask<P: Ports>(
         Ok(instance) => instance,
         Err(failure) => {
             let why = failure.what;
-            // Whoever waits for the address need not wait longer.
+            // The tasks that wait for the address need not wait longer.
             url.send_modify(|_| {});
             let _ = updates.send(Update::Box(Err(why.clone())));
             let _ = updates.send(Update::Host(Err(why)));

@@ -1,4 +1,4 @@
-//! Draws on a thread of its own, so that neither the network nor a slow terminal holds up the rest.
+//! Draws on a thread of its own, so that neither the network nor a slow terminal delays the rest.
 
 use std::{
     io,
@@ -33,7 +33,7 @@ impl Drawer {
         Self { snapshots: Some(sender), thread: Some(thread) }
     }
 
-    /// Draws a snapshot, unless the terminal is behind. Returns an error if the drawing has ended.
+    /// Draws a snapshot, unless the terminal is too slow. Returns an error if the drawing has ended.
     pub fn show(&mut self, snapshot: Snapshot) -> io::Result<()> {
         let Some(snapshots) = &self.snapshots else { return Err(ended()) };
         match snapshots.try_send(Box::new(snapshot)) {
@@ -54,7 +54,7 @@ fn ended() -> io::Error {
 }
 
 impl Drop for Drawer {
-    /// Ends the drawing, and waits for it only shortly: a terminal that takes no output must not hold up the end.
+    /// Ends the drawing, and waits for it only shortly: a terminal that takes no output must not delay the end.
     fn drop(&mut self) {
         self.snapshots = None;
         let Some(thread) = self.thread.take() else { return };

@@ -1,5 +1,5 @@
-//! Parses the Prometheus text format (0.0.4). Strict: a text with one wrong line is no exposition, because a figure from
-//! half of it would be a wrong figure. Errors name the line and never quote it. Pure.
+//! Parses the Prometheus text format (0.0.4). Strict: a text with one wrong line is refused, because a figure from
+//! half of it would be wrong. Errors name the line and never quote it. Pure.
 
 /// The samples of one scrape.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,7 +95,7 @@ impl Exposition {
                 continue;
             }
             let sample = Sample::parse(line);
-            samples.push(sample.ok_or_else(|| format!("line {} of /metrics is no Prometheus sample", number + 1))?);
+            samples.push(sample.ok_or_else(|| format!("line {} of /metrics is not a Prometheus sample", number + 1))?);
         }
         Ok(Self(samples))
     }
@@ -124,9 +124,11 @@ impl Exposition {
     }
 }
 
-/// Returns the error of a metric that is not there.
+/// Returns the error of a missing metric.
 pub(super) fn missing(name: &str) -> String {
-    format!("/metrics has no {name}: it is not this gateway's, or that of another version")
+    format!(
+        "/metrics has no {name}: the answer is not from this gateway, or from another version; check --url and the versions"
+    )
 }
 
 #[cfg(test)]
@@ -167,7 +169,7 @@ mod tests {
             "{x=\"1\"} 1",
         ] {
             let error = Exposition::parse(&format!("good 1\n{line}\n")).unwrap_err();
-            assert_eq!(error, "line 2 of /metrics is no Prometheus sample", "{line}");
+            assert_eq!(error, "line 2 of /metrics is not a Prometheus sample", "{line}");
         }
     }
 }

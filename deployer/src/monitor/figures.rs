@@ -79,8 +79,8 @@ impl Window {
         }
     }
 
-    /// Returns the figures of the last scrape; `None` before the first. `wall` is the time of the last scrape in seconds
-    /// since 1970.
+    /// Returns the figures of the last scrape; `None` before the first. `wall` is the time of the last scrape in
+    /// seconds since 1970.
     #[must_use]
     pub fn figures(&self, wall: f64) -> Option<Figures> {
         let (at, last) = self.0.back()?;
@@ -176,7 +176,7 @@ mod tests {
         window.push(0.0, sample(90, 10));
         window.push(10.0, sample(3, 0));
         assert_eq!(window.figures(2000.0).unwrap().window, None);
-        // Counters that went on rising, of a process that started later.
+        // Counters that kept rising, of a process that started later.
         let mut other = sample(200, 10);
         other.now.started += 500.0;
         window.push(20.0, other);

@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_prometheus() {
-        // By hand: rank 5 of 10 lies in the middle of (0.1, 1.0], which has 2 to 8.
+        // By hand: rank 5 of 10 is in the middle of (0.1, 1.0], which has 2 to 8.
         for (buckets, share, expected) in [
             ([2, 8, 10, 10], 0.5, Some((0.55, false))),
             ([2, 8, 10, 10], 0.95, Some((7.75, false))),

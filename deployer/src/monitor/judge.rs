@@ -5,7 +5,7 @@ use super::{
     snapshot::Snapshot,
 };
 
-/// Fewer notes or values in the window say nothing about a share; `least_notes` of `config/alerts.toml`.
+/// A share of fewer notes or values than this in the window is not evaluated; `least_notes` of `config/alerts.toml`.
 const LEAST: f64 = 20.0;
 /// How long a model may load, in seconds; `loading_minutes` of `config/alerts.toml`.
 const LOADING_SECONDS: f64 = 12.0 * 60.0;
@@ -123,12 +123,12 @@ fn service_down(snapshot: &Snapshot) -> Judgement {
     let gateway = &snapshot.gateway;
     let instance = snapshot.instance.as_ref().and_then(|instance| instance.fresh());
     if instance.is_some_and(|instance| !matches!(instance.state.as_str(), "running" | "pending")) {
-        // Stopped by an operator or the idle stop, which is no fault.
+        // Stopped by an operator or the idle stop, which is not a fault.
         return Judgement::Unknown;
     }
     let Some(health) = gateway.fresh() else {
         return match &gateway.error {
-            Some(error) => violated(format!("no good answer of the gateway: {error}")),
+            Some(error) => violated(format!("no good answer from the gateway: {error}")),
             None if gateway.stale => violated("the gateway does not answer".to_owned()),
             None => Judgement::Unknown,
         };
@@ -136,7 +136,7 @@ fn service_down(snapshot: &Snapshot) -> Judgement {
     let now = snapshot.figures.fresh().map(|figures| (&figures.now, figures.since_start.seconds));
     match health.status.as_str() {
         "healthy" => Judgement::Good,
-        // A load takes minutes and is no fault, unless it takes too long.
+        // A load takes minutes and is not a fault, unless it takes too long.
         "starting" if now.is_some_and(|(_, uptime)| uptime < LOADING_SECONDS) => Judgement::Good,
         status => {
             let reason = now.and_then(|(now, _)| now.reason.as_ref());

@@ -50,7 +50,7 @@ fn rule(kind: AlertKind, threshold: f64) -> Rule {
     Rule { kind, threshold, consecutive: 1, cooldown: 0.0 }
 }
 
-/// Returns what an alert says of a snapshot that was changed: `good`, `unknown`, or the violation's text.
+/// Returns an alert's judgement of a changed snapshot: `good`, `unknown`, or the violation's text.
 fn judged(kind: AlertKind, threshold: f64, change: impl Fn(&mut Snapshot)) -> String {
     let mut snapshot = good();
     change(&mut snapshot);
@@ -80,7 +80,7 @@ fn a_gateway_that_does_not_answer_is_down() {
     let judged = |change: &dyn Fn(&mut Snapshot)| judged(AlertKind::ServiceDown, 0.0, change);
     assert_eq!(
         judged(&|snapshot| (snapshot.gateway.error, snapshot.gateway.stale) = (Some("no connection".into()), true)),
-        "no good answer of the gateway: no connection"
+        "no good answer from the gateway: no connection"
     );
     assert_eq!(judged(&|snapshot| snapshot.gateway.stale = true), "the gateway does not answer");
     assert_eq!(judged(&|snapshot| snapshot.gateway.value = None), "unknown");
@@ -90,7 +90,7 @@ fn a_gateway_that_does_not_answer_is_down() {
     };
     assert_eq!(judged(&|snapshot| status(snapshot, "degraded")), "the gateway is degraded (unreachable)");
     assert_eq!(judged(&|snapshot| status(snapshot, "draining")), "the gateway is draining (unreachable)");
-    // A model loads for minutes, which is no fault until it takes too long.
+    // A model loads for minutes, which is not a fault until it takes too long.
     let loading = |snapshot: &mut Snapshot, seconds: f64| {
         status(snapshot, "starting");
         snapshot.figures.value.as_mut().unwrap().since_start.seconds = seconds;

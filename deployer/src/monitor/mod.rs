@@ -1,5 +1,5 @@
-//! Watches a gateway, or the box with its gateway: figures with their age, alerts, notices. It changes nothing on the box
-//! and sends no note. Only `gateway`, `box_source`, `channels`, `alert_config` and `drawer` do I/O.
+//! Watches a gateway, or the box with its gateway: figures with their age, alerts, notices. It changes nothing on the
+//! box and sends no note. Only `gateway`, `box_source`, `channels`, `alert_config` and `drawer` do I/O.
 
 pub mod alert_config;
 pub mod alerts;

@@ -1,5 +1,5 @@
-//! The alerts and their thresholds. Pure. Alerts over hours and weeks (burn rates, unusual shares) are those of Prometheus:
-//! `config/alerts.yaml`.
+//! The alerts and their thresholds. Pure. Alerts over hours and weeks (burn rates, unusual shares) are those of
+//! Prometheus: `config/alerts.yaml`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -91,8 +91,8 @@ impl AlertKind {
         }
     }
 
-    /// Returns the threshold that holds without a file: that of `config/alerts.toml` where it has one. `None`: the alert
-    /// is off unless a file sets a threshold, because no figure fits every service.
+    /// Returns the threshold that applies without a file: that of `config/alerts.toml` where it has one. `None`: the
+    /// alert is off unless a file sets a threshold, because no figure fits every service.
     #[must_use]
     pub const fn default_threshold(self) -> Option<f64> {
         match self {
@@ -121,7 +121,7 @@ impl AlertKind {
 }
 
 impl Rule {
-    /// Returns a rule with the values that hold without a file; `None` if the alert is off without one.
+    /// Returns a rule with the values that apply without a file; `None` if the alert is off without one.
     #[must_use]
     pub const fn default_of(kind: AlertKind) -> Option<Self> {
         match kind.default_threshold() {

@@ -1,4 +1,4 @@
-//! What the monitor takes from one scrape of the gateway: counters and the state of the moment. Pure.
+//! The values that the monitor reads from one scrape of the gateway: counters and the current state. Pure.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,7 +32,7 @@ const ONE_NOTE: [&str; 2] = ["/api/v1/extract", "/api/v1/extract/stream"];
 /// The most model servers that are shown.
 const MOST_SERVERS: usize = 32;
 
-/// What one scrape says.
+/// The values of one scrape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GatewaySample {
     /// The counters.
@@ -86,7 +86,7 @@ pub struct Moment {
     pub queue: f64,
     /// The used share of the memory budget, from 0 to 1.
     pub memory_share: f64,
-    /// The used share of the fullest KV cache, from 0 to 1; `null` if no model server tells it.
+    /// The used share of the fullest KV cache, from 0 to 1; `null` if no model server reports it.
     pub kv_cache_share: Option<f64>,
     /// The model servers with their states; empty if the rules answer.
     pub model_servers: Vec<ModelServer>,
@@ -149,7 +149,7 @@ impl GatewaySample {
         let of_requests = counters.outcomes().into_iter().flat_map(|outcomes| [outcomes.ok, outcomes.failed]);
         let mut numbers = of_requests.chain([counters.empty, counters.values, now.queue, now.started]);
         if numbers.any(|number| !number.is_finite() || number < 0.0) {
-            return Err("/metrics has a count that is no count".to_owned());
+            return Err("/metrics has a value that is negative or not finite".to_owned());
         }
         Ok(Self { counters, now })
     }

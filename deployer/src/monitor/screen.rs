@@ -18,7 +18,7 @@ use super::{
 pub const LEAST: (u16, u16) = (60, 20);
 /// Most lines of the graph.
 const GRAPH: u16 = 2;
-/// Lines beside the body and the graph: the title, that of the graph, and the foot.
+/// Lines other than the body and the graph: the title, that of the graph, and the foot.
 const OTHER_LINES: usize = 3;
 /// The most readings of the graph.
 const MOST_READINGS: usize = 512;

@@ -17,7 +17,7 @@ const fn at(elapsed: f64) -> Now {
     Now { elapsed, wall: 8200.0 + elapsed }
 }
 
-/// Returns a watch of a box that has heard each source twice.
+/// Returns a watch of a box with two answers of each source.
 fn watch() -> Watch {
     let rules = [
         Rule { kind: AlertKind::QueueDepth, threshold: 2.0, consecutive: 2, cooldown: 0.0 },
@@ -97,7 +97,7 @@ fn stale_values_and_alerts_say_so_in_words() {
     watch.record(Update::Health(Err("no answer in 10 s".into())), at(20.0));
     let snapshot = snapshot(&watch, 90.0);
     insta::assert_snapshot!(text(&snapshot, 80, 24));
-    // In colour the same text.
+    // The same text in colour.
     let colored = drawn(&snapshot, 80, 24, &ScreenState::new(true)).backend().to_string();
     assert_eq!(colored, text(&snapshot, 80, 24));
 }

@@ -18,19 +18,19 @@ pub struct Snapshot {
     pub instance: Option<Reading<BoxState>>,
     /// The services, the GPU and the disk of the box; `null` if only a gateway is watched.
     pub host: Option<Reading<HostState>>,
-    /// What the gateway says of itself at `/health`.
+    /// The gateway's own report at `/health`.
     pub gateway: Reading<GatewayHealth>,
     /// The gateway's figures, from `/metrics`.
     pub figures: Reading<Figures>,
     /// The alerts that are evaluated.
     pub watched: Vec<&'static str>,
-    /// Alerts that fire, and those that will if their violation goes on.
+    /// Alerts that fire, and those that will if their violation continues.
     pub alerts: Vec<AlertStatus>,
     /// The channels of `--headless`, with their failures.
     pub channels: Vec<ChannelStatus>,
 }
 
-/// Values of one source: the last good ones, their age, and whether they still hold.
+/// Values of one source: the last good ones, their age, and whether they are still valid.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Reading<T> {
     /// The last good values; `null` before the first.
@@ -115,7 +115,7 @@ pub struct GpuState {
     pub utilization: u64,
 }
 
-/// What the gateway says at `/health`.
+/// The answer of the gateway at `/health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GatewayHealth {
     /// `healthy`, `degraded`, `starting` or `draining`.
@@ -130,7 +130,7 @@ pub struct GatewayHealth {
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::generate::SchemaSettings::draft2020_12()
-        // Serialized: fields with `null` are always there.
+        // Serialized: fields with `null` are always present.
         .for_serialize()
         .into_generator()
         .into_root_schema_for::<Snapshot>()

@@ -2,8 +2,8 @@
 
 use super::{exposition::Exposition, sample::GatewaySample};
 
-/// Returns the exposition of a gateway that answered `ok` notes and failed `failed`. One record in ten is empty, and one
-/// value in ten unsupported.
+/// Returns the exposition of a gateway that answered `ok` notes and failed `failed`. One record in ten is empty, and
+/// one value in ten unsupported.
 pub(super) fn scrape(ok: u32, failed: u32) -> String {
     let (empty, values, unsupported, all) = (ok / 10, ok * 2, ok / 5, ok + failed);
     let supported = values - unsupported;

@@ -1,5 +1,5 @@
-//! Writes a snapshot as lines for a person: the same lines for `--once` and for the screen. No meaning lies in a colour
-//! alone: what is stale, pending or firing says so in words. Pure.
+//! Writes a snapshot as lines for a person: the same lines for `--once` and for the screen. No meaning depends on a
+//! colour alone: words mark what is stale, pending or firing. Pure.
 
 use super::{
     alerts::{AlertPhase, AlertStatus},
@@ -10,14 +10,14 @@ use super::{
 };
 use crate::console::{duration, money};
 
-/// How a line is to be read; the colour of the screen follows it, and repeats what the words say.
+/// The meaning of a line. The screen's colour follows it and repeats the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// The name of a group of lines, with the age of its figures.
     Title,
-    /// Figures that hold.
+    /// Figures that are valid.
     Plain,
-    /// Figures that no longer hold.
+    /// Figures that are no longer valid.
     Stale,
     /// Something that may become an alert, or a failure of the monitor.
     Warning,
@@ -28,7 +28,7 @@ pub enum Tone {
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextLine {
-    /// How it is to be read.
+    /// Its meaning.
     pub tone: Tone,
     /// Its text.
     pub text: String,

@@ -34,7 +34,7 @@ struct Source<T> {
     limit: f64,
 }
 
-/// All that the monitor has heard.
+/// The last answers of all sources, and the state of the alerts.
 #[derive(Clone, Debug)]
 pub struct Watch {
     window: Window,
@@ -79,7 +79,7 @@ impl<T: Clone> Source<T> {
 }
 
 impl Watch {
-    /// Returns a watch that has heard nothing. The gateway is asked every `interval` seconds, and the box, if it is
+    /// Returns a watch without any answers yet. The gateway is asked every `interval` seconds, and the box, if it is
     /// watched, every `box_interval` seconds.
     #[must_use]
     pub fn new(rules: &[Rule], interval: f64, box_interval: Option<f64>) -> Self {

@@ -61,7 +61,7 @@ fn a_source_that_never_answers_is_stale_in_the_end() {
 #[test]
 fn alerts_fire_and_recover() {
     let mut watch = watch();
-    // Nothing was heard yet, which says nothing.
+    // No source has answered yet, so nothing is known.
     assert_eq!(watch.evaluate(at(0.0)), []);
     watch.record(down(), at(1.0));
     assert_eq!(watch.evaluate(at(5.0)), []);
@@ -74,7 +74,7 @@ fn alerts_fire_and_recover() {
     let notices = watch.evaluate(at(25.0));
     assert_eq!(
         notices.first().unwrap().line(),
-        "RECOVERED service_down (it was: no good answer of the gateway: no connection: Connection refused)"
+        "RECOVERED service_down (it was: no good answer from the gateway: no connection: Connection refused)"
     );
     assert_eq!(snapshot(&watch, 25.0).alerts, []);
 }
@@ -83,7 +83,7 @@ fn alerts_fire_and_recover() {
 fn a_wrong_scrape_does_not_replace_a_good_one() {
     let mut watch = watch();
     watch.record(Update::Metrics(Ok(Box::new(sample(90, 10)))), at(1.0));
-    watch.record(Update::Metrics(Err("line 3 of /metrics is no Prometheus sample".into())), at(6.0));
+    watch.record(Update::Metrics(Err("line 3 of /metrics is not a Prometheus sample".into())), at(6.0));
     let figures = snapshot(&watch, 6.0).figures;
     assert!(figures.stale && figures.value.unwrap().since_start.notes > 99.0);
 }

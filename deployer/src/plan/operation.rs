@@ -66,7 +66,7 @@ pub enum Operation {
         /// The state of the host that the plan assumes.
         expect: ExpectedRelease,
     },
-    /// Take the operators' lock from its holder.
+    /// Release the operators' lock of another run.
     Unlock {
         /// The only holder that the lock may be taken from.
         holder: Option<LockHolder>,

@@ -62,7 +62,7 @@ pub struct CurrentRelease {
     pub healthy: bool,
     /// Whether the model server's container runs and is healthy.
     pub model_healthy: bool,
-    /// Whether a switch, or a change of models, was cut off.
+    /// Whether a switch, or a change of models, was interrupted.
     pub half_done: bool,
 }
 
@@ -73,7 +73,7 @@ pub enum HostState {
     Unseen(Option<CurrentRelease>),
     /// It runs and has no release.
     Empty {
-        /// Whether a switch was cut off.
+        /// Whether a switch was interrupted.
         half_done: bool,
     },
     /// It runs and has this release.
@@ -107,7 +107,7 @@ pub enum ServiceChange {
         /// The image afterwards.
         to: String,
     },
-    /// The host finds out whether the tag now stands for another image.
+    /// The host finds out whether the tag now refers to another image.
     Lookup {
         /// The image now.
         from: String,
@@ -116,7 +116,7 @@ pub enum ServiceChange {
     },
     /// It is restarted with other settings.
     Settings,
-    /// docker-compose.yml changed: compose finds out whether this service's part changed.
+    /// docker-compose.yml changed. Docker Compose decides whether this service's part of it changed.
     Compose,
     /// It is restarted because it is not healthy, or because the operator asked for it.
     Again,
@@ -130,7 +130,7 @@ pub enum Outage {
     None,
     /// While the gateway restarts.
     Gateway,
-    /// While the gateway restarts, or during a whole model load: only the host can tell which.
+    /// While the gateway restarts, or during a whole model load: only the host knows which.
     PerhapsModel,
     /// During a model load.
     Model,
@@ -173,7 +173,7 @@ pub struct UpDiff {
     pub start: bool,
     /// The current release, as far as it is known.
     pub release: Option<u32>,
-    /// Whether a switch that was cut off would be repaired.
+    /// Whether an interrupted switch would be repaired.
     #[serde(rename = "mend")]
     pub repair: bool,
     /// The gateway.
@@ -255,7 +255,7 @@ fn gateway_part(wanted: &DesiredState, serving: &CurrentRelease, running: bool) 
         {
             ServiceChange::Again
         }
-        // What was cut off is repaired with a gateway that starts anew.
+        // An interrupted switch is repaired by a restart of the gateway.
         None if !serving.healthy || serving.half_done => ServiceChange::Again,
         None => ServiceChange::Unchanged,
     }

@@ -1,5 +1,5 @@
-//! The least IAM policies for the operator and the box, made from the configuration alone. Pure: placeholders in angle
-//! brackets stand for values that only AWS knows.
+//! The least IAM policies for the operator and the box, made only from the configuration. Pure: placeholders in angle
+//! brackets mark values of the AWS account.
 
 mod place;
 

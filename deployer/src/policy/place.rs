@@ -15,7 +15,7 @@ pub struct ArnScope<'a> {
 
 impl<'a> ArnScope<'a> {
     /// Reads the partition and the account from the configuration. The account is known only if the registry is a
-    /// literal; otherwise a placeholder stands for it.
+    /// literal; otherwise a placeholder takes its place.
     #[must_use]
     pub fn of(file: &'a File) -> Self {
         let partition = match file.region.split('-').next() {

@@ -96,7 +96,7 @@ fn every_call_that_is_made_is_allowed() {
     }
     assert!(made.len() > 10, "{made:?}");
     // The policies leave ListCommands out, because it would show the commands of every user of the account. It is
-    // called only after the answer to SendCommand was lost, and the deployer goes on without it if AWS refuses it.
+    // called only after the answer to SendCommand was lost, and the deployer continues without it if AWS refuses it.
     assert!(made.remove("ssm:ListCommands"), "{made:?}");
     let (day_by_day, once) = (actions(&operator(&written_out())), actions(&init(&shipped())));
     let mut allowed: BTreeSet<String> =

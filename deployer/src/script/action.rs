@@ -31,13 +31,13 @@ impl Service {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     /// The path leaves the release's folder, or has characters that are not allowed.
-    #[error("`{0}` is no path for a release: relative, without `..`, of letters, digits and . _ - /")]
+    #[error("`{0}` is not a path for a release: relative, without `..`, of letters, digits and . _ - /")]
     Path(String),
     /// The name is not a valid name of an environment variable.
-    #[error("`{0}` is no name of a setting: capital letters, digits and _ only")]
+    #[error("`{0}` is not the name of a setting: capital letters, digits and _ only")]
     Name(String),
     /// The host sets this setting itself, or it would change how compose or docker work.
-    #[error("`{0}` is no setting of a release: the host sets it, or leaves it alone")]
+    #[error("`{0}` is not a setting of a release: the host sets it, or it must not be set")]
     Reserved(String),
     /// The value has a quote, a backslash or a line end, which compose would interpret.
     #[error("the value of `{0}` has a quote, a backslash or a control character")]
@@ -271,7 +271,7 @@ pub enum Action {
     },
     /// The idle stop.
     Autostop(Autostop),
-    /// Clear what a killed run left behind; report the holder if another run is at work.
+    /// Clear what a killed run left; report the holder if another run is at work.
     Unlock,
 }
 

@@ -223,7 +223,7 @@ impl Values {
 /// Returns the operator's name as the host accepts it: at most 200 characters, and not empty.
 fn operator(name: &str) -> String {
     let name: String = name.chars().take(200).collect();
-    if name.is_empty() { "somebody".to_owned() } else { name }
+    if name.is_empty() { "unknown".to_owned() } else { name }
 }
 
 /// Removes characters that would need escapes in the JSON that bash writes.

@@ -70,9 +70,9 @@ pub struct Status {
     /// The ids of the last runs that ended by themselves, oldest first. A run that is in neither list never reached the
     /// host, or was killed.
     pub ended: Vec<String>,
-    /// Whether a switch was cut off; the next `up` or `rollback` repairs it.
+    /// Whether a switch was interrupted; the next `up` or `rollback` repairs it.
     pub half_done: bool,
-    /// Whether a change of models runs or was cut off; the next `up` returns to what answered before.
+    /// Whether a change of models runs or was interrupted; the next `up` returns to what answered before.
     pub models_cut_off: bool,
     /// Whether the model of the current release is in the cache.
     pub model_cached: bool,
@@ -126,7 +126,7 @@ pub struct AutostopState {
     pub next_stop_local: String,
     /// Whether the box should be off now; `None`: no opening hour is set.
     pub closed: Option<bool>,
-    /// Whether the hour has passed while work on the host goes on: the stop follows its end.
+    /// Whether the hour has passed while work on the host continues: the stop follows its end.
     pub due: bool,
     /// Its last decision: `active`, `idle`, `unknown`, `stopping`, `failed`; empty before its first check.
     pub decision: String,
@@ -180,7 +180,7 @@ pub struct Release {
     pub gateway: String,
     /// The model server's image, by digest.
     pub vllm: String,
-    /// `good`; `failed`; `interrupted`: cut off before its verdict.
+    /// `good`; `failed`; `interrupted`: the run ended before a verdict.
     pub outcome: String,
 }
 
@@ -194,7 +194,7 @@ pub struct KeysFound {
     pub config_hash: String,
     /// `NAME FINGERPRINT WORD...`, one for each key.
     pub lines: Vec<String>,
-    /// The name of a key whose change was cut off; empty if there is none.
+    /// The name of a key whose change was interrupted; empty if there is none.
     pub changing: String,
 }
 

@@ -6,13 +6,13 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// The text has no repository, or one with characters that are not allowed.
-    #[error("`{0}` is no repository: lower-case letters, digits and . _ - / only, with an optional host and port")]
+    #[error("`{0}` is not a repository: lower-case letters, digits and . _ - / only, with an optional host and port")]
     Repository(String),
     /// The digest is not `sha256:` and 64 hexadecimal digits.
-    #[error("`{0}` is no digest: it must read repository@sha256: and 64 hexadecimal digits")]
+    #[error("`{0}` is not a digest: it must have the form repository@sha256: and 64 hexadecimal digits")]
     Digest(String),
     /// The text is not a tag.
-    #[error("`{0}` is no tag: letters, digits and . _ - only, at most 128 of them")]
+    #[error("`{0}` is not a tag: letters, digits and . _ - only, at most 128 of them")]
     Tag(String),
 }
 
@@ -94,7 +94,7 @@ impl ImageTag {
         &self.repository
     }
 
-    /// The tag alone.
+    /// Only the tag.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag

@@ -1,4 +1,4 @@
-//! The models that answer for the public name: how the host is asked about them and told, and what it reports.
+//! The models that answer for the public name: the query and the change that go to the host, and its report.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What answers for the public name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// What the release's own settings say.
+    /// The models in the release's own settings.
     Configured,
     /// The rules engine: no model is asked.
     Rules,
@@ -37,7 +37,7 @@ impl Route {
     }
 }
 
-/// For the operator: a model that answers alone stands without its share.
+/// For the operator: the only model of a route has no share.
 impl fmt::Display for Route {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,7 +89,7 @@ pub struct ModelChange {
     pub route: Route,
     /// What answered when the change was planned.
     pub before: Route,
-    /// The scores that speak for it: `NAME=F1 NAME=F1 difference=D low=L high=H notes=N`; empty without an evaluation.
+    /// The scores of its evaluation: `NAME=F1 NAME=F1 difference=D low=L high=H notes=N`; empty without an evaluation.
     pub scores: String,
 }
 
@@ -105,7 +105,7 @@ pub struct ModelsFound {
     pub words: String,
     /// What `model rollback` returns to; empty if there is nothing.
     pub former: String,
-    /// What a change that was cut off was to; empty if there is none.
+    /// The target of an interrupted change; empty if there is none.
     pub changing: String,
     /// The public name.
     pub served_name: String,
@@ -129,7 +129,7 @@ pub struct ModelsEntry {
     pub route: String,
     /// What answered before.
     pub from: String,
-    /// The scores that spoke for it; empty without an evaluation.
+    /// The scores of its evaluation; empty without one.
     pub scores: String,
     /// The operator.
     pub operator: String,
@@ -142,8 +142,8 @@ impl ModelsFound {
         self.history.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Returns the names of the adapters, each with its source and whether the model server lists it (`None`: it did not
-    /// answer).
+    /// Returns the names of the adapters, each with its source and whether the model server lists it (`None`: it did
+    /// not answer).
     #[must_use]
     pub fn adapters(&self) -> Vec<(&str, &str, Option<bool>)> {
         let parse = |line: &'_ String| -> Option<(usize, usize)> {

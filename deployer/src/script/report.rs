@@ -22,7 +22,7 @@ pub enum ActionOutcome {
     RolledBack,
     /// Failed, and the services that run now, if any, are not verified.
     NeedsAPerson,
-    /// Another run is at work on the host; nothing was touched.
+    /// Another run is at work on the host; nothing was changed.
     Locked,
 }
 
@@ -40,7 +40,7 @@ impl ActionOutcome {
     }
 }
 
-/// A step of a script: what a run is at, and where it failed.
+/// A step of a script: the current step of a run, and the step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -68,7 +68,7 @@ pub enum Step {
     Switch,
     /// Verify that the services are healthy and ready and that the model answers one note.
     Verify,
-    /// Write the ledger.
+    /// Add the result of the switch to the ledger of releases.
     Record,
     /// Remove old images.
     Prune,

@@ -16,7 +16,7 @@ impl ShellWord {
         Self(format!("'{inner}'"))
     }
 
-    /// The word with its quotes, as it stands in a script.
+    /// The word with its quotes, as it appears in a script.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -78,7 +78,7 @@ fn an_unanswered_parameter_lookup_is_not_reported_as_a_configuration_error() {
     account.inside.lock().unwrap().refuse = Some(("GetParameter", "ThrottlingException", "no".to_owned()));
     let ended = laptop.run(&["url"], Some(&account.url), "");
     assert_eq!(ended.code, 0, "{}", ended.shown());
-    assert!(ended.stderr.contains("AWS does not answer; looking again"), "{}", ended.shown());
+    assert!(ended.stderr.contains("AWS does not answer; asking again"), "{}", ended.shown());
     account.inside.lock().unwrap().refuse = Some(("GetParameter", "AccessDeniedException", "no".to_owned()));
     let ended = laptop.run(&["url"], Some(&account.url), "");
     assert_eq!(ended.code, 1, "{}", ended.shown());

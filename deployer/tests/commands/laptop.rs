@@ -70,7 +70,7 @@ impl Terminal {
         }
     }
 
-    /// Types keys. A command that has already ended is no error here: the test sees that in [`end`](Self::end).
+    /// Types keys. A command that has already ended is not an error here: the test sees that in [`end`](Self::end).
     pub(crate) fn type_keys(&mut self, keys: &str) {
         if let Err(error) = self.keyboard.write_all(keys.as_bytes()) {
             assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);

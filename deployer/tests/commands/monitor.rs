@@ -86,7 +86,7 @@ fn check_ends_with_1_if_an_alert_is_violated() {
 fn without_the_key_the_figures_say_what_is_missing() {
     let ended = once(&gateway(), &[]);
     assert_eq!(ended.code, 0, "{}", ended.shown());
-    let wanted = "-- notes, NO VALUES: 401 at /metrics: a key with the role metrics is needed (--key-file)";
+    let wanted = "-- notes, NO VALUES: 401 at /metrics: a key with the scope metrics is needed (--key-file)";
     assert!(ended.stdout.contains(wanted), "{}", ended.stdout);
 }
 
@@ -99,8 +99,8 @@ fn nothing_that_answers_is_a_failure() {
     assert!(ended.stderr.contains("nothing can be watched: no connection"), "{}", ended.stderr);
     let web = serve(|_| Answer::new(200, "text/html", "<html>nginx</html>"));
     let ended = once(&web, &[]);
-    assert!(ended.stderr.contains("/health is not that of the gateway"), "{}", ended.stderr);
-    assert!(ended.stdout.contains("line 1 of /metrics is no Prometheus sample"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("/health did not return the gateway's health"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("line 1 of /metrics is not a Prometheus sample"), "{}", ended.stdout);
     assert!(!ended.shown().contains("nginx"));
 }
 
@@ -127,7 +127,7 @@ fn what_cannot_work_is_refused_before_anything_is_asked() {
     let laptop = Laptop::new("");
     laptop.write("alerts.json", r#"{"alerts": {"service_dwon": {}}}"#);
     for (arguments, word) in [
-        (&["--url", "http://127.0.0.1:1"][..], "standard output is no terminal"),
+        (&["--url", "http://127.0.0.1:1"][..], "standard output is not a terminal"),
         (&["--url", "http://127.0.0.1:1", "--format", "json"], "not for the dashboard"),
         (&["--url", "http://127.0.0.1:1/metrics", "--once"], "without a path"),
         (&["--url", "http://127.0.0.1:1", "--once", "--key-file", "absent"], "cannot be read"),
@@ -136,7 +136,7 @@ fn what_cannot_work_is_refused_before_anything_is_asked() {
         (&["--with-box", "--once"], "--url"),
         (&["--once", "--interval", "0", "--url", "http://127.0.0.1:1"], "0 is not in 1..=3600"),
         // Also without --url: before the configuration is read.
-        (&[], "standard output is no terminal"),
+        (&[], "standard output is not a terminal"),
     ] {
         let ended = laptop.run_plain(&[&["monitor"], arguments].concat());
         assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.shown());

@@ -63,8 +63,8 @@ fn each_fault_fails_its_checks() {
         expected.sort_unstable();
         sorted.sort_unstable();
         assert_eq!(sorted, expected, "{fault:?}: {}", ended.stdout);
-        // Only a gateway without keys gets the warning about keys. A server that is no gateway does not.
-        assert_eq!(ended.stdout.contains("anybody who finds the address"), fault == Fault::Open, "{}", ended.stdout);
+        // Only a gateway without keys gets the warning about keys. A server that is not a gateway does not.
+        assert_eq!(ended.stdout.contains("anyone who knows the address"), fault == Fault::Open, "{}", ended.stdout);
         assert!(ended.stderr.contains(&format!("failed from outside: {}", found.join(", "))), "{}", ended.stderr);
     }
 }
@@ -126,7 +126,7 @@ fn invalid_addresses_and_key_files_are_usage_errors() {
     for (arguments, word) in [
         (&["--url", "http://127.0.0.1:1/"][..], "must not end in /"),
         (&["--url", "http://127.0.0.1:1/t/KEY"], "without a path"),
-        (&["--url", "http://127.0.0.1:1", "--api-key-file", "line"], "one API key, alone"),
+        (&["--url", "http://127.0.0.1:1", "--api-key-file", "line"], "exactly one API key"),
         (&["--url", "http://127.0.0.1:1", "--api-key-file", "absent"], "cannot be read"),
     ] {
         let ended = laptop.run(&[&["smoke"], arguments].concat(), None, "");

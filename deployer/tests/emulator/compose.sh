@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The compose plug-in for the docker shim: services start anew only where their definition or image changed.
+# The compose plug-in for the docker shim: services restart only where their definition or image changed.
 
 folder='' file='' env_file='' compose_arguments=''
 
@@ -26,7 +26,7 @@ hash_of() {
     if [[ $line == VLLM_* ]]; then mine=yes; fi
     if [[ $1 == vllm && -n $mine || $1 != vllm && -z $mine ]]; then hash+=$line$'\n'; fi
   done < <(sort "$env_file")
-  # The mounts of all others lie in the release's folder.
+  # The mounts of all others are in the release's folder.
   if [[ $1 == vllm ]]; then REPLY=${hash%$'\n'}; else REPLY=$hash$folder; fi
 }
 
@@ -34,7 +34,7 @@ image_of() {
   case $1 in
     vllm) env VLLM_IMAGE ;;
     gateway) env GATEWAY_IMAGE ;;
-    # It stands in the compose file.
+    # It is in the compose file.
     *) REPLY=$1 ;;
   esac
 }
@@ -45,7 +45,7 @@ services() {
   env COMPOSE_PROFILES
   if [[ $REPLY == tls ]]; then
     services+=(caddy)
-  # Of the files that are named, and not of those that lie there.
+  # Of the named files, and not of all files in the folder.
   elif [[ $compose_arguments == *"--file $folder/config/compose.model-port.yml "* ]]; then
     services+=(model-port)
   fi
@@ -62,7 +62,7 @@ model_of() {
   REPLY=$model
 }
 
-# tick: a clock that ticks with every start: a test sees whether a container was started anew.
+# tick: a clock that ticks with every start: a test sees whether a container was restarted.
 tick() {
   number starts 0
   local count=$((REPLY + 1))
@@ -84,7 +84,8 @@ started() {
     never) health=starting never=yes ;;
     # A crash loop between two restarts: Docker calls it running, and compose ends at once or not.
     flips) health=starting restarts=5 ;;
-    # The two loops flip with every look (`inspect` in the docker shim); compose ends at the first, and waits on at the other.
+    # The two loops alternate with every inspection (`inspect` in the docker shim); compose ends at the first, and keeps
+    # waiting at the other.
     crash | loop) health=unhealthy state_now=restarting restarts=3 ;;
     oom) health=unhealthy state_now=restarting oom=true restarts=1 ;;
   esac
@@ -139,7 +140,8 @@ crashes_on() {
   while get "$1" restarts && ((REPLY > 0 && REPLY < restarts)); do sleep 0.05; done
 }
 
-# replaced SERVICE HASH: its container in place of the one before. At once, as an engine does it: nobody reads half of it.
+# replaced SERVICE HASH: its container replaces the previous one. Atomically, as in an engine: no reader sees a partial
+# state.
 replaced() {
   local service=$1 id
   (
@@ -194,9 +196,9 @@ compose_up() {
     image_of "$service"
     behaviour_of "$REPLY"
     behaviour=$REPLY
-    # Compose ends when it happens to see a restart, and else waits on, though nothing will come of it. Here it never sees one.
+    # Compose ends when it happens to see a restart, and otherwise keeps waiting without effect. Here it never sees one.
     if [[ $behaviour == loop ]]; then sleep 40; fi
-    # Here it does, whichever state the looks of others have left by now.
+    # Here it does, whatever state the inspections of others have left by now.
     if [[ $behaviour == crash ]]; then tell "container extraction-gateway-$service-1 is unhealthy"; fi
     # At its time limit it has been seen to end as if all were well, on a busy machine.
     if [[ $behaviour == unseen ]]; then continue; fi
@@ -231,7 +233,7 @@ compose_run() {
   [[ $(stat -c %a "$HF_TOKEN_FILE") == 600 ]] || tell "shim: the token's file may be read by others"
   cmp -s "$HF_TOKEN_FILE" "$(ls "$state"/secrets/*)" || tell "401 Client Error: Unauthorized for url: https://huggingface.co"
   mkdir -p "$volume"
-  # It lives until it is removed, whatever becomes of the compose that started it.
+  # It lives until it is removed, even if the compose that started it ends.
   id=oneoff$RANDOM$RANDOM
   mkdir -p "$state/oneoff"
   option --name "$@"
@@ -302,7 +304,7 @@ compose() {
         [[ -n $REPLY ]] || tell "required variable ${service^^}_IMAGE is missing a value"
       done
       ;;
-    # What is there is not pulled again; ours always are by now.
+    # Existing images are not pulled again; ours always exist by now.
     pull)
       for service in gateway vllm; do
         image_of "$service"

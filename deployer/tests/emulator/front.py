@@ -76,7 +76,7 @@ class Front(DomainDispatcherApplication):
             raise Dropped(action)
         if "code" not in fault:
             return super().__call__(environ, start_response)
-        # STS speaks the older XML; EC2 has its own.
+        # STS uses the older XML; EC2 has its own.
         protocol = "json" if target else "query" if "Version=2011-06-15" in text else "ec2"
         kind, answer = failure(fault, protocol)
         start_response(f"{fault.get('status', 400)} Fault", [("Content-Type", kind)])

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install moto from PyPI, pinned.  stdout: the Python interpreter to run server.py with; all else goes to stderr
 #
-# Lies under ${EXTRACTION_GATEWAY_CACHE:-~/.cache/extraction-gateway}/emulator/KEY, where KEY is a hash of all that
+# The folder is ${EXTRACTION_GATEWAY_CACHE:-~/.cache/extraction-gateway}/emulator/KEY, where KEY is a hash of all that
 # decides its content. The first call downloads 30 MB, later ones take a moment.
 # PYTHON: the interpreter to use, 3.11 or newer (the lock was made for 3.11).
 set -Eeuo pipefail

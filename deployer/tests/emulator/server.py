@@ -79,7 +79,7 @@ def controls(session, url, folder):
         ]
 
     def booted(instance_id):
-        # What lies in memory is gone, and the clock of the kernel starts anew.
+        # The contents of memory are gone, and the clock of the kernel starts again.
         further = ssm.FURTHER.get(instance_id)
         own = pathlib.Path(further["SHIM_STATE"]).parent if further else folder
         shutil.rmtree(own / "run", ignore_errors=True)

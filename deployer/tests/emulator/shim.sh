@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the shims share. A shim stands for a tool of the host: its state is files under $SHIM_STATE, every call is
-# logged there, and a fault can be asked for by a file: faults/KEY holds one fault a line, each for one call, or
+# What the shims share. A shim replaces a tool of the host: its state is files under $SHIM_STATE, every call is
+# logged there, and a fault can be asked for by a file: faults/KEY has one fault a line, each for one call, or
 # "always FAULT" for all calls.
 set -Eeuo pipefail
 state=${SHIM_STATE:?}
@@ -56,7 +56,8 @@ ended() {
   exit 0
 }
 
-# What follows sets REPLY to what it finds: no process of its own is started for it, because the suites make 100,000s of calls.
+# What follows sets REPLY to what it finds: no process of its own is started for it, because the suites make 100,000s of
+# calls.
 
 # option NAME ARGUMENT...: the value after an option, or nothing.
 option() {

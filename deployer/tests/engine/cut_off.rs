@@ -1,4 +1,5 @@
-//! The command's process group is killed at each step of a switch and during a download. The next `up` takes over.
+//! The command's process group is killed at each step of a switch and during a download. The next `up` repairs the
+//! switch.
 
 use crate::{
     deployment::{Deployment, account},
@@ -39,7 +40,7 @@ fn killed_at_any_step_of_the_switch_the_next_up_takes_over() {
         deployment.engine.container("vllm").is_some_and(|found| found.id != model.id && found.state == "running")
     });
     kill_the_command(&deployment);
-    said(up).ended(4, &["The switch to another release was cut off"]);
+    said(up).ended(4, &["The switch to another release was interrupted"]);
     deployment.run(&["rollback", "--yes"]).ended(0, &["serves again and was verified."]);
     assert!(deployment.container("vllm").image.ends_with(deployment.engine.digest("vllm-1")));
 }

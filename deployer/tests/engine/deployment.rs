@@ -76,7 +76,7 @@ impl<'a> Deployment<'a> {
             let text = fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
             deployment.laptop.write(name, &text);
         }
-        let digest = Sha256::digest(KEY).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let digest = hex::encode(Sha256::digest(KEY));
         deployment.laptop.write("config/keys.txt", &format!("suite {digest}\n"));
         deployment.configure("", "");
         deployment

@@ -1,5 +1,5 @@
-//! Several adapters on the real gateway: which of them answers moves without a start, and the rules take over and give
-//! back.
+//! Several adapters on the real gateway: which of them answers changes without a restart, also to the rules
+//! and back.
 
 use crate::deployment::{Deployment, account, note};
 
@@ -14,7 +14,7 @@ fn adapters(revisions: &[&str]) -> String {
     revisions.iter().map(adapter).collect()
 }
 
-/// Returns who answered a note: the fields `engine` and `model`.
+/// Returns what answered a note: the fields `engine` and `model`.
 fn answered(deployment: &Deployment<'_>) -> (String, String) {
     let (status, body) = note(deployment.port, 0);
     let answer: serde_json::Value =
@@ -49,7 +49,7 @@ fn which_model_answers_moves_while_the_gateway_serves() {
         .run(&["model", "use", "medical-ie@aaaa1111", "--yes"])
         .ended(1, &["is not served", "nothing was changed"]);
 
-    // The rules: a new container, after its running note. A new release keeps to them.
+    // The rules: a new container, after its running note. A new release keeps them.
     let running = deployment.note_under_way(8);
     deployment.run(&["model", "rules", "--yes"]).ended(0, &["Now answers: the rules"]);
     let (status, body) = running.join().unwrap();

@@ -160,8 +160,8 @@ fn answers(target: &Target) -> Vec<String> {
     all
 }
 
-/// Answers of compose 2.26 that differ from 2.40, which the shim imitates. The host program depends on neither: it stops
-/// the gateway itself before it changes the model server, and removes terminal codes from lines.
+/// Answers of compose 2.26 that differ from 2.40, which the shim imitates. The host program depends on neither: it
+/// stops the gateway itself before it changes the model server, and removes terminal codes from lines.
 const COMPOSE_2_26_DIFFERENCES: [(&str, &str); 2] = [
     ("a setting of vllm: die vllm, die gateway,", "a setting of vllm: die gateway, die vllm,"),
     ("a line: \u{1b}[2K", "a line: "),

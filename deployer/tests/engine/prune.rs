@@ -19,7 +19,7 @@ fn images_older_than_the_previous_good_release_are_removed() {
     assert_images(["gateway-1", "gateway-2"], &["vllm-1"]);
     deployment.up("gateway-3", "vllm-1").ended(0, &["Release 3 serves"]);
     assert_images(["gateway-2", "gateway-3"], &["vllm-1"]);
-    // A failed release is no target for a rollback, so the next good release removes its image.
+    // A failed release is not a target for a rollback, so the next good release removes its image.
     deployment.up("gateway-crash", "vllm-1").ended(3, &["Release 3 serves again"]);
     deployment.up("gateway-1", "vllm-1").ended(0, &["Release 5 serves"]);
     assert_images(["gateway-1", "gateway-3"], &["vllm-1"]);

@@ -22,7 +22,7 @@ fn survived(mutant: &Mutant) -> Option<String> {
     }
     let text = deploy(1, 1).text().replace(mutant.from, mutant.to);
     if !Command::new("bash").args(["-n", "-c", &text]).status().unwrap().success() {
-        return Some(format!("`{}` is no valid bash, so any test would kill it", mutant.name));
+        return Some(format!("`{}` is not valid bash, so any test would kill it", mutant.name));
     }
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", mutant.killer])

@@ -46,7 +46,7 @@ fn office() -> Schedule {
     schedule("20:00", Some("07:00"), &["mon", "tue", "wed", "thu", "fri"], "Europe/Berlin")
 }
 
-/// A look of the timer at that time, with the uptime that belongs to it.
+/// A check of the timer at that time, with the uptime that belongs to it.
 fn look(host: &Host, now: u64) {
     clock(host, now);
     up_for(host, u32::try_from(now - NOON).unwrap() + 4 * 3_600);
@@ -115,13 +115,13 @@ fn the_clock_is_that_of_the_zone() {
 #[test]
 fn a_box_that_is_started_after_the_hour_goes_on() {
     let host = with(office());
-    // It boots at 20:10; what it remembered lay in memory.
+    // It boots at 20:10; its stored state was in memory.
     std::fs::remove_dir_all(host.at("run")).unwrap();
     clock(&host, EIGHT + 720);
     up_for(&host, 120);
     assert_eq!(host.tick().code, Some(0));
     assert!(!stopped(&host) && state(&host).closed == Some(true), "{:?}", state(&host));
-    // One that booted at 19:59 is stopped, though nobody looked before the hour.
+    // A box that booted at 19:59 is stopped, although no check came before the hour.
     std::fs::remove_dir_all(host.at("run")).unwrap();
     clock(&host, EIGHT + 60);
     up_for(&host, 120);
@@ -168,7 +168,7 @@ fn services_do_not_stop_on_a_box_that_cannot() {
     clock(&host, EIGHT);
     let ran = host.tick();
     assert_eq!((ran.code, &*state(&host).decision, host.called("docker.stop")), (Some(1), "failed", 0), "{ran:?}");
-    // The next look has the right again.
+    // The next check has the right again.
     look(&host, EIGHT + 60);
     assert!(stopped(&host) && host.called("docker.stop") == 2);
 }

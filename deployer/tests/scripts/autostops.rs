@@ -143,7 +143,7 @@ fn a_boot_resets_the_clock() {
     let host = armed();
     host.fault("docker.ps", "always fail no");
     host.tick();
-    // What it remembers lies in memory.
+    // Its stored state is in memory.
     std::fs::remove_dir_all(host.at("run")).unwrap();
     up_for(&host, 120);
     host.tick();
@@ -221,7 +221,7 @@ fn the_time_of_a_model_load_is_no_idle_time() {
     host.set("idle_seconds", "1860");
     host.tick();
     assert_eq!((&*state(&host).decision, state(&host).stops_in), ("idle", Some(1_740)));
-    // A model that never comes is no reason to pay for ever.
+    // A model that never loads is not a reason to pay for ever.
     host.behave(&vllm(1), "loading");
     host.tick();
     up_for(&host, 10_800 + 60 + 3_600);
@@ -309,7 +309,7 @@ fn it_names_the_instance_it_runs_on_and_tries_again_when_it_may_not() {
     assert!(host.root("audit.jsonl").contains(r#""operator":"autostop","action":"stop""#));
 }
 
-/// As a deploy does that takes the lock, and says who it is.
+/// Like a deploy that takes the lock and writes its holder.
 fn works(host: &Host, run: &str) -> std::process::Child {
     let held = host.at(&format!("held-{run}"));
     let holder = format!(r#"{{"operator":"ada","action":"deploy","since":1,"run":"{run}"}}"#);
@@ -329,7 +329,7 @@ fn works(host: &Host, run: &str) -> std::process::Child {
 fn runs_that_follow_each_other_have_three_hours_each() {
     let host = armed();
     host.run(&act(&Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: None })));
-    // No look falls between the end of one and the beginning of the next.
+    // No check falls between the end of one and the beginning of the next.
     for (uptime, run, left) in [
         (1_000, "first-run", 10_800),
         (11_000, "second-run", 10_800),

@@ -76,7 +76,7 @@ fn a_host_without_the_key_is_refused_before_anything_is_changed() {
             let refused = host.run(&release(file, key, "one"));
             let report = refused.report();
             assert_eq!(report.outcome, ActionOutcome::FailedUnchanged, "{refused:?}");
-            assert!(report.message.contains(&format!("root/{key}, which holds the key")), "{refused:?}");
+            assert!(report.message.contains(&format!("root/{key}, which contains the key")), "{refused:?}");
             assert_eq!((host.called("docker.pull"), host.called("docker.compose-up")), (0, 0));
             put(&host, key, "x\n");
             let served = host.run(&release(file, key, "one"));

@@ -16,7 +16,7 @@ fn killed(host: &Host, script: &Script, tool: &str, fault: &str) {
     killed_text(host, &script.text(), tool, fault);
 }
 
-/// The same without the process that waits for the end of a run and tidies.
+/// The same without the process that waits for the end of a run and cleans up.
 fn killed_unguarded(host: &Host, script: &Script, tool: &str, fault: &str) {
     killed_text(host, &script.text().replace("guard() {", "guard() {\n  return 0"), tool, fault);
 }
@@ -82,7 +82,7 @@ fn wherever_a_deploy_is_killed_a_failing_next_one_goes_back_or_changes_nothing()
     }
 }
 
-/// A release that was good and is started again is cut off, and then another one does not serve.
+/// The restart of a release that was good is interrupted, and then another one does not serve.
 #[test]
 fn a_good_release_whose_start_was_cut_off_is_still_the_way_back() {
     let host = served();
@@ -100,7 +100,7 @@ fn a_rollback_that_was_cut_off_goes_on() {
     assert_eq!(host.run(&deploy(2, 2)).code, Some(0));
     killed(&host, &act(&Action::Rollback { to: None }), "docker.compose-up", "kill");
     assert_eq!(host.run(&act(&Action::Releases)).report().rollback_target(), Some(1));
-    // A wrong word does not bring back what was to be left.
+    // A wrong word does not bring back the release that was to be left.
     host.fault("docker.info", "fail no");
     let ran = host.run(&deploy(3, 3));
     assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(1)), "{ran:?}");
@@ -111,7 +111,7 @@ fn a_rollback_that_was_cut_off_goes_on() {
     assert_serves(&host, 1, 1);
 }
 
-/// Rolled back from 2 to 1, cut off in the switch.
+/// Rolled back from 2 to 1, interrupted in the switch.
 fn rolling_back() -> Host {
     let host = served();
     assert_eq!(host.run(&deploy(2, 2)).code, Some(0));
@@ -130,7 +130,7 @@ fn a_rollback_that_goes_on_and_fails_goes_back_to_where_it_came_from() {
 
 #[test]
 fn what_a_cut_off_rollback_left_is_left() {
-    // Another release takes over, or fails to.
+    // Another release replaces it, or fails to.
     for (g, serves) in [(3, 3), (9, 1)] {
         let host = rolling_back();
         assert_eq!(host.run(&deploy(g, 1)).report().release, Some(serves));
@@ -156,7 +156,7 @@ fn what_is_cut_off_before_its_verdict_is_not_called_failed() {
 fn a_killed_first_deploy_is_taken_over() {
     let host = Host::new();
     host.push(&[&gateway(1), &vllm(1)]);
-    // What looks after a killed run is killed too, with the agent's service perhaps.
+    // The guard of a killed run is killed too, perhaps with the agent's service.
     killed_unguarded(&host, &deploy(1, 1), "docker.compose-run", "kill-after");
     assert!(
         !host.leaks().is_empty() && host.leaks().iter().all(|file| file.ends_with("hf_token")),
@@ -169,17 +169,17 @@ fn a_killed_first_deploy_is_taken_over() {
     let ran = host.run(&deploy(1, 1));
     assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     assert_serves(&host, 1, 1);
-    assert!(host.leaks().is_empty() && host.tidy(), "what the killed run left in memory is gone");
-    assert_eq!(oneoffs(&host), 0, "and the download that went on with the token");
+    assert!(host.leaks().is_empty() && host.has_no_temporary_folders(), "what the killed run left in memory is gone");
+    assert_eq!(oneoffs(&host), 0, "and the download that continued with the token");
 }
 
 #[test]
 fn what_a_killed_look_left_in_memory_is_gone_too() {
     let host = served();
     killed_unguarded(&host, &act(&Action::Doctor { images: vec![] }), "docker.login", "kill-after");
-    assert!(!host.tidy(), "a login");
+    assert!(!host.has_no_temporary_folders(), "a login");
     assert_eq!(host.run(&act(&Action::Unlock)).code, Some(0));
-    assert!(host.tidy());
+    assert!(host.has_no_temporary_folders());
 }
 
 #[test]
@@ -187,10 +187,10 @@ fn a_rollback_and_an_unlock_see_what_was_cut_off() {
     let host = served();
     killed(&host, &deploy(2, 2), "docker.compose-up", "kill-after");
     let ran = host.run(&act(&Action::Unlock));
-    assert!(ran.report().message.contains("A switch was cut off"), "{ran:?}");
+    assert!(ran.report().message.contains("An earlier switch was interrupted"), "{ran:?}");
     assert!(host.run(&act(&Action::Status)).report().status().unwrap().half_done);
     let ran = host.run(&act(&Action::Restart { service: None }));
-    assert!(ran.code == Some(1) && ran.report().message.contains("cut off"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.report().message.contains("interrupted"), "{ran:?}");
     let ran = host.run(&act(&Action::Rollback { to: None }));
     assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(1)), "{ran:?}");
     assert_serves(&host, 1, 1);
@@ -211,10 +211,10 @@ fn two_at_once_and_the_second_is_told_who_holds_the_lock() {
         assert!(report.message.contains("ada's laptop is at work") && holder.since > 1_700_000_000);
     }
     assert_eq!(host.run(&deploy(2, 2)).code, Some(5));
-    // Looking is always possible, and says who works.
+    // A status query is always possible, and names the holder of the lock.
     let status = host.run(&act(&Action::Status)).report().status().unwrap();
     assert_eq!(status.holder.unwrap().step, "pull");
-    assert!(host.at("root/releases/.next").exists(), "what the first unpacked was not touched");
+    assert!(host.at("root/releases/.next").exists(), "the files that the first unpacked were not changed");
     host.set("go", "");
     assert_eq!(Host::wait(first).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 2, 2);

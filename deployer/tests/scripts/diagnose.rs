@@ -1,4 +1,4 @@
-//! The closed list of looks: what each runs, how it ended, and that nothing changes.
+//! The closed list of diagnostics: what each runs, how it ended, and that nothing changes.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ fn each_runs_its_tool_and_changes_nothing() {
         assert_eq!(report.last_log_lines.iter().find(odd), None);
     }
     let after = (host.root("releases.jsonl"), host.root("audit.jsonl"), host.get("images"), host.started("gateway"));
-    assert!(before == after && host.tidy());
+    assert!(before == after && host.has_no_temporary_folders());
     assert_serves(&host, 1, 1);
 }
 
@@ -119,7 +119,7 @@ fn what_does_not_run_is_not_asked() {
     ] {
         let ran = host.run(&act(&Action::Diagnose { diagnostic, service }));
         let said = &ran.report().message;
-        assert!(ran.code == Some(1) && said.contains("is exited; nothing was asked"), "{diagnostic:?}: {ran:?}");
+        assert!(ran.code == Some(1) && said.contains("is exited; no command was sent"), "{diagnostic:?}: {ran:?}");
     }
     assert_eq!(look(&host, Diagnostic::DockerPs).report().exit(), Some(0));
     let empty = Host::new();
@@ -136,7 +136,7 @@ fn what_is_printed_is_cut_and_masked() {
     let report = ran.report();
     assert!(report.last_log_lines[0] == "first hf_***" && report.last_log_lines.len() > 80, "{ran:?}");
     assert_eq!(report.last_log_lines.len() as u64 + report.left_out(), 5001, "the first ones, and how many follow");
-    assert!(ran.stdout.len() < 24_000, "it fits into what Systems Manager hands back");
+    assert!(ran.stdout.len() < 24_000, "it fits into the output that Systems Manager returns");
     // Of a journal, the last ones.
     let journal: Vec<String> = (0..500).map(|n| format!("{n} {}\n", "y\"\\".repeat(200))).collect();
     host.set("journal.kernel", &journal.concat());
@@ -165,7 +165,7 @@ fn a_look_that_hangs_is_ended() {
     assert!(begun.elapsed() < Duration::from_secs(15));
 }
 
-/// Another run that changes something is no reason to wait, and is not disturbed.
+/// Another run that changes something is not a reason to wait, and is not disturbed.
 #[test]
 fn it_needs_no_lock() {
     let host = answering();

@@ -1,4 +1,4 @@
-//! A plan counts for the release that it was made on, and for no other.
+//! A plan is valid only for the release that it was made on.
 
 use deployer::script::{Action, ActionOutcome, ExpectedRelease};
 
@@ -21,7 +21,7 @@ fn a_plan_for_another_release_changes_nothing() {
             let message = &ran.report().message;
             assert!(message.contains("its release is 1 now") && message.contains(word), "{message}");
             assert_eq!((host.started("vllm"), host.started("gateway")), (model.clone(), gateway.clone()));
-            assert!(host.root("switching").is_empty() && host.tidy());
+            assert!(host.root("switching").is_empty() && host.has_no_temporary_folders());
         }
     }
     assert_serves(&host, 1, 1);

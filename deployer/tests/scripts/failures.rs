@@ -1,4 +1,4 @@
-//! Every step of a deploy fails once. Before the switch nothing changes; after it the release before comes back.
+//! Every step of a deploy fails once. Before the switch nothing changes; after it the previous release comes back.
 
 use deployer::script::{Action, ActionOutcome, ComposeEnv, Deploy, ImageTag, ImageWanted, Step};
 
@@ -52,7 +52,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("docker.pull", "fail unexpected status: 403 Forbidden", Step::Pull, "refused the pull"),
         ("docker.login", "fail dial tcp: lookup r: no such host", Step::Login, "the network between the host and it"),
         ("aws.describe-images", "fail Connect timeout on endpoint URL", Step::Resolve, "could not be asked"),
-        ("docker.pull", "nothing", Step::Pull, "the image is not there"),
+        ("docker.pull", "nothing", Step::Pull, "the image does not exist"),
         (
             "docker.pull",
             "fail Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
@@ -68,7 +68,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("docker.compose-pull", "fail caddy: toomanyrequests", Step::Pull, "could not be pulled"),
         ("aws.get-secret-value", "fail AccessDeniedException", Step::Token, "may not read the secret"),
         ("aws.get-secret-value", "fail ResourceNotFoundException", Step::Token, "does not exist"),
-        ("aws.get-secret-value", "nothing", Step::Token, "not have the shape"),
+        ("aws.get-secret-value", "nothing", Step::Token, "not have the format"),
         ("docker.compose-run", "fail 403 Client Error: gated repo", Step::Download, "Hugging Face refused"),
         ("docker.compose-run", "fail No space left on device", Step::Download, "disk filled up"),
         (
@@ -93,7 +93,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         assert_serves(&host, 1, 1);
         assert_eq!((host.started("gateway"), host.started("vllm"), host.root("releases.jsonl")), before, "{tool}");
         assert_eq!((report.release, host.called("docker.compose-up")), (Some(1), 1), "{tool}");
-        assert!(host.tidy() && !host.at("root/lock.holder").exists(), "{tool}");
+        assert!(host.has_no_temporary_folders() && !host.at("root/lock.holder").exists(), "{tool}");
     }
     let ran = host.run(&wanted);
     assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(2)));
@@ -129,7 +129,7 @@ fn no_room_is_said_before_anything_is_pulled() {
     host.set("disk_free", "60000000000");
     let ran = host.run(&deploy(1, 1));
     assert!(ran.report().message.contains("71 GiB are needed"), "the model too: {}", ran.report().message);
-    // What is there already takes no more room.
+    // An existing image needs no more space.
     let host = served();
     host.set("disk_free", "20000000000");
     assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
@@ -179,7 +179,7 @@ fn an_image_that_does_not_serve_gives_way_to_the_release_before() {
         (gateway(2), "crash", Step::Switch, "gateway does not stay up"),
         (gateway(2), "rules", Step::Verify, "answered by the rules engine"),
         (gateway(2), "degraded", Step::Verify, "answered by the rules engine"),
-        (gateway(2), "silent", Step::Verify, "does not say that it is ready"),
+        (gateway(2), "silent", Step::Verify, "does not report that it is ready"),
     ] {
         let host = served();
         host.behave(&image, behaviour);
@@ -219,25 +219,25 @@ fn what_crashes_again_and_again_is_not_waited_for() {
     // Which of its two states it is in at that moment is chance.
     let message = &ran.report().message;
     assert!(message.contains("vllm does not stay up (state r") && message.contains(", started again "), "{ran:?}");
-    assert!(started.elapsed() < WAITED, "compose would have waited on");
-    // What a container did long ago says nothing about this start: the model takes its time to load.
+    assert!(started.elapsed() < WAITED, "compose would have kept waiting");
+    // Earlier restarts of a container say nothing about this start: the model needs time to load.
     host.set("containers/vllm/restarts", "7");
     host.set("containers/vllm/health", "starting");
     host.set("loads", "");
     assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
 }
 
-/// Compose replaces a container between two looks of the script, which asks for its id and then for its state.
+/// Compose replaces a container between two queries of the script, which asks for its id and then for its state.
 #[test]
 fn what_the_engine_says_of_a_container_that_was_just_replaced_is_not_shown() {
     let host = served();
-    // A failure shows the last lines of what the tools said.
+    // A failure shows the last output lines of the tools.
     host.behave(&vllm(2), "loop");
     host.fault("docker.compose-up", "hold");
     let running = host.spawn(&deploy(2, 2).text());
     until("compose is at work", || host.at("state/held").exists());
     host.fault("docker.inspect", "fail Error: No such container: 0123");
-    until("a container was looked at", || host.get("faults/docker.inspect").is_empty());
+    until("a container was inspected", || host.get("faults/docker.inspect").is_empty());
     host.set("go", "");
     let ran = Host::wait(running);
     assert_eq!(ran.report().outcome, ActionOutcome::RolledBack, "{ran:?}");
@@ -303,7 +303,7 @@ fn a_first_deploy_that_fails_has_nothing_to_go_back_to() {
     let ran = host.run(&deploy(1, 1));
     assert_eq!((ran.code, ran.report().release), (Some(4), None), "{ran:?}");
     assert!(ran.report().message.contains("no earlier release"), "{}", ran.report().message);
-    assert!(ran.report().message.contains("The last lines say what failed: fix that, then run deployer up"));
+    assert!(ran.report().message.contains("The last lines show what failed: fix that, then run deployer up"));
     assert!(ran.report().last_log_lines.iter().any(|line| line.starts_with("vllm: ")), "{ran:?}");
     assert!(ran.report().message.contains("out of memory"));
     host.behave(&vllm(1), "");
@@ -319,14 +319,14 @@ fn a_rollback_that_fails_too_needs_a_person() {
     let ran = host.run(&deploy(2, 2));
     assert_eq!((ran.code, ran.report().outcome), (Some(4), ActionOutcome::NeedsAPerson), "{ran:?}");
     assert!(ran.report().message.contains("Going back to release 1 failed too"), "{}", ran.report().message);
-    // The next one takes over, and its failure is no better known than this one's.
+    // The next run repairs it, and its failure is not better known than this one's.
     host.fault("nvidia-smi", "fail no devices");
     assert_eq!(host.run(&deploy(2, 2)).code, Some(4));
     host.behave(&vllm(2), "");
     let ran = host.run(&deploy(2, 2));
     assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     assert_serves(&host, 2, 2);
-    // Healthy is not enough for a way back either.
+    // Healthy is not enough for a rollback either.
     host.behave(&gateway(3), "crash");
     host.behave(&vllm(2), "wrong_model");
     let ran = host.run(&deploy(3, 2));

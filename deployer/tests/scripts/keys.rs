@@ -1,4 +1,4 @@
-//! API keys that come and go under a gateway that goes on serving.
+//! API keys that are added and revoked while the gateway keeps serving.
 
 use std::{os::unix::fs::MetadataExt, sync::OnceLock};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Key number `n` of `name`, as it stands in the file.
+/// Key number `n` of `name`, as it is in the file.
 fn line(name: &str, n: u8) -> String {
     format!("{name} {n:064x}")
 }
@@ -30,8 +30,8 @@ fn found(host: &Host) -> KeysFound {
     ran.report().keys().unwrap_or_else(|| panic!("{ran:?}"))
 }
 
-/// What the gateway answers by.
-fn heeded(host: &Host) -> String {
+/// The keys that the gateway has loaded.
+fn loaded(host: &Host) -> String {
     host.get("containers/gateway/keys")
 }
 
@@ -58,13 +58,16 @@ fn a_key_comes_and_goes_without_a_start() {
     assert_eq!((ran.code, ran.report().release), (Some(0), Some(2)), "{ran:?}");
     assert!(ran.report().message.contains("ada opens the service: the gateway read its 2 keys"), "{ran:?}");
     let both = format!("vercel 00ff\n{}\n", line("ada", 7));
-    assert_eq!((heeded(&host), host.root("releases/2/keys.txt")), (both.clone(), both));
+    assert_eq!((loaded(&host), host.root("releases/2/keys.txt")), (both.clone(), both));
     let ran = host.run(&change(&host, "vercel", None));
     assert!(ran.report().message.contains("vercel is refused: the gateway read its 1 keys"), "{ran:?}");
-    assert_eq!(heeded(&host), format!("{}\n", line("ada", 7)));
+    assert_eq!(loaded(&host), format!("{}\n", line("ada", 7)));
     // The container mounts the file, not its name.
     assert_eq!((host.started("gateway"), inode(&host)), (started, before));
-    assert!(host.tidy() && host.root("audit.jsonl").contains("\"action\":\"keys\",\"outcome\":\"done\""));
+    assert!(
+        host.has_no_temporary_folders()
+            && host.root("audit.jsonl").contains("\"action\":\"keys\",\"outcome\":\"done\"")
+    );
 }
 
 #[test]
@@ -74,10 +77,10 @@ fn a_later_plan_finds_what_was_agreed_on() {
     host.run(&change(&host, "ada", Some(line("ada", 7))));
     let after = found(&host);
     assert_eq!(after.config_hash, "c.1-v.1-g.2");
-    let shown = hex(&Sha256::digest(format!("{:064x}", 7)));
+    let shown = hex::encode(Sha256::digest(format!("{:064x}", 7)));
     assert_eq!(after.lines[1], format!("ada {}", &shown[..12]), "a digest of the digest");
     assert!(host.root("releases/2/release.json").contains("\"commit\":\"39f5335\""));
-    // Where it is not known what the host has, no plan takes it for what is wanted.
+    // If the host's configuration is not known, no plan takes it for the wanted one.
     let unknown = KeyChange {
         name: "eve".to_owned(),
         line: Some(line("eve", 8)),
@@ -88,14 +91,6 @@ fn a_later_plan_finds_what_was_agreed_on() {
     assert_eq!(found(&host).config_hash, "c.1-v.1-g.keys");
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
-}
-
 #[test]
 fn a_rollback_brings_no_revoked_key_back() {
     let host = two();
@@ -104,7 +99,7 @@ fn a_rollback_brings_no_revoked_key_back() {
     let ran = host.run(&act(&Action::Rollback { to: Some(1) }));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_serves(&host, 1, 1);
-    assert_eq!(heeded(&host), format!("{}\n", line("ada", 7)));
+    assert_eq!(loaded(&host), format!("{}\n", line("ada", 7)));
 }
 
 #[test]
@@ -127,7 +122,7 @@ fn a_gateway_that_says_nothing_is_started_again() {
     let (gateway_started, model) = (host.started("gateway"), host.started("vllm"));
     let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(heeded(&host).contains("ada ") && host.started("gateway") != gateway_started, "{ran:?}");
+    assert!(loaded(&host).contains("ada ") && host.started("gateway") != gateway_started, "{ran:?}");
     assert_eq!(host.started("vllm"), model);
 }
 
@@ -136,7 +131,7 @@ fn a_key_comes_with_its_scopes() {
     let host = two();
     let scoped = format!("{} scopes=extract,usage", line("ada", 7));
     assert_eq!(host.run(&change(&host, "ada", Some(scoped.clone()))).code, Some(0));
-    assert!(heeded(&host).ends_with(&format!("{scoped}\n")), "{}", heeded(&host));
+    assert!(loaded(&host).ends_with(&format!("{scoped}\n")), "{}", loaded(&host));
     assert!(found(&host).lines.iter().any(|line| line.starts_with("ada ") && line.ends_with(" scopes=extract,usage")));
     // The names of the host and of the gateway.
     let gateway = include_str!("../../../gateway/src/access/scopes.rs");
@@ -156,19 +151,19 @@ fn the_last_key_another_plan_and_odd_lines_are_refused() {
     for (name, line, before, said) in [
         ("vercel", None, before.as_str(), "is the last key"),
         ("ada", Some(line("ada", 7)), &"0".repeat(64), "changed since the plan"),
-        ("ada", Some(line("eve", 7)), &before, "The line is of another key than ada"),
-        ("ada", Some("ada 00ff".to_owned()), &before, "KEY_LINE does not have the shape"),
-        ("ada", Some(format!("{} $(id)", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
-        ("ada", Some(format!("{} scopes=all", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
-        ("ada", Some(format!("{} scopes=", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
-        ("a b", None, &before, "KEY_NAME does not have the shape"),
-        ("x\\n|| system(\"id\")", None, &before, "KEY_NAME does not have the shape"),
+        ("ada", Some(line("eve", 7)), &before, "The line is for another key than ada"),
+        ("ada", Some("ada 00ff".to_owned()), &before, "KEY_LINE does not have the required format"),
+        ("ada", Some(format!("{} $(id)", line("ada", 7))), &before, "KEY_LINE does not have the required format"),
+        ("ada", Some(format!("{} scopes=all", line("ada", 7))), &before, "KEY_LINE does not have the required format"),
+        ("ada", Some(format!("{} scopes=", line("ada", 7))), &before, "KEY_LINE does not have the required format"),
+        ("a b", None, &before, "KEY_NAME does not have the required format"),
+        ("x\\n|| system(\"id\")", None, &before, "KEY_NAME does not have the required format"),
     ] {
         let ran = ask(name, line, before);
         assert!(ran.code == Some(1) && ran.report().message.contains(said), "{name} {before}: {ran:?}");
-        assert_eq!(heeded(&host), "vercel 00ff\n");
+        assert_eq!(loaded(&host), "vercel 00ff\n");
     }
-    // Of a host without a release there is nothing to say.
+    // A host without a release has no keys to report.
     let empty = Host::new();
     let ran = empty.run(&act(&Action::Keys(Keys::List)));
     assert!(ran.code == Some(1) && ran.report().message.contains("no release"), "{ran:?}");
@@ -183,7 +178,7 @@ fn one_that_was_killed_is_done_again() {
         host.no_faults();
         let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
         assert_eq!(ran.code, Some(0), "{tool}: {ran:?}");
-        assert_eq!(heeded(&host), format!("vercel 00ff\n{}\n", line("ada", 7)), "{tool}");
+        assert_eq!(loaded(&host), format!("vercel 00ff\n{}\n", line("ada", 7)), "{tool}");
     }
 }
 
@@ -197,7 +192,7 @@ fn a_stopped_gateway_reads_them_when_it_starts() {
     let mut again = deploy_with(&gateway(2), &vllm(1), "one");
     "c.1-v.1-g.2".clone_into(&mut again.config_hash);
     assert_eq!(host.run(&of(again)).code, Some(0));
-    assert!(heeded(&host).contains("ada "));
+    assert!(loaded(&host).contains("ada "));
 }
 
 #[test]
@@ -215,11 +210,11 @@ fn a_run_that_works_can_be_asked_how_far_it_is() {
     host.set("go", "");
     let output = child.wait_with_output().unwrap();
     let said: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    // What was asked for is a beginning of what comes at the end.
+    // The progress lines are the beginning of the final output.
     assert_eq!(said[..seen.said], seen.lines, "{said:?}");
 }
 
-/// Ada's key is there, in both releases.
+/// Ada's key exists in both releases.
 fn with_ada() -> Host {
     let host = two();
     assert_eq!(host.run(&change(&host, "ada", Some(line("ada", 7)))).code, Some(0));
@@ -235,12 +230,12 @@ fn files(host: &Host) -> Vec<String> {
 fn a_change_that_is_ended_leaves_the_old_keys_everywhere() {
     for (name, line) in [("ada", None), ("eve", Some(line("eve", 8)))] {
         let host = with_ada();
-        let before = (files(&host), heeded(&host), found(&host).config_hash);
+        let before = (files(&host), loaded(&host), found(&host).config_hash);
         let script = change(&host, name, line);
         host.fault("docker.logs", "hold");
         let child = host.spawn(&script.text());
         crate::support::emulator::until("the gateway is asked", || host.at("state/held").exists());
-        assert_ne!(heeded(&host), before.1, "the gateway has the changed ones");
+        assert_ne!(loaded(&host), before.1, "the gateway has the changed ones");
         let id = child.id().to_string();
         std::process::Command::new("pkill").args(["-TERM", "-P", &id]).status().unwrap();
         std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
@@ -248,7 +243,7 @@ fn a_change_that_is_ended_leaves_the_old_keys_everywhere() {
         let ran = Host::wait(child);
         assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
         assert!(ran.report().message.contains("The old keys hold"), "{ran:?}");
-        assert_eq!((files(&host), heeded(&host), found(&host).config_hash), before, "{name}");
+        assert_eq!((files(&host), loaded(&host), found(&host).config_hash), before, "{name}");
         assert_eq!(found(&host).changing, "");
     }
 }
@@ -261,10 +256,10 @@ fn a_revoke_that_is_killed_leaves_no_release_that_brings_the_key_back() {
     assert_eq!(host.run_text(&script.text()).code, None);
     host.no_faults();
     assert_eq!(files(&host), ["vercel 00ff\n", "vercel 00ff\n"]);
-    assert!(heeded(&host).contains("ada "), "the gateway was not told");
-    assert_eq!(found(&host).changing, "ada", "what was cut off is known");
+    assert!(loaded(&host).contains("ada "), "the gateway got no signal");
+    assert_eq!(found(&host).changing, "ada", "the interrupted change is known");
     assert_eq!(host.run(&change(&host, "ada", None)).code, Some(0));
-    assert_eq!((heeded(&host), found(&host).changing), ("vercel 00ff\n".to_owned(), String::new()));
+    assert_eq!((loaded(&host), found(&host).changing), ("vercel 00ff\n".to_owned(), String::new()));
 }
 
 #[test]
@@ -277,7 +272,7 @@ fn a_gateway_that_does_not_come_up_with_the_changed_keys_gets_the_old_ones() {
     let ran = host.run(&script);
     assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
     assert_eq!((files(&host), found(&host).config_hash), before);
-    assert!(heeded(&host).contains("ada "));
+    assert!(loaded(&host).contains("ada "));
     host.fault("docker.compose-restart", "always fail no");
     let ran = host.run(&script);
     assert_eq!(ran.report().outcome, ActionOutcome::NeedsAPerson, "{ran:?}");

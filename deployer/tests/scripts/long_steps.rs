@@ -1,4 +1,4 @@
-//! Steps that take minutes: how far they are, when they hang, and what a run that is killed in them leaves.
+//! Steps that take minutes: their progress, when they hang, and what a run that is killed in them leaves.
 
 use deployer::script::{Action, ActionOutcome, RunId, Step, script};
 
@@ -21,7 +21,7 @@ fn oneoffs(host: &Host) -> usize {
     std::fs::read_dir(host.at("state/oneoff")).map_or(0, Iterator::count)
 }
 
-/// The test's host looks and tells at once.
+/// The test's host checks and reports without delay.
 fn impatient(text: &str, stall: u32, tell: u32) -> String {
     let text = text.replace("stall=${EXTRACTION_GATEWAY_STALL:-300}", &format!("stall={stall}"));
     assert!(text.contains(&format!("stall={stall} ")), "the program's own words");
@@ -37,7 +37,7 @@ fn a_download_without_a_new_byte_is_ended_and_said() {
     assert_eq!((report.outcome, report.failed_step), (ActionOutcome::FailedUnchanged, Some(Step::Download)), "{ran:?}");
     assert!(report.message.contains("no new byte for 1 seconds") && report.message.contains("kept"), "{ran:?}");
     assert_eq!(oneoffs(&host), 0, "the container with the token is gone");
-    assert!(host.leaks().is_empty() && host.tidy());
+    assert!(host.leaks().is_empty() && host.has_no_temporary_folders());
     std::fs::remove_file(host.at("state/download_hangs")).unwrap();
     assert_eq!(host.run(&deploy(1, 1)).report().outcome, ActionOutcome::Done);
 }
@@ -49,7 +49,7 @@ fn a_download_that_grows_is_told_and_not_ended() {
     host.set("volumes/extraction-gateway_model-cache/created", "2026-11-21T09:00:00Z\n");
     let run = host.spawn(&impatient(&deploy(1, 1).text(), 3, 0));
     until("the download", || host.at("state/held").exists());
-    // For longer than what would be called a hang, and on until the run ends.
+    // For longer than the limit for a hang, until the run ends.
     let file = host.at("state/volumes/extraction-gateway_model-cache/part");
     let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let stop = std::sync::Arc::clone(&ended);
@@ -82,7 +82,7 @@ fn a_download_that_grows_is_told_and_not_ended() {
     assert!(told.iter().any(|line| line[2].parse::<u64>().is_ok()), "seconds left: {told:?}");
 }
 
-/// Systems Manager hands back 24,000 characters: a deploy of two hours must leave room for its report.
+/// Systems Manager returns 24,000 characters: a deploy of two hours must leave room for its report.
 #[test]
 fn progress_of_hours_fits_beside_the_report() {
     let text = act(&Action::Status).text();
@@ -112,7 +112,7 @@ fn a_run_that_is_terminated_in_a_download_ends_at_once_and_leaves_nothing() {
     );
     assert!(ran.report().message.contains("by the signal TERM"), "{ran:?}");
     assert_eq!(oneoffs(&host), 0);
-    assert!(host.leaks().is_empty() && host.tidy());
+    assert!(host.leaks().is_empty() && host.has_no_temporary_folders());
 }
 
 /// The agent kills a cancelled command with all its processes: no trap runs.
@@ -121,16 +121,18 @@ fn a_run_that_is_killed_leaves_no_token_no_login_and_no_download() {
     let host = empty();
     host.fault("docker.compose-run", "kill-after");
     assert_eq!(host.run_text(&deploy(1, 1).text()).code, None);
-    until("the token is gone, and the container that had it", || oneoffs(&host) == 0 && host.tidy());
+    until("the token is gone, and the container that had it", || {
+        oneoffs(&host) == 0 && host.has_no_temporary_folders()
+    });
     assert!(host.leaks().is_empty(), "{:?}", host.leaks());
-    // Neither its lock nor its note is in the way of the next.
+    // Neither its lock nor its note blocks the next run.
     assert_eq!(host.run(&deploy(1, 1)).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 1, 1);
-    // A look has a login, too.
+    // A status query has a login, too.
     let host = served();
     host.fault("docker.login", "kill-after");
     assert_eq!(host.run_text(&act(&Action::Doctor { images: vec![] }).text()).code, None);
-    until("the login is gone", || host.tidy());
+    until("the login is gone", || host.has_no_temporary_folders());
 }
 
 #[test]
@@ -164,7 +166,7 @@ fn a_login_that_ends_within_a_pull_is_made_again_once() {
     host.fault("docker.pull", "fail denied: Your authorization token has expired. Reauthenticate and try again.");
     assert_eq!(host.run(&deploy(2, 2)).report().outcome, ActionOutcome::Done);
     assert_eq!(host.called("docker.login"), logins + 2);
-    // A refusal that stays is one.
+    // A refusal that persists is a failure.
     let host = served();
     host.fault("docker.pull", "always fail denied: Your authorization token has expired");
     let ran = host.run(&deploy(2, 2));

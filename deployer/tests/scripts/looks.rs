@@ -108,7 +108,7 @@ fn logs_go_on_where_they_ended() {
     assert!(again.report().last_log_lines.is_empty(), "{again:?}");
     let next = again.report().cursor().unwrap();
     assert!(next > cursor, "{next} {cursor}");
-    // A line between the two looks, and one from after the second, which the third shows.
+    // A line between the two calls, and one from after the second, which the third shows.
     let all = format!("{}{} line 30\n2999-01-01T00:00:00.000000000Z line 31\n", seconds(0..30), stamp());
     host.set("logs/gateway", &all);
     let more = host.run(&logs(Some(&next), 1));
@@ -116,7 +116,7 @@ fn logs_go_on_where_they_ended() {
     assert!(more.report().last_log_lines[0].contains("line 30"));
 }
 
-/// compose 2.26 begins each line with one, and a service's line may hold others.
+/// compose 2.26 begins each line with one, and a service's line may contain others.
 #[test]
 fn a_log_line_has_no_code_of_a_terminal() {
     let host = served();
@@ -132,7 +132,7 @@ fn lines_that_come_faster_than_they_fit_are_counted() {
     host.set("logs/gateway", &seconds(0..1_000));
     let ran = host.run(&logs(Some("2026-11-21T10:00:00.000000001Z"), 10));
     let shown = u64::try_from(ran.report().last_log_lines.len()).unwrap();
-    assert!(shown > 100, "all that fit, whatever the number of lines for the first look: {shown}");
+    assert!(shown > 100, "all that fit, whatever the number of lines for the first call: {shown}");
     assert_eq!(shown + ran.report().left_out(), 999);
     assert_eq!(host.run(&logs(None, 1_000)).report().left_out(), 0, "the newest were asked for");
 }
@@ -165,12 +165,12 @@ fn doctor_looks_up_the_images_that_are_named() {
     host.set("tags/extraction_vllm/v1", "sha256:bb");
     let no_such = "has no such image. Check the tag or digest, or push the image first.";
     check(vec![digest(&gateway(1)), digest(&vllm(1))], (true, "in the registry"));
-    // Not a digest: the registry's answer is believed only if it is one.
+    // Not a digest: the registry's answer is accepted only if it is one.
     check(
         vec![ImageWanted::Tag(image("vllm", "v1"))],
         (
             false,
-            "extraction/vllm:v1: The registry did not say which image the tag means. Give the digest, or allow the role ecr:DescribeImages.",
+            "extraction/vllm:v1: The registry did not report which image the tag refers to. Give the digest, or allow the role ecr:DescribeImages.",
         ),
     );
     check(
@@ -207,7 +207,7 @@ fn doctor_finds_each_thing_that_is_missing() {
         ("docker.login", "fail 403 Forbidden", "registry", "refused the login"),
         ("aws.describe-images", "fail ImageNotFoundException", "images", "has no such image"),
         ("aws.describe-images", "fail AccessDeniedException", "images", "ecr:DescribeImages"),
-        ("aws.describe-images", "nothing", "images", "did not say"),
+        ("aws.describe-images", "nothing", "images", "did not report"),
         ("timedatectl", "fail no", "clock", "not synchronized"),
         ("systemctl.is-active", "fail no", "autostop", "off"),
     ] {
@@ -217,7 +217,7 @@ fn doctor_finds_each_thing_that_is_missing() {
         host.no_faults();
     }
     host.secret("not a token");
-    assert!(bad(&host)[0].1.contains("does not have the shape"));
+    assert!(bad(&host)[0].1.contains("does not have the format"));
     host.secret(crate::support::host::CANARY);
     host.set("disk_free", "1000000000");
     assert_eq!(bad(&host)[0].0, "disk");

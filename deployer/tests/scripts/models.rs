@@ -1,4 +1,4 @@
-//! Which models answer for the public name, under a gateway that goes on serving.
+//! Which models answer for the public name, while the gateway keeps serving.
 
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt, sync::OnceLock};
 
@@ -71,8 +71,8 @@ pub(crate) fn whole(name: &str) -> String {
     format!("{name}=100")
 }
 
-/// The models line that the gateway answers by.
-pub(crate) fn heeded(host: &Host) -> String {
+/// The models line that the gateway has loaded.
+pub(crate) fn loaded(host: &Host) -> String {
     host.get("containers/gateway/models")
 }
 
@@ -92,7 +92,7 @@ fn another_model_answers_without_a_start_and_the_former_one_returns() {
     let ran = make(&host, ModelChangeKind::Use, &whole(NEW));
     assert_eq!((ran.code, ran.report().release), (Some(0), Some(1)), "{ran:?}");
     assert!(ran.report().message.contains(&format!("Now answers: {NEW}.")), "{ran:?}");
-    assert_eq!(heeded(&host), line(&[&whole(NEW)]));
+    assert_eq!(loaded(&host), line(&[&whole(NEW)]));
     assert_eq!(host.root("releases/1/config/gateway.toml"), format!("# kept\n[routing]\n{}\n", line(&[&whole(NEW)])));
     let listed = found(&host);
     assert_eq!((listed.route, listed.former), (whole(NEW), "configured".to_owned()));
@@ -101,16 +101,19 @@ fn another_model_answers_without_a_start_and_the_former_one_returns() {
 
     let shares = format!("{OLD}=90 {NEW}=10");
     assert_eq!(make(&host, ModelChangeKind::Use, &shares).code, Some(0));
-    assert_eq!(heeded(&host), line(&[&format!("{OLD}=90"), &format!("{NEW}=10")]));
+    assert_eq!(loaded(&host), line(&[&format!("{OLD}=90"), &format!("{NEW}=10")]));
     for expected in [whole(NEW), "configured".to_owned()] {
         assert_eq!(found(&host).former, expected);
         let ran = make(&host, ModelChangeKind::Rollback, &expected);
         assert_eq!(ran.code, Some(0), "{ran:?}");
     }
-    assert_eq!((heeded(&host), found(&host).former), (line(&[&whole(OLD)]), String::new()));
+    assert_eq!((loaded(&host), found(&host).former), (line(&[&whole(OLD)]), String::new()));
     // The container mounts the file, not its name; nothing was started.
     assert_eq!((host.started("gateway"), host.started("vllm"), inode(&host)), before);
-    assert!(host.tidy() && host.root("audit.jsonl").contains("\"action\":\"models\",\"outcome\":\"done\""));
+    assert!(
+        host.has_no_temporary_folders()
+            && host.root("audit.jsonl").contains("\"action\":\"models\",\"outcome\":\"done\"")
+    );
 }
 
 #[test]
@@ -121,7 +124,7 @@ fn the_rules_answer_without_a_build_until_the_model_returns() {
     let ran = make(&host, ModelChangeKind::Rules, "rules");
     assert!(ran.code == Some(0) && ran.report().message.contains("Now answers: the rules"), "{ran:?}");
     assert_eq!((host.get("containers/gateway/engine").as_str(), host.started("vllm")), ("rules", model.clone()));
-    // A deploy and a restart keep to it.
+    // A deploy and a restart keep it.
     let ran = host.run(&of(with_adapters(2, &[OLD, NEW])));
     assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     assert_eq!(host.get("containers/gateway/engine"), "rules");
@@ -129,7 +132,7 @@ fn the_rules_answer_without_a_build_until_the_model_returns() {
     assert_eq!((host.get("containers/gateway/engine"), found(&host).former), ("rules".to_owned(), whole(NEW)));
     let ran = make(&host, ModelChangeKind::Rollback, &whole(NEW));
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert_eq!((host.get("containers/gateway/engine"), heeded(&host)), (String::new(), line(&[&whole(NEW)])));
+    assert_eq!((host.get("containers/gateway/engine"), loaded(&host)), (String::new(), line(&[&whole(NEW)])));
     assert!(!host.root("releases/2/.env").contains("GATEWAY_ENGINE"));
 }
 
@@ -153,14 +156,14 @@ fn no_deploy_and_no_rollback_moves_notes_to_another_model() {
     assert_eq!(make(&host, ModelChangeKind::Use, &whole(NEW)).code, Some(0));
     let ran = host.run(&of(with_adapters(2, &[OLD, NEW])));
     assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
-    assert_eq!(heeded(&host), line(&[&whole(NEW)]));
-    // What answers is not taken away.
+    assert_eq!(loaded(&host), line(&[&whole(NEW)]));
+    // The models that answer are not removed.
     let ran = host.run(&of(with_adapters(2, &[OLD])));
     assert_eq!((ran.code, ran.report().outcome), (Some(1), ActionOutcome::FailedUnchanged), "{ran:?}");
     assert!(ran.report().message.contains(&format!("{NEW} answers for the public name")), "{ran:?}");
     assert_serves(&host, 2, 1);
     assert_eq!(host.run(&act(&Action::Rollback { to: Some(1) })).code, Some(0));
-    assert_eq!(heeded(&host), line(&[&whole(NEW)]));
+    assert_eq!(loaded(&host), line(&[&whole(NEW)]));
 }
 
 #[test]
@@ -187,14 +190,19 @@ fn what_is_not_served_another_plan_and_odd_routes_are_refused() {
         (ModelChangeKind::Rollback, &whole(NEW), configured.clone(), "Other models answer than when the plan was made"),
         (ModelChangeKind::Use, &format!("{OLD}=90 {NEW}=20"), configured.clone(), "sum to 110"),
         (ModelChangeKind::Use, &format!("{OLD}=50 {OLD}=50"), configured.clone(), "is named twice"),
-        (ModelChangeKind::Use, "medical-ie=100", configured.clone(), "ROUTE does not have the shape"),
-        (ModelChangeKind::Use, &format!("{NEW}=100 $(id)"), configured.clone(), "ROUTE does not have the shape"),
-        (ModelChangeKind::Use, "|s|x|@0123abcd=100", configured.clone(), "ROUTE does not have the shape"),
+        (ModelChangeKind::Use, "medical-ie=100", configured.clone(), "ROUTE does not have the required format"),
+        (
+            ModelChangeKind::Use,
+            &format!("{NEW}=100 $(id)"),
+            configured.clone(),
+            "ROUTE does not have the required format",
+        ),
+        (ModelChangeKind::Use, "|s|x|@0123abcd=100", configured.clone(), "ROUTE does not have the required format"),
     ] {
         let ran = host.run(&change(kind, route, before));
         assert!(ran.code == Some(1) && ran.report().message.contains(said), "{route}: {ran:?}");
         assert!(ran.report().message.contains("nothing was changed"), "{route}: {ran:?}");
-        assert_eq!((heeded(&host), host.root("models.jsonl")), (line(&[&whole(OLD)]), String::new()), "{route}");
+        assert_eq!((loaded(&host), host.root("models.jsonl")), (line(&[&whole(OLD)]), String::new()), "{route}");
     }
     // The model server has it in its settings, and does not list it.
     host.set("unlisted", NEW);
@@ -225,8 +233,8 @@ fn what_the_gateway_or_the_model_does_not_take_changes_nothing() {
     host.set("mute", NEW);
     let ran = make(&host, ModelChangeKind::Use, &whole(NEW));
     assert_eq!((ran.code, ran.report().outcome), (Some(1), ActionOutcome::FailedUnchanged), "{ran:?}");
-    assert!(ran.report().message.contains("What answered before goes on to answer"), "{ran:?}");
-    assert_eq!((heeded(&host), found(&host).changing), (line(&[&whole(OLD)]), String::new()));
+    assert!(ran.report().message.contains("What answered before still answers"), "{ran:?}");
+    assert_eq!((loaded(&host), found(&host).changing), (line(&[&whole(OLD)]), String::new()));
     assert!(file().contains(&line(&[&whole(OLD)])) && host.root("models.jsonl").is_empty());
 }
 
@@ -237,7 +245,7 @@ fn a_gateway_that_says_nothing_is_started_again_for_its_models() {
     let (started, model) = (host.started("gateway"), host.started("vllm"));
     let ran = make(&host, ModelChangeKind::Use, &whole(NEW));
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert_eq!(heeded(&host), line(&[&whole(NEW)]));
+    assert_eq!(loaded(&host), line(&[&whole(NEW)]));
     assert!(host.started("gateway") != started && host.started("vllm") == model);
 }
 
@@ -254,7 +262,7 @@ fn one_that_is_ended_returns_and_one_that_is_killed_is_known_and_completed() {
     host.set("go", "");
     let ran = Host::wait(child);
     assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
-    assert_eq!((heeded(&host), found(&host).changing), (line(&[&whole(OLD)]), String::new()));
+    assert_eq!((loaded(&host), found(&host).changing), (line(&[&whole(OLD)]), String::new()));
 
     host.no_faults();
     host.fault("kill", "kill");
@@ -262,13 +270,13 @@ fn one_that_is_ended_returns_and_one_that_is_killed_is_known_and_completed() {
     host.no_faults();
     let listed = found(&host);
     assert_eq!((listed.chosen.as_str(), listed.changing), ("configured", whole(NEW)));
-    // The way back from a change that was cut off leads to what was chosen, and no step further.
+    // A rollback of an interrupted change returns to what was chosen, and not further.
     assert_eq!(listed.former, "configured");
     let ran = make(&host, ModelChangeKind::Rollback, "configured");
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert_eq!((heeded(&host), found(&host).changing), (line(&[&whole(OLD)]), String::new()));
+    assert_eq!((loaded(&host), found(&host).changing), (line(&[&whole(OLD)]), String::new()));
     assert_eq!(make(&host, ModelChangeKind::Use, &whole(NEW)).code, Some(0));
-    assert_eq!((heeded(&host), found(&host).changing), (line(&[&whole(NEW)]), String::new()));
+    assert_eq!((loaded(&host), found(&host).changing), (line(&[&whole(NEW)]), String::new()));
 }
 
 /// A routing that the operator wrote into the settings: the first of its models answers the test note.
@@ -284,7 +292,7 @@ fn a_deploy_with_a_routing_of_its_own_is_verified_by_it() {
     wanted.env = ComposeEnv::new(env).unwrap();
     wanted.config_hash = "other".to_owned();
     let ran = host.run(&of(wanted));
-    // The answer comes from the one model, and the release says that it is the other.
+    // The answer comes from the one model, and the release names the other.
     assert!(ran.code == Some(3) && ran.report().message.contains("not answered by the model"), "{ran:?}");
 }
 
@@ -306,7 +314,7 @@ fn a_download_alone_switches_nothing() {
     assert_eq!(host.run(&deploy(1, 1)).code, Some(0));
 }
 
-/// The host program knows the gateway's answer by these words.
+/// The host program recognizes the gateway's answer by these words.
 #[test]
 fn the_gateway_says_what_the_host_program_looks_for() {
     let gateway = include_str!("../../../gateway/src/cli/serve.rs");

@@ -1,40 +1,41 @@
-//! Changes of models that were killed: what the running gateway answers with is not left to chance.
+//! Changes of models that were killed: it is defined which models the running gateway answers with.
 
 use deployer::script::{Action, ActionOutcome, KeyChange, Keys, ModelChangeKind};
 
 use crate::{
     deploys::{assert_serves, of},
-    models::{NEW, OLD, found, heeded, line, make, script, two, whole, with_adapters},
+    models::{NEW, OLD, found, line, loaded, make, script, two, whole, with_adapters},
     support::{
         host::Host,
         wanted::{act, gateway},
     },
 };
 
-/// A host whose change to the new model was killed behind its signal: the gateway has the new model, and the record the
+/// A host whose change to the new model was killed after its signal: the gateway has the new model, and the record the
 /// old one.
 fn killed() -> Host {
     let host = two();
     host.fault("kill", "kill-after");
     assert_eq!(host.run_text(&script(&host, ModelChangeKind::Use, &whole(NEW)).text()).code, None);
     host.no_faults();
-    assert_eq!((heeded(&host), found(&host).changing), (line(&[&whole(NEW)]), whole(NEW)));
+    assert_eq!((loaded(&host), found(&host).changing), (line(&[&whole(NEW)]), whole(NEW)));
     host
 }
 
-/// The same, and then a way back that was killed before its signal: the file has the old model, and the gateway the new one.
+/// The same, and then a way back that was killed before its signal: the file has the old model, and the gateway the new
+/// one.
 fn killed_twice() -> Host {
     let host = killed();
     host.fault("kill", "kill");
     assert_eq!(host.run_text(&script(&host, ModelChangeKind::Rollback, "configured").text()).code, None);
     host.no_faults();
     assert!(host.root("releases/1/config/gateway.toml").contains(&line(&[&whole(OLD)])));
-    assert_eq!(heeded(&host), line(&[&whole(NEW)]));
+    assert_eq!(loaded(&host), line(&[&whole(NEW)]));
     host
 }
 
 fn answers_as_recorded(host: &Host) {
-    assert_eq!((heeded(host), found(host).changing), (line(&[&whole(OLD)]), String::new()));
+    assert_eq!((loaded(host), found(host).changing), (line(&[&whole(OLD)]), String::new()));
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn what_a_killed_change_left_in_the_gateway_is_gone_after_the_next_deploy_or_rol
             let ran = host.run(&next);
             assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(1)), "{ran:?}");
             answers_as_recorded(&host);
-            assert_eq!(host.started("vllm"), model, "the model server is not touched");
+            assert_eq!(host.started("vllm"), model, "the model server is not restarted");
             assert!(!host.run(&act(&Action::Status)).report().status().unwrap().models_cut_off);
             // The next one has nothing to do.
             assert_eq!(host.run(&next).report().outcome, ActionOutcome::NothingToDo);

@@ -53,7 +53,7 @@ fn down_that_fails_needs_a_person() {
     assert_eq!(Host::new().run(&act(&DOWN)).report().outcome, ActionOutcome::NothingToDo);
 }
 
-/// A full disk: nothing can be written where releases lie.
+/// A full disk: nothing can be written to the folder of the releases.
 #[test]
 fn a_box_whose_disk_is_full_can_still_be_stopped_and_unlocked() {
     let host = served();

@@ -1,4 +1,4 @@
-//! `prune`: what a list says, and that nothing but it goes.
+//! `prune`: the content of a list, and that nothing else is removed.
 
 use std::{collections::BTreeMap, fs};
 
@@ -61,7 +61,7 @@ fn has_model(host: &Host, name: &str) -> bool {
     host.at(&format!("state/{VOLUME}/{name}/weights")).exists()
 }
 
-/// Releases 1 to 3 with one adapter each; 3 serves, and 2 is where a rollback goes.
+/// Releases 1 to 3 with one adapter each; 3 serves, and 2 is the target of a rollback.
 fn three() -> Host {
     let host = served();
     put_model(&host, BASE, 1_000_000);
@@ -83,7 +83,7 @@ fn images_of_a_failed_release_go_and_nothing_else() {
     let found = found(&host, false);
     assert_eq!(names(&found), (vec![gateway(3), vllm(2)], vec![]));
     assert_eq!((found.images[0].bytes, found.images[1].bytes), (100_000_000, 25_000_000_000));
-    // The release that serves, and the one before it.
+    // The release that serves, and the previous one.
     assert_eq!((found.kept.as_slice(), found.free_after), (&[2, 1][..], None));
     assert_eq!(host.get("images"), before, "a list removes nothing");
     let ran = remove(&host, false, &found);
@@ -91,7 +91,10 @@ fn images_of_a_failed_release_go_and_nothing_else() {
     let done = ran.report().unneeded().unwrap();
     assert_eq!(done.free_after, Some(found.free_before + 25_100_000_000));
     assert_eq!(host.get("images"), before.replace(&format!("{}\n{}\n", vllm(2), gateway(3)), ""));
-    assert!(host.tidy() && host.root("audit.jsonl").contains("\"action\":\"prune\",\"outcome\":\"done\""));
+    assert!(
+        host.has_no_temporary_folders()
+            && host.root("audit.jsonl").contains("\"action\":\"prune\",\"outcome\":\"done\"")
+    );
     // Back without a pull.
     let pulls = host.called("docker.pull");
     assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, ActionOutcome::Done);
@@ -111,7 +114,7 @@ fn what_was_rolled_back_from_goes() {
 fn models_go_only_when_they_are_asked_for_and_no_kept_release_has_them() {
     let host = three();
     assert_eq!(names(&found(&host, false)).1, Vec::<String>::new());
-    // What is no model of ours by its shape is left alone.
+    // A folder without the form of our models is kept.
     put_model(&host, "own/folder", 1);
     put_model(&host, &format!("deep/er/er/{}", "d".repeat(40)), 1);
     let found = found(&host, true);
@@ -145,7 +148,7 @@ fn a_model_that_is_no_revision_keeps_all() {
     fs::write(host.at("root/releases/4/.env"), env).unwrap();
     let ran = host.run(&list(true));
     assert_eq!(names(&ran.report().unneeded().unwrap()).1, Vec::<String>::new(), "{ran:?}");
-    assert!(ran.report().warnings[0].contains("release 4 has a model that is no revision"), "{ran:?}");
+    assert!(ran.report().warnings[0].contains("release 4 has a model that is not a revision"), "{ran:?}");
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn what_was_not_shown_is_not_removed() {
     assert!(has_model(&host, &adapter("a")) && has_model(&host, &adapter("d")));
     let images = Action::Prune { models: false, approved: Some(shown.list) };
     assert_eq!(host.run(&act(&images)).code, Some(1), "another kind of list is another list");
-    // And not more than the report holds: the rest is for the next time.
+    // And not more than fits into the report: the rest is for the next time.
     for n in 0..200 {
         put_model(&host, &format!("{}{n}/{}/{:040x}", "o".repeat(100), "m".repeat(100), n), 1);
     }
@@ -179,11 +182,11 @@ fn nothing_is_removed_where_it_is_not_known_what_is_needed() {
     let host = three();
     fs::write(host.at("root/switching"), "4 3 deploy\n").unwrap();
     let ran = host.run(&list(true));
-    assert!(ran.code == Some(1) && ran.report().message.contains("A switch was cut off"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.report().message.contains("An interrupted switch may still need"), "{ran:?}");
     fs::remove_file(host.at("root/switching")).unwrap();
     host.fault("docker.image-ls", "nothing");
     let ran = host.run(&list(false));
-    assert!(ran.report().warnings[0].contains("no old image could be found"), "{ran:?}");
+    assert!(ran.report().warnings[0].contains("no old image was removed"), "{ran:?}");
     assert_eq!(names(&ran.report().unneeded().unwrap()).0, Vec::<String>::new());
 }
 
@@ -212,7 +215,7 @@ fn what_cannot_be_removed_is_a_warning_and_a_killed_prune_is_done_again() {
     let ran = remove(&host, true, &again);
     assert_eq!((ran.code, ran.report().warnings.len()), (Some(0), 0), "{ran:?}");
     assert_eq!(names(&self::found(&host, true)), (vec![], vec![]));
-    assert!(host.tidy());
+    assert!(host.has_no_temporary_folders());
 }
 
 #[test]

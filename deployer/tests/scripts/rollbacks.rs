@@ -46,7 +46,7 @@ fn what_was_rolled_back_from_is_no_way_back() {
     for g in [2, 3] {
         assert_eq!(host.run(&deploy(g, 1)).code, Some(0));
     }
-    // 3 and 2 were good to the checks, and not to the operator.
+    // 3 and 2 passed the checks, but the operator rejected them.
     assert_eq!(back(&host, Some(1)).report().release, Some(1));
     assert_eq!((&*host.root("releases/2/state"), &*host.root("releases/3/state")), ("reverted", "reverted"));
     host.push(&[&gateway(4)]);

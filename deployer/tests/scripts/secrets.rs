@@ -38,7 +38,7 @@ fn no_failure_and_no_success_leaves_the_token_anywhere() {
         host.fault(tool, fault);
         let ran = host.run(&deploy(1, 1));
         assert_eq!(ran.code == Some(0), tool == "none", "{ran:?}");
-        // What a tool itself printed is masked in the report; its own output lies in memory until the boot.
+        // What a tool itself printed is masked in the report; its own output is in memory until the boot.
         let quoted = std::fs::read_to_string(host.at("run/deploy.log")).unwrap_or_default().contains("was refused");
         if quoted {
             std::fs::remove_file(host.at("run/deploy.log")).unwrap();
@@ -46,7 +46,7 @@ fn no_failure_and_no_success_leaves_the_token_anywhere() {
             host.no_faults();
         }
         clean(&host, &ran);
-        assert!(host.tidy());
+        assert!(host.has_no_temporary_folders());
     }
 }
 
@@ -68,7 +68,7 @@ fn every_other_action_is_clean_too() {
     ] {
         let ran = host.run(&act(&action));
         assert!(!holds_the_token(ran.stdout.as_bytes()), "{action:?} {ran:?}");
-        assert!(host.tidy(), "{action:?}");
+        assert!(host.has_no_temporary_folders(), "{action:?}");
     }
     host.set("logs/vllm", "");
     assert!(host.leaks().is_empty(), "{:?}", host.leaks());
@@ -93,7 +93,7 @@ fn a_secret_of_another_shape_is_refused_without_a_word_of_it() {
             (ActionOutcome::FailedUnchanged, Some(Step::Token)),
             "{text}"
         );
-        assert!(ran.report().message.contains("does not have the shape"), "{ran:?}");
+        assert!(ran.report().message.contains("does not have the format"), "{ran:?}");
         clean(&host, &ran);
         assert_eq!(host.called("docker.compose-run"), 0);
     }

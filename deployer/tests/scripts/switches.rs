@@ -1,4 +1,4 @@
-//! What a switch does to running work, and how long a release that does not come up is waited for.
+//! What a switch does to running work, and how long it waits for a release that does not start.
 
 use std::time::{Duration, Instant};
 
@@ -72,7 +72,7 @@ fn running_work_ends_before_the_model_server_goes() {
     }
 }
 
-/// Its second compose file comes with a release, so that a rollback runs what that release ran on.
+/// The second compose file belongs to a release, so that a rollback restores it as well.
 #[test]
 fn a_release_for_a_host_without_a_gpu_leaves_the_reservation_out() {
     let host = served();
@@ -149,7 +149,7 @@ fn a_crash_loop_is_called_one_whatever_docker_says_at_the_moment() {
         );
         assert_eq!(ran.report().outcome, ActionOutcome::RolledBack);
     }
-    // What it did before this start is not held against it.
+    // Its crashes before this start do not count.
     let host = served();
     host.set("containers/gateway/restarts", "7");
     host.behave(&vllm(2), "unhealthy");
@@ -157,7 +157,7 @@ fn a_crash_loop_is_called_one_whatever_docker_says_at_the_moment() {
     assert!(ran.report().message.contains("vllm did not become healthy"), "{ran:?}");
 }
 
-/// The container that is being replaced may take its time to end: that is not the new one's.
+/// The container that is being replaced may need time to end: that time does not count for the new one.
 #[test]
 fn the_way_back_is_not_given_up_while_the_failed_gateway_ends() {
     let host = served();
@@ -171,7 +171,7 @@ fn the_way_back_is_not_given_up_while_the_failed_gateway_ends() {
         assert!(begun.elapsed() < Duration::from_mins(1), "the way back");
         std::thread::sleep(Duration::from_millis(20));
     }
-    // Docker has made the next one, which starts when the one before it has ended.
+    // Docker has made the next one, which starts when the previous one has ended.
     host.set("containers/gateway/state", "created");
     host.set("containers/gateway/id", &"c".repeat(64));
     std::thread::sleep(Duration::from_secs(4));

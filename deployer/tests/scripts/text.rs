@@ -1,4 +1,4 @@
-//! What a script is made of, before it runs: quoting, sizes, names, reports.
+//! The parts of a script before it runs: quoting, sizes, names, reports.
 
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
@@ -68,7 +68,7 @@ fn every_action() -> Vec<Action> {
 fn values_are_quoted_words_on_lines_of_their_own_and_the_program_is_always_the_same() {
     let mut host = settings();
     host.operator = "o'neil; rm -rf / $(id) `id`\nreadonly EVIL='1'".to_owned();
-    // What the stack's own SSM document lets pass.
+    // The values that the stack's own SSM document accepts.
     let line = regex("readonly [A-Z][A-Z0-9_]*='[^']*'(\\\\''[^']*')*");
     for action in every_action() {
         let script = script(&action, &host);
@@ -203,7 +203,7 @@ fn a_report_is_found_or_not() {
     let line = r#"EXTRACTION-GATEWAY-REPORT {"outcome":"rolled_back","action":"deploy","failed_step":"of_the_future","message":"m"}"#;
     let report = parse_report(&format!("pull\n{line}\n")).unwrap();
     assert_eq!((report.outcome, report.outcome.exit_code()), (ActionOutcome::RolledBack, 3));
-    for cut in ["", "pull: what", &line[..40], "EXTRACTION-GATEWAY-REPORT {}"] {
+    for cut in ["", "pull: running", &line[..40], "EXTRACTION-GATEWAY-REPORT {}"] {
         assert!(parse_report(cut).is_none(), "{cut}");
     }
 }

@@ -1,5 +1,5 @@
-//! The shims that also stand beside a real engine, each against what its tool's own documentation says it prints and
-//! how it ends. What docker says, the engine suite asks docker.
+//! The shims that are also used with a real engine, each compared with its tool's documentation: output and exit
+//! status. The engine suite compares the docker shim with docker.
 
 use crate::support::host::{CANARY, Host, SECRET};
 
@@ -21,7 +21,8 @@ fn each_shim_says_what_its_tool_is_documented_to_say() {
     let metadata = "http://169.254.169.254/latest";
     // Command; exit code; what standard output or, of a failure, standard error begins with.
     let documented = [
-        // AWS CLI user guide, "Return codes": 254 where the service refused; "Text output": the bare value and a line end.
+        // AWS CLI user guide, "Return codes": 254 where the service refused; "Text output": the bare value and a line
+        // end.
         (secret(SECRET), 0, format!("{CANARY}\n")),
         (
             secret("nowhere"),

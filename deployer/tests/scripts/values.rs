@@ -99,7 +99,7 @@ fn names(text: &str) -> Vec<String> {
     lines.map(|(name, _)| name.to_owned()).filter(|name| name.bytes().all(|b| !b.is_ascii_lowercase())).collect()
 }
 
-/// May this value be as it is? Then it is data that nothing looks into.
+/// Returns whether this value may stay as it is. Then it is data that nothing interprets.
 fn is_free(name: &str, value: &str) -> bool {
     match name {
         "OPERATOR" => !value.chars().any(char::is_control),
@@ -108,7 +108,7 @@ fn is_free(name: &str, value: &str) -> bool {
         }
         "COMMIT" | "CONFIG_HASH" => !value.bytes().any(|b| !b.is_ascii_alphanumeric() && !b"._:-".contains(&b)),
         "SETTINGS" => value.bytes().all(|b| b.is_ascii_alphanumeric()),
-        // It looks like a zone, and is looked for in the host's list of them.
+        // It has the form of a zone, and is searched in the host's list of zones.
         "TIME_ZONE" => value == "GATEWAY_IMAGE",
         "REGISTRY" => matches!(value, "010" | "99999999999999999999999" | "finish"),
         "RUN" => value.len() >= 8 && value.bytes().all(|b| b.is_ascii_alphanumeric()),
@@ -192,7 +192,7 @@ fn no_value_is_code_and_none_leaves_the_release() {
     assert_serves(&host, 1, 1);
 }
 
-/// What may hold anything is printed as data, and the report is still one.
+/// A value that may contain anything is printed as data, and the report stays valid.
 #[test]
 fn a_value_that_is_free_is_data() {
     let host = served();
@@ -224,7 +224,7 @@ fn a_name_that_is_not_in_the_table_is_refused() {
     }
 }
 
-/// The packed settings are looked into as well.
+/// The packed settings are checked as well.
 #[test]
 fn settings_that_are_none_are_refused_on_the_host_too() {
     let host = served();
@@ -245,12 +245,12 @@ fn settings_that_are_none_are_refused_on_the_host_too() {
         let packed = String::from_utf8(packed.unwrap().stdout).unwrap();
         let ran = host.run_text(&with(&deploy(2, 1).text(), "SETTINGS", &packed));
         assert_eq!((ran.code, ran.report().failed_step), (Some(1), Some(Step::Files)), "{line}: {ran:?}");
-        assert!(ran.report().message.contains("no setting of a release"), "{line}: {ran:?}");
+        assert!(ran.report().message.contains("not a setting of a release"), "{line}: {ran:?}");
         assert_serves(&host, 1, 1);
     }
 }
 
-/// Files that the program wrote and reads again: damaged ones are no code either, and nothing is lost by them.
+/// Files that the program wrote and reads again: damaged ones are not code either, and nothing is lost.
 #[test]
 fn files_that_are_read_again_are_no_code() {
     let host = served();
@@ -326,7 +326,7 @@ fn document(values: &str) -> String {
     text.replace("${ProgramSha256}", &deployer::script::program_sha256())
 }
 
-/// The values of a look, as lines, and more of them.
+/// The values of a status query, as lines, and further lines.
 fn values_of_a_look(more: &str) -> String {
     let text = act(&Action::Status).text();
     let (_, ours) = text.split_once("umask 077\n\n").unwrap();
@@ -334,7 +334,7 @@ fn values_of_a_look(more: &str) -> String {
     format!("{}\n{more}", ours.join("\n"))
 }
 
-/// The agent kills a command that was cancelled at once, with all its processes: nothing of it tidies.
+/// The agent kills a command that was cancelled at once, with all its processes: no clean-up runs.
 #[test]
 fn a_document_that_is_killed_leaves_no_file() {
     let host = served();
@@ -349,7 +349,7 @@ fn a_document_that_is_killed_leaves_no_file() {
     assert_eq!((host.run_text(&text).code, left()), (None, vec![]));
 }
 
-/// Names that bash itself reads run their value before the program can look at it.
+/// Names that bash itself reads run their value before the program can check it.
 #[test]
 fn the_document_lets_no_name_of_bash_pass() {
     let host = served();
@@ -362,7 +362,7 @@ fn the_document_lets_no_name_of_bash_pass() {
         assert!(ran.code == Some(65) && ran.report.is_none(), "{name}: {ran:?}");
         assert!(!canary.exists(), "{name}");
     }
-    // What it lets pass, the program looks at.
+    // The program checks what the document accepts.
     for line in ["readonly EVIL='1'", "readonly TMOUT='1'", "readonly FILE_9='0755 ../../../x aGk='"] {
         let ran = by_the_document(&host, &values(&format!("{line}\n")));
         assert_eq!(ran.report().failed_step, Some(Step::Tools), "{line}: {ran:?}");

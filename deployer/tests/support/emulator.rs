@@ -18,7 +18,7 @@ use super::host::{Host, holds_the_token};
 
 /// A running emulator. Dropping it stops the process.
 pub struct Emulator {
-    /// The host that the instance stands for.
+    /// The host that the instance represents.
     pub host: Host,
     /// The value for `AWS_ENDPOINT_URL`.
     pub url: String,
@@ -28,7 +28,7 @@ pub struct Emulator {
     connection: TcpStream,
 }
 
-/// The process whose forks are the emulators, and its port. It ends with this process, which holds its stdin.
+/// The process whose forks are the emulators, and its port. It ends with this process, which has its stdin open.
 static SERVER: LazyLock<(Child, u16)> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
     let installed = Command::new(folder.join("install.sh")).stderr(Stdio::inherit()).output().unwrap();
@@ -98,7 +98,7 @@ impl Emulator {
         self.post("fault", &fault.to_string());
     }
 
-    /// Lets the call continue that a fault holds.
+    /// Lets the call continue that a fault delays.
     pub fn release(&self) {
         self.post("release", "");
     }
@@ -175,7 +175,7 @@ fn environment_of(host: &Host) -> serde_json::Map<String, Value> {
     all.map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-/// Waits until a condition holds. Fails after two minutes, long enough for a busy machine.
+/// Waits until a condition is true. Fails after two minutes, long enough for a busy machine.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(2);
     while !condition() {

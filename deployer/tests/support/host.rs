@@ -208,8 +208,8 @@ impl Host {
         fs::read_to_string(self.at("root").join(name)).unwrap_or_default()
     }
 
-    /// Returns whether no run left its temporary folder behind, which could contain a token or a login.
-    pub fn tidy(&self) -> bool {
+    /// Returns whether no run left its temporary folder, which could contain a token or a login.
+    pub fn has_no_temporary_folders(&self) -> bool {
         fs::read_dir(self.at("run")).unwrap().all(|entry| !entry.unwrap().path().is_dir())
     }
 

@@ -14,7 +14,7 @@ use super::host::Host;
 /// A host's files in memory, so that nothing is left in the file system when the tests end.
 pub struct Template {
     folder: PathBuf,
-    /// Folders come before what they hold.
+    /// Folders come before their contents.
     entries: Vec<(PathBuf, Entry)>,
 }
 
@@ -50,7 +50,7 @@ impl Template {
         }
     }
 
-    /// Makes a host that differs from the first in its folder alone, whose path some of its files name.
+    /// Makes a host that differs from the first only in its folder, whose path some of its files name.
     pub fn host(&self) -> Host {
         let host = Host::new();
         let (from, to) = (self.folder.as_os_str().as_bytes(), host.at(""));

@@ -1,5 +1,5 @@
-//! Attestations of images: what is not verified is not deployed, and nothing is changed for it. `gh` is a stand-in here,
-//! which takes the real one's flags and answers as that does (gh 2.103): its own texts, exit codes and JSON.
+//! Attestations of images: an image that is not verified is not deployed, and nothing is changed. `gh` is a stand-in
+//! here, which takes the real one's flags and answers as that does (gh 2.103): its own texts, exit codes and JSON.
 
 use std::{fs, process::Child};
 
@@ -19,8 +19,8 @@ use crate::{
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TRUSTED: &str = "acme/gateway .github/workflows/images.yml refs/heads/main";
 
-/// Beside it: `attestations` (lines of IMAGE REPOSITORY WORKFLOW REF), `tags` (TAG DIGEST), `says` (what it does instead),
-/// `calls`.
+/// In the same folder: `attestations` (lines of IMAGE REPOSITORY WORKFLOW REF), `tags` (TAG DIGEST), `says` (what it
+/// does instead), `calls`.
 const STAND_IN: &str = r#"#!/bin/bash
 set -euo pipefail
 here=${BASH_SOURCE[0]%/*}
@@ -130,11 +130,11 @@ fn what_is_not_verified_changes_nothing() {
     let (another, hex) = ("c".repeat(64), gateway(1).rsplit(':').next().unwrap().to_owned());
     let with = |line: &str| vec![format!("{} {line}", gateway(1)), format!("{} {TRUSTED}", vllm(1))];
     for (attestations, says, words) in [
-        // Forged, or somebody else's.
-        (vec![], "", "acme/gateway has no attestation of it"),
-        (trusted(2), "", "acme/gateway has no attestation of it"),
-        (with("evil/gateway .github/workflows/images.yml refs/heads/main"), "", "it was not built by"),
-        (with("acme/gateway .github/workflows/other.yml refs/heads/main"), "", "it was not built by"),
+        // Forged, or of another owner.
+        (vec![], "", "acme/gateway has no attestation of the image"),
+        (trusted(2), "", "acme/gateway has no attestation of the image"),
+        (with("evil/gateway .github/workflows/images.yml refs/heads/main"), "", "the image was not built by"),
+        (with("acme/gateway .github/workflows/other.yml refs/heads/main"), "", "the image was not built by"),
         (with("acme/gateway .github/workflows/images.yml refs/heads/mine"), "", "on refs/heads/main"),
         (vec![trusted(1)[0].clone()], "", "extraction/vllm@"),
         // What it answers is compared once more.
@@ -142,7 +142,7 @@ fn what_is_not_verified_changes_nothing() {
         (trusted(1), &answer("acme/gateway", &another), &format!("of another digest ({another})")),
         (trusted(1), "echo '[]'; exit 0", "there is no attestation of it"),
         (trusted(1), "echo verified; exit 0", "the answer of gh is not understood"),
-        // A tool that cannot tell.
+        // A tool that fails.
         (trusted(1), "echo 'To get started with GitHub CLI, please run:  gh auth login' >&2; exit 4", "gh auth login"),
         (
             trusted(1),
@@ -190,7 +190,7 @@ fn a_tool_that_is_not_there_and_a_configuration_that_trusts_nobody() {
     let ada = laptop(&emulator, &trusted(1));
     // No such interpreter: the same error as for no such program, whatever is installed here.
     write_program(&ada.path().join("bin/gh"), "#!/nowhere/bash\n");
-    ada.up(1, 1).ended(1, &["the GitHub command line (gh) is not there", "https://cli.github.com"]);
+    ada.up(1, 1).ended(1, &["the GitHub command line (gh) is not installed", "https://cli.github.com"]);
     for (lines, key) in [
         ("images = \"yes\"", "attestation.images must be off or required"),
         ("images = \"required\"", "attestation.repository must name"),
@@ -202,7 +202,7 @@ fn a_tool_that_is_not_there_and_a_configuration_that_trusts_nobody() {
         ada.configure(&format!("[attestation]\n{lines}"));
         ada.run(&["plan"]).ended(2, &[key]);
     }
-    // Off, nobody asks.
+    // Off: nothing is verified.
     let bob = laptop(&emulator, &[]);
     bob.configure("");
     bob.up(1, 1).ended(0, &["Release 1 serves"]);

@@ -130,7 +130,7 @@ fn the_further_boxes_are_served_before_the_gateway_and_a_second_up_does_nothing(
     assert_eq!(account.sent("verify"), [account.id(0), account.id(1), &emulator.instance_id]);
     assert_eq!(account.further.iter().map(|(_, host)| started(host)).collect::<Vec<_>>(), before);
     assert_eq!(lock(emulator), None);
-    // A key of a client, and its limits, are no matter of the further boxes.
+    // A key of a client, and its limits, do not concern the further boxes.
     ada.write("config/keys.txt", &format!("vercel {}\nnew {}\n", "0".repeat(64), "1".repeat(64)));
     ada.up(1, 1).ended(0, &["new comes"]);
     assert_eq!(account.sent("deploy")[3..], [&*emulator.instance_id]);
@@ -167,7 +167,7 @@ fn a_further_box_that_fails_goes_back_and_the_gateway_is_not_touched() {
     assert_eq!(emulator.host.serving("vllm"), Some(vllm(1)));
     let changes = emulator.host.calls()[before..].iter().filter(|call| call.starts_with("docker.compose-up")).count();
     assert_eq!((changes, lock(emulator)), (0, None));
-    // The box that has the new release already is left alone.
+    // The box that has the new release already is not changed.
     account.host(1).behave(&vllm(2), "");
     ada.up(1, 2).ended(0, &["3 of 3 model servers are ready."]);
     assert_eq!(account.sent("deploy")[5..], [account.id(1), &emulator.instance_id]);
@@ -202,10 +202,10 @@ fn a_box_without_its_key_is_refused_before_anything_is_changed() {
     let account = Account::new();
     fs::remove_file(account.host(0).at("root/model-port.key")).unwrap();
     let refused = account.ada().up(1, 1);
-    refused.ended(1, &["model-port.key, which holds the key between the boxes", "No other box was changed"]);
+    refused.ended(1, &["model-port.key, which contains the key between the boxes", "No other box was changed"]);
     assert_eq!(account.emulator.instance_state(), "stopped");
     assert_eq!(account.host(0).called("docker.pull"), 0);
-    // The box was started in vain and is stopped again; the next one was not reached.
+    // The box that this run started is stopped again; the next one was not reached.
     assert_eq!(account.states().map(|state| state == "stopped"), [true; 3]);
 }
 
@@ -256,7 +256,7 @@ fn one_box_is_looked_at_and_rolled_back_by_its_id() {
     let refused = |arguments: &[&str], words: &[&str]| {
         ada.run(arguments).ended(2, words);
     };
-    refused(&["up", "--yes", "--box", account.id(0)], &["--box does not go with this command"]);
+    refused(&["up", "--yes", "--box", account.id(0)], &["this command does not accept --box"]);
     refused(&["status", "--box", "i-0123456789abcdef0"], &["the configuration has no such box", account.id(1)]);
     refused(&["up", "--dry-run"], &["--dry-run prints the script of one box", "deployer plan"]);
 }
@@ -269,14 +269,14 @@ fn boxes_that_cannot_be_are_refused_before_anything_starts() {
         said.ended(2, words);
         assert_eq!(account.states().map(|state| state == "stopped"), [true; 3], "{said}");
     };
-    check(&[account.id(0), account.id(0)], &["number 2", "stands twice"]);
+    check(&[account.id(0), account.id(0)], &["number 2", "appears twice"]);
     check(&[&account.emulator.instance_id], &["is box.instance_id"]);
-    // As a box of another region looks from this one.
+    // As for a box of another region.
     check(&[account.id(0), "i-0123456789abcdef0"], &["there is no instance i-0123456789abcdef0 in us-east-1"]);
     account.emulator.aws("ec2", "terminate_instances", &json!({"InstanceIds": [account.id(1)]}));
     let gone = account.ada().up(1, 1);
-    gone.ended(2, &[account.id(1), "is gone for good"]);
-    // It can still be stopped what is there, and seen what is.
+    gone.ended(2, &[account.id(1), "is terminated"]);
+    // The boxes that exist can still be shown and stopped.
     let status = account.ada().run(&["status"]);
     assert!(status.out.contains(&format!("further box {}", account.id(1))), "{status}");
 }

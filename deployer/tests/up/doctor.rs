@@ -116,7 +116,7 @@ fn an_instance_that_anybody_can_end_is_named_with_the_command_that_protects_it()
     assert!(found["level"] == "note" && found["mend"].as_str().unwrap().ends_with(&command), "{found}");
     protect(true);
     assert_eq!(look(), None);
-    // An operator of an older policy: said, and nothing else is held up by it.
+    // An operator with an older policy: reported, and the other checks still run.
     emulator.fault(&json!({"action": "DescribeInstanceAttribute", "code": "UnauthorizedOperation", "status": 403}));
     let found = look().expect("not known");
     assert!(found["mend"].as_str().unwrap().contains("ec2:DescribeInstanceAttribute"), "{found}");
@@ -131,7 +131,7 @@ fn a_version_that_is_none_and_a_clock_that_is_wrong_are_findings() {
     let said = ada.run(&["doctor"]);
     said.ended(1, &["1 of "]);
     assert!(said.out.contains("BAD  images") && said.out.contains("images.gateway.version"), "{said}");
-    assert!(said.out.contains("ok   docker"), "the rest was looked at: {said}");
+    assert!(said.out.contains("ok   docker"), "the rest was checked: {said}");
     for code in ["RequestTimeTooSkewed", "InvalidSignatureException"] {
         emulator.fault(&json!({"action": "GetCallerIdentity", "code": code, "status": 403}));
         let said = ada.run(&["doctor"]);
@@ -150,7 +150,7 @@ fn credentials_region_reference_files_and_agent() {
     ada.write("config/deployment.toml", &config.replace("region = \"us-east-1\"", "region = \"eu-west-1\""));
     assert!(ada.run(&["doctor"]).ended(1, &[]).out.contains("is not in the region eu-west-1"));
     ada.write("config/deployment.toml", &config.replace(&emulator.instance_id, "ssm:/nowhere/id"));
-    assert!(ada.run(&["doctor"]).ended(1, &[]).out.contains("/nowhere/id, which is not there"));
+    assert!(ada.run(&["doctor"]).ended(1, &[]).out.contains("/nowhere/id, which does not exist"));
     ada.write("config/deployment.toml", &config);
     std::fs::remove_file(ada.path().join("config/keys.txt")).unwrap();
     let said = ada.run(&["doctor"]);
@@ -168,13 +168,13 @@ fn a_reference_is_resolved_and_a_secure_one_refused() {
     let config = std::fs::read_to_string(ada.path().join("config/deployment.toml")).unwrap();
     ada.write("config/deployment.toml", &config.replace(&emulator.instance_id, "ssm:/slm-ft-serving/ec2/instance-id"));
     ada.run(&["status"])
-        .ended(2, &["box.instance_id refers to the SSM parameter /slm-ft-serving/ec2/instance-id", "not there"]);
+        .ended(2, &["box.instance_id refers to the SSM parameter /slm-ft-serving/ec2/instance-id", "does not exist"]);
     let put = |kind: &str, value: &str| {
         let name = "/slm-ft-serving/ec2/instance-id";
         emulator.aws("ssm", "put_parameter", &json!({"Name": name, "Type": kind, "Value": value, "Overwrite": true}));
     };
     put("String", "not an id");
-    ada.run(&["status"]).ended(2, &["is no id of an instance"]);
+    ada.run(&["status"]).ended(2, &["is not the id of an instance"]);
     put("String", &emulator.instance_id);
     ada.run(&["status"]).ended(0, &[]);
     put("SecureString", &emulator.instance_id);

@@ -61,7 +61,7 @@ fn it_refuses_a_program_that_the_stack_does_not_name() {
     );
     let refused = ada.up(1, 1);
     refused.ended(1, &words).ended(1, &["aws cloudformation update-stack --region us-east-1", &parameters]);
-    // The checkout's template may be another one than the stack's: its changes are not to come along.
+    // The checkout's template may be another one than the stack's: its changes must not be applied.
     assert!(refused.err.contains("--use-previous-template") && !refused.err.contains("--template-file"), "{refused}");
 
     assert!(!emulator.calls().contains(&"StartInstances".to_owned()), "started for nothing: {refused}");

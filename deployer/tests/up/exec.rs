@@ -33,7 +33,7 @@ fn what_is_no_name_of_the_list_never_reaches_the_host() {
         assert_eq!(ada.run(arguments).code, Some(2), "{arguments:?}");
     }
     let wrong = ada.run(&["exec", "disk", "--service", "gateway"]);
-    wrong.ended(2, &["disk is not asked of a service", "Leave --service out"]);
+    wrong.ended(2, &["disk does not take a service", "Omit --service"]);
     ada.run(&["exec", "disk"]).ended(1, &["the box is stopped"]);
     assert!(!emulator.calls().iter().any(|call| call == "SendCommand"));
 }

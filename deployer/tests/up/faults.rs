@@ -20,11 +20,11 @@ fn no_capacity_is_waited_for_and_then_given_up() {
     none(200);
     let given_up = ada.up(1, 1);
     given_up
-        .ended(1, &["no free capacity", "InsufficientInstanceCapacity", "another zone", "Neither is done for you."]);
+        .ended(1, &["no free capacity", "InsufficientInstanceCapacity", "another zone", "The deployer does neither."]);
     let offered = ["us-east-1b, us-east-1c, us-east-1d, us-east-1f offer g6.2xlarge", "the box is in us-east-1a"];
     given_up.ended(1, &offered);
     assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
-    // Offered, never done; and where it cannot be looked up, the cause is said all the same.
+    // Offered, never done; and if it cannot be looked up, the cause is still printed.
     let made = ["CreateImage", "CreateSnapshot", "RunInstances", "UpdateStack"];
     assert!(!emulator.calls().iter().any(|call| made.contains(&call.as_str())), "{:?}", emulator.calls());
     for action in ["DescribeInstanceTypeOfferings", "DescribeVolumes"] {
@@ -33,7 +33,7 @@ fn no_capacity_is_waited_for_and_then_given_up() {
     let blind = ada.up(1, 1);
     blind.ended(
         1,
-        &["not all could be looked up", "which other zones offer the type is not known", "(150 GiB)", "<zone>"],
+        &["some values could not be looked up", "not known which other zones offer the type", "(150 GiB)", "<zone>"],
     );
     blind.ended(1, &["no free capacity"]);
     drop(emulator);
@@ -75,9 +75,9 @@ fn a_terminated_or_unknown_box_is_said_to_be_gone() {
     let emulator = account();
     let ada = Laptop::new(&emulator, "ada@laptop");
     emulator.aws("ec2", "terminate_instances", &json!({"InstanceIds": [emulator.instance_id]}));
-    ada.up(1, 1).ended(1, &["gone for good", "config/cloudformation.yaml"]);
+    ada.up(1, 1).ended(1, &["deleted permanently", "config/cloudformation.yaml"]);
     for command in [&["status"][..], &["down", "--yes"]] {
-        ada.run(command).ended(0, &["next: The box is gone for good. Make a new one", "box.instance_id"]);
+        ada.run(command).ended(0, &["next: The box is terminated. Make a new one", "box.instance_id"]);
     }
     let id = &emulator.instance_id;
     ada.write(
@@ -124,7 +124,7 @@ fn races_delays_and_states_of_the_future_are_waited_out() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     emulator
         .set(&json!({"race": 0.7, "delivery": 0.5, "statuses": ["Delayed", "Pending", "Cancelling", "Levitating"]}));
-    ada.up(1, 1).ended(0, &["on its way to the host", "Release 1 serves"]);
+    ada.up(1, 1).ended(0, &["being delivered to the host", "Release 1 serves"]);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn throttling_and_a_lost_network_do_not_fail_a_deploy() {
     let images = Laptop::images(2, 1);
     let arguments: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let child = ada.start_until_held("docker.pull", &arguments);
-    // The network goes while the host works, and comes back.
+    // The network fails while the host works, and returns.
     for fault in [json!({"drop": true}), json!({"code": "ThrottlingException", "message": "Rate exceeded"})] {
         let polls = || emulator.calls().iter().filter(|call| *call == "GetCommandInvocation").count();
         let before = polls();
@@ -144,7 +144,7 @@ fn throttling_and_a_lost_network_do_not_fail_a_deploy() {
         until("the fault was met", || polls() > before + 1);
     }
     ada.go();
-    said(child).ended(0, &["The host works on without us", "AWS answers again", "Release 2 serves"]);
+    said(child).ended(0, &["The work on the host continues", "AWS answers again", "Release 2 serves"]);
     assert_eq!(emulator.host.called("docker.pull"), 3, "deployed once");
 }
 
@@ -167,12 +167,12 @@ fn a_send_whose_answer_alone_is_lost_runs_once() {
     let lost = json!({"action": "SendCommand", "drop": "after"});
     let before = emulator.commands().len();
     emulator.fault(&lost);
-    ada.run(&["status"]).ended(0, &["may have been heard; looking for it"]);
+    ada.run(&["status"]).ended(0, &["AWS may have received the command; looking it up"]);
     assert_eq!(emulator.commands().len(), before + 1);
-    // The look before the plan is heard and answered; the deploy is heard alone.
+    // AWS receives and answers the query before the plan; it receives the deploy, but its answer is lost.
     emulator.fault(&json!({"action": "SendCommand"}));
     emulator.fault(&lost);
-    ada.up(2, 1).ended(0, &["may have been heard; looking for it", "Release 2 serves"]);
+    ada.up(2, 1).ended(0, &["AWS may have received the command; looking it up", "Release 2 serves"]);
     assert_eq!(emulator.host.called("docker.compose-config"), 2, "one deploy each");
     assert_eq!(emulator.commands().len(), before + 3);
 }
@@ -271,7 +271,7 @@ fn a_session_of_a_second_factor_that_ends_asks_for_another_code() {
     emulator.fault(&json!({"action": "SendCommand", "code": "ExpiredTokenException", "times": 2}));
     let said = ada.run_at_a_terminal_in(&["status"], "123456\n654321\n", &variables);
     assert_eq!(said.code, Some(0), "{said}");
-    assert!(said.out.contains("if this goes on, a new code is asked for"), "{said}");
+    assert!(said.out.contains("if this continues, a new code is asked for"), "{said}");
     assert_eq!(emulator.calls().iter().filter(|call| *call == "AssumeRole").count(), 2, "{said}");
     assert!(emulator.everything().contains("TokenCode=654321"), "{said}");
 }
@@ -286,7 +286,7 @@ fn one_refused_look_does_not_stop_a_box_that_starts() {
     let child = ada.start(&arguments);
     emulator.until_state("pending");
     emulator.fault(&json!({"action": "DescribeInstances", "code": "ExpiredTokenException"}));
-    said(child).ended(0, &["The box goes on starting", "AWS answers again", "Release 1 serves"]);
+    said(child).ended(0, &["The box continues to start", "AWS answers again", "Release 1 serves"]);
     assert!(!emulator.calls().contains(&"StopInstances".to_owned()), "{:?}", emulator.calls());
 }
 
@@ -323,7 +323,7 @@ fn credentials_that_stay_away_stop_nothing_and_say_how_to_look() {
     let said = said(child);
     said.ended(
         4,
-        &["goes on on the host", "credentials", "deployer status shows how it ended", "The box was not stopped"],
+        &["continues on the host", "credentials", "deployer status shows how it ended", "The box was not stopped"],
     );
     assert_eq!(emulator.instance_state(), "running");
     ada.go();
@@ -337,7 +337,7 @@ fn a_command_that_the_agent_lost_is_sent_once_more() {
     emulator.set(&json!({"swallow": 1}));
     ada.up(1, 1).ended(0, &["took the command and never ran it; it is sent once more", "Release 1 serves"]);
     assert_eq!(emulator.host.called("docker.compose-config"), 1, "deployed once");
-    // A look that is lost is asked again.
+    // A lost query is sent again.
     emulator.set(&json!({"swallow": 1}));
     ada.run(&["status"]).ended(0, &["it is sent once more"]);
 }
@@ -347,7 +347,7 @@ fn status_checks_are_judged_over_minutes() {
     let emulator = account();
     let ada = Laptop::new(&emulator, "ada@laptop");
     ada.configure_waits("agent_seconds = 60\ndeploy_seconds = 60", "");
-    // EC2 renews its checks once a minute: three looks within a second are one.
+    // EC2 renews its checks once a minute: three queries within a second count as one.
     emulator.set(&json!({"impaired": 3, "agent": 4.0}));
     ada.up(1, 1).ended(0, &["its status checks fail for now", "Release 1 serves"]);
 }

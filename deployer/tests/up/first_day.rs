@@ -1,5 +1,5 @@
-//! The first day, as deployer/docs/setup.md tells it: from a box without anything to a release, its address and its
-//! price, and back to a disk.
+//! The first day, as deployer/docs/setup.md describes it: from an empty box to a release, its address and its price,
+//! and back to a stopped box.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn from_init_to_a_release_an_address_a_price_and_a_stopped_box() {
     let path = ada.path().join("config/deployment.toml");
     let config = fs::read_to_string(&path).unwrap();
     fs::write(path, config.replace(ADAPTER_REVISION, "")).unwrap();
-    ada.run(&["plan", "--tag", "x"]).ended(2, &["model.adapter_revision is no full commit of", "deployer init"]);
+    ada.run(&["plan", "--tag", "x"]).ended(2, &["model.adapter_revision is not a full commit of", "deployer init"]);
 
     let init = ada.run_with(&["init", "--adapter-revision", ADAPTER_REVISION], TOKEN);
     init.ended(0, &["set model.adapter_revision", "hf-token: made", "the digest of a first key, for vercel"]);
@@ -43,7 +43,7 @@ fn from_init_to_a_release_an_address_a_price_and_a_stopped_box() {
     ada.run(&["url"]).ended(1, &["the box is stopped and has no public address"]);
     ada.up(1, 1).ended(0, &["Release 1 serves and was verified."]);
     let url = ada.run(&["url"]);
-    url.ended(0, &["asked for the first time", "redeploy"]);
+    url.ended(0, &["No earlier address is recorded", "redeploy"]);
     assert_eq!(url.out, "BACKEND_API_URL=http://203.0.113.10:8080\n");
     ada.run(&["url"]).ended(0, &["the same as last time"]);
     let cost = ada.run(&["cost", "--format", "json"]).ended(0, &[]).json();

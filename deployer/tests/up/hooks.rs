@@ -1,4 +1,4 @@
-//! Hooks beside the configuration, and the webhook's notice.
+//! Hooks in the configuration's folder, and the webhook's notice.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ fn hook(ada: &Laptop<'_>, name: &str, text: &str) {
     write_program(&ada.path().join("config/hooks").join(name), &format!("#!/bin/sh\n{text}\n"));
 }
 
-/// Writes down what a hook was told.
+/// Records the variables that a hook gets.
 const TOLD: &str = "env | grep ^DEPLOYER_ | sort >>told; echo \"AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY\" >>told";
 
 fn told(ada: &Laptop<'_>) -> String {
@@ -75,7 +75,7 @@ fn one_that_refuses_stops_before_anything_is_changed() {
     hook(&ada, "pre-up", "sleep 60 & sleep 60");
     ada.up(1, 1).ended(1, &["did not end in 1 s and was killed"]);
     fs::set_permissions(ada.path().join("config/hooks/pre-up"), fs::Permissions::from_mode(0o644)).unwrap();
-    ada.up(1, 1).ended(2, &["no executable file"]);
+    ada.up(1, 1).ended(2, &["not an executable file"]);
     assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
     let images = Laptop::images(1, 1);
     let without: Vec<&str> =
@@ -100,7 +100,7 @@ fn ctrl_c_ends_one_and_one_that_fails_afterwards_is_a_warning() {
     ada.up(2, 1).ended(0, &["warning: the hook post-up failed", "Release 2 serves"]);
 }
 
-/// Answers each request with this status, and hands its head and body on.
+/// Answers each request with this status, and passes on its head and body.
 fn receiver(status: u16) -> (String, mpsc::Receiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/services/SECRETPATH", listener.local_addr().unwrap());
@@ -137,7 +137,7 @@ fn a_webhook_hears_of_every_change_and_its_address_is_never_shown() {
     for (address, why) in [
         (receiver(500).0, "it answered 500"),
         ("http://127.0.0.1:1/SECRETPATH".to_owned(), "no connection"),
-        ("http://hooks.example.org/SECRETPATH".to_owned(), "its address is no https address"),
+        ("http://hooks.example.org/SECRETPATH".to_owned(), "its address is not an https address"),
     ] {
         ada.write("config/webhook", &address);
         let said = ada.run(&["restart", "--service", "gateway", "--yes"]);

@@ -1,4 +1,4 @@
-//! What can go wrong on the host: each with its message, its exit code, and what serves afterwards.
+//! Faults of the host: each with its message, its exit code, and what serves afterwards.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Release 1 serves; with `fault` an `up` of release 2 ends with `code` and `words`, and release 1 serves still.
+/// Release 1 serves; with `fault` an `up` of release 2 ends with `code` and `words`, and release 1 still serves.
 #[track_caller]
 fn up_fails(fault: impl FnOnce(&Emulator), code: i32, words: &[&str]) {
     let emulator = served();
@@ -94,9 +94,11 @@ fn a_wrong_tag_a_refused_and_an_expired_login() {
 
 #[test]
 fn a_secret_that_is_missing_denied_or_malformed() {
-    for (fault, words) in
-        [("missing", "does not exist"), ("denied", "may not read the secret"), ("malformed", "does not have the shape")]
-    {
+    for (fault, words) in [
+        ("missing", "does not exist"),
+        ("denied", "may not read the secret"),
+        ("malformed", "does not have the format"),
+    ] {
         let emulator = account();
         let ada = Laptop::new(&emulator, "ada@laptop");
         match fault {
@@ -111,7 +113,7 @@ fn a_secret_that_is_missing_denied_or_malformed() {
 
 #[test]
 fn a_command_killed_on_the_host_leaves_the_truth() {
-    // Before the switch, and in it: no report comes, so the host is looked at.
+    // Before the switch, and in it: no report comes, so the host is asked.
     up_fails(
         |emulator| emulator.host.fault("docker.pull", "kill"),
         1,
@@ -120,8 +122,8 @@ fn a_command_killed_on_the_host_leaves_the_truth() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
     emulator.host.fault("docker.compose-up", "kill");
-    ada.up(2, 2).ended(4, &["left no report", "The switch to another release was cut off", "deployer up"]);
-    ada.up(2, 2).ended(0, &["takes over", "Release 2 serves"]);
+    ada.up(2, 2).ended(4, &["left no report", "The switch to another release was interrupted", "deployer up"]);
+    ada.up(2, 2).ended(0, &["this run repairs it", "Release 2 serves"]);
 }
 
 #[test]
@@ -131,13 +133,13 @@ fn a_command_over_its_time_or_cancelled_by_somebody() {
     ada.configure_waits("deploy_seconds = 10", "");
     let images = Laptop::images(2, 1);
     let up: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
-    said(ada.start_until_held("docker.pull", &up)).ended(1, &["took longer than it may", "still serves: release 1"]);
+    said(ada.start_until_held("docker.pull", &up)).ended(1, &["exceeded its time limit", "still serves: release 1"]);
     std::fs::remove_file(emulator.host.at("state/held")).unwrap();
     ada.configure("");
     let child = ada.start_until_held("docker.pull", &up);
     let id = emulator.commands().last().unwrap()["id"].clone();
     emulator.aws("ssm", "cancel_command", &json!({"CommandId": id}));
-    said(child).ended(1, &["somebody cancelled the command", "still serves: release 1"]);
+    said(child).ended(1, &["the command was cancelled", "still serves: release 1"]);
     assert_eq!(lock(&emulator), None);
 }
 
@@ -176,7 +178,7 @@ fn somebody_at_work_on_the_host_itself_is_exit_5() {
     let images = Laptop::images(2, 1);
     let up: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let child = ada.start_until_held("docker.pull", &up);
-    // The operators' lock is gone by somebody's hand; the host's own holds.
+    // Another person removed the operators' lock; the lock on the host still holds.
     emulator.aws("ssm", "delete_parameter", &json!({"Name": "/extraction-gateway/lock"}));
     let bob = Laptop::new(&emulator, "bob@desk");
     bob.up(3, 1).ended(5, &["ada@laptop is at work on the host (deploy)"]);

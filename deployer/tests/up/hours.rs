@@ -1,4 +1,4 @@
-//! `up` brings the idle stop to what the configuration says, its hours too, and says when the box will be stopped.
+//! `up` sets the idle stop and its hours to the values of the configuration, and prints when the box will be stopped.
 
 use std::process::Command;
 
@@ -18,11 +18,11 @@ fn hours(stop_at: &str) -> String {
 fn up_changes_an_idle_stop_that_differs_and_nothing_else() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
-    // Nobody wanted one, so it stays off.
+    // No idle stop was requested, so it stays off.
     ada.up(1, 1).ended(0, &["Nothing to do."]);
     assert!(ada.run(&["autostop", "status"]).out.starts_with("off:"));
     ada.run(&["autostop", "on", "--idle-minutes", "20", "--yes"])
-        .ended(0, &["goes back to what the configuration says"]);
+        .ended(0, &["restores the limits of the configuration"]);
     let started = (emulator.host.started("gateway"), emulator.host.started("vllm"));
     let doctor = ada.run(&["doctor"]);
     assert!(doctor.out.contains("after 20 min idle on the box, after 30 min idle in the configuration"), "{doctor}");
@@ -31,7 +31,7 @@ fn up_changes_an_idle_stop_that_differs_and_nothing_else() {
     assert_eq!((&plan["changes"], &plan["outage"]), (&true.into(), &"none".into()), "{plan}");
     assert_eq!(plan["autostop"], serde_json::json!({"from": "after 20 min idle", "to": "after 30 min idle"}));
     let up = ada.up(1, 1);
-    up.ended(0, &["autostop after 20 min idle -> after 30 min idle: changed on the box", "Nothing was restarted."]);
+    up.ended(0, &["autostop after 20 min idle -> after 30 min idle: set on the box", "Nothing was restarted."]);
     let state = ada.run(&["autostop", "status", "--format", "json"]).json();
     assert_eq!((&state["on"], &state["idle_minutes"]), (&true.into(), &30.into()));
     assert_eq!((emulator.host.started("gateway"), emulator.host.started("vllm")), started);
@@ -45,7 +45,7 @@ fn hours_that_are_configured_are_installed_by_up() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     ada.configure(&hours("20:00"));
     let first = ada.up(1, 1);
-    first.ended(0, &["where the box has another one", "hours    the box stops at 20:00", "closed   it is outside"]);
+    first.ended(0, &["if the box has other limits", "hours    the box stops at 20:00", "closed   the time is outside"]);
     first.ended(0, &["The box will be stopped on ", "20:00 UTC", "was started outside of its hours"]);
     let status = ada.run(&["autostop", "status"]);
     let day = another_day();
@@ -59,7 +59,7 @@ fn hours_that_are_configured_are_installed_by_up() {
     // Other hours, and then none.
     ada.configure(&hours("21:00"));
     ada.up(1, 1).ended(0, &["-> after 30 min idle, at 21:00", "Nothing was restarted.", "21:00 UTC"]);
-    ada.run(&["autostop", "off", "--yes"]).ended(0, &["no more, until the next deployer up"]);
+    ada.run(&["autostop", "off", "--yes"]).ended(0, &["off until the next deployer up"]);
     ada.up(1, 1).ended(0, &["autostop off -> after 30 min idle, at 21:00"]);
     ada.configure("");
     let none = ada.up(1, 1);
@@ -72,7 +72,7 @@ fn an_idle_stop_that_cannot_be_changed_is_a_warning_and_the_release_serves() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     ada.configure(&hours("20:00"));
     emulator.host.fault("aws.stop-instances", "always fail UnauthorizedOperation");
-    ada.up(1, 1).ended(0, &["the idle stop was not brought", "may not stop itself", "deployer autostop on"]);
+    ada.up(1, 1).ended(0, &["the idle stop was not set", "may not stop itself", "deployer autostop on"]);
     assert!(emulator.host.serving("gateway").is_some());
     assert!(ada.run(&["status"]).out.contains("off on the box"));
     emulator.host.no_faults();

@@ -1,4 +1,4 @@
-//! Runs that are cut off: Ctrl-C, a laptop that dies, two laptops at once, a lock left behind.
+//! Interrupted runs: Ctrl-C, a laptop that fails, two laptops at once, a lock that a dead run leaves.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ fn ctrl_c_in_a_download_leaves_no_token_no_login_and_no_container() {
             .filter(|name| name.starts_with("deploy."))
             .collect()
     };
-    assert_eq!(left().len(), 1, "the token lies there while the download runs");
+    assert_eq!(left().len(), 1, "the token is there while the download runs");
     signal(&child, "INT");
     said(child).ended(130, &["was cleared", "Nothing serves on the host"]);
     assert_eq!(left(), Vec::<String>::new());
@@ -58,12 +58,12 @@ fn ctrl_c_in_the_middle_of_the_switch_says_so_and_up_mends_it() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     let child = ada.start_until_held("docker.compose-up", &words(&up(2, 1)));
     signal(&child, "INT");
-    said(child).ended(130, &["The switch to another release was cut off", "deployer rollback"]);
+    said(child).ended(130, &["The switch to another release was interrupted", "deployer rollback"]);
     assert_eq!(lock(&emulator), None);
     ada.go();
     let status = ada.run(&["status", "--format", "json"]);
     assert_eq!(status.json()["host"]["half_done"], true);
-    ada.up(2, 1).ended(0, &["a switch was cut off before; this takes over", "Release 2 serves"]);
+    ada.up(2, 1).ended(0, &["an earlier switch was interrupted; this run repairs it", "Release 2 serves"]);
     assert_eq!(emulator.host.serving("gateway"), Some(gateway(2)));
 }
 
@@ -75,7 +75,7 @@ fn ctrl_c_while_the_box_starts_leaves_no_lock() {
     let child = ada.start(&words(&up(1, 1)));
     emulator.until_state("pending");
     signal(&child, "INT");
-    // Nobody can be asked, so what this run started is stopped again.
+    // There is no terminal to ask at, so the box that this run started is stopped again.
     said(child).ended(130, &["interrupted while the box was starting", "stopped again"]);
     assert_eq!(lock(&emulator), None);
 }
@@ -85,7 +85,7 @@ fn a_terminal_that_is_closed_leaves_no_lock() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
     let mut child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
-    // Nothing that is said arrives any more.
+    // No output arrives any more.
     drop((child.stdout.take(), child.stderr.take()));
     signal(&child, "HUP");
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -110,9 +110,9 @@ fn ctrl_c_when_all_was_done_says_what_serves() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
     let child = ada.start_until_held("docker.image-ls", &words(&up(2, 1)));
-    // The new release is recorded by then, and old images are looked for.
+    // The new release is recorded by then, and the run searches for old images.
     signal(&child, "INT");
-    said(child).ended(130, &["release 2 is what was wanted, serves and was verified"]);
+    said(child).ended(130, &["release 2 is the wanted release, serves and was verified"]);
     assert_eq!((lock(&emulator), emulator.host.serving("gateway")), (None, Some(gateway(2))));
     ada.go();
 }
@@ -125,7 +125,7 @@ fn a_plan_that_was_made_on_another_release_is_refused() {
     for (old, command) in (1..).zip([words(&another), vec!["rollback", "--yes"], vec!["restart", "--yes"]]) {
         let locks = || emulator.calls().iter().filter(|call| *call == "PutParameter").count();
         let before = locks();
-        // Her plan is approved, and her laptop takes its time with the lock.
+        // Her plan is approved, and her laptop delays the lock.
         emulator.fault(&json!({"action": "PutParameter", "hold": true}));
         let child = ada.start(&command);
         until("the lock is wanted", || locks() > before);
@@ -147,9 +147,9 @@ fn a_second_ctrl_c_leaves_at_once() {
     let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
     emulator.fault(&json!({"action": "CancelCommand", "delay": 5}));
     signal(&child, "INT");
-    until("the cancel is on its way", || emulator.calls().iter().any(|call| call == "CancelCommand"));
+    until("the cancel request was sent", || emulator.calls().iter().any(|call| call == "CancelCommand"));
     signal(&child, "INT");
-    said(child).ended(130, &["left at once", "deployer unlock"]);
+    said(child).ended(130, &["ended at once", "deployer unlock"]);
     assert!(lock(&emulator).is_some(), "that is what it said");
 }
 
@@ -160,7 +160,7 @@ fn a_laptop_that_dies_in_the_middle_is_recovered_from() {
     let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
     signal(&child, "KILL");
     assert_eq!(said(child).code, None);
-    // The host works on: neither another up nor unlock may come between.
+    // The host continues to work: neither another up nor unlock may interfere.
     ada.up(2, 1).ended(5, &["ada@laptop (up, for ", "you, in another run", "deployer unlock"]);
     ada.run(&["unlock", "--yes"]).ended(5, &["is at work on the host (deploy)"]);
     assert!(lock(&emulator).is_some());
@@ -169,7 +169,7 @@ fn a_laptop_that_dies_in_the_middle_is_recovered_from() {
         emulator.host.serving("gateway") == Some(gateway(2)) && emulator.host.root("lock.holder").is_empty()
     });
     ada.run(&["unlock", "--yes"])
-        .ended(0, &["take it from ada@laptop", "Nobody is at work on the host.", "The lock is free."]);
+        .ended(0, &["release the lock of ada@laptop", "No run is at work on the host.", "The lock is free."]);
     ada.up(2, 1).ended(0, &["Nothing to do."]);
 }
 
@@ -184,7 +184,7 @@ fn a_laptop_and_its_command_that_die_in_the_switch_are_recovered_from() {
     emulator.aws("ssm", "cancel_command", &json!({"CommandId": id}));
     until("the command is dead", || emulator.commands().last().unwrap()["status"] == "Cancelled");
     ada.go();
-    ada.run(&["unlock", "--yes"]).ended(0, &["A switch was cut off before", "The lock is free."]);
+    ada.run(&["unlock", "--yes"]).ended(0, &["An earlier switch was interrupted", "The lock is free."]);
     ada.run(&["rollback", "--yes"]).ended(0, &["Release 1 serves again"]);
     assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
 }
@@ -217,7 +217,7 @@ fn a_lock_left_behind_is_shown_with_its_age_and_taken_by_unlock_alone() {
     emulator.aws("ssm", "put_parameter", &json!({"Name": "/extraction-gateway/lock", "Type": "String", "Value": old}));
     bob.up(2, 1).ended(5, &["eve@gone (down, for ", " days)", "deployer unlock"]);
     assert_eq!(lock(&emulator), Some(old));
-    bob.run(&["unlock", "--yes"]).ended(0, &["take it from eve@gone", "The lock is free."]);
-    bob.run(&["unlock", "--yes"]).ended(0, &["nobody holds it", "There was no lock."]);
+    bob.run(&["unlock", "--yes"]).ended(0, &["release the lock of eve@gone", "The lock is free."]);
+    bob.run(&["unlock", "--yes"]).ended(0, &["no run holds it", "There was no lock."]);
     bob.up(2, 1).ended(0, &["Release 2 serves"]);
 }

@@ -1,4 +1,4 @@
-//! `--format json` through a whole life: what a pipeline follows.
+//! `--format json` from the first `up` to `down`: what a pipeline reads.
 
 use serde_json::Value;
 
@@ -82,7 +82,7 @@ fn failures_have_a_code_and_a_step() {
     let found = (said.code, &back["code"], &back["failed_step"]);
     assert_eq!(found, (Some(3), &"rolled_back".into(), &"switch".into()), "{said}");
     assert!(!back["lines"].as_array().unwrap().is_empty() && back["what"].as_str().unwrap().contains("serves again"));
-    // Nobody is asked where a program reads.
+    // A program is not asked.
     let (_, asked) = read(&ada, &["restart"]);
     assert_eq!((&asked["exit"], &asked["code"]), (&2.into(), &"usage".into()));
     let (_, doctor) = read(&ada, &["doctor"]);
@@ -100,11 +100,11 @@ fn the_step_that_runs_is_told_while_it_runs() {
     arguments.extend(["--format", "json"]);
     let mut child = ada.start_until_held("docker.pull", &arguments);
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-    // Systems Manager shows nothing of a command that runs; this line is there all the same.
+    // Systems Manager shows nothing of a command that runs; this line appears anyway.
     let mut before = Vec::new();
     loop {
         let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        let pull = event["event"] == "host" && event["text"].as_str().unwrap().starts_with("pull: what serves");
+        let pull = event["event"] == "host" && event["text"].as_str().unwrap().starts_with("pull: running services");
         before.push(event);
         if pull {
             break;
@@ -115,5 +115,5 @@ fn the_step_that_runs_is_told_while_it_runs() {
     assert_eq!(said(child).code, Some(0));
     let host = texts(&before, "host");
     let once = |text: &str| host.iter().filter(|line| line.starts_with(text)).count();
-    assert_eq!((once("lock:"), once("pull: what serves"), once("record:")), (1, 1, 1), "{host:?}");
+    assert_eq!((once("lock:"), once("pull: running services"), once("record:")), (1, 1, 1), "{host:?}");
 }

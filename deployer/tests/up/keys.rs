@@ -21,13 +21,13 @@ fn a_key_is_added_and_revoked_while_the_service_serves() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     let started = emulator.host.started("gateway");
     let added = ada.run(&["keys", "add", "eve", "--header-only", "--yes"]);
-    added.ended(0, &["outage   none", "The key eve opens the service", "Commit it", "this once"]);
+    added.ended(0, &["outage   none", "The key eve opens the service", "Commit it", "shown only now"]);
     let key = added.out.trim().strip_prefix("API_KEY=").unwrap();
-    let digest = Sha256::digest(key).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let digest = hex::encode(Sha256::digest(key));
     let both = format!("vercel {}\neve {digest}\n", "0".repeat(64));
     assert_eq!((file(&ada), emulator.host.root("releases/1/keys.txt")), (both.clone(), both.clone()));
     assert_eq!(emulator.host.get("containers/gateway/keys"), both);
-    // The key is nowhere but on that one line.
+    // The key is only on that one line.
     assert!(!added.err.contains(key) && !emulator.everything().contains(key));
     let plan = ada.run(&["plan"]);
     assert!(plan.ended(0, &["Nothing to do."]).out.contains("outage   none"), "{plan}");
@@ -78,16 +78,22 @@ fn a_file_that_differs_from_the_host_is_said_and_stays_so() {
     ada.run(&["keys", "add", "eve", "--yes"]).ended(0, &[]);
     // Bob has not pulled.
     let listed = bob.run(&["keys", "list"]);
-    assert!(listed.ended(0, &["deployer plan shows it"]).out.contains("host: the next up takes it away"), "{listed}");
+    assert!(
+        listed.ended(0, &["deployer plan shows the changes"]).out.contains("host: the next up revokes it"),
+        "{listed}"
+    );
     bob.run(&["keys", "add", "eve", "--yes"]).ended(1, &["which the file does not"]);
     bob.run(&["keys", "add", "zoe", "--yes"]).ended(0, &["zoe opens"]);
     assert!(emulator.host.get("containers/gateway/keys").contains("eve "), "Ada's key was taken away");
     let plan = bob.run(&["plan"]);
     plan.ended(0, &["deployer up does this"]);
-    assert!(plan.out.contains("other settings") && plan.out.contains("keys     eve goes: it is refused"), "{plan}");
+    assert!(
+        plan.out.contains("other settings") && plan.out.contains("keys     eve is revoked: the gateway refuses it"),
+        "{plan}"
+    );
     let plan = bob.run(&["plan", "--format", "json"]).json();
     assert_eq!(plan["keys"], serde_json::json!({"added": [], "revoked": ["eve"], "changed": []}));
-    // A revoke wants no file to agree.
+    // A revoke does not need the file to agree.
     bob.run(&["keys", "revoke", "eve", "--yes"]).ended(0, &["eve is refused"]);
     assert!(!emulator.host.get("containers/gateway/keys").contains("eve "));
 }
@@ -107,14 +113,14 @@ fn approval_lock_and_a_stopped_box() {
     ada.run(&["keys", "add", "eve", "--yes"]).ended(5, &["eve@gone"]);
     assert_eq!(file(&ada), before);
     emulator.aws("ssm", "delete_parameter", &serde_json::json!({"Name": "/extraction-gateway/lock"}));
-    ada.run(&["keys", "add", "eve", "--yes"]).ended(0, &["the next deployer up carries the file"]);
+    ada.run(&["keys", "add", "eve", "--yes"]).ended(0, &["the next deployer up copies the file"]);
     assert!(file(&ada).contains("\neve ") && emulator.instance_state() == "stopped");
     let listed = ada.run(&["keys", "list"]);
-    assert!(listed.ended(0, &["Only the file was looked at"]).out.contains("eve"), "{listed}");
+    assert!(listed.ended(0, &["Only the file was read"]).out.contains("eve"), "{listed}");
     assert!(!emulator.calls().iter().any(|call| call == "SendCommand"));
 }
 
-/// A change whose gateway has been told, cut off by Ctrl-C.
+/// A change that Ctrl-C interrupts after the signal to the gateway.
 fn cut_off<'a>(emulator: &'a Emulator, change: &[&str]) -> (Laptop<'a>, Said) {
     let ada = Laptop::new(emulator, "ada@laptop");
     if change[1] == "revoke" {
@@ -133,7 +139,7 @@ fn an_add_that_is_cut_off_says_that_the_key_is_there_and_was_not_shown() {
     let (ada, said) = cut_off(&emulator, &["keys", "add", "eve", "--yes"]);
     said.ended(130, &["opens the service, or will", "it was not shown", "deployer keys revoke eve"]);
     assert!(!said.out.contains("API_KEY") && !file(&ada).contains("eve"));
-    ada.run(&["keys", "list"]).ended(0, &["a change of the key eve on the host was cut off"]);
+    ada.run(&["keys", "list"]).ended(0, &["a change of the key eve on the host was interrupted"]);
     ada.run(&["keys", "add", "eve", "--yes"]).ended(1, &["keys revoke"]);
     ada.run(&["keys", "revoke", "eve", "--yes"]).ended(0, &["The key eve is refused"]);
     let list = ada.run(&["keys", "list", "--format", "json"]).json();
@@ -145,7 +151,7 @@ fn an_add_that_is_cut_off_says_that_the_key_is_there_and_was_not_shown() {
 fn a_revoke_that_is_cut_off_says_so_and_goes_on() {
     let emulator = served();
     let (ada, said) = cut_off(&emulator, &["keys", "revoke", "eve", "--yes"]);
-    said.ended(130, &["may still open the service", "The file on this machine still has it", "it goes on where"]);
+    said.ended(130, &["may still open the service", "The file on this machine still has it", "it continues from here"]);
     ada.run(&["keys", "revoke", "eve", "--yes"]).ended(0, &["The key eve is refused"]);
     assert!(!file(&ada).contains("eve ") && !emulator.host.get("containers/gateway/keys").contains("eve "));
     assert_eq!(lock(&emulator), None);
@@ -173,11 +179,11 @@ fn a_key_that_is_live_is_shown_even_if_the_file_cannot_be_written() {
     fs::create_dir(ada.path().join("config/keys.txt.new")).unwrap();
     ada.go();
     let said = said(child);
-    said.ended(4, &["the host has the change, and the file has not", "Put this line into"]);
+    said.ended(4, &["the key was changed on the host but not in the file", "Put this line into"]);
     let key = said.out.trim().strip_prefix("API_KEY=").unwrap();
-    let digest = Sha256::digest(key).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let digest = hex::encode(Sha256::digest(key));
     assert!(emulator.host.get("containers/gateway/keys").contains(&digest));
-    // What is to be put there is what the host has.
+    // The line to insert is the line of the host.
     assert!(said.err.contains(&format!("eve {digest} path")), "{said}");
 }
 
@@ -186,7 +192,7 @@ fn a_file_that_the_gateway_refuses_stops_a_plan() {
     let emulator = account();
     let ada = Laptop::new(&emulator, "ada@laptop");
     let line = format!("vercel {}\n", "0".repeat(64));
-    for (text, said) in [("# none\n".to_owned(), "names no key"), (line.repeat(2), "line 2: the name stands twice")] {
+    for (text, said) in [("# none\n".to_owned(), "names no key"), (line.repeat(2), "line 2: the name appears twice")] {
         ada.write("config/keys.txt", &text);
         ada.run(&["plan"]).ended(2, &[said]);
         ada.up(1, 1).ended(2, &[said]);

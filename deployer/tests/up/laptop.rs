@@ -21,7 +21,7 @@ pub struct Laptop<'a> {
     operator: String,
 }
 
-/// How a command ended, and what it said on both streams.
+/// How a command ended, and its output on both streams.
 #[derive(Debug)]
 pub struct Said {
     pub code: Option<i32>,
@@ -30,7 +30,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// Ended with this code, and said all of these words on standard error.
+    /// Asserts the exit code, and that standard error contains all of these words.
     #[track_caller]
     pub fn ended(&self, code: i32, words: &[&str]) -> &Self {
         assert_eq!(self.code, Some(code), "{self}");
@@ -116,7 +116,7 @@ impl<'a> Laptop<'a> {
         command
     }
 
-    /// Runs a command to its end; nobody is at the keyboard.
+    /// Runs a command to its end, without a terminal.
     pub fn run(&self, arguments: &[&str]) -> Said {
         self.run_with(arguments, "")
     }
@@ -128,7 +128,7 @@ impl<'a> Laptop<'a> {
         said(child)
     }
 
-    /// Runs a command at a terminal, both streams on it, where somebody types `keys`. Needs `script` (bsdutils).
+    /// Runs a command at a terminal, both streams on it, at which `keys` are typed. Needs `script` (bsdutils).
     pub fn run_at_a_terminal(&self, arguments: &[&str], keys: &str) -> Said {
         self.run_at_a_terminal_in(arguments, keys, &[])
     }
@@ -168,7 +168,7 @@ impl<'a> Laptop<'a> {
         self.command(arguments).spawn().unwrap()
     }
 
-    /// The same for whoever means to close the terminal.
+    /// The same with `nohup`, so that the command survives the end of its terminal.
     pub fn start_with_nohup(&self, arguments: &[&str]) -> Child {
         let plain = self.command(&[]);
         let mut command = Command::new("nohup");
@@ -185,7 +185,7 @@ impl<'a> Laptop<'a> {
         child
     }
 
-    /// Lets a held tool go on.
+    /// Lets a held tool continue.
     pub fn go(&self) {
         self.emulator.host.set("go", "");
     }

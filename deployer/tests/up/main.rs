@@ -1,4 +1,4 @@
-//! The built `deployer` against the emulator: every command, every failure, what it says and how it exits.
+//! The built `deployer` against the emulator: every command, every failure, its output and exit code.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 

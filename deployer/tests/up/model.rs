@@ -36,7 +36,7 @@ pub(crate) fn ada(emulator: &Emulator) -> Laptop<'_> {
     ada
 }
 
-fn heeded(emulator: &Emulator) -> String {
+fn loaded(emulator: &Emulator) -> String {
     emulator.host.get("containers/gateway/models")
 }
 
@@ -55,12 +55,12 @@ fn another_model_answers_and_the_former_one_returns() {
         &[
             &format!("answers  what the configuration says -> {NEW}"),
             "outage   none",
-            "without --eval nobody has looked",
+            "without --eval it is not known",
             &format!("Now answers: {NEW}. One note was read to see it."),
-            "deployer model rollback goes back",
+            "deployer model rollback returns",
         ],
     );
-    assert!(heeded(&emulator).contains(&format!("[\"{NEW}=100\"]")));
+    assert!(loaded(&emulator).contains(&format!("[\"{NEW}=100\"]")));
     ada.run(&["model", "use", NEW, "--yes"]).ended(0, &["Nothing to do"]);
     let shares = [format!("{OLD}=90"), format!("{NEW}=10")];
     ada.run(&["model", "use", &shares[0], &shares[1], "--yes"]).ended(0, &[&shares.join(" ")]);
@@ -68,14 +68,14 @@ fn another_model_answers_and_the_former_one_returns() {
     assert_eq!(document["models"][0]["percent"], 90, "{document}");
     assert_eq!((&document["models"][1]["served"], &document["operator"]), (&true.into(), &"ada@laptop".into()));
     assert_eq!((document["former"].as_str(), document["cut_off"].as_str()), (Some(&*format!("{NEW}=100")), None));
-    // An up of another thing keeps to it, and the plan has nothing to do for it.
+    // An up with another change keeps it, and the plan has nothing to do for it.
     ada.run(&["plan"]).ended(0, &["Nothing to do."]);
     ada.up(2, 1).ended(0, &["Release 2 serves"]);
-    assert!(heeded(&emulator).contains(&shares.join("\", \"")), "{}", heeded(&emulator));
+    assert!(loaded(&emulator).contains(&shares.join("\", \"")), "{}", loaded(&emulator));
     let back = ada.run(&["model", "rollback", "--yes", "--format", "json"]);
     assert_eq!(back.ended(0, &[]).json()["route"], format!("{NEW}=100"));
     ada.run(&["model", "rollback", "--yes"]).ended(0, &["what the configuration says"]);
-    ada.run(&["model", "rollback", "--yes"]).ended(1, &["nothing that answered before", "nothing was changed"]);
+    ada.run(&["model", "rollback", "--yes"]).ended(1, &["no previous models", "nothing was changed"]);
     let list = ada.run(&["model", "list"]);
     assert_eq!(list.out.matches(" ago  ").count(), 4, "{list}");
     assert!(emulator.host.started("gateway") != started, "the second up started it");
@@ -86,26 +86,27 @@ fn another_model_answers_and_the_former_one_returns() {
 fn what_cannot_answer_is_refused_before_anything_changes() {
     let emulator = two();
     let ada = ada(&emulator);
-    let before = heeded(&emulator);
+    let before = loaded(&emulator);
     for (arguments, code, words) in [
         (&["model", "use", "medical-ie", "--yes"][..], 2, "named with its revision"),
         (&["model", "use", "medical-ie@aaaa1111", "--yes"], 1, "medical-ie@aaaa1111 is not served"),
         (&["model", "use", "medical-ie@0123abcd=90", "medical-ie@89ef4567=20", "--yes"], 2, "sum to 110"),
         (&["model", "use", "medical-ie@89ef4567"], 2, "needs approval"),
-        (&["model", "rollback", "--yes"], 1, "nothing that answered before"),
+        (&["model", "rollback", "--yes"], 1, "no previous models"),
         (&["model", "use", "medical-ie@89ef4567", "--eval", "gold.jsonl", "--yes"], 2, "--api-key-file"),
     ] {
         let ran = ada.run(arguments);
         assert!(ran.code == Some(code) && ran.err.contains(words), "{arguments:?}: {ran}");
-        assert_eq!(heeded(&emulator), before, "{arguments:?}");
+        assert_eq!(loaded(&emulator), before, "{arguments:?}");
     }
-    // What answers cannot be taken out of the configuration by accident, and a model that does not fit never gets there.
+    // A model that answers cannot be removed from the configuration by accident, and an unsuitable model is never
+    // served.
     ada.run(&["model", "use", NEW, "--yes"]).ended(0, &[]);
     ada.configure(&adapters(&["0123abcd"]));
     ada.up(1, 1).ended(1, &[&format!("{NEW} answers for the public name"), "deployer model use"]);
     ada.configure(&format!("{}rank = 64\n", adapters(&["0123abcd"])));
     ada.run(&["plan"])
-        .ended(2, &["model.adapters, number 1: rank must lie between 1 and model.max_lora_rank, which is 16"]);
+        .ended(2, &["model.adapters, number 1: rank must be between 1 and model.max_lora_rank, which is 16"]);
     ada.configure(&adapters(&["0123abcd"]).replace(&"0123abcd".repeat(5), "main"));
     ada.run(&["plan"]).ended(2, &["revision must be the full commit"]);
     ada.configure(&adapters(&["0123abcd", "89ef4567"]));
@@ -135,7 +136,7 @@ fn the_rules_are_a_switch_without_a_new_image() {
     ada.run(&["model", "rules", "--yes"])
         .ended(0, &["-> the rules", "the model stays loaded", "Now answers: the rules"]);
     assert_eq!(emulator.host.get("containers/gateway/engine"), "rules");
-    ada.run(&["model", "rules", "--yes"]).ended(0, &["Nothing to do. It answers already: the rules."]);
+    ada.run(&["model", "rules", "--yes"]).ended(0, &["Nothing to do. the rules."]);
     ada.up(2, 1).ended(0, &["Release 2 serves"]);
     assert_eq!(emulator.host.get("containers/gateway/engine"), "rules", "an up does not lift it");
     let list = ada.run(&["model", "list"]);
@@ -155,7 +156,7 @@ fn a_model_is_downloaded_while_the_old_one_serves() {
     assert!(list.out.contains("medical-ie@cccc2222        0 %  not on the host: the next up serves it"), "{list}");
     let started = emulator.host.started("vllm");
     ada.run(&["model", "download", "--yes"])
-        .ended(0, &["what serves goes on serving", "medical-ie@cccc2222", "deployer up serves it"]);
+        .ended(0, &["the current release keeps serving", "medical-ie@cccc2222", "deployer up serves it"]);
     assert_eq!((emulator.host.started("vllm"), emulator.host.called("docker.compose-run")), (started, 2));
     ada.up(1, 1).ended(0, &["Release 2 serves"]);
     assert_eq!(emulator.host.called("docker.compose-run"), 2, "the up found it in the cache");
@@ -175,10 +176,10 @@ fn a_change_that_is_interrupted_says_what_answers() {
     until("the lock is free", || lock(&emulator).is_none());
     ada.run(&["model", "use", NEW, "--yes"]).ended(0, &[&format!("Now answers: {NEW}")]);
     let list = ada.run(&["model", "list"]);
-    assert!(!list.err.contains("cut off"), "{list}");
+    assert!(!list.err.contains("was interrupted"), "{list}");
 }
 
-/// A stand-in of `gateway` on the operator's machine: logs its arguments, and scores as `scores.json` says.
+/// A stand-in of `gateway` on the operator's machine: logs its arguments, and scores as `scores.json` specifies.
 pub(crate) fn stand_in(ada: &Laptop<'_>, high: f64, reads: u8) {
     let scores = serde_json::json!({"notes": 40, "micro": {"relaxed": {"f1": 0.81}}, "against":
         {"micro": {"relaxed": {"f1": 0.93}}, "difference": -0.12, "difference_interval_95": [-0.2, high]}});
@@ -203,7 +204,7 @@ fn a_model_that_reads_worse_is_refused_and_the_scores_of_a_good_one_are_kept() {
     let ada = ada(&emulator);
     let run = || ada.run(&[&EVAL[..], &["--yes"]].concat());
     stand_in(&ada, -0.05, 0);
-    let before = heeded(&emulator);
+    let before = loaded(&emulator);
     run().ended(
         1,
         &[
@@ -212,7 +213,7 @@ fn a_model_that_reads_worse_is_refused_and_the_scores_of_a_good_one_are_kept() {
             "nothing was changed",
         ],
     );
-    assert_eq!((heeded(&emulator), emulator.host.root("models.jsonl")), (before.clone(), String::new()));
+    assert_eq!((loaded(&emulator), emulator.host.root("models.jsonl")), (before.clone(), String::new()));
     let calls = fs::read_to_string(ada.path().join("calls")).unwrap();
     for part in [
         "eval --gold gold.jsonl --review-harm",
@@ -230,7 +231,7 @@ fn a_model_that_reads_worse_is_refused_and_the_scores_of_a_good_one_are_kept() {
     run().ended(1, &["some notes got no answer", "nothing was changed"]);
     ada.write("gold.jsonl", "{\"note\": \"x\"}\n");
     run().ended(1, &["check the labels", "no object `expected`", "nothing was changed"]);
-    assert_eq!(heeded(&emulator), before);
+    assert_eq!(loaded(&emulator), before);
     // It may be worse, but that is not shown.
     stand_in(&ada, 0.05, 0);
     run().ended(0, &["scores   F1", &format!("Now answers: {NEW}")]);

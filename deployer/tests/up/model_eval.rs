@@ -1,6 +1,6 @@
-//! `model use --eval` from end to end. Real: the built `deployer`, the built `gateway` as the service (with the settings
-//! file that the deployer wrote to the host), and the built `gateway` as the program that sends the notes and scores the
-//! answers. Stand-ins: AWS, the host's Docker, and the model server, which answers by the name of the model.
+//! `model use --eval` from end to end. Real: the built `deployer`, the built `gateway` as the service (with the
+//! settings file that the deployer wrote to the host), and the built `gateway` as the program that sends the notes and
+//! scores the answers. Stand-ins: AWS, the host's Docker, and the model server, which answers by the name of the model.
 
 use std::{
     fs,
@@ -95,7 +95,7 @@ fn answer(asked: &Asked, wrong_every: usize) -> Answer {
     }
 }
 
-/// What a model says of the note in the prompt, in the form of its training.
+/// A model's answer to the note in the prompt, in the form of its training.
 fn record(prompt: &str, wrong_every: usize) -> String {
     let found = NOTES.iter().position(|note| prompt.contains(&text(*note))).unwrap_or_default();
     let (cancer, stage, drug) = NOTES[found];
@@ -183,7 +183,7 @@ fn a_worse_model_is_refused_by_its_scores_and_an_equal_or_better_one_answers() {
     let emulator = two();
     let ada = ada(&emulator);
     let (program, model_server) = (built_gateway(), ModelServer::start());
-    let digest = Sha256::digest(KEY).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let digest = hex::encode(Sha256::digest(KEY));
     ada.write("key", &format!("{KEY}\n"));
     ada.write("service-keys", &format!("ada {digest}\n"));
     let gold = NOTES.iter().enumerate().map(|(index, note)| {
@@ -235,7 +235,7 @@ fn a_worse_model_is_refused_by_its_scores_and_an_equal_or_better_one_answers() {
     evaluate(&[&service.url])
         .ended(0, &[&format!("F1 {NEW} 1.0000, {OLD} 0.9167; difference 0.0833"), &format!("Now answers: {NEW}")]);
     assert!(routed(&emulator).contains(NEW) && emulator.host.root("models.jsonl").contains("=1.0000"));
-    // The host's own signal goes to a stand-in. The real gateway takes the line that the host has written.
+    // The host's own signal goes to a stand-in. The real gateway reads the line that the host has written.
     signal(&service.process, "HUP");
     until("the gateway has read it", || {
         service.log.lock().unwrap().contains("other models answer for the public name")
@@ -255,7 +255,7 @@ fn a_worse_model_is_refused_by_its_scores_and_an_equal_or_better_one_answers() {
     }));
 }
 
-/// The line of the host's settings file that says what answers.
+/// The line of the host's settings file with the models that answer.
 fn routed(emulator: &Emulator) -> String {
     let settings = emulator.host.root("releases/1/config/gateway.toml");
     settings.lines().find(|line| line.ends_with("# deployer model use")).unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! `monitor` on a box: what EC2 and the host say of it, with a gateway that does not answer.
+//! `monitor` on a box: the data of EC2 and the host, with a gateway that does not answer.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn snapshot(ada: &Laptop<'_>) -> Value {
     let arguments = ["monitor", "--once", "--with-box", "--url", "http://127.0.0.1:1", "--format", "json"];
     let said = ada.run(&arguments);
     said.ended(0, &[]);
-    // What is asked of the host prints nothing: the screen would belong to the dashboard.
+    // The queries to the host print nothing: a dashboard would draw on the screen.
     assert_eq!(said.events().len(), 1, "{said}");
     said.json()
 }

@@ -1,4 +1,4 @@
-//! What goes well: from a stopped box to a release, another one, back, and to a stopped box.
+//! Runs without faults: from a stopped box to a release, another one, back, and to a stopped box.
 
 use std::io::{BufRead, BufReader};
 
@@ -24,7 +24,7 @@ fn a_first_up_starts_the_box_and_a_second_does_nothing() {
     let started = emulator.host.started("gateway");
     let calls = emulator.calls();
     let second = ada.up(1, 1);
-    second.ended(0, &["unchanged: goes on running", "Nothing to do."]);
+    second.ended(0, &["unchanged: keeps running", "Nothing to do."]);
     assert_eq!(second.out, first.out);
     assert_eq!(emulator.host.started("gateway"), started);
     let more = &emulator.calls()[calls.len()..];
@@ -112,7 +112,7 @@ fn a_dry_run_is_no_reason_to_wait_for_somebody() {
     let images = Laptop::images(2, 1);
     let arguments: Vec<&str> = ["up", "--dry-run"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let said = ada.run(&arguments);
-    said.ended(0, &["eve@gone (down, for ", "would refuse now", "Nothing was changed."]);
+    said.ended(0, &["eve@gone (down, for ", "would fail now", "Nothing was changed."]);
     assert!(said.out.contains("readonly EXPECT_RELEASE='1'\n"), "{said}");
     assert_eq!(lock(&emulator), Some(theirs));
 }
@@ -125,7 +125,7 @@ fn an_up_with_nothing_to_do_has_a_note_answered_all_the_same() {
     // Healthy and ready, and yet notes are answered by rules.
     emulator.host.behave(&gateway(1), "rules");
     let said = ada.up(1, 1);
-    said.ended(1, &["does not serve as it should", "rules engine", "deployer restart"]);
+    said.ended(1, &["its verification failed", "rules engine", "deployer restart"]);
     assert!(!said.err.contains("Nothing to do.") && said.out.is_empty(), "{said}");
 }
 
@@ -228,7 +228,7 @@ fn restart_and_the_idle_stop() {
     let on = ada.run(&["autostop", "status", "--format", "json"]);
     let on = on.ended(0, &[]).json();
     assert_eq!((&on["on"], &on["idle_minutes"], &on["max_uptime_hours"]), (&true.into(), &20.into(), &12.into()));
-    // The file says 30 minutes and no limit: that is no secret of the box.
+    // The file has 30 minutes and no limit, and the difference to the box is shown.
     let status = ada.run(&["status"]);
     assert!(
         status.out.contains(
@@ -260,9 +260,9 @@ fn a_person_at_a_terminal_is_asked() {
     let images = Laptop::images(1, 1);
     let up: Vec<&str> = ["up"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let no = ada.run_at_a_terminal(&up, "n\n");
-    assert!(no.code == Some(1) && no.out.contains("Go ahead? [y/N]") && no.out.contains("not approved"), "{no}");
+    assert!(no.code == Some(1) && no.out.contains("Continue? [y/N]") && no.out.contains("not approved"), "{no}");
     assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
-    // The agent never answers: what this run started for nothing is asked about, too.
+    // The agent never answers: the run asks whether to stop the box that it started.
     emulator.set(&serde_json::json!({"no_agent": true}));
     let stop = ada.run_at_a_terminal(&up, "y\ny\n");
     assert!(stop.code == Some(1) && stop.out.contains("Stop it again? [y/N]"), "{stop}");
@@ -346,7 +346,7 @@ fn releases_and_rollback_of_a_stopped_box() {
     assert!(lines.len() == 2 && lines[0].starts_with("     1") && lines[1].starts_with("*    2"), "{}", list.out);
     ada.run(&["rollback", "--dry-run"]).ended(0, &["release  2 -> 1", "stopped: it is started first"]);
     assert_eq!((emulator.instance_state(), emulator.commands().len()), ("stopped".to_owned(), commands));
-    // The last release is not wanted any more.
+    // The last release is no longer wanted.
     ada.run(&["rollback", "--yes"]).ended(0, &["release  2 -> 1", "starting the box", "Release 1 serves again"]);
     assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
     assert_eq!(lock(&emulator), None);

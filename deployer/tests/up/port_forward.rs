@@ -1,4 +1,4 @@
-//! `port-forward`, with a stand-in for AWS' plug-in that forwards for real to what listens on the emulated box.
+//! `port-forward`, with a stand-in for AWS' plug-in that really forwards to the server on the emulated box.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ fn calls(bin: &Path) -> Vec<Value> {
     calls.filter(|call| call["arguments"] != json!(["--version"])).collect()
 }
 
-/// A running box on whose loopback something listens at the gateway's port, and says the same to everybody.
+/// A running box on whose loopback a server listens at the gateway's port, with one answer for all clients.
 fn running(emulator: &Emulator, ada: &Laptop<'_>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -109,7 +109,7 @@ fn a_local_port_leads_to_the_gateway_until_ctrl_c() {
     );
     assert!(arguments.len() == 6 && call["variable"] == true && lives(&call));
     let seen = ctrl_c(child);
-    seen.ended(130, &["leads to port", "the session was ended", "opens another session"]);
+    seen.ended(130, &["forwards to port", "the session was ended", "opens another session"]);
     let token = session["token"].as_str().unwrap();
     assert!(!seen.err.contains(token) && !fs::read_to_string(bin.join("calls")).unwrap().contains(token));
     assert_eq!(emulator.sessions()[0]["open"], false);
@@ -152,7 +152,7 @@ fn before_a_session_is_opened_all_that_it_needs_is_looked_at() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = held.local_addr().unwrap().port();
     ada.run(&["port-forward", "--port", &taken.to_string()])
-        .ended(1, &["cannot be listened on", "--port takes another"]);
+        .ended(1, &["cannot be listened on", "--port selects another"]);
     drop(held);
     ada.configure("[gateway]\nbind = \"10.0.0.5\"");
     ada.run(&["port-forward"]).ended(2, &["gateway.bind is 10.0.0.5", "then run deployer up"]);
@@ -184,7 +184,7 @@ fn sessions_that_go_wrong_are_ended_and_said() {
     emulator.fault(&json!({"action": "TerminateSession", "code": "AccessDeniedException"}));
     let id = emulator.sessions().last().unwrap()["id"].as_str().unwrap().to_owned();
     ctrl_c(child).ended(130, &[&format!("the session {id} could not be ended"), "--port-forward"]);
-    // A plug-in that does not heed Ctrl-C is killed.
+    // A plug-in that ignores Ctrl-C is killed.
     fs::write(bin.join("fault"), "deaf").unwrap();
     let (child, address) = open(&ada, &["port-forward", "--port", "0"]);
     let call = calls(&bin).pop().unwrap();

@@ -1,4 +1,4 @@
-//! `prune`, with the built binary: the plan, its approval, and what is free afterwards.
+//! `prune`, with the built binary: the plan, its approval, and the free space afterwards.
 
 use crate::{account, laptop::Laptop, lock, served, vllm};
 
@@ -30,7 +30,7 @@ fn the_images_of_a_failed_release_are_removed_once_that_is_approved() {
     assert_eq!(free("free_after"), free("free_before") + 25_000_000_000);
     assert_eq!(emulator.host.get("images"), images.replace(&format!("{}\n", vllm(3)), ""));
     assert_eq!(lock(&emulator), None);
-    // What was kept is enough to go back.
+    // The kept images are enough for a rollback.
     let pulls = emulator.host.called("docker.pull");
     ada.run(&["rollback", "--yes"]).ended(0, &["Release 1 serves again"]);
     assert_eq!(emulator.host.called("docker.pull"), pulls);

@@ -1,6 +1,6 @@
-//! What the commands say, word for word: standard output, standard error and exit code.
+//! The exact output of the commands: standard output, standard error and exit code.
 //!
-//! Written anew with `INSTA_UPDATE=always`; what changes with every run is replaced by a name.
+//! `INSTA_UPDATE=always` writes the snapshots again; values that change with every run are replaced by names.
 
 use crate::{
     account,
@@ -8,14 +8,14 @@ use crate::{
     served,
 };
 
-/// Replaces what no two runs share.
+/// Replaces the values that differ from run to run.
 fn settled(text: &str, ada: &Laptop<'_>) -> String {
     let text = text.replace(&ada.emulator.instance_id, "i-0123").replace(&ada.emulator.url, "http://aws");
     let text = text.replace("/private", "").replace(&ada.path().display().to_string(), "FOLDER");
     text.lines()
         // How often a state is seen before it changes is chance: lines of progress.
         .filter(|line| !line.strip_prefix("   ").is_some_and(is_progress))
-        // So is whether compose says it before it is told that enough was waited.
+        // So is whether compose prints it before its wait is ended.
         .filter(|line| !(line.contains("host | container ") && line.ends_with(" exited (1)")))
         .map(|line| {
             let line: Vec<&str> = line.split(", for ").collect();
@@ -32,9 +32,9 @@ fn is_progress(line: &str) -> bool {
     line.starts_with(|first: char| first.is_ascii_lowercase()) && !line.starts_with("host |") && line.contains(": ")
 }
 
-/// A crash loop flips between states, and compose meets the one or the other. It is given up before or after compose has
-/// started what depends on it, so that on the way back something is drained or nothing, and the gateway's last lines are
-/// shown or there are none.
+/// A crash loop alternates between states, and compose sees one or the other. The run gives up before or after compose
+/// has started the services that depend on it. So the rollback may or may not drain a service, and may or may not show
+/// the gateway's last lines.
 fn crash_looped(text: &str) -> String {
     let mut back = false;
     let kept = text.lines().filter(|line| {

@@ -2,8 +2,8 @@
 //! servers, and the work on cores (`extraction::CpuPool`).
 //!
 //! Calls to the model servers are also limited by their tokens, because a few long notes fill a GPU that has room for many
-//! short ones. A call that waits for tokens keeps its turn: no call behind it gets a slot first, so that a long note is never
-//! starved by short ones.
+//! short ones. A call that waits for tokens keeps its turn: no later call gets a slot first, so that a long note is
+//! never starved by short ones.
 
 mod queue;
 
@@ -122,7 +122,7 @@ impl Drop for Waiting<'_> {
         // The sender is dropped after the lock is released.
         let removed = self.admission.state().queue.remove(self.priority, self.id);
         if removed.is_some() {
-            // It may have been the call for whose tokens the calls behind it waited.
+            // The calls after it may have waited only because this call needed many tokens.
             self.admission.serve_queue();
         }
     }
@@ -275,8 +275,8 @@ impl Admission {
         self.capacity.as_ref().and_then(|capacity| capacity.tokens())
     }
 
-    /// Returns the expected time until `turns` calls have got a slot. `tokens` are those of the call that asks, if there is
-    /// one.
+    /// Returns the expected time until `turns` calls have got a slot. `tokens` are the tokens of the new call, if there
+    /// is one.
     fn wait(&self, state: &State, turns: usize, tokens: Option<u64>, capacity: Option<u64>) -> Duration {
         let Some(mean) = state.mean else { return UNKNOWN_WAIT };
         let slots = self.slots_of_waiters(state, tokens, capacity);
@@ -291,7 +291,8 @@ impl Admission {
     }
 
     /// Returns how many of the calls that wait will run at once: as many as there are slots, or fewer if their tokens do not
-    /// fit. What runs now says nothing about it: one long call may fill a capacity that has room for many short ones.
+    /// fit. The calls that run now are not used for this estimate: one long call may fill a capacity that has room for
+    /// many short ones.
     fn slots_of_waiters(&self, state: &State, tokens: Option<u64>, capacity: Option<u64>) -> usize {
         let Some(capacity) = capacity else { return self.in_flight_limit };
         let (mut calls, mut sum) = (0_u64, 0_u64);
@@ -324,7 +325,8 @@ impl Admission {
         let mut state = self.state();
         if let Some(began) = lease.began {
             state.returned += 1;
-            // A background call that ends for a caller says nothing about callers, nor about the time of a call.
+            // A background call is not counted, neither as abandoned nor in the mean time of a call, because it may
+            // have been stopped to free its slot.
             if !lease.background {
                 state.abandoned += u64::from(!lease.ended);
                 state.update_mean(began.elapsed());

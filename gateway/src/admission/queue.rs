@@ -104,8 +104,8 @@ impl<T> Queue<T> {
         Placement::Instead(id, evicted)
     }
 
-    /// Returns the waiter that gets the next slot. It stays the same until a slot is given, unless it leaves or a single
-    /// note arrives out of a bulk note's turn.
+    /// Returns the waiter that gets the next slot. It stays the same until a slot is given, unless it disconnects, or a
+    /// single note arrives while it is not the turn of a bulk note.
     pub(super) fn peek(&self) -> Option<&T> {
         if self.is_turn_of_bulk() { self.bulk.peek().or_else(|| self.single.peek()) } else { self.single.peek() }
     }

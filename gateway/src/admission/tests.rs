@@ -123,7 +123,11 @@ async fn a_background_call_gets_a_slot_only_while_most_are_free_and_ends_for_a_c
     waiter.await.unwrap().unwrap().end();
     let counts = admission.counts();
     let of_callers = (counts.queued, counts.refused, counts.abandoned);
-    assert_eq!(of_callers, (0, 0, 0), "a background call is no refused caller, and none that has left");
+    assert_eq!(
+        of_callers,
+        (0, 0, 0),
+        "a background call does not count as a refused caller, nor as one that disconnected"
+    );
     drop((first, others));
     assert!(Admission::new(1, 1).acquire(&background, Deadline::after(LATE)).await.is_ok());
 }
@@ -161,7 +165,7 @@ async fn as_many_calls_run_as_their_tokens_fit() {
     }
 }
 
-/// The wait that a call is told of, in seconds, with 32 slots, room for 3,200 tokens and 10 s a call.
+/// The estimated wait of a call, in seconds, with 32 slots, room for 3,200 tokens and 10 s a call.
 async fn expected_wait(running: &[u64], waiting: &[u64], tokens: u64) -> f64 {
     let admission = with_tokens(32, 3_200);
     let mut leases = Vec::new();
@@ -183,13 +187,13 @@ async fn the_expected_wait_counts_the_slots_that_the_waiting_calls_will_get() {
         (&[3_200][..], &[][..], 100, 10.0),
         (&[3_200], &[100; 8], 100, 10.0 + 80.0 / 32.0),
         (&[1_600; 2], &[100; 8], 100, 5.0 + 80.0 / 32.0),
-        // Behind long calls that wait, fewer run at once: four of 800 tokens.
+        // If long calls wait, fewer calls run at once: four of 800 tokens.
         (&[3_200], &[800; 3], 800, 10.0 + 30.0 / 4.0),
-        // As many as there are slots, although their tokens would let more run.
+        // As many calls run as there are slots, although more would fit by their tokens.
         (&[100; 32], &[50; 8], 50, 90.0 / 32.0),
         // A long call needs the room of all short ones.
         (&[100; 32], &[], 3_200, 10.0),
-        // One that is larger than the capacity runs alone.
+        // A call that is larger than the capacity runs alone.
         (&[3_200], &[], 99_999, 10.0),
     ] {
         let wait = expected_wait(running, waiting, tokens).await;

@@ -11,7 +11,7 @@ use crate::rules::{Entity, entities};
 /// Most words of a question that are compared with a sentence.
 const MOST_ASKED: usize = 40;
 
-/// Words that ask, and that no note needs to have.
+/// Question words, which a note need not contain.
 const ASKING: &[&str] = &[
     "who", "whom", "whose", "why", "much", "many", "long", "often", "bad", "severe", "when", "since", "take", "takes",
     "taking", "get", "gets", "given", "date",

@@ -21,13 +21,13 @@ pub(super) const NO_MODEL: &str = "This question asks for more than the seven fi
 /// The sentence for questions that ask for advice.
 pub(super) const REFUSED: &str = "This service points at what a note says. It gives no advice, no diagnosis and no answers about \
      health in general.";
-/// The sentence where the words of the model went beyond the note.
+/// The sentence for an answer of the model that the note does not support.
 pub(super) const WITHHELD: &str = "These words of the note may answer the question. What the model said of them is withheld, \
-     because the note does not bear it.";
+     because the note does not support it.";
 /// The sentence for a question with words that the site treats as an emergency.
 pub(super) const EMERGENCY: &str = "The question has words that this site treats as a possible emergency. This service cannot \
      judge that, and this is not triage. If someone may be in danger, call the emergency number now.";
-/// What every answer is accompanied by.
+/// The text that accompanies every answer.
 pub(super) const DISCLAIMER: &str = "Points at words of one note; it may miss or misread them. Check the quotes. Not for diagnosis, \
      treatment or triage.";
 
@@ -95,14 +95,14 @@ impl AskQuote {
 #[schema(example = json!({"answer": "Stage: IV.", "quotes": [{"quote": "Stage IV", "start": 0, "end": 8}], "source": "record",
     "grounded": true, "disclaimer": DISCLAIMER, "request_id": "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60"}))]
 pub struct AskAnswer {
-    /// The answer: values of the record, sentences of the model that the note bears, or a fixed sentence.
+    /// The answer: values of the record, sentences of the model that the note supports, or a fixed sentence.
     #[schema(example = "Stage: IV.")]
     pub answer: String,
     /// The words of the note that support it; empty if the note does not say.
     pub quotes: Vec<AskQuote>,
     /// Where the answer comes from.
     pub source: AskSource,
-    /// Whether the answer states something, and all of it stands in the quotes.
+    /// Whether the answer states something, and all of it is in the quotes.
     #[schema(example = true)]
     pub grounded: bool,
     /// What the answer is not for.

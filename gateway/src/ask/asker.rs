@@ -98,7 +98,7 @@ pub trait AskModel: Send + Sync + fmt::Debug {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// The note was not read, or the model not asked.
+    /// The note was not read, or the model was not asked.
     #[error(transparent)]
     Extract(#[from] ExtractError),
     /// The model wrote something else than was asked for.
@@ -112,7 +112,7 @@ impl From<EngineError> for AskError {
     }
 }
 
-/// An answer, and what the audit may know of it.
+/// An answer, and what the audit may record about it.
 #[derive(Debug)]
 pub struct Reply {
     /// The answer for the caller.
@@ -123,7 +123,7 @@ pub struct Reply {
 
 /// Receives what is known before the whole answer.
 pub trait AskSink: Send + Sync {
-    /// A quote that stands in the note.
+    /// A quote that is in the note.
     fn quote(&self, quote: AskQuote);
     /// The answer, as far as it is known; only the whole answer at the end counts.
     fn answer(&self, answer: &str);
@@ -172,7 +172,7 @@ impl Asker {
         Self { model: Some(model), admission, ..self }
     }
 
-    /// Returns the asker set up to look for answers in long notes on these cores, outside the async workers.
+    /// Returns the asker set up to search long notes for answers on these cores, outside the async workers.
     #[must_use]
     pub fn with_cpu_pool(self, cpu_pool: CpuPool) -> Self {
         Self { cpu_pool: Some(cpu_pool), ..self }
@@ -253,7 +253,7 @@ impl Asker {
         })?;
         let (complete, mut quotes) = mpsc::unbounded_channel();
         let reader = Mutex::new(QuoteReader::default());
-        // The caller of this closure reads the model's answer, so it only looks for the ends of the quotes.
+        // The caller of this closure reads the model's answer, so it only searches for the ends of the quotes.
         let pass_on = move |text: &str| {
             for quote in reader.lock().unwrap_or_else(PoisonError::into_inner).read(text) {
                 let _ = complete.send(quote);

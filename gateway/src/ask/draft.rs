@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// Most quotes of one draft; further ones are left out.
 pub const MOST_QUOTES: usize = 3;
-/// Longest quote and longest answer, in bytes. What is longer is no short answer.
+/// Longest quote and longest answer, in bytes. A longer text is not a short answer.
 const LONGEST_QUOTE: usize = 2_000;
 const LONGEST_ANSWER: usize = 2_000;
 const QUOTES_KEY: &str = "\"quotes\"";
@@ -58,9 +58,9 @@ enum Place {
     AfterKey,
     /// In the list, between two quotes.
     Between,
-    /// In a quote that starts at this byte, behind a backslash or not.
+    /// In a quote that starts at this byte, after a backslash or not.
     Quote { start: usize, escaped: bool },
-    /// Behind the last quote that counts.
+    /// After the last quote that counts.
     End,
 }
 

@@ -1,9 +1,9 @@
-//! Checks what a model says of a note. Nothing that the note's words do not bear passes.
+//! Checks what a model says of a note. An answer passes only if the words of the note support all of it.
 //!
-//! Each quote must be a slice of the note and speak of what the question names; the whole sentence around it counts, so
-//! that no quote can leave out a "no". Each sentence of the answer must rest on one of these sentences: its words stand
+//! Each quote must be a slice of the note and refer to what the question names; the whole sentence around it counts, so
+//! that no quote can leave out a "no". Each sentence of the answer must rest on one of these sentences: its words are
 //! there in the same order and close together, its numbers belong to the same thing, and both have the same kinds of
-//! words that deny, plan, doubt or tell of a relative.
+//! words that deny, plan, doubt or name a relative.
 
 use std::{ops::Range, sync::Arc};
 
@@ -25,13 +25,14 @@ use crate::{
 /// Longest sentence that is shown whole, in bytes; of a longer one only the quote is shown.
 const LONGEST_SHOWN: usize = 600;
 
-/// Longest sentence that is compared with an answer, in bytes. A longer stretch is no sentence: only its quotes pass.
+/// Longest sentence that is compared with an answer, in bytes. A longer stretch is not a sentence: only its quotes
+/// pass.
 const LONGEST_SENTENCE: usize = 1_000;
 
-/// What passes of a model's draft.
+/// The part of a model's draft that passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ModelReply {
-    /// The model found nothing, or none of its quotes stands in the note and speaks of the question.
+    /// The model found nothing, or none of its quotes is in the note and refers to the question.
     Silent,
     /// Only the quotes pass.
     Quotes,
@@ -39,7 +40,7 @@ pub(crate) enum ModelReply {
     Answer(String),
 }
 
-/// A quote that stands in the note.
+/// A quote that is in the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Quote {
     /// What is shown.
@@ -70,7 +71,7 @@ impl Gate {
         Self { note, question, squeezed, context, foreign }
     }
 
-    /// Returns a quote as it is shown; `None` if it does not stand in the note, or is not about the question.
+    /// Returns a quote as it is shown; `None` if it is not in the note, or is not about the question.
     pub(crate) fn quote(&self, text: &str, unit: OffsetUnit) -> Option<AskQuote> {
         let quote = self.placed(text)?;
         AskQuote::of(&self.note, unit, &[quote.shown]).pop()
@@ -150,7 +151,7 @@ impl Gate {
         entities(part).iter().all(|thing| self.is_asserted(quote, thing, plain))
     }
 
-    /// Adds what the heading over the sentence says of it.
+    /// Adds what the heading above the sentence says about it.
     fn with_section(&self, quote: &Quote, mut kinds: [bool; 6]) -> [bool; 6] {
         let [_, relatives, plans, doubts, refusals, past] = &mut kinds;
         match self.context.section_at(quote.sentences.start) {

@@ -28,7 +28,8 @@ impl Squeezed {
         squeezed
     }
 
-    /// Returns the first place of a quote that begins and ends at the bounds of words; `None` if it stands nowhere.
+    /// Returns the first place of a quote that begins and ends at the bounds of words; `None` if the text does not
+    /// contain it.
     pub(super) fn find(&self, quote: &str) -> Option<Range<usize>> {
         let marks = |c: char| c.is_whitespace() || matches!(c, '"' | '\u{201c}' | '\u{201d}' | '\u{2026}');
         let quote = Self::of(quote.trim_matches(marks).trim_end_matches("...")).text;

@@ -1,8 +1,8 @@
 //! Answers questions about one note by pointing at its words.
 //!
-//! A question about what is extracted is answered from the record, without a model. Other questions go to a model, if one is
-//! configured, and nothing of what it says passes unless the note's words bear it. This module does no I/O: the model is
-//! called through [`AskModel`].
+//! A question about what is extracted is answered from the record, without a model. Other questions go to a model, if
+//! one is configured, and its words are returned only if the words of the note support them. This module does no I/O:
+//! the model is called through [`AskModel`].
 
 mod about;
 mod answer;

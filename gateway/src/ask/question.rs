@@ -13,7 +13,7 @@ use crate::{
 
 /// What a word of a question asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+enum QuestionMeaning {
     Field(Field),
     Cancer,
     Verb,
@@ -35,7 +35,7 @@ enum Meaning {
 const OPEN: [&str; 10] = ["what", "what's", "which", "who", "whom", "whose", "where", "when", "why", "how"];
 
 /// Phrases, each as its words with what it asks for, by their first word.
-type Phrases = HashMap<String, Vec<(Vec<String>, Meaning)>>;
+type Phrases = HashMap<String, Vec<(Vec<String>, QuestionMeaning)>>;
 
 /// The phrases of `question_words.txt` by their first word, the longest first.
 static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
@@ -60,24 +60,24 @@ pub(super) fn rows(list: &'static str) -> impl Iterator<Item = (&'static str, &'
     })
 }
 
-fn meaning_named(name: &'static str) -> Option<Meaning> {
+fn meaning_named(name: &'static str) -> Option<QuestionMeaning> {
     Some(match name {
-        "cancer" => Meaning::Cancer,
-        "verb" => Meaning::Verb,
-        "work" => Meaning::Work,
-        "tnm" => Meaning::Tnm,
-        "when" => Meaning::When,
-        "start" => Meaning::Start,
-        "stop" => Meaning::Stop,
-        "planned" => Meaning::Planned,
-        "relative" => Meaning::Relative,
-        "current" => Meaning::Current,
-        "refuse" => Meaning::Refuse,
-        "skip" => Meaning::Skip,
+        "cancer" => QuestionMeaning::Cancer,
+        "verb" => QuestionMeaning::Verb,
+        "work" => QuestionMeaning::Work,
+        "tnm" => QuestionMeaning::Tnm,
+        "when" => QuestionMeaning::When,
+        "start" => QuestionMeaning::Start,
+        "stop" => QuestionMeaning::Stop,
+        "planned" => QuestionMeaning::Planned,
+        "relative" => QuestionMeaning::Relative,
+        "current" => QuestionMeaning::Current,
+        "refuse" => QuestionMeaning::Refuse,
+        "skip" => QuestionMeaning::Skip,
         name => match name.split_once(':') {
-            Some(("class", class)) => Meaning::Class(class),
-            Some((_, thing)) => Meaning::Thing(thing),
-            None => Meaning::Field(Field::named(name)?),
+            Some(("class", class)) => QuestionMeaning::Class(class),
+            Some((_, thing)) => QuestionMeaning::Thing(thing),
+            None => QuestionMeaning::Field(Field::named(name)?),
         },
     })
 }
@@ -126,7 +126,7 @@ impl Question {
             let after_stage =
                 at.checked_sub(1).and_then(|before| spelled.get(before)).is_some_and(|it| it.text == "stage");
             let (length, meaning) = match phrase(spelled.get(at..).unwrap_or_default()) {
-                // "Stage I" is no question about the person who asks.
+                // "Stage I" is not a question about the person who asks.
                 _ if after_stage && is_stage_number(&word.text) => (1, None),
                 // "Hormone therapy" is a thing, and its words are not read again.
                 Some((1, _)) | None if covered => (1, None),
@@ -138,28 +138,28 @@ impl Question {
                     (1, None)
                 }
             };
-            if meaning != Some(Meaning::Skip) {
+            if meaning != Some(QuestionMeaning::Skip) {
                 question.content.extend(spelled.get(at..at + length).unwrap_or_default().iter().cloned());
             }
             match meaning {
-                Some(Meaning::Field(field)) if !question.fields.contains(&field) => question.fields.push(field),
-                Some(Meaning::Class(class)) => question.classes.push(class),
-                Some(Meaning::Thing(name)) => question.entities.extend(things(name).into_iter().map(|thing| {
+                Some(QuestionMeaning::Field(field)) if !question.fields.contains(&field) => question.fields.push(field),
+                Some(QuestionMeaning::Class(class)) => question.classes.push(class),
+                Some(QuestionMeaning::Thing(name)) => question.entities.extend(things(name).into_iter().map(|thing| {
                     let range = word.range.start..spelled.get(at + length - 1).unwrap_or(word).range.end;
                     Entity { range, ..thing }
                 })),
-                Some(Meaning::Work) => work = true,
-                Some(Meaning::Cancer) => cancer = true,
-                Some(Meaning::Verb) => verb = true,
-                Some(Meaning::Tnm) => question.tnm = true,
-                Some(Meaning::When) => question.when = true,
-                Some(Meaning::Start) => question.start = true,
-                Some(Meaning::Stop) => question.stop = true,
-                Some(Meaning::Planned) => question.planned = true,
-                Some(Meaning::Relative) => question.relative = true,
-                Some(Meaning::Current) => question.current = true,
-                Some(Meaning::Refuse) => question.refuse = true,
-                Some(Meaning::Field(_) | Meaning::Skip) | None => {}
+                Some(QuestionMeaning::Work) => work = true,
+                Some(QuestionMeaning::Cancer) => cancer = true,
+                Some(QuestionMeaning::Verb) => verb = true,
+                Some(QuestionMeaning::Tnm) => question.tnm = true,
+                Some(QuestionMeaning::When) => question.when = true,
+                Some(QuestionMeaning::Start) => question.start = true,
+                Some(QuestionMeaning::Stop) => question.stop = true,
+                Some(QuestionMeaning::Planned) => question.planned = true,
+                Some(QuestionMeaning::Relative) => question.relative = true,
+                Some(QuestionMeaning::Current) => question.current = true,
+                Some(QuestionMeaning::Refuse) => question.refuse = true,
+                Some(QuestionMeaning::Field(_) | QuestionMeaning::Skip) | None => {}
             }
             at += length;
         }
@@ -221,7 +221,7 @@ impl Question {
 fn things(text: &str) -> Vec<Entity> {
     let mut found = entities(text);
     found.retain(|entity| !matches!(entity.kind, TermKind::Alteration | TermKind::Response | TermKind::Spread));
-    // "L1" alone is a vertebra, and no part of "PD-L1".
+    // "L1" alone is a vertebra, not a part of "PD-L1".
     let molecular = found.iter().filter(|entity| matches!(entity.kind, TermKind::Gene | TermKind::Marker));
     let molecular: Vec<_> = molecular.map(|entity| entity.range.clone()).collect();
     let is_inside = |entity: &Entity, whole: &std::ops::Range<usize>| {
@@ -252,7 +252,7 @@ fn acronym(word: &Word) -> Vec<Entity> {
 }
 
 /// Returns the longest phrase that the words begin with: its number of words, and what it asks for.
-fn phrase(rest: &[Word]) -> Option<(usize, Meaning)> {
+fn phrase(rest: &[Word]) -> Option<(usize, QuestionMeaning)> {
     let first = rest.first()?;
     let begins = |spelled: &[String]| {
         rest.len() >= spelled.len() && rest.iter().zip(spelled).all(|(word, spelled)| word.text == *spelled)

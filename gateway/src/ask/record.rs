@@ -1,5 +1,5 @@
-//! Answers a question from the record of a note, without a model: the value, its words, its date, and what the note says
-//! of it. A value that the note denies, plans or tells of a relative is said as such.
+//! Answers a question from the record of a note, without a model: the value, its words, its date, and what the note
+//! says of it. The answer says so if the note denies or plans the value, or states it of a relative.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -26,7 +26,7 @@ const LONGEST_SENTENCE: usize = 400;
 /// Most sentences that are shown where the record has no answer and the note names the thing.
 const MOST_SENTENCES: usize = 3;
 
-/// Words behind a treatment that tell its end.
+/// Words after a treatment that state when it ended.
 static UNTIL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         "(?i)(?-u:\\b)(?:until|till|through|thru|up to|last (?:given|dose|cycle|infusion))(?-u:\\b)\
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the dates that the question asks for, else all of the value. The date of a value is often that of its
-    /// course; it is then not said a second time, and never as an answer to the other end.
+    /// course; it is then not repeated, and a start date never answers a question about the end, or the reverse.
     fn dates(&self, field: Field, finding: &Finding) -> Dates {
         let of_tumour = || {
             let mut tumours = self.answer.tumours.iter();
@@ -329,7 +329,7 @@ fn has_course(finding: &Finding) -> bool {
     finding.course.as_ref().is_some_and(|course| course.status.is_some())
 }
 
-/// Returns the kinds of words that speak of a field without a value of it: "metastases", "mutation".
+/// Returns the kinds of words that refer to a field without a value of it: "metastases", "mutation".
 fn general_kinds(field: Field) -> &'static [TermKind] {
     match field {
         Field::MetastasisSite => &[TermKind::Spread],

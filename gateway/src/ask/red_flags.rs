@@ -1,5 +1,5 @@
-//! The words of a question that the site treats as an emergency. The list is the site's own and is empty unless it is set.
-//! Finding none says nothing: this is no triage.
+//! The words of a question that the site treats as an emergency. The list is the site's own and is empty unless it is
+//! set. A question without them may still be an emergency: this is not triage.
 
 use super::words::{Word, words};
 

@@ -1,5 +1,5 @@
 //! Whether a value of the record fits what a question names beside it: "response to osimertinib", "stage of the breast
-//! cancer". What the question says once is looked up once, so that many values cost no more than their number.
+//! cancer". The question is looked up once for all values, so that the cost grows only with their number.
 
 use std::{cell::RefCell, collections::HashMap};
 

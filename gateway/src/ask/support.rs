@@ -1,4 +1,4 @@
-//! Whether the words of a sentence stand in another one: in the same order, close together, with the same owners of the
+//! Whether the words of a sentence are in another one: in the same order, close together, with the same owners of the
 //! numbers.
 
 use super::{
@@ -11,7 +11,7 @@ use crate::rules::{TermKind, entities};
 /// Most words of the note that an answer may leave out between two of its words.
 const WIDEST_GAP: usize = 2;
 
-/// Most words of a part of an answer: a longer one is no short answer.
+/// Most words of a part of an answer: a longer one is not a short answer.
 const MOST_WORDS: usize = 60;
 /// Most words of a question that are compared.
 const MOST_ASKED: usize = 40;
@@ -86,7 +86,7 @@ const FUNCTION: &[&str] = &[
     "mrs",
     "ms",
 ];
-/// Words that deny. Another one of them may stand in the note: "denies fever", "no fever".
+/// Words that deny. The note may have another one of them: "denies fever", "no fever".
 const DENIALS: &[&str] = &[
     "no", "not", "none", "denies", "denied", "deny", "denying", "without", "don't", "doesn't", "didn't", "isn't",
     "wasn't", "weren't", "hasn't", "haven't", "hadn't", "never",
@@ -166,7 +166,7 @@ fn is_unit(word: &Word) -> bool {
     UNITS.contains(&word.text.as_str())
 }
 
-/// A number that tells a date: "2021", "2021-03-05", "3/2021".
+/// A number that is a date: "2021", "2021-03-05", "3/2021".
 fn is_date(word: &Word) -> bool {
     let year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
     word.text.split(['-', '/', '.']).any(year)
@@ -181,11 +181,11 @@ pub(super) struct Sentence {
     clauses: Vec<usize>,
     /// For each word the distance to the nearest quantity and to the nearest date.
     nearest: Vec<[Option<usize>; 2]>,
-    /// Whether a word that denies stands directly before each word.
+    /// Whether a word that denies is directly before each word.
     denied: Vec<bool>,
 }
 
-/// Returns the words that carry facts, each with whether a word that denies stands directly before it.
+/// Returns the words that carry facts, each with whether a word that denies is directly before it.
 fn facts(spelled: &[Word]) -> (Vec<&Word>, Vec<bool>) {
     let mut denied = false;
     let mut facts = (Vec::new(), Vec::new());
@@ -237,7 +237,7 @@ impl Sentence {
         self.words.get(at).is_some_and(is_date)
     }
 
-    /// Returns whether the words that were said stand here.
+    /// Returns whether this sentence supports the words of an answer.
     pub(super) fn supports(&self, said: &[Word], question: &Question) -> bool {
         let says_no = said.iter().any(is_denial);
         let (said, denied) = facts(said);
@@ -253,7 +253,8 @@ impl Sentence {
         })
     }
 
-    /// Returns whether the same words are denied here and in the answer. A "no" elsewhere in the sentence bears none.
+    /// Returns whether the same words are denied here and in the answer. A "no" elsewhere in the sentence does not
+    /// count.
     fn denies_alike(&self, places: &[usize], denied: &[bool]) -> bool {
         places.iter().zip(denied).all(|(&place, &denied)| {
             let directly = self.denied.get(place) == Some(&true);
@@ -293,7 +294,7 @@ impl Sentence {
     /// Returns whether each number belongs to what the answer or the question names.
     fn owns_numbers(&self, places: &[usize], question: &Question) -> bool {
         let mut numbers = places.iter().copied().filter(|&at| self.is_number(at)).peekable();
-        // The further numbers of an answer stand close behind the first: "10 mg every 4 hours".
+        // The further numbers of an answer follow closely after the first: "10 mg every 4 hours".
         numbers.peek().is_none_or(|&first| self.is_near_asked(first, question))
             && numbers
                 .all(|at| self.is_of_named_thing(at, places, question) && self.has_named_owner(at, places, question))
@@ -334,7 +335,7 @@ impl Sentence {
     }
 
     /// Returns whether the word that a number belongs to is in the answer or the question: the one before it in its
-    /// clause, or the counted one behind it.
+    /// clause, or the counted one after it.
     fn has_named_owner(&self, at: usize, places: &[usize], question: &Question) -> bool {
         let clause = self.clauses.get(at);
         let is_owner = |&place: &usize| {

@@ -64,13 +64,13 @@ pub(super) fn sentences(items: &[Item], current: bool) -> String {
     let mut text = fields.into_iter().map(sentence).collect::<Vec<_>>().join(" ");
     let is_open = |item: &Item| item.field == Field::Treatment && item.in_record && item.status.is_none();
     if current && items.iter().any(is_open) {
-        text.push_str(" The note does not say of each treatment whether it goes on.");
+        text.push_str(" The note does not say of each treatment whether it continues.");
     }
     text
 }
 
-/// Returns a value with its dates and what the note says of it. A date beside "stopped" is that of the stop, so one of the
-/// beginning is said as such.
+/// Returns a value with its dates and what the note says of it. A date beside "stopped" is that of the stop, so the
+/// date of the start is labelled as such.
 fn value(item: &Item) -> String {
     let mut text = item.value.clone();
     let mut notes: Vec<String> = Vec::new();

@@ -73,8 +73,8 @@ fn is_ending(rest: &str) -> bool {
     )
 }
 
-/// Returns the words of a text. A number keeps the signs that belong to it: `<5`, `120/80`, `0.5`, `2+`, `30%`, `2021-03`.
-/// An apostrophe stays in "didn't" and is left out of "patient's".
+/// Returns the words of a text. A number keeps the characters that belong to it: `<5`, `120/80`, `0.5`, `2+`, `30%`,
+/// `2021-03`. An apostrophe stays in "didn't" and is left out of "patient's".
 pub(super) fn words(text: &str) -> Vec<Word> {
     steps::count(text.len());
     let mut found: Vec<Word> = Vec::new();

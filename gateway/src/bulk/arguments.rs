@@ -1,5 +1,5 @@
-//! The command line of `gateway extract`, and the check for arguments that exclude each other. Files are looked at but
-//! not opened.
+//! The command line of `gateway extract`, and the check for arguments that exclude each other. The check does not open
+//! files.
 
 use std::{
     io::IsTerminal,
@@ -69,14 +69,13 @@ pub struct BulkArguments {
     /// resolves dates such as "two months ago"
     #[arg(long, value_name = "NAME")]
     pub date_column: Option<String>,
-    /// Order of day and month in the dates of --date-column that leave it open, such as 03/04/2020 (default: such a date
-    /// is refused)
+    /// Order of day and month in ambiguous dates of --date-column, such as 03/04/2020 (default: such a date is refused)
     #[arg(long, value_enum)]
     pub date_format: Option<DateOrder>,
     /// Columns or keys of the input whose values the output repeats, such as `mrn,site`
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub keep: Vec<String>,
-    /// How the inputs are read (default: as their content asks)
+    /// How the inputs are read (default: decided by their content)
     #[arg(long, value_enum)]
     pub from: Option<ReadAs>,
     /// Delimiter of tables: a character, or `tab` (default: the comma, semicolon, tab or pipe that fits the header)
@@ -97,8 +96,8 @@ pub struct BulkArguments {
     /// Leave out notes that are empty, instead of failing them
     #[arg(long)]
     pub skip_empty: bool,
-    /// Sign between the cells of --format csv and tidy: comma, semicolon, tab, pipe or the sign itself (default: comma; tab
-    /// if --out ends in .tsv)
+    /// Delimiter of the cells of --format csv and tidy: comma, semicolon, tab, pipe or the character itself (default:
+    /// comma; tab if --out ends in .tsv)
     #[arg(long, value_name = "SIGN", value_parser = parse_delimiter)]
     pub out_delimiter: Option<u8>,
     /// With --format redcap: also write the data dictionary of the columns to this file
@@ -165,7 +164,9 @@ impl BulkArguments {
             return usage(&why);
         }
         if self.server.is_some() && engine_named {
-            return usage("--engine and --vllm-url do not go with --server: with --server, that server's engine reads");
+            return usage(
+                "--engine and --vllm-url cannot be combined with --server: with --server, that server's engine reads",
+            );
         }
         if self.patient_column.is_some() && !format.has_patients() {
             return usage(

@@ -127,7 +127,7 @@ impl RunCounts {
             let _ = write!(out, "\n{} notes/s, {megabytes:.2} MB/s of note text", rate(ended, seconds));
         }
         if !self.remarks.is_empty() {
-            let _ = write!(out, "\nread, but look at their warnings: {}", by_code(&self.remarks));
+            let _ = write!(out, "\nread, with warnings to check: {}", by_code(&self.remarks));
         }
         if let Some(selection) = self.selection.summary() {
             let _ = write!(out, "\n{selection}");
@@ -135,7 +135,7 @@ impl RunCounts {
         if !self.size.passed_over.is_empty() {
             let _ = write!(
                 out,
-                "\n{} file(s) in the folders are no .txt or .pdf files and were not read: {}",
+                "\n{} file(s) in the folders are not .txt or .pdf files and were not read: {}",
                 grouped(self.size.passed_over.values().sum()),
                 by_kind(&self.size.passed_over)
             );

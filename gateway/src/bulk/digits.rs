@@ -1,4 +1,4 @@
-//! Numbers as a person reads them.
+//! Formats numbers for people.
 
 /// Returns the number in digits, in groups of three.
 pub(super) fn grouped(count: u64) -> String {

@@ -75,7 +75,7 @@ fn failed(arguments: &BulkArguments, counts: &RunCounts, error: &BulkError) -> u
     error.exit_code()
 }
 
-/// Returns the last line of a run that left notes to do.
+/// Returns the last line of a run that did not read all notes.
 fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
     let resumable = arguments.out.is_some() && arguments.format().is_resumable();
     if arguments.by_patient() {
@@ -96,7 +96,7 @@ fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
     }
 }
 
-/// Returns the last line of a run whose failed notes would fail again: what to try is in their errors.
+/// Returns the last line of a run whose failed notes would fail again: their errors say what to change.
 fn to_change(arguments: &BulkArguments) -> String {
     let force = if arguments.out.is_some() { " with --force" } else { "" };
     let state = some_failed(arguments);

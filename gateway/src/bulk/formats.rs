@@ -31,7 +31,7 @@ pub enum OutputFormat {
     Cbioportal,
 }
 
-/// Extensions of formats that are known, and in which results are not written.
+/// Extensions of known formats in which results are not written.
 const OTHER_FORMATS: &[&str] = &[
     "7z", "accdb", "ann", "arrow", "avro", "bz2", "cbor", "db", "doc", "docx", "dta", "duckdb", "feather", "fods",
     "gz", "h5", "hdf5", "hl7", "htm", "html", "md", "mdb", "msgpack", "npy", "npz", "numbers", "ods", "odt", "orc",
@@ -106,7 +106,7 @@ impl OutputFormat {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Returns whether the output is no text.
+    /// Returns whether the output is not text.
     pub(super) fn is_binary(self) -> bool {
         matches!(self, Self::Xlsx | Self::Parquet | Self::ParquetTidy)
     }
@@ -156,7 +156,7 @@ pub(super) fn is_tab_separated(out: &Path) -> bool {
     extension(out).is_some_and(|extension| matches!(extension.as_str(), "tsv" | "tab"))
 }
 
-/// Parses the delimiter of CSV: its name or the sign itself.
+/// Parses the delimiter of CSV: its name or the character itself.
 pub(super) fn parse_delimiter(value: &str) -> Result<u8, String> {
     match (value, value.as_bytes()) {
         ("comma", _) => Ok(b','),
@@ -166,7 +166,7 @@ pub(super) fn parse_delimiter(value: &str) -> Result<u8, String> {
         (_, [sign @ (b'\t' | b',' | b';' | b'|' | b':' | b'^' | b'~' | b'!' | b'#' | b'$' | b'%' | b'&' | b'*')]) => {
             Ok(*sign)
         }
-        _ => Err("give comma, semicolon, tab, pipe or one of the signs , ; | : ^ ~ ! # $ % & *".to_owned()),
+        _ => Err("give comma, semicolon, tab, pipe or one of the characters , ; | : ^ ~ ! # $ % & *".to_owned()),
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct RunIds {
     done: CompletedNotes,
     /// The position of the next note.
     position: u64,
-    /// Whether a later note of the same id gets a number of its own, such as `ID~2`.
+    /// Whether a later note with the same id gets a number appended, such as `ID~2`.
     number_repeated: bool,
     /// The number of notes of each patient.
     of_patients: HashMap<Fingerprint, u64>,
@@ -115,7 +115,7 @@ impl RunIds {
         }
     }
 
-    /// Returns a faulty note, whose id becomes one that no other note has.
+    /// Returns the note as faulty, with an id that no other note has.
     fn faulty(&mut self, queued: QueuedNote, fault: Fault) -> NoteStatus {
         NoteStatus::Faulty(QueuedNote { id: self.unused_name(queued.id), ..queued }, fault)
     }

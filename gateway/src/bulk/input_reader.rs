@@ -102,7 +102,7 @@ impl InputReader {
         }
     }
 
-    /// Gives a note its id. The tool of the output format may not take it.
+    /// Gives a note its id. The note is faulty if the tool of the output format does not accept the id.
     fn checked(&mut self, note: InputNote) -> NoteStatus {
         match self.ids.name(note) {
             NoteStatus::New(note) => match self.tool_ids.refusal(&note) {

@@ -1,6 +1,6 @@
 //! `gateway extract`: reads many notes from the command line, in this process or through a running gateway.
 //!
-//! The inputs are read as a stream, ids are unique, each result is written as soon as it is there, and a stopped run
+//! The inputs are read as a stream, ids are unique, each result is written as soon as it is ready, and a stopped run
 //! can be resumed. A note that fails is written with its error and never stops the other notes. Standard error never
 //! contains any text of a note.
 
@@ -63,7 +63,8 @@ use self::{
 };
 use crate::config::Settings;
 
-/// What a process reads that this program starts for files which may be made to harm it.
+/// The kinds of files that are read in a separate process, because they may be made to harm the program that reads
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum IsolatedReader {
     /// The text of a PDF.
@@ -72,7 +73,7 @@ pub enum IsolatedReader {
     Parquet,
 }
 
-/// What a process is to read from standard input for another process of this program.
+/// How this process reads a file from standard input for another process of this program.
 #[derive(Args, Clone, Debug)]
 pub struct IsolatedArguments {
     /// What the file is

@@ -64,14 +64,14 @@ pub(super) struct QueuedNote {
     pub(super) origin: NoteOrigin,
     /// Values of the input that the output repeats, in the order of `--keep`.
     pub(super) carried: Vec<String>,
-    /// What a person must know of how the note was read from its file, and of what `--select` decided.
+    /// Warnings about how the note was read from its file, and about what `--select` decided.
     pub(super) warnings: Vec<InputWarning>,
     /// What `--select` decided; `None` without it.
     pub(super) selected: Option<Selected>,
     pub(super) weight: u64,
 }
 
-/// A warning of this command. It stands among the warnings of the answer.
+/// A warning of this command. It is listed among the warnings of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InputWarning {
     pub(super) code: &'static str,
@@ -138,7 +138,7 @@ impl EntryOutcome {
         Self::of(entry, keep_text, line, Some(code.to_owned()))
     }
 
-    /// Returns the outcome of a note that no engine was given, because of a fault of the input.
+    /// Returns the outcome of a note that was not given to an engine, because of a fault of the input.
     pub(super) fn faulty(entry: QueuedNote, keep_text: bool, fault: Fault) -> Self {
         let needs_change = fault.is_of_the_command();
         Self { needs_change, ..Self::problem(entry, keep_text, &fault.problem()) }

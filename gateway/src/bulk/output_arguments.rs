@@ -107,7 +107,7 @@ impl BulkArguments {
     /// Rejects what the formats of other tools cannot take.
     pub(super) fn check_tools(&self, format: OutputFormat) -> Result<(), BulkError> {
         if self.data_dictionary.is_some() && format != OutputFormat::Redcap {
-            return usage("--data-dictionary goes with --format redcap");
+            return usage("--data-dictionary is for --format redcap");
         }
         if format == OutputFormat::Redcap && self.patient_column.is_none() && self.id_column.len() > 1 {
             return usage(
@@ -128,7 +128,7 @@ impl BulkArguments {
                 out.display()
             )),
             (None, _) if format.is_binary() && std::io::stdout().is_terminal() => {
-                usage("--format xlsx and parquet are no text for a terminal: name a file with --out")
+                usage("--format xlsx and parquet are binary and not for a terminal: name a file with --out")
             }
             _ => Ok(()),
         }

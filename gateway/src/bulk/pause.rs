@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// The first pause, and the longest pause that no server asked for.
+/// The first pause, and the longest pause if the server asked for none.
 const FIRST: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The longest pause that a server may ask for.

@@ -41,7 +41,7 @@ impl NoteQueue {
         }
     }
 
-    /// Returns the next note and some of the notes behind it: at most half of a fair share among `readers`, and at most
+    /// Returns the next note and some of the notes after it: at most half of a fair share among `readers`, and at most
     /// `most`, so that no reader waits while another has several notes. Empty after the last note or after `stop`.
     pub(super) async fn next_few(&self, stop: &CancellationToken, readers: usize, most: usize) -> Vec<QueuedNote> {
         let take = async {

@@ -173,7 +173,7 @@ fn sibling(path: &Path) -> PathBuf {
 
 /// The keys by which a line is recognised as a result of this command.
 #[derive(Deserialize)]
-struct ResultLine {
+struct PreviousLine {
     id: String,
     status: u16,
     result: Option<IgnoredAny>,
@@ -182,7 +182,7 @@ struct ResultLine {
     carried: serde_json::Map<String, serde_json::Value>,
 }
 
-impl ResultLine {
+impl PreviousLine {
     /// Returns whether the line has the carried values of this run, and no others.
     fn carries(&self, keep: &[String]) -> bool {
         self.carried.len() == keep.len() && keep.iter().all(|name| self.carried.contains_key(name))
@@ -209,10 +209,10 @@ fn scan_lines(file: &File, options: &WriterOptions) -> Result<Scan, ResumeError>
             scan.drop_range(range);
             break;
         }
-        match serde_json::from_slice::<ResultLine>(&line) {
+        match serde_json::from_slice::<PreviousLine>(&line) {
             Ok(line) if !line.carries(&options.keep) => return Err(ResumeError::NotOurs(number)),
-            Ok(ResultLine { id, status: 200, result: Some(_), error: None, .. }) => scan.take(range, &id, true),
-            Ok(ResultLine { id, result: None, error: Some(_), .. }) => scan.take(range, &id, false),
+            Ok(PreviousLine { id, status: 200, result: Some(_), error: None, .. }) => scan.take(range, &id, true),
+            Ok(PreviousLine { id, result: None, error: Some(_), .. }) => scan.take(range, &id, false),
             _ => return Err(ResumeError::NotOurs(number)),
         }
     }
@@ -223,7 +223,7 @@ fn scan_lines(file: &File, options: &WriterOptions) -> Result<Scan, ResumeError>
 /// line feed.
 fn is_partial_result_line(line: &[u8]) -> bool {
     if serde_json::from_slice::<IgnoredAny>(line).is_ok() {
-        return serde_json::from_slice::<ResultLine>(line)
+        return serde_json::from_slice::<PreviousLine>(line)
             .is_ok_and(|head| head.result.is_some() || head.error.is_some());
     }
     let begin = b"{\"id\":\"";

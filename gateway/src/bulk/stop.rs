@@ -44,7 +44,8 @@ impl StopSignal {
         Ok(stop)
     }
 
-    /// Waits for the work, but not longer than 90 s after the run was told to stop. Returns `None` if the work was given up.
+    /// Waits for the work, but not longer than 90 s after the request to stop. Returns `None` if the work was
+    /// abandoned.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let overdue = async {
             self.token.cancelled().await;

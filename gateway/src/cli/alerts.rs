@@ -30,7 +30,7 @@ enum AlertFormat {
     Cloudwatch,
 }
 
-/// Prints the rules, or says what is wrong with the thresholds.
+/// Prints the rules, or reports what is wrong with the thresholds.
 pub(super) fn run(arguments: &AlertArguments) -> ExitCode {
     match thresholds(arguments) {
         Ok(thresholds) => {

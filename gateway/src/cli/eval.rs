@@ -43,8 +43,8 @@ pub(super) async fn run(arguments: EvalArguments, mut settings: Settings) -> Com
             Some(model) => settings.vllm.model = model,
             None if settings.routing.models.len() > 1 => {
                 return Err(
-                    "several models answer (routing.models), and a score of a mixture says nothing about either: \
-                            name one with --model"
+                    "several models answer (routing.models), and a score of their mixed answers would describe none of \
+                     them: name one with --model"
                         .into(),
                 );
             }

@@ -1,10 +1,10 @@
-//! What a person at a terminal reads when the server has started: the addresses to open.
+//! The text that a person at a terminal sees when the server has started: the addresses to open.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use gateway::extraction::EngineName;
 
-/// What the greeting tells of the server.
+/// The facts about the server that the greeting shows.
 pub(super) struct Greeting {
     /// The address on which it listens.
     pub(super) address: SocketAddr,

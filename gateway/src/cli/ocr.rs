@@ -13,7 +13,7 @@ use tokio::{
 
 use super::output::CommandResult;
 
-/// Where the server listens if nothing is said: this machine alone.
+/// The default address of the server, which only this machine can reach.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8090);
 
 /// A program, and the limits of its process.

@@ -10,7 +10,7 @@ pub(super) type CommandResult = Result<(), Box<dyn std::error::Error>>;
 /// The exit code if the command line, the settings or a file cannot be used.
 pub(super) const USAGE: u8 = 2;
 
-/// Writes a line to standard output. A reader that closes the pipe early, as `head` does, is no error.
+/// Writes a line to standard output. A reader that closes the pipe early, as `head` does, is not an error.
 pub(super) fn print(text: &str) -> CommandResult {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

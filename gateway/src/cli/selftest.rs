@@ -22,7 +22,7 @@ pub(super) async fn run(settings: Settings) -> CommandResult {
     let gateway = Gateway::new(settings)?;
     let note = Note::new(SYNTHETIC_NOTE.to_owned(), limit).map_err(|_| "limits.max_note_chars is too small")?;
     let mut first = None;
-    // Each model that may read a caller's note; with the rules engine the name means nothing.
+    // Each model that may read a caller's note; the rules engine ignores the name.
     for model in gateway.app.extractor.routing.targets() {
         let plain = EngineRequest::plain(budget, Arc::from("selftest"));
         let request = EngineRequest { model: Some(Arc::clone(&model)), ..plain };

@@ -23,7 +23,7 @@ use super::{greeting::Greeting, output};
 use crate::idle_memory;
 
 /// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight; a second signal aborts them. After Ctrl-C the
-/// exit code is 130. On SIGHUP it reads the settings again, which `flags` name.
+/// exit code is 130. On SIGHUP it reads the settings again, from the file and with the overrides in `flags`.
 pub(super) async fn run(settings: Settings, flags: Flags) -> ExitCode {
     let telemetry = telemetry::init();
     let result = serve_until_signal(settings, flags).await;
@@ -47,7 +47,7 @@ async fn serve_until_signal(settings: Settings, flags: Flags) -> Result<bool, Bo
         }
     };
     let gateway = Gateway::new(settings)?;
-    // Also without a key file, because SIGHUP kills a process that does not handle it.
+    // SIGHUP is handled also without a key file, because it kills a process that does not handle it.
     let mut hangup = signal(SignalKind::hangup())?;
     let (keys, server_keys) = (gateway.app.access.keys.clone(), gateway.server_keys.clone());
     let model_switch = gateway.model_switch.clone();
@@ -82,19 +82,19 @@ async fn reload(keys: Option<&Keys>, server_keys: &[Arc<ServerKey>]) {
         match key.reload().await {
             Ok(()) => tracing::info!(setting, "the model server's key is read again"),
             Err(error) => {
-                tracing::error!(setting, %error, "the model server's key is not read again; the old one still holds");
+                tracing::error!(setting, %error, "the model server's key is not read again; the old one stays in use");
             }
         }
     }
     if let Some(keys) = keys {
         match keys.reload().await {
             Ok(count) => tracing::info!(count, "API keys reloaded"),
-            Err(error) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),
+            Err(error) => tracing::error!(%error, "API keys not reloaded; the old ones stay valid"),
         }
     }
 }
 
-/// Reads the settings again and takes over the models behind the public name. If the settings cannot be used, the old
+/// Reads the settings again and applies the models behind the public name. If the settings cannot be used, the old
 /// models still answer.
 async fn reload_models(model_switch: &ModelSwitch, flags: Flags) {
     let settings = tokio::task::spawn_blocking(move || Settings::load(&flags)).await;

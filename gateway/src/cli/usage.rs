@@ -52,7 +52,7 @@ fn amount(text: &str) -> Result<f64, String> {
     amount.ok_or_else(|| "not an amount of money; write it as 712.50".to_owned())
 }
 
-/// Adds up the files and prints the sums. What could not be added up is said on standard error.
+/// Adds up the files and prints the sums. Lines that could not be added up are reported on standard error.
 pub(super) fn run(arguments: UsageArguments, settings: &Settings) -> CommandResult {
     let UsageArguments { files, since, key, month_cost, format } = arguments;
     let files = match (&settings.audit.path, files.is_empty()) {
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: UsageArguments, settings: &Settings) -> CommandResu
         UsageFormat::Json => output::print_json(&report)?,
     }
     if report.unreadable > 0 {
-        output::tell(&format!("{} of {} lines are not whole and were passed over\n", report.unreadable, report.lines));
+        output::tell(&format!("{} of {} lines are not whole and were skipped\n", report.unreadable, report.lines));
     }
     if report.untimed > 0 {
         output::tell(&format!(

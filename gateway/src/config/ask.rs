@@ -22,7 +22,7 @@ pub struct AskSettings {
     pub timeout: Duration,
     /// Maximum tokens of what the model writes.
     pub max_tokens: u32,
-    /// Maximum calls to the model at once. As many as `admission.queue` may wait.
+    /// Maximum calls to the model at once. As many calls as `admission.queue` may wait.
     pub in_flight: usize,
     /// Phrases of a question that this site treats as a possible emergency.
     #[serde(deserialize_with = "list")]

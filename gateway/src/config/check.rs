@@ -36,7 +36,7 @@ const CACHE_TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duratio
 
 /// Results are not an archive: after three months at most they are deleted.
 const JOB_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 90);
-/// In fewer tokens no quote fits; more are no short answer.
+/// Fewer tokens have no room for a quote; an answer with more is not short.
 const ASK_TOKENS: RangeInclusive<u32> = 64..=4_096;
 /// Each question is compared with all phrases.
 const MOST_RED_FLAGS: usize = 1_000;
@@ -44,7 +44,7 @@ const MOST_RED_FLAGS: usize = 1_000;
 const MOST_JOBS: usize = 1_000;
 
 impl Settings {
-    /// Returns an error for the first setting that cannot work, which tells the operator what to write instead.
+    /// Returns an error for the first setting that cannot work. The error states what to write instead.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         let found = [
             self.model_server(),
@@ -86,8 +86,8 @@ impl Settings {
         if !self.listen.ip().is_loopback() && self.auth != Some(Auth::Off) && self.auth_keys_file.is_none() {
             return Some(
                 "listening beyond loopback without keys lets any client that reaches the port call: set auth_keys_file \
-                 (see `gateway hash-key`), or write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or \
-                 listen on 127.0.0.1",
+                 (see `gateway hash-key`), or write auth = \"off\" (GATEWAY_AUTH=off) to confirm that this is \
+                 intended, or listen on 127.0.0.1",
             );
         }
         if self.metrics.listen.is_some_and(|metrics| metrics == self.listen && metrics.port() != 0) {
@@ -96,7 +96,7 @@ impl Settings {
             );
         }
         if self.rate.per_key.is_some() && self.keys_file().is_none() {
-            return Some("rate.per_key needs auth_keys_file: without keys there is nothing to count by");
+            return Some("rate.per_key needs auth_keys_file: without keys the notes of each client cannot be counted");
         }
         if self.rate.per_address.is_some() && self.trusted_proxies.is_empty() {
             return Some(
@@ -161,8 +161,8 @@ impl Settings {
         }
         if self.admission.tokens.is_some_and(|tokens| (1..LEAST_TOKENS).contains(&tokens)) {
             return Some(
-                "admission.tokens must be 0, which is no limit, or at least 1024: how many tokens the model servers hold at \
-                 once. Without it they are asked",
+                "admission.tokens must be 0, which means no limit, or at least 1024: how many tokens the model servers \
+                 hold at once. If it is not set, the gateway asks the model servers",
             );
         }
         if !DEADLINES.contains(&self.admission.deadline) {
@@ -195,8 +195,8 @@ impl Settings {
         if let Some(text) = ask.url.as_deref() {
             if url_fault(text.trim()).is_some() {
                 return Some(
-                    "ask.url is no plain http or https URL, such as http://127.0.0.1:8001: without /v1, query, user or \
-                     password",
+                    "ask.url is not a plain http or https URL: write it as http://127.0.0.1:8001, without /v1, query, \
+                     user or password",
                 );
             }
             if ask.model.trim().is_empty() {
@@ -245,10 +245,10 @@ impl Settings {
 
 fn url_fault(text: &str) -> Option<&'static str> {
     let Ok(url) = Url::parse(text) else {
-        return Some("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
+        return Some("vllm.url is not an http or https URL: write it as http://127.0.0.1:8000");
     };
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Some("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
+        return Some("vllm.url is not an http or https URL: write it as http://127.0.0.1:8000");
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Some("vllm.url has a query or a fragment: write it like http://127.0.0.1:8000");

@@ -13,7 +13,7 @@ impl FromStr for HostName {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if text.is_empty() || !text.bytes().all(is_allowed) {
             return Err(format!(
-                "`{text}` is no host name: write gateway.example.org, without scheme, port, path or `*`"
+                "`{text}` is not a host name: write gateway.example.org, without scheme, port, path or `*`"
             ));
         }
         Ok(Self(Self::folded(text)))

@@ -10,19 +10,19 @@ pub enum ListenAddressError {
     /// It is a URL.
     #[error("`{0}` is a URL: write the address alone, such as localhost:8080")]
     Url(String),
-    /// It reads as an IPv6 address alone, in which a port cannot be told from the address.
+    /// It can be read as an IPv6 address without a port, so a port cannot be distinguished from the address.
     #[error("`{0}` lacks a port, or brackets around the IPv6 address before it: write it as in [::1]:8080")]
     NoBrackets(String),
     /// It has no port.
     #[error("`{0}` has no port: write {0}:8080")]
     NoPort(String),
-    /// The port is no number of a port.
-    #[error("`{0}` is no port: write a number from 0 (any free port) to 65535, such as localhost:8080 or 8080")]
+    /// The port is not a port number.
+    #[error("`{0}` is not a port: write a number from 0 (any free port) to 65535, such as localhost:8080 or 8080")]
     Port(String),
     /// The host is neither an address nor `localhost`.
     #[error(
-        "`{0}` is no address of this machine: write localhost:{1} for this machine alone, 0.0.0.0:{1} for all of its IPv4 \
-         addresses, [::]:{1} for all, or one address such as 192.168.1.5:{1}"
+        "`{0}` is not an address of this machine: write localhost:{1} for this machine alone, 0.0.0.0:{1} for all of \
+         its IPv4 addresses, [::]:{1} for all, or one address such as 192.168.1.5:{1}"
     )]
     Host(String, u16),
 }
@@ -120,7 +120,7 @@ mod tests {
             ("localhost:http", "65535"),
             ("gateway.example:8080", "0.0.0.0:8080"),
             ("*:8080", "0.0.0.0:8080"),
-            ("256.0.0.1:8080", "no address"),
+            ("256.0.0.1:8080", "not an address"),
             ("", "no port"),
         ] {
             let error = listen_address(text).map_err(|error| error.to_string());

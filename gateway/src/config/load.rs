@@ -67,8 +67,8 @@ impl Settings {
     }
 }
 
-/// Returns a variable that a scheduler sets for the task of an array job; `None` if it is not set. What is not UTF-8 in it
-/// becomes U+FFFD.
+/// Returns a variable that a scheduler sets for the task of an array job; `None` if it is not set. Bytes that are not
+/// UTF-8 become U+FFFD.
 #[must_use]
 pub fn scheduler_variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())

@@ -1,4 +1,4 @@
-//! Tells public hosts from hosts in private networks.
+//! Distinguishes public hosts from hosts in private networks.
 
 use std::net::IpAddr;
 

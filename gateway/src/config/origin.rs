@@ -19,7 +19,9 @@ impl FromStr for OriginPattern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let refuse = || {
-            Err(format!("`{text}` is no origin: write https://host or https://*.host, with no path and no other `*`"))
+            Err(format!(
+                "`{text}` is not an origin: write https://host or https://*.host, with no path and no other `*`"
+            ))
         };
         let Some((scheme, host)) = text.split_once("://") else { return refuse() };
         if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(['/', '?', '#', ' ']) {

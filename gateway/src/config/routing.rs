@@ -1,4 +1,4 @@
-//! The settings of several models: which of them answer for the public name, and which one reads in the shadow.
+//! The settings of several models: which of them answer for the public name, and which one is the shadow model.
 
 use std::{collections::BTreeSet, str::FromStr};
 
@@ -32,7 +32,7 @@ pub struct RoutingSettings {
     pub shadow_percent: u8,
 }
 
-/// By what a note's model is chosen. The same session, key or note always meets the same model.
+/// By what a note's model is chosen. The same session, key or note is always read by the same model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Stickiness {
     /// The session that the caller names, else the caller's key, else the note.
@@ -54,7 +54,7 @@ pub struct ModelWeight {
 /// Why the models of the section `routing` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoutingFault {
-    /// A weight is no whole number from 1 to 100.
+    /// A weight is not a whole number from 1 to 100.
     #[error("a weight is a whole number from 1 to 100, as in medical-ie@0123abcd=90")]
     Weight,
     /// A name is empty, too long, or has characters that names of models do not have.

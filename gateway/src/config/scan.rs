@@ -32,7 +32,7 @@ pub struct ScanSettings {
 }
 
 impl ScanSettings {
-    /// Returns what cannot work, with what to write instead.
+    /// Returns an error for the first setting that cannot work. The error states what to write instead.
     pub(super) fn fault(&self) -> Option<&'static str> {
         if self.url.as_deref().is_some_and(|url| !url.is_empty() && !is_base(url)) {
             return Some(
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_work_is_said() {
+    fn invalid_settings_are_refused() {
         let good = ScanSettings { url: Some("http://ocr:8090".to_owned()), ..ScanSettings::default() };
         assert_eq!(good.fault(), None);
         for (bad, name) in [

@@ -68,8 +68,8 @@ pub struct AdmissionSettings {
     pub in_flight: usize,
     /// Maximum calls that may wait.
     pub queue: usize,
-    /// Maximum tokens of the calls that run at once, estimated; 0 is no limit, and `None` what the model servers say that
-    /// their KV caches hold.
+    /// Maximum tokens of the calls that run at once, estimated; 0 means no limit, and `None` means the capacity of the
+    /// KV caches that the model servers report.
     pub tokens: Option<u64>,
     /// Maximum time from the arrival of a request to its answer.
     #[serde(with = "humantime_serde")]
@@ -124,7 +124,7 @@ pub struct AuditSettings {
     pub keep: usize,
 }
 
-/// The section `usage`: what the keys are told about their use.
+/// The section `usage`: the usage reports of the keys.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UsageSettings {

@@ -62,7 +62,7 @@ pub struct Settings {
     pub cors: Cors,
     /// The rate limits of notes.
     pub rate: RateSettings,
-    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    /// Networks of proxies whose `X-Forwarded-For` is trusted.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Host names that requests may name if there are no keys, besides addresses, `localhost` and names without a dot.
@@ -72,7 +72,7 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// A record of each extraction, without the text of the note.
     pub audit: AuditSettings,
-    /// What the keys are told about their use.
+    /// The usage reports of the keys.
     pub usage: UsageSettings,
     /// Answers that are kept for equal requests.
     pub cache: CacheSettings,

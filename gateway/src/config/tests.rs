@@ -43,7 +43,7 @@ fn environment_wins_over_file_and_old_names_still_work() {
         assert_eq!(settings.vllm.stop_token_ids, expected, "{text:?}");
     }
     let refused = load("", &[("GATEWAY_VLLM__STOP_TOKEN_IDS", "3;4")]).unwrap_err();
-    assert!(refused.contains("`3;4` does not fit") && refused.contains("commas between"), "{refused}");
+    assert!(refused.contains("`3;4` is not valid") && refused.contains("with commas"), "{refused}");
     assert_eq!(load("", &[]).unwrap().effective_engine(), EngineChoice::Rules);
 }
 
@@ -117,20 +117,20 @@ fn errors_name_unknown_and_contradictory_settings() {
         ("listen = \"gateway.example:1\"", ("X", ""), "localhost:1"),
         ("", ("GATEWAY_METRICS__LISTEN", "localhost"), "localhost:8080"),
         ("", ("GATEWAY_AUTH", "keys"), "auth_keys_file"),
-        ("", ("VLLM_BASE_URL", "vllm:8000"), "no http"),
+        ("", ("VLLM_BASE_URL", "vllm:8000"), "not an http"),
         ("", ("VLLM_BASE_URL", "http://a, http://b/v1"), "/v1"),
         ("", ("VLLM_BASE_URL", "http://a?x=1"), "query"),
         ("", ("VLLM_BASE_URL", "http://u:p@a"), "password"),
-        ("", ("VLLM_BASE_URL", "http://a,"), "no http"),
+        ("", ("VLLM_BASE_URL", "http://a,"), "not an http"),
         ("", ("GATEWAY_VLLM__MODEL", " "), "vllm.model"),
         ("", ("GATEWAY_VLLM__STARTUP_MINUTES", "99999999999999999"), "startup_minutes"),
         ("", ("GATEWAY_ADMISSION__IN_FLIGHT", "0"), "in_flight"),
         ("", ("GATEWAY_ADMISSION__IN_FLIGHT", "18446744073709551615"), "in_flight"),
         ("", ("GATEWAY_LIMITS__BODY_BYTES", "0"), "body_bytes"),
         ("", ("GATEWAY_ENGINE", "magic"), "`auto`, `vllm`, `rules`"),
-        ("", ("GATEWAY_RATE__GLOBAL", "many"), "no rate"),
+        ("", ("GATEWAY_RATE__GLOBAL", "many"), "not a rate"),
         ("", ("GATEWAY_RATE__PER_ADDRESS", "1/s"), "trusted_proxies"),
-        ("", ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99"), "is no network"),
+        ("", ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99"), "is not a network"),
         ("", ("GATEWAY_ADMISSION__DEADLINE", "0s"), "deadline"),
         ("[cache]\nentries = 1\nttl = \"0s\"", ("X", ""), "cache.ttl"),
         ("", ("CORS_ORIGINS", "*"), "*"),
@@ -147,19 +147,19 @@ fn errors_name_unknown_and_contradictory_settings() {
         ("[routing]\nmodels = [\"a=90\", \"b=20\"]", ("X", ""), "sum to 110, not to 100"),
         ("", ("GATEWAY_ROUTING__MODELS", "a=90,b=9"), "sum to 99"),
         ("", ("GATEWAY_ROUTING__MODELS", "a=50,b=25,a=25"), "a twice"),
-        ("", ("GATEWAY_ROUTING__MODELS", "a=0,b=100"), "`a=0` does not fit (a weight is a whole number"),
-        ("", ("GATEWAY_ROUTING__MODELS", "../x=100"), "`../x=100` does not fit (a model's name"),
+        ("", ("GATEWAY_ROUTING__MODELS", "a=0,b=100"), "`a=0` is not valid (a weight is a whole number"),
+        ("", ("GATEWAY_ROUTING__MODELS", "../x=100"), "`../x=100` is not valid (a model's name"),
         ("", ("GATEWAY_ROUTING__MODELS", "medical-ie=100"), "medical-ie, which is the public name"),
         ("", ("GATEWAY_ROUTING__SHADOW", "b"), "names b, which is in neither"),
-        ("", ("GATEWAY_ROUTING__STICKY", "never"), "`never` is none of `caller`, `note`"),
+        ("", ("GATEWAY_ROUTING__STICKY", "never"), "`never` is not one of `caller`, `note`"),
         ("[vllm]\nmodels = [\"b\"]\n[routing]\nshadow = \"b\"\nshadow_percent = 0", ("X", ""), "shadow_percent must"),
         ("[routing]\nmodel = []", ("X", ""), "unknown field `model`"),
         ("[codes]\nfile = []", ("X", ""), "unknown field `file`"),
         ("", ("GATEWAY_CODES__FILES", &["x.csv"; 33].join(",")), "codes.files must name at most 32"),
         ("", ("GATEWAY_ASK__URL", "http://a:1"), "ask.url needs ask.model"),
         ("[ask]\nmodel = \"m\"", ("X", ""), "need ask.url"),
-        ("[ask]\nmodel = \"m\"", ("GATEWAY_ASK__URL", "http://a:1/v1"), "ask.url is no plain"),
-        ("[ask]\nmodel = \"m\"", ("GATEWAY_ASK__URL", "a:1"), "ask.url is no plain"),
+        ("[ask]\nmodel = \"m\"", ("GATEWAY_ASK__URL", "http://a:1/v1"), "ask.url is not a plain"),
+        ("[ask]\nmodel = \"m\"", ("GATEWAY_ASK__URL", "a:1"), "ask.url is not a plain"),
         ("[ask]\nmodel = \"medical-ie\"", ("GATEWAY_ASK__URL", "http://a:1"), "one of the models that read notes"),
         (
             "[ask]\nmodel = \"m\"\n[vllm]\nmodels = [\"m\"]",

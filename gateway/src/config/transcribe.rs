@@ -40,7 +40,7 @@ pub struct Transcribe {
 }
 
 impl Transcribe {
-    /// Returns what cannot work, with what to write instead.
+    /// Returns an error for the first setting that cannot work. The error states what to write instead.
     pub(super) fn fault(&self) -> Option<&'static str> {
         if self.url.as_deref().is_some_and(|url| !url.is_empty() && !is_base(url)) {
             return Some(
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_work_is_said() {
+    fn invalid_settings_are_refused() {
         let good = Transcribe { url: Some("http://whisper:8000/api".to_owned()), ..Transcribe::default() };
         assert_eq!(good.fault(), None);
         for url in ["whisper", "ftp://host", "http://host/v1/", "http://me:it@host", "http://host?a=b"] {

@@ -6,13 +6,13 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// Parses one word of a fixed set. The error for any other word lists the set.
+/// Parses one word of a fixed set. The error for another word lists the set.
 pub(super) fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result<T, D::Error> {
     let word = String::deserialize(from)?;
     T::from_str(&word, false).map_err(|_| {
         let known: Vec<_> = T::value_variants().iter().filter_map(T::to_possible_value).collect();
         let known: Vec<_> = known.iter().map(|value| format!("`{}`", value.get_name())).collect();
-        D::Error::custom(format!("`{word}` is none of {}", known.join(", ")))
+        D::Error::custom(format!("`{word}` is not one of {}", known.join(", ")))
     })
 }
 
@@ -26,7 +26,7 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>,
     let words: Vec<String> = list(from)?;
     let network = |word: &String| {
         let network = word.parse::<IpNet>().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from));
-        network.ok_or_else(|| D::Error::custom(format!("`{word}` is no network: write 10.0.0.0/8, or an address")))
+        network.ok_or_else(|| D::Error::custom(format!("`{word}` is not a network: write 10.0.0.0/8, or an address")))
     };
     words.iter().map(network).collect()
 }
@@ -36,8 +36,8 @@ pub(super) fn word<T: ValueEnum>(choice: &T) -> String {
     choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// Parses a list: an array in the file; in the environment, words with commas between them, with or without brackets.
-/// An empty text and `[]` are the empty list.
+/// Parses a list: an array in the file; in the environment, words separated by commas, with or without brackets. An
+/// empty text and `[]` are the empty list.
 pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -66,9 +66,7 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D)
     };
     let parsed = |word: &String| {
         word.parse().map_err(|error| {
-            D::Error::custom(format!(
-                "`{word}` does not fit ({error}): write the list with commas between, as in a,b,c"
-            ))
+            D::Error::custom(format!("`{word}` is not valid ({error}): separate the entries with commas, as in a,b,c"))
         })
     };
     words.iter().filter(|word| !word.is_empty()).map(parsed).collect()

@@ -1,10 +1,10 @@
-//! Parses the answer of a transcription server, `verbose_json` of OpenAI's API. Nothing in it is trusted: times and
-//! probabilities that are no such thing are left out, and what is not known is for review.
+//! Parses the answer of a transcription server, `verbose_json` of OpenAI's API. Nothing in it is trusted: invalid times
+//! and probabilities are left out, and a segment without a probability is for review.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Longest transcript, in bytes. Nobody speaks more in the longest recording.
+/// Longest transcript, in bytes. The speech of the longest recording is shorter.
 const LONGEST: usize = 200_000;
 /// Most segments.
 const MOST_SEGMENTS: usize = 10_000;
@@ -63,11 +63,11 @@ pub(super) struct HeardSegment {
     pub(super) end: Option<f64>,
     /// 0 to 1.
     pub(super) probability: Option<f64>,
-    /// The probability that nobody speaks, 0 to 1.
+    /// The probability that the segment has no speech, 0 to 1.
     pub(super) silence: Option<f64>,
 }
 
-/// Why an answer is of no use.
+/// Why an answer cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AnswerFault {
     /// It is not `verbose_json`.

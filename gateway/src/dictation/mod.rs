@@ -42,7 +42,7 @@ pub struct Dictation {
 /// Why a recording has no transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DictationError {
-    /// All places are taken, and those of the queue too.
+    /// All slots and all places in the queue are taken.
     #[error("too many recordings wait")]
     QueueFull,
     /// The server refuses connections, resets them, or says that it is not ready.
@@ -54,7 +54,7 @@ pub enum DictationError {
     /// The server refuses the request.
     #[error("the transcription server refused the request")]
     Rejected,
-    /// The server answers an error, or something that is no transcript.
+    /// The server answers an error, or something that is not a transcript.
     #[error("the transcription server gave no usable answer")]
     Failed,
     /// The server read only a part of the recording.
@@ -63,7 +63,7 @@ pub enum DictationError {
     /// The deadline passed.
     #[error("no transcript came in time")]
     DeadlineExceeded,
-    /// Nobody speaks in the recording.
+    /// The recording has no speech.
     #[error("no speech was recognised")]
     NoSpeech,
 }

@@ -12,16 +12,16 @@ use crate::{
     rules::{self, VocabularyKind},
 };
 
-/// A stretch of more words than this that stands in the prompt in the same order was not spoken: servers repeat their
-/// prompt in silence.
+/// A stretch of more words than this that is in the prompt in the same order is for review: servers repeat their prompt
+/// in silence.
 const LONGEST_ECHO: usize = 3;
-/// From this probability of silence on a segment is for review.
+/// A segment with at least this probability of silence is for review.
 const SILENCE: f64 = 0.5;
 
-/// How far behind the word before it a word may stand in the transcript, in bytes.
+/// How far after the word before it a word may be in the transcript, in bytes.
 const NEAR: usize = 400;
 
-/// What somebody dictated, for a person to check. It is never a record.
+/// The text of a dictation, for a person to check. It is never a record.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Transcript {
     /// The text, with spoken numbers as figures where their meaning is certain.
@@ -49,19 +49,19 @@ pub struct Transcript {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = TranscriptSegment)]
 pub struct Segment {
-    /// Seconds from the beginning; null if the server said none.
+    /// Seconds from the beginning; null if the server gave none.
     #[schema(example = 0.0)]
     pub start: Option<f64>,
-    /// Seconds from the beginning; null if the server said none.
+    /// Seconds from the beginning; null if the server gave none.
     #[schema(example = 4.2)]
     pub end: Option<f64>,
     /// What the server heard, with numbers as they were spoken.
     #[schema(example = "EGFR exon nineteen deletion, osimertinib.")]
     pub text: String,
-    /// The mean probability of its words, 0 to 1, as the server estimates it; null if it said none.
+    /// The mean probability of its words, 0 to 1, as the server estimates it; null if it gave none.
     #[schema(example = 0.83)]
     pub probability: Option<f64>,
-    /// Whether all of it is for review: its probability is low or unknown, or perhaps nobody spoke.
+    /// Whether all of it is for review: its probability is low or unknown, or it may have no speech.
     #[schema(example = false)]
     pub review: bool,
 }
@@ -72,7 +72,7 @@ pub struct WordToReview {
     /// Its first code point in `transcript`.
     #[schema(example = 10)]
     pub start: usize,
-    /// The code point behind it.
+    /// One past its last code point in `transcript`.
     #[schema(example = 12)]
     pub end: usize,
     /// The words there.
@@ -93,9 +93,9 @@ pub struct WordToReview {
 pub enum ReviewReason {
     /// The server gives it a low probability, or none.
     LowProbability,
-    /// Perhaps nobody spoke here.
+    /// Perhaps there is no speech here.
     Silence,
-    /// These words stand in this order in the list that the server was given: perhaps nobody spoke here.
+    /// These words are in this order in the list that the server was given: perhaps there is no speech here.
     Vocabulary,
     /// A spoken number that was written as figures.
     Number,
@@ -114,7 +114,8 @@ pub(super) struct Reviewed {
     pub(super) words_to_review: Vec<WordToReview>,
 }
 
-/// Returns the transcript of what a server heard; none if nobody spoke. Probabilities below `limit` are for review.
+/// Returns the transcript of what a server heard; none if it heard no words. Probabilities below `limit` are for
+/// review.
 pub(super) fn review(heard: Heard, limit: f64) -> Option<Reviewed> {
     let mut source = String::new();
     let mut marks: Vec<(Range<usize>, ReviewReason)> = Vec::new();
@@ -161,7 +162,7 @@ fn reason(kind: VocabularyKind) -> Option<ReviewReason> {
     }
 }
 
-/// Returns the places of words that the server itself doubts.
+/// Returns the positions of words to which the server gives a low probability.
 fn doubtful_words<'a>(
     source: &'a str,
     words: &'a [(String, f64)],
@@ -169,7 +170,7 @@ fn doubtful_words<'a>(
 ) -> impl Iterator<Item = Range<usize>> + 'a {
     let mut from = 0;
     words.iter().filter_map(move |(word, probability)| {
-        // A word that the transcript lacks is not looked for far away.
+        // A word that the transcript lacks is not searched for far away.
         let rest = source.get(from..)?;
         let near = rest.get(..rest.floor_char_boundary(NEAR))?;
         let start = from + near.find(word.as_str()).filter(|_| !word.is_empty())?;

@@ -1,5 +1,5 @@
-//! A percentile bootstrap: how much a score, or the difference of two, would vary with other notes of the same kind. Each round draws as many
-//! notes, with replacement.
+//! A percentile bootstrap: how much a score, or the difference of two, would vary with other notes of the same kind.
+//! Each round draws as many notes, with replacement.
 
 use super::measure::{self, Counts};
 
@@ -22,9 +22,9 @@ pub(super) fn interval(notes: &[Counts]) -> Option<(f64, f64)> {
     middle(scores)
 }
 
-/// Returns the 95 % interval of the difference of two relaxed micro F1, `notes` less `others`, which are scores of the same
-/// notes in the same order. Each round draws the same notes for both, so that how hard a note is moves both. `None` without
-/// notes, or if a round has no score.
+/// Returns the 95 % interval of the difference of two relaxed micro F1, `notes` less `others`, which are scores of the
+/// same notes in the same order. Each round draws the same notes for both, so that the difficulty of a note affects
+/// both scores. `None` without notes, or if a round has no score.
 pub(super) fn paired_interval(notes: &[Counts], others: &[Counts]) -> Option<(f64, f64)> {
     let mut random = fastrand::Rng::with_seed(SEED);
     let pairs: Vec<_> = relaxed(notes).into_iter().zip(relaxed(others)).collect();

@@ -74,7 +74,7 @@ impl ReviewHarm {
     }
 }
 
-/// Returns the labels alone: beside a shorter alternative a value that is lost would not be missed.
+/// Returns the labels alone: with a shorter alternative, the score would not show that a value was lost.
 fn without_alternatives(labels: &BTreeMap<Field, Label>) -> BTreeMap<Field, Label> {
     let alone = |label: &Label| Label { value: label.value.clone(), ..Label::default() };
     labels.iter().map(|(field, label)| (*field, alone(label))).collect()

@@ -8,17 +8,17 @@ use std::collections::HashSet;
 
 use super::{Field, Record, Warning, WarningCode, fields::parts};
 
-/// Most values of one field in the record.
+/// Maximum number of values of one field in the record.
 pub(super) const MOST_VALUES: usize = 64;
 
-/// Most values of one field that only `evidence` shows, because the record has no room for them.
+/// Maximum number of values of one field that only `evidence` shows, because the record has no room for them.
 pub(super) const MOST_OUTSIDE_RECORD: usize = 64;
 
 /// Longest value that is searched in the note, in bytes. A longer one is a passage of text and not a value.
 pub(super) const LONGEST_VALUE: usize = 512;
 
-/// Cuts every field of a record to [`MOST_VALUES`] values. Returns the next [`MOST_OUTSIDE_RECORD`] values of each field, and a
-/// warning for each field that was cut.
+/// Cuts every field of a record to [`MOST_VALUES`] values. Returns the next [`MOST_OUTSIDE_RECORD`] values of each
+/// field, and a warning for each field that was cut.
 pub(super) fn limit_values(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
     let (mut further, mut warnings) = (Vec::new(), Vec::new());
     for field in Field::ALL {
@@ -37,7 +37,7 @@ pub(super) fn limit_values(record: &mut Record) -> (Vec<(Field, String)>, Vec<Wa
     (further, warnings)
 }
 
-/// Keeps the first of equal values: a model that repeats itself says no more than once.
+/// Keeps the first of equal values, because a model may repeat itself.
 fn without_repeats(record: &mut Record, field: Field) {
     let Some(value) = record.get(field).filter(|value| value.contains(';')) else { return };
     let mut seen = HashSet::new();

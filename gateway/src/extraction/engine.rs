@@ -22,7 +22,7 @@ use crate::admission::QueuePriority;
 #[serde(rename_all = "lowercase")]
 #[schema(example = "rules")]
 pub enum EngineName {
-    /// A language model behind an OpenAI-compatible vLLM server.
+    /// A language model served by an OpenAI-compatible vLLM server.
     Vllm,
     /// The embedded, deterministic rules engine.
     Rules,
@@ -48,7 +48,7 @@ pub type ModelName = Arc<str>;
 /// The version of a prompt, as the answer reports it, for example `training-v1`.
 pub type PromptVersion = &'static str;
 
-/// Most tokens of an answer.
+/// Maximum number of tokens of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenBudget {
     /// The gateway's limit. Decoding normally ends before it, and the gateway doubles it once if it proves too small.
@@ -76,7 +76,7 @@ pub struct EngineRequest {
     pub temperature: f32,
     /// The seed of the sampler; `None` leaves it to the engine.
     pub seed: Option<u64>,
-    /// Most tokens of the answer.
+    /// Maximum number of tokens of the answer.
     pub budget: TokenBudget,
     /// Whether the engine also returns the log-probabilities of its tokens.
     pub confidence: bool,
@@ -164,10 +164,10 @@ pub struct UnreadableText {
     pub markup: bool,
 }
 
-/// What an engine found in a note and whoever judges a record of that note needs again.
+/// Facts that an engine found in a note and that `judge` uses again.
 #[derive(Clone, Debug)]
 pub struct NoteContext {
-    /// What the readable text of the note says of its parts.
+    /// The sentences, sections and cues of the readable text.
     pub(crate) context: Context<'static>,
     /// Acronyms that mean something else, in bytes of the readable text. They support no value.
     pub(crate) homonyms: Vec<Range<usize>>,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Calls a macro with the list of the seven fields, so that each type with one member per field is defined in its own file.
-/// A row is: docs, key = variant, e.g. example;
+/// Calls a macro with the list of the seven fields, so that each type with one member per field is defined in its own
+/// file. A row is: docs, key = variant, e.g. example;
 macro_rules! with_fields {
     ($callback:ident) => {
         $callback! {
@@ -63,8 +63,8 @@ macro_rules! field_and_record {
             }
         }
 
-        /// The seven structured oncology fields of one note. Every key is present: a string, or null if the note gives no
-        /// value. Several values of one field are joined by `"; "`.
+        /// The seven structured oncology fields of one note. Every key is present: a string, or null if the note gives
+        /// no value. Several values of one field are joined by `"; "`.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
         #[schemars(deny_unknown_fields)]
         #[schema(as = OncologyRecord)]

@@ -48,7 +48,7 @@ pub struct Finding {
     pub in_record: bool,
     /// How the note supports the value.
     pub basis: Basis,
-    /// What the note says of the value: present, negated, planned and so on; null if that was not assessed.
+    /// What the note says about the value: present, negated, planned and so on; null if that was not assessed.
     #[schema(required = true)]
     pub assertion: Option<Assertion>,
     /// The synonym or rule that links value and quote; null for `stated` and `unsupported`.
@@ -63,17 +63,19 @@ pub struct Finding {
     /// One past the last position of the quote.
     #[schema(required = true, example = 28, minimum = 0)]
     pub end: Option<usize>,
-    /// The `id` of the tumour in `tumours` that the quote speaks of; null where the note does not say.
+    /// The `id` of the tumour in `tumours` that the quote refers to; null where the note does not say.
     #[schema(required = true, example = "t1")]
     pub tumour: Option<String>,
     /// The model's confidence in its wording; null if the request did not ask for it or the engine has none.
     #[schema(required = true)]
     pub confidence: Option<Confidence>,
-    /// The date of the value, from the words near it; null if the note states none or if it is unsure which belongs to it.
+    /// The date of the value, from the words near it; null if the note states none or if it is unsure which belongs to
+    /// it.
     #[schema(required = true)]
     pub date: Option<StatedDate>,
     /// The codes of the value in standard terminologies. Empty if the value has no name in the gateway's lists or in
-    /// the operator's files, and for a value that the note does not support. A code says what the value names, and not whether the note affirms it.
+    /// the operator's files, and for a value that the note does not support. A code says what the value names, and not
+    /// whether the note affirms it.
     pub codes: Vec<Code>,
     /// The course of a treatment; absent if the words near it say nothing of it, and for other fields.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What a value in a foreign part of a note is worth.
+//! Corrects the assertion of values in parts of a note that are not in English.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{Assertion, Note, language};
 pub(super) struct ForeignText(Vec<Range<usize>>);
 
 impl ForeignText {
-    /// Finds them in a note.
+    /// Finds the parts of a note that are not in English.
     pub(super) fn of(note: &Note) -> Self {
         // Lower case may have another length than the text. Then only ASCII letters are folded, so that the ranges fit
         // the note.

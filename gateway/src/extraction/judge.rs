@@ -27,10 +27,10 @@ pub(super) struct JudgedRecord {
     pub(super) tumours: Vec<Tumour>,
 }
 
-/// What judging uses for every note.
+/// What `judge` uses for every note: a reader of tumours and the operator's codes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JudgeAids {
-    /// What reads the tumours if the engine read none.
+    /// Reads the tumours if the engine read none.
     pub(super) tumour_reader: Option<Arc<dyn TumourReader>>,
     /// The codes of the operator's files.
     pub(super) code_table: Option<Arc<CodeTable>>,
@@ -52,7 +52,7 @@ pub(super) struct JudgeInput<'a> {
     pub(super) homonyms: &'a [Range<usize>],
     /// The context of the readable text, if it is known.
     pub(super) context: Option<&'a Context<'a>>,
-    /// What reads the tumours if the engine read none.
+    /// Reads the tumours if the engine read none.
     pub(super) tumour_reader: Option<&'a dyn TumourReader>,
     /// The codes of the operator's files.
     pub(super) code_table: Option<&'a CodeTable>,
@@ -62,7 +62,7 @@ pub(super) struct JudgeInput<'a> {
     pub(super) note_date: Option<CalendarDate>,
 }
 
-/// A note and what is known of each place in it, from which a finding gets its quote, tumour, date, course and codes.
+/// A note and the facts about each place in it, from which a finding gets its quote, tumour, date, course and codes.
 struct FindingSources<'a> {
     note: &'a Note,
     /// The readable text that spans refer to; `None` if they refer to the note itself.
@@ -176,8 +176,8 @@ pub(super) fn judge(
     JudgedRecord { record, evidence, warnings, tnm, tumours }
 }
 
-/// Takes out the values that are not found in the readable text, and returns them as they are found in the note itself: a
-/// model may copy a value with its markup.
+/// Takes out the values that are not found in the readable text, and returns them as they are found in the note itself:
+/// a model may copy a value with its markup.
 pub(super) fn in_original<'a>(
     note: &'a Note,
     read: &Readable<'_>,
@@ -195,8 +195,8 @@ pub(super) fn in_original<'a>(
     found
 }
 
-/// Returns the tumours of a text, and the acronyms in it that mean something else: those of the reading that told the tumours,
-/// if there is one.
+/// Returns the tumours of a text, and the acronyms in it that mean something else: those of the reading that identified
+/// the tumours, if there is one.
 fn tumours_of(input: &JudgeInput<'_>, text: &Note, grounder: &Grounder<'_>) -> (Tumours, Vec<Range<usize>>) {
     match (input.tumours, input.tumour_reader) {
         (Some(tumours), _) => (tumours.clone(), input.homonyms.to_vec()),
@@ -352,7 +352,7 @@ fn contradiction(field: Field, findings: &[Finding]) -> Warning {
         code: WarningCode::ContradictedValue,
         field: Some(field),
         message: format!(
-            "{count} value(s) of {} were left out because the note says of them: {}. See `evidence`.",
+            "{count} value(s) of {} were left out because of their assertions in the note: {}. See `evidence`.",
             field.name(),
             wordings.join(", ")
         ),

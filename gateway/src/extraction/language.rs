@@ -38,7 +38,7 @@ const GERMAN_STEMS: [&str; 3] = ["karzinom", "metastasen", "metastasiert"];
 /// Number of words in a part of a note, about one short sentence.
 const PART_WORDS: usize = 12;
 
-/// What the function words of a text say of its language.
+/// What the function words of a text say about its language.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignWords {
     /// Whether the text as a whole is in another language: among its first 400 words are at least [`MIN_FOREIGN`]
@@ -100,7 +100,8 @@ pub(super) fn foreign_ranges(text: &str) -> Vec<Range<usize>> {
     found.parts
 }
 
-/// Returns whether more than a fifth of the letters belong to a script other than Latin. Single Greek letters stand in English notes.
+/// Returns whether more than a fifth of the letters belong to a script other than Latin. English notes also contain
+/// single Greek letters.
 fn is_in_other_script(text: &str) -> bool {
     if text.is_ascii() {
         return false;
@@ -159,10 +160,10 @@ enum Kind {
     German(usize),
 }
 
-/// What a word says of the language of a text.
+/// What a word says about the language of a text.
 #[derive(Clone, Copy, Debug, Default)]
 struct Indication {
-    /// What it says of the words around it.
+    /// What it says about the words around it.
     kind: Option<Kind>,
     /// Whether it is a function word of another language.
     is_foreign: bool,

@@ -60,7 +60,7 @@ enum JsonPosition {
     Text(usize, Escape),
     Word(usize),
     AfterValue,
-    /// After the object, or in text that is no object.
+    /// After the object, or in text that is not an object.
     End,
 }
 

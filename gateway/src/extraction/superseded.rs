@@ -1,8 +1,8 @@
-//! Leaves out of a record what a later result replaced: of two results of one marker, or two responses, that cannot both
-//! hold, the earlier one, if the note dates both.
+//! Removes from a record the results that a later result replaced: the earlier of two results of one marker, or of two
+//! responses, that cannot both be true, if the note dates both.
 //!
-//! A stage is never replaced: the stage at diagnosis stays the stage. Results whose order the note does not tell stay in
-//! the record, and are reported as a conflict.
+//! A stage is never replaced: the stage at diagnosis stays the stage. Results whose order the note does not state stay
+//! in the record, and are reported as a conflict.
 
 use std::collections::HashSet;
 
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::steps;
 
-/// Most values of one field that are compared, because the cost grows with their square.
+/// Maximum number of values of one field that are compared, because the cost grows with their square.
 const MOST_COMPARED: usize = 64;
 
-/// A value of a record and the id of its tumour, if the note tells it.
+/// A value of a record and the id of its tumour, if the note states which tumour it belongs to.
 type Key = (String, Option<String>);
 
 /// What a value says, as far as two values of its field can be compared.
@@ -42,15 +42,15 @@ impl Comparable {
         &self.folded
     }
 
-    /// Returns the gene, if the value names nothing but a gene: "EGFR", "EGFR mutation".
+    /// Returns the gene, if the value names only a gene: "EGFR", "EGFR mutation".
     pub(crate) fn gene_alone(&self) -> Option<&str> {
         const ALTERED: [&str; 5] = ["mutation", "mutated", "mutant", "alteration", "variant"];
         let mut words = self.folded.split(' ').filter(|word| !ALTERED.contains(word));
         words.next().filter(|_| self.field == Field::GeneMutation && words.next().is_none())
     }
 
-    /// Returns what two values must have in common to disagree: the marker, and nothing for a stage or a response. `None`
-    /// for a value that disagrees with no other.
+    /// Returns what two values must have in common to disagree: the marker, and nothing for a stage or a response.
+    /// `None` for a value that disagrees with no other.
     pub(crate) fn subject(&self) -> Option<&str> {
         match self.field {
             Field::Stage | Field::Response => Some(""),
@@ -95,7 +95,7 @@ struct Value {
 }
 
 /// Marks the superseded findings. Returns the fields that lose a value, and the conflicts that remain. With `several`
-/// tumours, values whose tumour the note does not tell are not compared.
+/// tumours, values whose tumour the note does not state are not compared.
 pub(super) fn mark_superseded(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
     let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
     for field in [Field::Stage, Field::Biomarker, Field::Response] {
@@ -113,7 +113,7 @@ pub(super) fn mark_superseded(evidence: &mut Evidence, several: bool) -> (Vec<Fi
                 } else if replaces(field, other, one) {
                     superseded.insert(one.key.clone());
                 } else if field != Field::Response {
-                    // Responses without dates are a course.
+                    // Responses without dates form a course.
                     conflicting.extend([&one.key, &other.key]);
                 }
             }
@@ -168,8 +168,8 @@ fn values(field: Field, findings: &[Finding]) -> Vec<Value> {
     values
 }
 
-/// Returns the name of a marker without its result: "ca 19-9" of "CA 19-9 120 U/mL". Empty if only a number tells it from
-/// others.
+/// Returns the name of a marker without its result: "ca 19-9" of "CA 19-9 120 U/mL". Empty if only a number
+/// distinguishes it from others.
 fn marker(value: &str) -> String {
     let lower = value.to_lowercase();
     let words: Vec<&str> = lower.split_whitespace().collect();

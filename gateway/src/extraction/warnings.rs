@@ -29,20 +29,23 @@ pub enum WarningCode {
     /// The note negates a value of the engine, plans it, ascribes it to a relative or the like. The value is in the
     /// evidence and not in the record.
     ContradictedValue,
-    /// The note gives values of which only one can be true, and does not tell which is the later one. The record keeps all.
+    /// The note gives values of which only one can be true, and does not say which is the later one. The record keeps
+    /// all.
     ConflictingValues,
     /// A part of the note could not be read, which the request allowed.
     PartlyUnread,
     /// The rules engine recognised no oncology term. The note may contain none, or use wording or a language that the
     /// rules do not know.
     NoOncologyTerms,
-    /// A part of the note is in a language, or contains markup or characters, that the rules engine does not read reliably.
+    /// A part of the note is in a language, or contains markup or characters, that the rules engine does not read
+    /// reliably.
     UnfamiliarText,
-    /// The model gave no value, or few values, but the rules engine recognises some in the same text. Nulls may be wrong.
+    /// The model gave no value, or few values, but the rules engine recognises some in the same text. Nulls may be
+    /// wrong.
     EmptyRecordDoubted,
     /// A field has more values than an answer holds. The record has the first 64 values, `evidence` the next 64.
     TooManyValues,
-    /// A value stands in text whose language is not known here, so its assertion is `unknown`: the note may deny it.
+    /// A value is in text whose language is not known here, so its assertion is `unknown`: the note may deny it.
     UnassessedLanguage,
     /// The note names more than one tumour of the patient; `tumours` lists them.
     SeveralPrimaries,
@@ -103,8 +106,8 @@ pub(super) fn empty_record_doubted(fields: &[&str]) -> Warning {
         code: WarningCode::EmptyRecordDoubted,
         field: None,
         message: format!(
-            "The model gave no value for these fields in the note or a part of it, or none that stands, but the rules \
-             engine recognises: {}. Read the note before you take a null for \"absent\".",
+            "The model gave no value for these fields in the note or a part of it, or none that the note supports, but \
+             the rules engine recognises: {}. Read the note before you take a null for \"absent\".",
             fields.join(", ")
         ),
     }
@@ -115,7 +118,7 @@ pub(super) fn unassessed_language(values: usize) -> Warning {
         code: WarningCode::UnassessedLanguage,
         field: None,
         message: format!(
-            "{values} value(s) stand in text that is not in English. Negations, plans and doubts in it were not read \
+            "{values} value(s) are in text that is not in English. Negations, plans and doubts in it were not read \
              (assertion `unknown`): check these values in the note."
         ),
     }
@@ -168,7 +171,7 @@ pub(super) fn all_withheld() -> Warning {
     Warning {
         code: WarningCode::ContradictedValue,
         field: None,
-        message: "Oncology terms were recognised, and all were left out because of what the note says of them; see \
+        message: "Oncology terms were recognised, and all were left out because of what the note says about them; see \
                   `evidence`."
             .to_owned(),
     }

@@ -14,8 +14,8 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Returns where a text has these words, in order and without overlaps. In a whole note this is several times faster than
-/// the search of the standard library.
+/// Returns where a text has these words, in order and without overlaps. In a whole note this is several times faster
+/// than the search of the standard library.
 pub(crate) fn places_of<'t>(text: &'t str, words: &'t str) -> impl Iterator<Item = usize> + 't {
     memmem::find_iter(text.as_bytes(), words.as_bytes())
 }
@@ -27,14 +27,14 @@ pub(crate) fn ascii_letters(text: &str, at: usize) -> &str {
     text.get(at..at + count).unwrap_or_default()
 }
 
-/// What a byte says of the character that it begins.
+/// What a byte says about the character that it begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     /// An ASCII letter or digit.
     Word,
     /// Another ASCII character.
     Other,
-    /// A byte of a character outside ASCII, which must be looked at itself.
+    /// A byte of a character outside ASCII, which must be decoded.
     BeyondAscii,
 }
 

@@ -23,7 +23,7 @@ use crate::{
     telemetry::{AuthFailure, Route},
 };
 
-/// Paths that need no key: they describe the service and report whether it lives. Every other path needs one.
+/// Paths that need no key: they describe the service and report whether it is alive. Every other path needs one.
 pub(super) const OPEN: [&str; 9] = [
     "/",
     "/ui",
@@ -88,7 +88,7 @@ pub(super) enum ListenerKind {
 /// Returns the principal of a request, or none where the request needs no key. Stores the principal in the request.
 ///
 /// Refuses a request with a malformed head, one without the key that it needs, and one whose key lacks the scope of the
-/// route. Where no keys apply, it also refuses a request for a host that is not allowed.
+/// route. If the port needs no keys, it also refuses a request for a host that is not allowed.
 pub(super) fn authorize(
     app: &App,
     listener: ListenerKind,
@@ -211,8 +211,8 @@ pub(super) fn principal(request: &Request) -> Option<Principal> {
 }
 
 /// The error text for a request that ends because its key was removed from the key file, or lost a scope.
-const KEY_REVOKED: &str = "The key of this request was taken out of the key file, or lost a scope, while the request was running. \
-                           Notes that have no answer yet are not read. Ask the operator for a new key.";
+const KEY_REVOKED: &str = "The key of this request was removed from the key file, or lost a scope, while the request \
+                           was running. Notes that have no answer yet are not read. Ask the operator for a new key.";
 
 /// Returns the problem of a request whose key is no longer in the key file.
 pub(super) fn key_revoked(id: &str) -> Problem {

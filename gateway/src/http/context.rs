@@ -46,7 +46,7 @@ impl RequestContext {
         Self { id, session, arrived: Instant::now(), trace, span }
     }
 
-    /// Returns the context of one note of this request, a batch. The note starts now.
+    /// Returns the context of one note of this batch request. Its time starts now.
     pub(super) fn of_note(&self, index: usize) -> Self {
         Self { id: format!("{}.{index}", self.id).into(), arrived: Instant::now(), ..self.clone() }
     }
@@ -71,8 +71,8 @@ fn session(headers: &HeaderMap) -> Result<Option<&str>, Violation> {
     })
 }
 
-/// Checks `X-Session-Id`. A session that is passed over would have its notes read by another model than the one it met
-/// before.
+/// Checks `X-Session-Id`. If an invalid header were ignored, another model than before could read the notes of the
+/// session.
 pub(super) fn check_session(headers: &HeaderMap) -> Result<(), Vec<Violation>> {
     session(headers).map(drop).map_err(|violation| vec![violation])
 }

@@ -81,9 +81,9 @@ impl HttpBody for SharedBody {
     }
 }
 
-/// Returns the decompressed body; the body itself if it has no coding. While the decoder lives, its memory is reserved
-/// beside `reservation`. Fails if that memory is not free, or if the compressed body is known to be longer than `limit`
-/// allows. The caller limits the decompressed bytes.
+/// Returns the decompressed body; the body itself if it has no coding. While the decoder exists, its memory is reserved
+/// in addition to `reservation`. Fails if that memory is not free, or if the compressed body is known to be longer than
+/// `limit` allows. The caller limits the decompressed bytes.
 pub(super) fn decompressed(
     body: Body,
     coding: Option<Coding>,
@@ -115,7 +115,7 @@ pub(super) fn decompressed(
     };
     let pieces = ReaderStream::with_capacity(decoder, PIECE_BYTES);
     Ok(Body::from_stream(pieces.inspect(move |_| {
-        // Lives as long as the decoder.
+        // Kept as long as the decoder.
         let _ = &decoder_reservation;
     })))
 }

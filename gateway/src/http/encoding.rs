@@ -28,7 +28,8 @@ use crate::{
     memory::{MemoryReservation, Purpose},
 };
 
-/// Sizes of whole answers that are compressed: below, it gains nothing; above, it would take too long for one request.
+/// Sizes of whole answers that are compressed: for a shorter one it has no benefit; for a longer one it would take too
+/// long for one request.
 const WHOLE_BYTES: std::ops::RangeInclusive<u64> = (1 << 10)..=(512 << 10);
 /// Bytes that are compressed at once.
 const PIECE_BYTES: usize = 8 << 10;
@@ -107,7 +108,7 @@ impl Encoding {
             Self::Brotli => Box::pin(bufread::BrotliEncoder::with_params(plain, brotli())),
         };
         Body::from_stream(ReaderStream::with_capacity(encoder, PIECE_BYTES).inspect(move |_| {
-            // Lives as long as the encoder.
+            // Kept as long as the encoder.
             let _ = &reservation;
         }))
     }
@@ -127,7 +128,7 @@ fn quality(range: &str) -> (&str, f32) {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
     let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    // A quality that is no number is a mistake of the client; the coding is then not used.
+    // A quality that is not a number is a mistake of the client; the coding is then not used.
     (name, quality.map_or(1.0, |text| text.parse().unwrap_or(0.0)))
 }
 

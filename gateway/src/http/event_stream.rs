@@ -1,4 +1,4 @@
-//! Answers in server-sent events: what the routes that send them have in common.
+//! Answers in server-sent events: the common parts of the routes that send them.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The frame of every route that takes one note or one recording in a request: the checks before its body is read, the
-//! audit record, and the headers with the rate limit.
+//! The common handling of every route that takes one note, recording or scan in a request: the checks before its body
+//! is read, the audit record, and the headers with the rate limit.
 
 use std::time::Duration;
 
@@ -53,8 +53,8 @@ pub(super) struct AdmittedRequest {
 }
 
 impl Exchange {
-    /// Begins an exchange and does `work` on its request: accepts or answers it. The work ends early if everything for its
-    /// caller must end. The result is for [`Self::finish`] or [`Self::hand_over`].
+    /// Begins an exchange and does `work` on its request: accepts or answers it. The work ends early if the service
+    /// shuts down or the caller's key is removed. The result is for [`Self::finish`] or [`Self::hand_over`].
     pub(super) async fn run<T>(
         app: &App,
         context: &RequestContext,

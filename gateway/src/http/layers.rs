@@ -66,7 +66,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         response = with_problem(&response, &context.id);
     }
     let headers = response.headers_mut();
-    // A file with a hash says itself how long it may be kept.
+    // A file with a hash sets its own caching time.
     if !headers.contains_key(header::ETAG) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -34,7 +34,7 @@ pub(super) const NOTE_ROUTES: [Route; 10] = [
     "/api/v1/scan",
     jobs::ROUTE,
 ];
-/// The routes whose answer may be long, so that a caller may disconnect in its middle.
+/// The routes whose answer may be long, so that a caller may disconnect before its end.
 const STREAMED: [Route; 6] = [
     "/api/v1/extract/batch",
     "/api/v1/extract/lines",
@@ -80,7 +80,7 @@ pub(super) async fn metrics(
     (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), body).into_response()
 }
 
-/// Returns `OpenMetrics` only for a client that names it and likes it at least as much as plain text.
+/// Returns `OpenMetrics` only for a client that names it and gives it at least the quality of plain text in `Accept`.
 fn format_for(headers: &HeaderMap) -> MetricsFormat {
     let (mut openmetrics, mut text, mut any) = (0.0_f32, None, 0.0_f32);
     for range in accept::ranges(headers) {
@@ -131,7 +131,7 @@ pub fn known_labels(engine: EngineName, models: &[ModelName]) -> KnownLabels {
     }
 }
 
-/// Returns the statuses of a route's answers that are no errors.
+/// Returns the statuses of a route's answers that are not errors.
 fn successes(route: Route) -> &'static [StatusCode] {
     match route {
         jobs::ROUTE => &[StatusCode::OK, StatusCode::ACCEPTED],

@@ -107,8 +107,8 @@ pub(super) async fn read(
     }
 }
 
-/// Returns the model that reads the note; `None` with the rules engine. It is chosen once, so that chunks, retries and
-/// the response cache have the same.
+/// Returns the model that reads the note; `None` with the rules engine. It is chosen once, so that all chunks, all
+/// retries and the response cache use the same model.
 fn model(app: &App, context: &RequestContext, call: &NoteCall) -> Option<ModelName> {
     let caller = Caller { session: context.session.as_deref(), principal: call.priority.principal.as_ref() };
     let ValidRequest { note, options } = &call.request;

@@ -1,5 +1,5 @@
 //! Checks the names in the query of every route of the API, in one place. An unknown name is refused: a client that
-//! sends an option which the route passes over would take the answer for what it asked for.
+//! sends an option which the route ignores would believe that the answer follows the option.
 
 use super::{
     error::Violation,
@@ -21,7 +21,7 @@ const KNOWN: [(Route, &[&str]); 6] = [
 ];
 
 /// Returns the violations of a query: its names that the route does not know. Routes outside the API know any name,
-/// because a health check or a link to a page must not fail for one.
+/// because a health check or a link to a page must not fail because of one.
 pub(super) fn check(route: Route, query: Option<&str>) -> Result<(), Vec<Violation>> {
     let Some(query) = query.filter(|_| route.starts_with(API)) else { return Ok(()) };
     let known = KNOWN.iter().find(|(with_names, _)| *with_names == route).map_or(&[][..], |(_, names)| *names);

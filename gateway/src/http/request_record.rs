@@ -146,8 +146,8 @@ impl Drop for RequestRecord {
     }
 }
 
-/// The body of a streamed answer, which ends the record of its request. A body that breaks off, or is dropped before its
-/// end, counts as one whose caller has disconnected.
+/// The body of a streamed answer, which ends the record of its request. A body that fails or is dropped before its end
+/// counts as one whose caller has disconnected.
 struct RecordedBody {
     body: Body,
     record: Option<RequestRecord>,

@@ -29,7 +29,7 @@ const TYPES: &str = "image/png, image/jpeg, image/tiff, application/pdf";
 
 const SCAN: UploadKind = UploadKind {
     route: ROUTE,
-    // Taken out of its form. The server is sent the same bytes.
+    // The copy that is taken from the form. The same bytes are sent to the server.
     copies: 1,
     accepted: "multipart/form-data, image/png, image/jpeg, image/tiff, application/pdf",
     is_body: |media_type| media_type.starts_with("image/") || media_type == "application/pdf",
@@ -45,23 +45,25 @@ const SCAN: UploadKind = UploadKind {
 };
 
 const OTHER_PART: &str = "The form has a part other than `file`. Language and limits are settings of the service.";
-const NO_SCAN: &str = "The bytes are no picture in PNG, JPEG or TIFF and no PDF. The name and the declared type of a file \
-                       do not count.";
-const CUT_OFF: &str = "The scan breaks off: its end is missing. Send it again, or save it anew.";
-const UNREADABLE: &str = "The scan cannot be read: it is damaged, has a password, is too large a picture, or is made to be \
-                          read without end. Save it anew as PNG, or send its pages one by one.";
+const NO_SCAN: &str = "The bytes are neither a picture in PNG, JPEG or TIFF nor a PDF. The name and the declared type \
+                       of the file are not used.";
+const CUT_OFF: &str = "The scan is incomplete: its end is missing. Send it again, or create the file again.";
+const UNREADABLE: &str = "The scan cannot be read: it is damaged, has a password, is a picture that is too large, or \
+                          is built so that reading it never ends. Save it again as PNG, or send its pages one by one.";
 const TOO_LONG: &str = "The scan has more pages or bytes than the OCR server takes, or more pages or words than a text may have. \
                         Send it in parts.";
 const NOT_IN_TIME: &str = "No text came in time. Send fewer pages, or try again later.";
-const REJECTED: &str = "The OCR server refused the request: its configuration and this service's do not fit. An operator \
-                        must look.";
-const FAILED: &str = "The OCR server failed, or its answer is no text. Try again or tell an operator.";
-const UNAVAILABLE: &str = "The OCR server cannot be reached, or all its places are taken. Try again later.";
+const REJECTED: &str = "The OCR server refused the request: its configuration does not match the configuration of this \
+                        service. Tell an operator.";
+const FAILED: &str =
+    "The OCR server failed or its answer is not valid, so there is no text. Try again or tell an operator.";
+const UNAVAILABLE: &str =
+    "The OCR server cannot be reached or is not ready, so there is no text. Try again after the time in Retry-After.";
 const OVERLOADED: &str = "Too many scans are being read. Try again after the time in Retry-After.";
 
 /// The form of a scan.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes the form")]
+#[expect(dead_code, reason = "it only documents the form")]
 pub(super) struct ScanForm {
     /// The scan: PNG, JPEG, TIFF or PDF, by its bytes.
     #[schema(value_type = String, format = Binary)]
@@ -73,8 +75,8 @@ pub(super) struct ScanForm {
 /// Returns the text for a person to check, with the confidence of each word; words and headings that OCR is not sure of are
 /// marked. It is never a record: send the text that the person approved to `/api/v1/extract`.
 ///
-/// The scan is PNG, JPEG, TIFF or PDF, as the part `file` of a form or as the body. A PDF is read as it looks: its text
-/// layer, if it has one, is not used.
+/// The scan is PNG, JPEG, TIFF or PDF, as the part `file` of a form or as the body. The pages of a PDF are read as
+/// pictures: its text layer, if it has one, is not used.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "readScan",
     request_body(content((ScanForm = "multipart/form-data"))),
     responses((status = 200, description = "The text, for review", body = ScannedText,

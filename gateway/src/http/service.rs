@@ -99,7 +99,7 @@ pub(super) fn is_verbose(query: Option<&str>) -> bool {
     pairs.into_iter().any(|(name, value)| name == "verbose" && matches!(&*value, "1" | "true" | ""))
 }
 
-/// Returns the state of the service; 200 while the process lives.
+/// Returns the state of the service; 200 while the process is alive.
 #[utoipa::path(get, path = "/health", tag = "service", operation_id = "getHealth", params(HealthQuery),
     responses((status = 200, description = "State of the service", body = Health)))]
 pub(super) async fn health(
@@ -145,17 +145,17 @@ fn ready_now(readiness: &Readiness) -> Ready {
     Ready { ready: reason.is_none(), reason }
 }
 
-/// The process lives.
+/// The process is alive.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"live": true}))]
 pub(super) struct Live {
-    /// Always true: a process that does not live sends no answer.
+    /// Always true: a process that is not alive sends no answer.
     live: bool,
 }
 
-/// Returns 200 while the process lives.
+/// Returns 200 while the process is alive.
 #[utoipa::path(get, path = "/health/live", tag = "service", operation_id = "getLiveness",
-    responses((status = 200, description = "The process lives", body = Live)))]
+    responses((status = 200, description = "The process is alive", body = Live)))]
 pub(super) async fn live() -> Json<Live> {
     Json(Live { live: true })
 }

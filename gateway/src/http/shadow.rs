@@ -1,4 +1,5 @@
-//! The shadow: a share of the notes is also read by another model, off the caller's path. Only counts are kept.
+//! The shadow: a share of the notes is also read by another model, without a delay for the caller. Only counts are
+//! kept.
 //!
 //! The caller has its answer before the shadow reads, and a shadow call never takes a slot that a caller waits for: it
 //! begins only while most slots are free, and ends when a caller has to wait, when memory is short, and at shutdown.
@@ -23,7 +24,7 @@ struct ShadowReading {
     app: App,
     note: Note,
     request: EngineRequest,
-    /// What the caller was answered.
+    /// The answer that the caller got.
     answered: Record,
     answered_bases: BasisCounts,
     _permit: OwnedSemaphorePermit,

@@ -60,14 +60,14 @@ pub(super) async fn stream(
 }
 
 /// The events of one note, and the task that reads the note.
-struct EventStream {
+struct ExtractionEvents {
     app: App,
     arrived: Instant,
     updates: UnboundedReceiver<FieldUpdate>,
     reading: AnswerTask<Extraction>,
     /// Bytes of the memory budget, reserved until the caller has read the last event.
     reservation: MemoryReservation,
-    /// The fields that were sent since the begin or the last `reset`.
+    /// The fields that were sent since the start or the last `reset`.
     sent_fields: Vec<Field>,
     /// Whether a field was sent at all.
     any_sent: bool,
@@ -94,7 +94,7 @@ fn events(
         event_stream::end(audit_guard, &context, ROUTE, &outcome);
         outcome
     };
-    let event_stream = EventStream {
+    let event_stream = ExtractionEvents {
         app,
         arrived,
         updates,
@@ -107,7 +107,7 @@ fn events(
     stream::unfold(event_stream, |mut events| async move { Some((Ok(events.next().await?), events)) })
 }
 
-impl EventStream {
+impl ExtractionEvents {
     async fn next(&mut self) -> Option<Event> {
         while self.pending.is_empty() && !self.reading.has_ended() {
             tokio::select! {

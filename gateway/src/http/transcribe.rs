@@ -28,7 +28,7 @@ const ROUTE: &str = "/api/v1/transcribe";
 
 pub(super) const RECORDING: UploadKind = UploadKind {
     route: ROUTE,
-    // Taken out of its form, and in the form for the server.
+    // The copy that is taken from the form, and the copy in the form for the server.
     copies: 2,
     accepted: "multipart/form-data, audio/wav, audio/mpeg, audio/webm",
     // Recorders declare `video/webm` for sound too.
@@ -44,19 +44,20 @@ pub(super) const RECORDING: UploadKind = UploadKind {
     not_whole: "The recording did not arrive whole: the connection broke, or its framing is wrong.",
 };
 
-const NO_SOUND: &str = "The bytes are no recording in wav, mp3 or webm with sound alone. The name and the declared type of a \
-                        file do not count.";
+const NO_SOUND: &str = "The bytes are not a recording in wav, mp3 or webm with sound alone. The name and the declared \
+                        type of the file are not used.";
 const NO_TRANSCRIPT_IN_TIME: &str = "No transcript came in time. Send a shorter recording, or try again later.";
 const NOT_WHOLE: &str = "The transcription server read only a part of the recording. Try again, or send it in parts.";
-const REJECTED: &str = "The transcription server refused the request: its configuration (transcribe.model, \
-                        transcribe.api_key_file) and this service's do not fit. An operator must look.";
-const FAILED: &str = "The transcription server failed, or its answer is no transcript. Try again or tell an operator.";
-const UNAVAILABLE: &str = "The transcription server cannot be reached. Try again later.";
+const REJECTED: &str = "The transcription server refused the request: its configuration does not match the \
+                        configuration of this service (transcribe.model, transcribe.api_key_file). Tell an operator.";
+const FAILED: &str = "The transcription server failed or its answer is not valid, so there is no transcript. Try again \
+                      or tell an operator.";
+const UNAVAILABLE: &str = "The transcription server cannot be reached. Try again after the time in Retry-After.";
 const OVERLOADED: &str = "Too many recordings are being transcribed. Try again after the time in Retry-After.";
 
 /// The form of a recording.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes the form")]
+#[expect(dead_code, reason = "it only documents the form")]
 pub(super) struct RecordingForm {
     /// The recording: wav, mp3 or webm, by its bytes.
     #[schema(value_type = String, format = Binary)]
@@ -74,7 +75,7 @@ pub(super) struct RecordingForm {
 
 /// Transcribes a recording.
 ///
-/// Returns the text for a person to check, with the words that are most often heard wrongly marked. It is never a
+/// Returns the text for a person to check. The words that are most often recognised wrongly are marked. It is never a
 /// record: send the text that the person approved to `/api/v1/extract`.
 ///
 /// The recording is wav, mp3 or webm, as the part `file` of a form or as the body. Spoken numbers are written as figures
@@ -107,7 +108,8 @@ impl Upload for Dictation {
         self.timeout
     }
 
-    /// A client of OpenAI's API names its model in the form, and perhaps more: it must be what is done anyway.
+    /// A client of OpenAI's API names its model in the form, and may name other options: each must equal the setting of
+    /// this service.
     fn check_part(&self, name: &str, value: &str) -> Result<(), Violation> {
         FormTerms { model: self.model(), language: self.language() }.check(name, value)
     }
@@ -133,7 +135,7 @@ impl Upload for Dictation {
     }
 }
 
-/// How recordings are transcribed. A client of OpenAI's API names some of it in its form, the model always.
+/// How recordings are transcribed. A client of OpenAI's API names some of these in its form, and always the model.
 #[derive(Clone, Copy, Debug)]
 struct FormTerms<'a> {
     model: &'a str,
@@ -141,7 +143,7 @@ struct FormTerms<'a> {
 }
 
 impl FormTerms<'_> {
-    /// Checks a part of the form beside the recording. No part is ignored.
+    /// Checks a part of the form other than the recording. No part is ignored.
     fn check(&self, name: &str, value: &str) -> Result<(), Violation> {
         let refused = |rule, message: &str| Err(violation(name, rule, message));
         match name {

@@ -58,8 +58,8 @@ async fn file(Path(name): Path<String>, Extension(context): Extension<RequestCon
     }
 }
 
-/// Returns whether the `Accept` header gives HTML a higher quality than JSON, as browsers do. A range such as `*/*`
-/// counts for neither.
+/// Returns whether the `Accept` header gives HTML a higher quality than JSON, as browsers do. A range such as `*/*` is
+/// not used for either.
 pub(super) fn prefers_page(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0.0, 0.0);
     for range in accept::ranges(headers) {

@@ -1,5 +1,5 @@
 //! Takes a file out of a request: the part `file` of a form, as browsers and many programs send it, or the body itself,
-//! declared as what it is. What the file becomes is text for a person to check.
+//! declared as what it is. The file becomes text for a person to check.
 
 use std::{
     convert::Infallible,
@@ -36,7 +36,7 @@ const FILE: &str = "file";
 /// Longest other part, in bytes.
 const LONGEST_PART: usize = 256;
 
-/// A kind of file: its media types, and what the caller is told when a file of it is refused.
+/// A kind of file: its media types, and the texts for the caller when a file of it is refused.
 pub(super) struct UploadKind {
     pub(super) route: Route,
     /// The number of copies of a file in memory in addition to the body.
@@ -64,9 +64,9 @@ pub(super) trait Upload: Sync {
     fn max_bytes(&self) -> usize;
     /// Returns the maximum time from the arrival of a request to its answer.
     fn timeout(&self) -> Duration;
-    /// Checks a part of the form beside the file. No part is ignored.
+    /// Checks a part of the form other than the file. No part is ignored.
     fn check_part(&self, name: &str, value: &str) -> Result<(), Violation>;
-    /// Returns what the bytes are; a problem for a file that is not taken.
+    /// Returns what the bytes are; a problem for a file that is not accepted.
     fn check(&self, bytes: &[u8], id: &str) -> Result<Self::Format, Box<Problem>>;
     /// Returns the answer to a file, in JSON. `reservation` grows by the memory that it occupies.
     fn read(
@@ -179,7 +179,7 @@ impl UploadFormat {
         if is_body { Ok(Self::Body) } else { Err(refused(kind.wrong_type, header::ACCEPT, kind.accepted)) }
     }
 
-    /// Returns the file of a body. `check` judges what a form has beside it.
+    /// Returns the file of a body. `check` checks the other parts of the form.
     async fn take(self, body: Bytes, check: impl Fn(&str, &str) -> Result<(), Violation>) -> Result<Bytes, Violation> {
         match self {
             Self::Body => Ok(body),
@@ -200,7 +200,7 @@ async fn file_of(
         if part.name() != Some(FILE) {
             let name = part.name().unwrap_or_default().to_owned();
             let value = part.bytes().await.map_err(broken)?;
-            // A value that is too long or no text is none of those that are accepted.
+            // A value that is too long or not text is not one of the accepted values.
             let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= LONGEST_PART);
             check(&name, value.unwrap_or_default())?;
             continue;

@@ -1,4 +1,5 @@
-//! `GET /api/v1/usage`: what keys have used, by month. A key sees its own use, one with the scope `admin` that of all.
+//! `GET /api/v1/usage`: what keys have used, by month. A key gets its own usage, and a key with the scope `admin` that
+//! of all keys.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -29,7 +30,7 @@ pub(super) const ROUTE: Route = access::USAGE;
 /// Longest name in the query. Names of keys are shorter.
 const LONGEST_NAME: usize = 64;
 
-/// Whose use is wanted, and since when.
+/// The query: the first month, and the name of a key.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct UsageQuery {
@@ -72,7 +73,7 @@ struct BudgetState {
     /// Notes that the key may have read in a month.
     #[schema(example = 5_000)]
     notes: u64,
-    /// Notes that were read in this month, and notes whose caller left while they were read.
+    /// Notes that were read in this month, and notes whose caller disconnected while they were read.
     #[schema(example = 1_204)]
     used: u64,
     /// Notes that are being read. Each is given back if it is not read.

@@ -22,10 +22,10 @@ pub use self::cgroup::default_budget;
 
 /// The memory budget, in bytes. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Memory(Arc<Budget>);
+pub struct Memory(Arc<MemoryBudget>);
 
 #[derive(Debug)]
-struct Budget {
+struct MemoryBudget {
     most: usize,
     held: AtomicUsize,
     refused: AtomicU64,
@@ -62,7 +62,7 @@ impl Memory {
     /// Returns an unused budget of `most` bytes.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Budget { most, held: AtomicUsize::new(0), refused: AtomicU64::new(0) }))
+        Self(Arc::new(MemoryBudget { most, held: AtomicUsize::new(0), refused: AtomicU64::new(0) }))
     }
 
     /// Reserves bytes for a new request.

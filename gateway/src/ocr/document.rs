@@ -15,8 +15,8 @@ const LARGEST_INFO: usize = 64 << 10;
 /// Why a scan is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OcrFault {
-    /// It is no picture and no PDF.
-    #[error("the body is no PNG, JPEG, TIFF or PDF")]
+    /// It is neither a picture nor a PDF.
+    #[error("the body is not a PNG, JPEG, TIFF or PDF file")]
     NoScan,
     /// It has too many bytes, pages or words.
     #[error("the scan has more bytes, pages or words than this server takes")]
@@ -27,8 +27,8 @@ pub(super) enum OcrFault {
     /// It was not read in time.
     #[error("the scan was not read in time")]
     TooSlow,
-    /// A program cannot be started.
-    #[error("a program that reads scans cannot be started: an operator must look")]
+    /// The process of a program cannot be started.
+    #[error("a process that reads scans cannot be started: check the process and memory limits of this server")]
     Broken,
 }
 
@@ -68,7 +68,7 @@ impl Document {
             let (number, side) = (page.to_string(), LONG_SIDE.to_string());
             let draw = ["-gray", "-scale-to", &side, "-f", &number, "-l", &number, "-singlefile", "-"];
             let picture = run("pdftoppm", &draw, scan, LARGEST_PICTURE, &self.limits)?;
-            // A page that cannot be drawn is no page without words.
+            // A page that cannot be drawn does not count as a page without words.
             if !picture.starts_with(b"P5") {
                 return Err(OcrFault::Unreadable);
             }
@@ -81,17 +81,17 @@ impl Document {
         Ok(table)
     }
 
-    /// Runs tesseract over a picture. It must be one: tesseract takes other bytes for the names of files.
+    /// Runs tesseract over a picture. The bytes must be a picture: tesseract reads other bytes as names of files.
     fn recognise(&self, picture: &[u8], dots_an_inch: Option<&str>) -> Result<Vec<u8>, OcrFault> {
         let resolution = dots_an_inch.map_or_else(Vec::new, |dots| vec!["--dpi", dots]);
         let arguments = [&["stdin", "stdout", "-l", &self.language], &*resolution, &["tsv"]].concat();
         let table = run("tesseract", &arguments, picture, LARGEST_TABLE, &self.limits)?;
-        // It ends well after a picture that it cannot read.
+        // Tesseract exits with success after a picture that it cannot read.
         if page_count(&table) == 0 { Err(OcrFault::Unreadable) } else { Ok(table) }
     }
 }
 
-/// Returns the number of pages that `pdfinfo` tells. The texts of the document come before it.
+/// Returns the number of pages that `pdfinfo` reports. The texts of the document come before it.
 fn pages_of(info: &[u8]) -> Option<usize> {
     let lines = info.split(|byte| *byte == b'\n');
     let count = lines.filter_map(|line| line.strip_prefix(b"Pages:")).next_back()?;

@@ -61,7 +61,7 @@ pub enum OcrSetupError {
     /// A program is missing.
     #[error("{0} cannot be started ({1}): install Debian's tesseract-ocr and poppler-utils")]
     Missing(&'static str, io::Error),
-    /// Tesseract has not learned the language.
+    /// Tesseract has no data for the language.
     #[error(
         "tesseract has no data for the language {0}: install Debian's tesseract-ocr-{0}, or choose another --language"
     )]
@@ -136,7 +136,7 @@ impl OcrServer {
     }
 }
 
-/// Ends the programs of a scan if its caller leaves.
+/// Ends the programs of a scan if its client disconnects.
 #[derive(Default)]
 struct CancelOnDrop(Arc<AtomicBool>);
 

@@ -25,7 +25,7 @@ const COMMAND: &str = "run-limited";
 /// Most bytes of a file that a program writes. Leptonica puts a JPEG into a temporary file without a name.
 const LARGEST_FILE: u64 = 64 << 20;
 const MOST_FILES: u64 = 64;
-/// How often the deadline and the caller are looked at.
+/// How often the deadline and the connection of the client are checked.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The limits of the programs that read one scan.
@@ -35,7 +35,7 @@ pub(super) struct RunLimits {
     pub(super) memory: u64,
     /// When all of them must have ended.
     pub(super) deadline: Instant,
-    /// Set once nobody waits for the answer.
+    /// Set once no client waits for the answer.
     pub(super) cancelled: Arc<AtomicBool>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct RunLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProgramFault {
     NotStarted,
-    /// The deadline passed, or the caller left.
+    /// The deadline passed, or the client disconnected.
     TooSlow,
     /// It ended with an error, or broke a limit of memory.
     Failed,
@@ -71,12 +71,12 @@ pub(super) fn run(
     };
     let (sender, output) = mpsc::channel();
     thread::scope(|scope| {
-        // It fails if the program ends before it has read all, and its end says why.
+        // The write fails if the program ends before it has read everything; its exit status says why.
         scope.spawn(move || drop(stdin.write_all(input)));
         scope.spawn(move || {
             let mut bytes = Vec::new();
             let read = stdout.take(longest as u64 + 1).read_to_end(&mut bytes);
-            // Nobody receives it after the deadline.
+            // After the deadline the receiver is gone.
             let _ = sender.send(read.map(|_| bytes));
         });
         let outcome = running.outcome(&output, longest, limits);
@@ -122,19 +122,19 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail if it has ended, as it usually has.
+        // Both calls fail if the process has already ended, which is the usual case.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The variables of the programs. One thread each: two fight for a small machine.
+/// The variables of the programs. Each uses one thread: two threads compete for the cores of a small machine.
 fn variables() -> [(&'static str, OsString); 3] {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     [("PATH", path), ("LC_ALL", "C.UTF-8".into()), ("OMP_THREAD_LIMIT", "1".into())]
 }
 
-/// Returns what a program says about itself. Fails if it is not there.
+/// Returns what a program says about itself. Fails if it is not installed.
 pub(super) fn version(program: &'static str, option: &str) -> Result<String, OcrSetupError> {
     let missing = |cause| OcrSetupError::Missing(program, cause);
     let output = Command::new(program).arg(option).env_clear().envs(variables()).stdin(Stdio::null()).output();

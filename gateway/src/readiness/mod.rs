@@ -108,7 +108,7 @@ impl Readiness {
         Arc::clone(&self.token_capacity)
     }
 
-    /// Returns the tokens of the KV caches of all servers that are ready; `None` if one of them does not say it.
+    /// Returns the tokens of the KV caches of all servers that are ready; `None` if one of them does not report it.
     fn kv_tokens(&self) -> Option<u64> {
         let replicas = self.replicas()?;
         let ready = replicas.iter().filter(|replica| replica.state() == ReplicaState::Ready);
@@ -123,7 +123,7 @@ impl Readiness {
         ready.filter_map(|replica| replica.context()).min()
     }
 
-    /// Marks the begin of the shutdown.
+    /// Marks the start of the shutdown.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
     }

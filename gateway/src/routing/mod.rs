@@ -1,8 +1,8 @@
 //! Chooses the model that reads a note: the public name stands for one or several models with weights.
 //!
-//! The choice depends on nothing but the settings and on who or what is read: the caller's session, else the caller's
-//! key, else the note. So a note that is read twice meets one model, after a restart too and at each of several gateways.
-//! The digests that it is made of are kept nowhere.
+//! The choice depends only on the settings and on one text: the caller's session, else the caller's key, else the note.
+//! So the same session, key or note gets the same model, also after a restart and on another gateway with the same
+//! settings. The digests used for the choice are not stored.
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use crate::{
 const CHOICE: &[u8] = b"extraction-gateway routing choice 1";
 const SAMPLE: &[u8] = b"extraction-gateway routing sample 1";
 
-/// The models that notes may be read with, and how a note's model is chosen.
+/// The models that may read notes, and how a note's model is chosen.
 #[derive(Debug)]
 pub struct Routing {
     public_name: Arc<str>,
@@ -47,7 +47,7 @@ pub struct Target {
     pub percent: u8,
 }
 
-/// Who has a note read.
+/// The client whose note is read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller<'a> {
     /// The session that the caller names.
@@ -156,8 +156,8 @@ impl Routing {
         is_sampled.then(|| Arc::clone(&shadow.name))
     }
 
-    /// Replaces the weights and the shadow. `is_listed`: whether every ready model server lists a model. Returns whether
-    /// anything changed. After an error the old ones still hold.
+    /// Replaces the weights and the shadow model. `is_listed`: whether every ready model server lists a model. Returns
+    /// whether anything changed. After an error the old weights and shadow model stay in force.
     pub fn replace(&self, settings: &RoutingSettings, is_listed: impl Fn(&str) -> bool) -> Result<bool, RoutingFault> {
         let table = Table::of(&self.public_name, settings);
         if let Some(name) = table.names().find(|name| !self.served.contains(name)) {
@@ -186,12 +186,12 @@ impl Routing {
     }
 }
 
-/// Returns a digest. `kind` keeps a session apart from a key and a note with the same text.
+/// Returns a digest. `kind` makes the digests of a session, a key and a note with the same text different.
 fn digest(purpose: &[u8], kind: u8, text: &str) -> [u8; 32] {
     Sha256::new_with_prefix(purpose).chain_update([kind]).chain_update(text.as_bytes()).finalize().into()
 }
 
-/// Returns a number between 0 and 1, neither of which it is, from the first bytes of a hash.
+/// Returns a number greater than 0 and less than 1, made from the first bytes of a hash.
 fn unit(hash: &[u8]) -> f64 {
     let bits = hash.iter().take(4).fold(0_u32, |bits, &byte| (bits << 8) | u32::from(byte));
     (f64::from(bits) + 0.5) / (f64::from(u32::MAX) + 1.0)

@@ -62,7 +62,7 @@ fn a_session_comes_before_a_key_and_a_key_before_the_note() {
     let alone = all(&by_caller, Caller::default());
     assert!(!is_one(&alone));
     assert_eq!(all(&by_note, by_session("s", &key)), alone);
-    // A text means another model as a session than as a key or as a note, in some case.
+    // In some case the same text chooses another model as a session than as a key or as a note.
     let differs = notes.iter().any(|text| {
         let session = by_caller.resolve(None, Caller { session: Some(text), principal: None }, "x");
         session != by_caller.resolve(None, Caller::default(), text)
@@ -70,8 +70,8 @@ fn a_session_comes_before_a_key_and_a_key_before_the_note() {
     assert!(differs);
 }
 
-/// The choice must be the same in every version of the gateway: a note that is read again months later meets the same
-/// model.
+/// The choice must be the same in every version of the gateway: a note that is read again months later is read by the
+/// same model.
 #[test]
 fn the_choice_never_changes() {
     let routing = routing(&["medical-ie@0123abcd=50", "medical-ie@89ef4567=50"]);
@@ -123,7 +123,7 @@ fn weights_are_replaced_only_by_models_that_are_known_and_served() {
     assert_eq!(routing.replace(&settings(&["c=100"]), |_| true), Ok(true));
     assert_eq!(routing.replace(&settings(&["c=100"]), |_| true), Ok(false));
     assert_eq!((of_note(&routing, "x").as_str(), routing.summary().as_str()), ("c", "c=100"));
-    // Without models the public name would be asked for, which was not served.
+    // Without models the gateway would request the public name, which was not served.
     assert!(routing.replace(&RoutingSettings::default(), |_| true).is_err());
 }
 

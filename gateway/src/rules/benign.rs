@@ -1,5 +1,5 @@
-//! Tells lesions that the note explains by something benign, and metastases that it takes back: "hepatic hypodensities,
-//! likely cysts", "initially suspected to be a metastasis, biopsied: focal nodular hyperplasia".
+//! Recognises lesions that the note explains by something benign, and metastases that it retracts: "hepatic
+//! hypodensities, likely cysts", "initially suspected to be a metastasis, biopsied: focal nodular hyperplasia".
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ const FINDINGS: [&str; 24] = [
     "sarcoid*",
     "scarring",
 ];
-/// Words that tie a lesion to its explanation. One of them stands between the two: a comma alone makes a list.
+/// Words that tie a lesion to its explanation. One of them is between the two: a comma alone makes a list.
 const TYING: [&str; 26] = [
     "is",
     "are",
@@ -61,7 +61,7 @@ const TYING: [&str; 26] = [
     "known",
     "as",
 ];
-/// Words that may stand beside them. Any other word parts a lesion from what follows.
+/// Words that may be beside them. Any other word separates a lesion from the text after it.
 const BESIDE: [&str; 30] = [
     "a",
     "an",
@@ -111,8 +111,8 @@ pub(super) fn finding(text: &str) -> Option<Range<usize>> {
     places.min_by_key(|place| place.start)
 }
 
-/// Returns whether the words behind a lesion explain it by something benign, or the word right before it does. `places` are
-/// the organs of the lesion: a cyst of another organ explains nothing.
+/// Returns whether the words after a lesion explain it by something benign, or the word right before it does. `places`
+/// are the organs of the lesion: a cyst of another organ explains nothing.
 pub(super) fn explains(view: &NoteView<'_>, lesion: &Range<usize>, places: &[&str]) -> bool {
     const REACH: usize = 110;
     let before = view.near(&(lesion.start..lesion.start), 28, 0);
@@ -143,7 +143,7 @@ pub(super) fn explains(view: &NoteView<'_>, lesion: &Range<usize>, places: &[&st
         && ties(gap, after.get(found).unwrap_or_default())
 }
 
-/// Returns whether the words of a gap tie what stands before it to the finding behind it. "Benign" needs no tie.
+/// Returns whether the words of a gap tie what is before it to the finding after it. "Benign" needs no tie.
 fn ties(gap: &str, finding: &str) -> bool {
     let mut tied = finding == "benign";
     let mut words = gap.split([' ', ',', ':', '(', ')', '-', '.', '/']).filter(|word| !word.is_empty());
@@ -155,12 +155,12 @@ fn ties(gap: &str, finding: &str) -> bool {
     all && tied
 }
 
-/// Returns whether the note takes a metastasis back that it names: as misread, or as a first opinion that something else
+/// Returns whether the note retracts a metastasis that it names: as misread, or as a first opinion that something else
 /// replaced.
 pub(super) fn replaces(view: &NoteView<'_>, metastasis: &Range<usize>) -> bool {
     const ERRORS: [&str; 6] =
         [" was misread", " misread", " was misinterpreted", " misinterpreted", " in error", " erroneously"];
-    // Each says of the metastasis itself what it is instead.
+    // Each says what the metastasis is instead.
     const REPLACED: [&str; 8] = [
         "now considered",
         "now thought",
@@ -183,8 +183,8 @@ pub(super) fn replaces(view: &NoteView<'_>, metastasis: &Range<usize>) -> bool {
         && is_first_opinion(view, metastasis.start, true)
 }
 
-/// Returns whether the words before an offset call what follows an opinion that was given up: "previously thought to be".
-/// With `reports`, "previously reported as" counts, too.
+/// Returns whether the words before an offset call what follows an opinion that was given up: "previously thought to
+/// be". With `reports`, "previously reported as" counts, too.
 pub(super) fn is_first_opinion(view: &NoteView<'_>, at: usize, reports: bool) -> bool {
     const EARLIER: [&str; 6] = ["previously", "initially", "originally", "first", "formerly", "at first"];
     const OPINIONS: [&str; 7] = ["thought", "believed", "considered", "felt", "assumed", "suspected", "presumed"];

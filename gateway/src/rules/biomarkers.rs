@@ -26,7 +26,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
             assertion,
             Assertion::NotTested | Assertion::Planned | Assertion::Declined | Assertion::Family | Assertion::Uncertain
         );
-        // "HER2 equivocal" is a result of the test, and no doubt about it.
+        // "HER2 equivocal" is a result of the test, and not a doubt about it.
         let equivocal = marker.term.is("her2") && assertion == Assertion::Uncertain && is_equivocal(view, marker);
         if (without_result && !equivocal) || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
             continue;
@@ -67,8 +67,8 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
     values
 }
 
-/// Returns the markers of a note, without acronyms that mean something else there, and without the scores that belong to
-/// the marker before them ("PD-L1 CPS 10").
+/// Returns the markers of a note, without acronyms that mean something else there, and without the scores that belong
+/// to the marker before them ("PD-L1 CPS 10").
 fn markers(view: &NoteView<'_>) -> Vec<Mention> {
     let mut markers: Vec<Mention> = Vec::new();
     for mention in view.terms(TermKind::Marker) {
@@ -213,7 +213,7 @@ fn reading<'v>(
             }
             MarkerOutcome::Value(value)
         } else if let Some(word) = get("raised") {
-            // A marker that rises tells of the course of the disease, and names no value.
+            // A marker that rises describes the course of the disease, and names no value.
             if term.is("serum") && matches!(word, "rising" | "rose") {
                 return None;
             }

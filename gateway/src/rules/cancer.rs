@@ -68,7 +68,7 @@ pub(super) fn among(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Diagnosis
     let unnamed = names.iter().any(|name| name.term.is("weak") && name.assertion != Assertion::Historical);
     let Some(organ_key) = leading(names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
-    // The thickness of a melanoma is that of an invasive one; without it the word may be said of one in situ.
+    // The thickness of a melanoma is that of an invasive one; without it the word may describe one in situ.
     let measured = view.folded.contains("breslow");
     let group = in_situ::without_component(&group, |name| name.in_short(measured));
     let Some(best) = group.iter().min_by_key(|name| {
@@ -151,7 +151,7 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
             && !is_backed
             && (!term.is("telling") || meanings::is_counted_or_doubted(view, mention))
             && !is_corroborated_beside(view, mention);
-        // In a note on cancer the acronym is the malignancy, whatever stands beside it.
+        // In a note on cancer the acronym is the malignancy, whatever is beside it.
         let is_another = meanings::is_another(view, mention) && !(term.is("telling") && is_backed);
         if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) || is_another {
             continue;
@@ -192,7 +192,7 @@ fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
         || own_organ.is_some_and(|organ| is_beside_own_organ(view, mention, organ))
 }
 
-/// Returns whether the organ of an acronym stands beside it, with a grade or the operation that took the tissue: "Breast,
+/// Returns whether the organ of an acronym is beside it, with a grade or the operation that took the tissue: "Breast,
 /// left, biopsy: IDC, grade 2".
 fn is_beside_own_organ(view: &NoteView<'_>, mention: &Mention, organ: &str) -> bool {
     const SIGNS: [&str; 7] = ["grade", "biops", "ectomy", "excision", "turbt", "resection", "histolog"];
@@ -246,7 +246,7 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
             start = last.range.start;
             before = rest;
         } else if let Some(site) = site.filter(|site| {
-            // "cM1 (liver) rectal cancer": what the brackets close over is said of something else.
+            // "cM1 (liver) rectal cancer": an organ in brackets describes something else.
             let is_aside = head_organ.is_some() && view.folded.slice(site.range.end..start).starts_with(')');
             let unnamed =
                 head_organ.is_none() || (head.term.is("whole") && !is_aside && !breaks_line(view, site, start));

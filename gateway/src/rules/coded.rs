@@ -5,7 +5,7 @@ use crate::extraction::{Field, codes};
 /// Rows that name several genes.
 const SEVERAL_GENES: [&str; 5] = ["BRCA", "IDH", "NTRK", "RAS", "BRAF/MEK"];
 
-/// Rows that are no single drug: procedures, classes and combinations.
+/// Rows that are not a single drug: procedures, classes and combinations.
 const NO_SINGLE_DRUG: [&str; 11] = [
     "S-1",
     "trifluridine/tipiracil",

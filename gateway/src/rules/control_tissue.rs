@@ -1,11 +1,11 @@
-//! Tells results of control and normal tissue, which say nothing of the tumour: "Control tissue: HER2 3+", "ALK positive
-//! control stains appropriately", "normal ducts are ER positive".
+//! Recognises results of control tissue and normal tissue, which do not describe the tumour: "Control tissue: HER2 3+",
+//! "ALK positive control stains appropriately", "normal ducts are ER positive".
 
 use std::ops::Range;
 
 use super::view::NoteView;
 
-/// Bytes before and behind a marker that are read.
+/// Bytes before and after a marker that are read.
 const BEFORE: usize = 70;
 const AFTER: usize = 90;
 
@@ -68,7 +68,7 @@ fn names_normal(before: &str) -> bool {
         "cells",
         "prostate",
     ];
-    // The tumour may stand in normal tissue.
+    // The tumour may be in normal tissue.
     let tumour = [
         "tumo",
         "carcinoma",
@@ -92,7 +92,7 @@ fn names_normal(before: &str) -> bool {
         && (germinal || normal.is_some_and(|rest| TISSUES.iter().any(|tissue| rest.contains(tissue))))
 }
 
-/// Returns whether the words behind a marker name a control: " 3+ control tissue".
+/// Returns whether the words after a marker name a control: " 3+ control tissue".
 fn is_control(after: &str) -> bool {
     const NAMES: [&str; 4] = ["control tissue", "control slide", "control section", "control sample"];
     let parted = |at: usize| {
@@ -103,7 +103,7 @@ fn is_control(after: &str) -> bool {
     direct || NAMES.iter().any(|name| after.find(name).is_some_and(|at| !parted(at)))
 }
 
-/// Returns whether the words behind a marker say that the result is one of normal tissue: " 80% in germinal centres".
+/// Returns whether the words after a marker say that the result is one of normal tissue: " 80% in germinal centres".
 fn is_in_normal(after: &str) -> bool {
     const PLACES: [&str; 7] = [
         " in normal ",

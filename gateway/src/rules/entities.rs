@@ -1,5 +1,5 @@
-//! Names the terms of the lexicons in any text, such as a question about a note or the answer of a model. It says nothing
-//! of what the text asserts.
+//! Names the terms of the lexicons in any text, such as a question about a note or the answer of a model. It does not
+//! say what the text asserts.
 
 use std::ops::Range;
 
@@ -37,7 +37,8 @@ pub(crate) struct Entity {
     pub(crate) range: Range<usize>,
 }
 
-/// Returns the terms of a text, in order. A stretch may be a term of several lists, such as a gene that is a marker too.
+/// Returns the terms of a text, in order. A stretch may be a term of several lists, such as a gene that is a marker
+/// too.
 pub(crate) fn entities(text: &str) -> Vec<Entity> {
     let folded = FoldedNote::of(text);
     let mentions = Mentions::of(&folded);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::view::NoteView;
 
-/// Words that a dash joins to a gene and that are no partner: tests, diseases, prefixes.
+/// Words that a dash joins to a gene and that are not a partner: tests, diseases, prefixes.
 const NO_PARTNERS: [&str; 16] =
     ["FISH", "NGS", "IHC", "PCR", "RT", "NSCLC", "SCLC", "CRC", "ANTI", "DNA", "RNA", "WT", "PAN", "MUT", "TKI", "CNS"];
 /// Maximum bytes of a partner's name.
@@ -66,7 +66,7 @@ fn is_partner(view: &NoteView<'_>, range: &Range<usize>) -> bool {
         && !NO_PARTNERS.contains(&word)
 }
 
-/// Returns whether the text near a pair of genes speaks of a fusion.
+/// Returns whether the text near a pair of genes refers to a fusion.
 pub(crate) fn speaks_of_fusion(view: &NoteView<'_>, pair: &Range<usize>) -> bool {
     let near = view.near(pair, 40, 70);
     ["fusion", "rearrang", "translocat", "fused"].iter().any(|word| near.contains(word))

@@ -16,13 +16,13 @@ use crate::extraction::Field;
 const HOTSPOTS: [(&str, &str); 5] =
     [("t790m", "EGFR"), ("l858r", "EGFR"), ("v600e", "BRAF"), ("v600k", "BRAF"), ("c797s", "EGFR")];
 
-/// Words that may stand between a gene and its alteration.
+/// Words that may be between a gene and its alteration.
 const FILLERS: &str = "gene genes a an the was is positive for with exon showed testing test revealed identified \
                        harboring harbouring by of in on status and codon p c detected demonstrated confirmed found \
                        also reported as were has had known carries carrying presence promoter coding sequence region \
                        that its having present analysis both";
 
-/// Words that may stand between an alteration and the gene after it.
+/// Words that may be between an alteration and the gene after it.
 const LINKS: [&str; 12] = [
     "",
     "in",
@@ -117,7 +117,7 @@ fn enters_record(view: &NoteView<'_>, alteration: &Alteration) -> bool {
     !of_control && view.enters_record(&alteration.range, Field::GeneMutation)
 }
 
-/// Adds a fusion whose one partner is not in the list of genes, if the text near it speaks of a fusion.
+/// Adds a fusion whose one partner is not in the list of genes, if the text near it refers to a fusion.
 fn add_fusion(view: &NoteView<'_>, values: &mut Values, pair: &Range<usize>) {
     if fusions::speaks_of_fusion(view, pair) && view.enters_record(pair, Field::GeneMutation) {
         let name = view.folded.quote(pair);
@@ -172,7 +172,7 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
         if enters_record(view, alteration) && view.enters_record(&joint, Field::GeneMutation) {
             let pair = format!("{} {}", first.term.name, last.term.name);
             let gap = view.folded.slice(last.range.end..alteration.range.start.max(last.range.end));
-            // The breakpoints stand between the partners and the word "fusion", so the partners alone are quoted.
+            // The breakpoints are between the partners and the word "fusion", so the partners alone are quoted.
             let kind = if without_breakpoint(gap) == gap { kind } else { "" };
             values.add(pair, format!("{} {kind}", view.folded.quote(&joint)).trim_end());
         }
@@ -211,7 +211,7 @@ fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
 }
 
 /// Returns whether a loss or gain is one of expression ("loss of PTEN expression") or of something else ("loss of
-/// response"), and so no alteration of the gene.
+/// response"), and so not an alteration of the gene.
 fn is_of_expression(view: &NoteView<'_>, alteration: &Alteration, stretch: &Range<usize>) -> bool {
     const PROTEIN: [&str; 7] = ["expression", "staining", "immuno", "nuclear", "protein", "by ihc", "(ihc"];
     if !alteration.text.ends_with("loss") && !alteration.text.ends_with("gain") {

@@ -1,5 +1,5 @@
-//! Tells a carcinoma in situ from an invasive one. A report of an invasive carcinoma often names its in situ component
-//! too, with more words.
+//! Distinguishes a carcinoma in situ from an invasive one. A report of an invasive carcinoma often names its in situ
+//! component too, with more words.
 
 /// What is known of the name of a malignancy.
 pub(super) struct Name<'n> {

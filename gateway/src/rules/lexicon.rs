@@ -107,8 +107,8 @@ impl Lexicon {
         Self { terms, by_first_word }
     }
 
-    /// Returns the terms whose spelling stands at the start of a text that begins with this word, each with the length of
-    /// its spelling and its index. A spelling of one word also stands in its plural.
+    /// Returns the terms whose spelling is at the start of a text that begins with this word, each with the length of
+    /// its spelling and its index. A spelling of one word also matches its plural.
     fn starting(&self, word: &str, text: &str) -> impl Iterator<Item = (usize, usize, &Term)> {
         let of_word = |word: &str| self.by_first_word.get(word).map_or(&[][..], Vec::as_slice);
         let own = of_word(word);
@@ -185,8 +185,8 @@ impl Mentions {
                 }
             }
         }
-        // Of terms with the same range, a listed singular (`met` in `mets`) counts before a listed plural, then the first
-        // in the lists.
+        // Of terms with the same range, a listed singular (`met` in `mets`) counts before a listed plural, then the
+        // first in the lists.
         found.sort_by_key(|(mention, end, index)| (mention.range.start, usize::MAX - mention.range.end, *end, *index));
         for (mention, ..) in found {
             let Some(list) = mentions.lists.get_mut(mention.term.kind as usize) else { continue };
@@ -203,8 +203,8 @@ impl Mentions {
     }
 }
 
-/// Returns whether "er" and "pr" in small letters are the receptors: each with its result, and the other one or HER2 beside
-/// it, as in "er pos pr neg her2 neg".
+/// Returns whether "er" and "pr" in small letters are the receptors: each with its result, and the other one or HER2
+/// beside it, as in "er pos pr neg her2 neg".
 fn is_telegraphic_receptor(folded: &FoldedNote<'_>, term: &Term, range: &Range<usize>) -> bool {
     const REACH: usize = 14;
     const RESULTS: [&str; 4] = [" pos", " neg", "+", "-"];

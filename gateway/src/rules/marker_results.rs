@@ -13,8 +13,8 @@ static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(&[BEFORE_WORDS, WORD, 
 /// One word between a marker and its result.
 static WORD_BETWEEN: LazyLock<Regex> = LazyLock::new(|| pattern(WORD));
 
-/// The most words and signs between a marker and its result. They are counted outside the pattern, which would hold the
-/// list of words as many times.
+/// Maximum number of words and signs between a marker and its result. They are counted outside the pattern, which would
+/// hold the list of words as many times.
 const MOST_BETWEEN: usize = 18;
 
 const WORD: &str = r"(?:[ :=,()~|\[\]]|\)-|- |(?-u:\b)(?:combined positive score|immunostains|immunostain|immunohistochemical|immunoperoxidase|immunoreactivity|stains|stained|nuclei|previously|ordered|and|studies|study|performed|adenocarcinoma|carcinoma|tumors|tumours|analysis|method|in situ|hybridization|hybridisation|overexpression|allred|very|are|expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b))";
@@ -64,8 +64,8 @@ pub(super) fn is_equivocal(view: &NoteView<'_>, marker: &Mention) -> bool {
     })
 }
 
-/// Returns whether the result belongs to something else: "PR negative for blood" is an examination, and in "positive for
-/// ER and negative for HER2" the last result is that of HER2.
+/// Returns whether the result belongs to something else: "PR negative for blood" is an examination, and in "positive
+/// for ER and negative for HER2" the last result is that of HER2.
 pub(super) fn is_of_other(view: &NoteView<'_>, marker: &Mention, found: &regex::Captures<'_>, end: usize) -> bool {
     const OWN: [&str; 6] = ["tumor", "tumour", "cancer", "carcinoma", "malignan", "the tumor"];
     let result = found.name("positive").or_else(|| found.name("negative")).is_some();
@@ -79,8 +79,8 @@ pub(super) fn is_of_other(view: &NoteView<'_>, marker: &Mention, found: &regex::
         })
 }
 
-/// Returns the result that follows the word "overexpression", which names the question: "HER2 overexpression by FISH: not
-/// amplified". Also returns the score behind a weak result: "weakly positive (2+)".
+/// Returns the result that follows the word "overexpression", which names the question: "HER2 overexpression by FISH:
+/// not amplified". Also returns the score after a weak result: "weakly positive (2+)".
 pub(super) fn later_result<'v>(
     view: &NoteView<'v>,
     word: &str,
@@ -126,8 +126,8 @@ pub(super) fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) 
     }
 }
 
-/// Returns whether a value is one of a panel of routine laboratory values, where it is no tumour marker: "creatinine 0.7
-/// mg/dL, lactate dehydrogenase 295 IU/L".
+/// Returns whether a value is one of a panel of routine laboratory values, where it is not a tumour marker: "creatinine
+/// 0.7 mg/dL, lactate dehydrogenase 295 IU/L".
 pub(super) fn is_of_panel(view: &NoteView<'_>, marker: &Mention) -> bool {
     const OTHERS: [&str; 12] = [
         "aminotransferase",

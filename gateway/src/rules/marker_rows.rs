@@ -1,8 +1,8 @@
-//! Results in a row behind a row of markers: "ER/PR/HER2 -/-/+", "ER/PR: pos/neg".
+//! Results in a row after a row of markers: "ER/PR/HER2 -/-/+", "ER/PR: pos/neg".
 
 use super::{lexicon::Mention, marker_results::MarkerOutcome, view::NoteView};
 
-/// Most markers of a row.
+/// Maximum number of markers of a row.
 const LONGEST_ROW: usize = 6;
 
 /// The spellings of a result in a row. Longer spellings come first, because a shorter one may begin them.
@@ -17,7 +17,7 @@ const RESULTS: [(&str, bool); 8] = [
     ("-", false),
 ];
 
-/// Returns the results of the marker at `index`, if it stands in a row of markers that a row of as many results follows
+/// Returns the results of the marker at `index`, if it is in a row of markers that a row of as many results follows
 /// directly. A marker that names ER and PR together has two results, all others one.
 pub(super) fn results(view: &NoteView<'_>, markers: &[Mention], index: usize) -> Option<Vec<MarkerOutcome<'static>>> {
     let slash = |left: &Mention, right: &Mention| view.folded.slice(left.range.end..right.range.start).trim() == "/";
@@ -41,7 +41,7 @@ pub(super) fn results(view: &NoteView<'_>, markers: &[Mention], index: usize) ->
     })
 }
 
-/// Reads results with slashes between them. Returns nothing if there is a single one, or a word that is none.
+/// Reads results with slashes between them. Returns nothing if there is a single one, or a word that is not a result.
 fn signs(text: &str) -> Option<Vec<bool>> {
     let mut rest = text.trim_start_matches([' ', ':', '=', '(', ',']);
     let mut signs = Vec::new();

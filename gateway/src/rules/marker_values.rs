@@ -79,7 +79,7 @@ fn add_one(values: &mut Values, term: &Term, name: &str, shown: &str, outcome: &
         MarkerOutcome::RaisedTo(value) if term.is("serum") => {
             add_course(values, name, format!("{shown} elevated ({value})"));
         }
-        // A combined positive score stands beside the share of tumour cells.
+        // A combined positive score is a value of its own, beside the share of tumour cells.
         MarkerOutcome::Value(value) if term.is("score") && name == "PD-L1" => {
             let key = if value.starts_with("CPS") { "PD-L1 CPS" } else { name };
             let value = if shown == "CPS" { value.trim_start_matches("CPS ") } else { value };
@@ -93,7 +93,8 @@ fn add_one(values: &mut Values, term: &Term, name: &str, shown: &str, outcome: &
     }
 }
 
-/// Returns whether a percentage of stained cells is below 1 %, from which on a receptor counts as positive (ASCO/CAP 2020).
+/// Returns whether a percentage of stained cells is below 1 %, from which on a receptor counts as positive (ASCO/CAP
+/// 2020).
 fn is_below_one(percent: &str) -> bool {
     let number = percent.trim_end_matches(['%', ' ']).trim_end_matches("percent").trim();
     let below = ["<", "less than"].iter().find_map(|sign| number.strip_prefix(sign));

@@ -50,9 +50,9 @@ const SYSTEMIC: [&str; 30] = [
     "rituximab",
 ];
 
-/// What the words around an acronym say of its meaning.
+/// What the words around an acronym say about its meaning.
 #[derive(Debug, Default)]
-struct Meaning {
+struct AcronymMeaning {
     /// Words beside it that show the other meaning.
     other: Vec<String>,
     /// Words of which one must be near; empty if none is needed.
@@ -61,11 +61,11 @@ struct Meaning {
     systemic: bool,
 }
 
-static MEANINGS: LazyLock<HashMap<(&'static str, &'static str), Meaning>> = LazyLock::new(meanings);
+static MEANINGS: LazyLock<HashMap<(&'static str, &'static str), AcronymMeaning>> = LazyLock::new(meanings);
 static OTHER_DISEASES: LazyLock<Vec<String>> =
     LazyLock::new(|| lines(include_str!("lexicons/other_diseases.txt")).flat_map(words).collect());
 
-fn meanings() -> HashMap<(&'static str, &'static str), Meaning> {
+fn meanings() -> HashMap<(&'static str, &'static str), AcronymMeaning> {
     let mut meanings = HashMap::new();
     for line in lines(include_str!("lexicons/meanings.txt")) {
         let mut columns = line.split('|').map(str::trim);
@@ -74,7 +74,7 @@ fn meanings() -> HashMap<(&'static str, &'static str), Meaning> {
         for acronym in acronyms.split(',').map(str::trim) {
             let systemic = own == "@systemic";
             let own = if systemic { Vec::new() } else { words(own).collect() };
-            meanings.insert((list, acronym), Meaning { other: words(other).collect(), own, systemic });
+            meanings.insert((list, acronym), AcronymMeaning { other: words(other).collect(), own, systemic });
         }
     }
     meanings
@@ -88,8 +88,8 @@ fn words(list: &'static str) -> impl Iterator<Item = String> {
     list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| FoldedNote::of(word).as_str().to_owned())
 }
 
-/// Returns whether the words beside an acronym show that it means something else. Words that only fail to show its own
-/// meaning are no proof.
+/// Returns whether the words beside an acronym show that it means something else. The absence of words that show its
+/// own meaning is not a proof.
 pub(crate) fn shows_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     if mention.term.kind == TermKind::Spread {
         return is_exercise(view, mention);
@@ -98,8 +98,8 @@ pub(crate) fn shows_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     MEANINGS.get(&(list, mention.term.spelled)).is_some_and(|meaning| is_beside_other(view, mention, meaning))
 }
 
-/// Returns whether an acronym without other signs of a malignancy is a code, a dose or a result ("HCC 18", "AML 5 mg"), or
-/// only a question ("HCC?", "query CLL", "RCC vs oncocytoma", "5 % risk of AML").
+/// Returns whether an acronym without other signs of a malignancy is a code, a dose or a result ("HCC 18", "AML 5 mg"),
+/// or only a question ("HCC?", "query CLL", "RCC vs oncocytoma", "5 % risk of AML").
 pub(super) fn is_counted_or_doubted(view: &NoteView<'_>, mention: &Mention) -> bool {
     const DOUBTS_BEFORE: [&str; 6] = ["?", "query ", "vs ", "versus ", "risk ", "risk of "];
     const DOUBTS_AFTER: [&str; 6] = ["?", " vs", " versus", " risk", " query", " or "];
@@ -124,7 +124,7 @@ fn list_of(mention: &Mention) -> Option<&'static str> {
 }
 
 /// Returns whether a word beside an acronym shows its other meaning.
-fn is_beside_other(view: &NoteView<'_>, mention: &Mention, meaning: &Meaning) -> bool {
+fn is_beside_other(view: &NoteView<'_>, mention: &Mention, meaning: &AcronymMeaning) -> bool {
     // Not the sentence, because a heading ("ROS:") is a sentence by itself.
     let before = view.folded.before(mention.range.start, BESIDE);
     let before = before.rsplit(['\n', ';']).next().unwrap_or_default();
@@ -157,8 +157,8 @@ pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     !meaning.own.is_empty() && !sides.iter().any(|side| has_any(view, side, &meaning.own))
 }
 
-/// Returns whether "METs" are metabolic equivalents of exercise: "4 METs", "achieved 5 METS on the treadmill". A count of
-/// metastases is written in lower case or names no exercise.
+/// Returns whether "METs" are metabolic equivalents of exercise: "4 METs", "achieved 5 METS on the treadmill". A count
+/// of metastases is written in lower case or names no exercise.
 fn is_exercise(view: &NoteView<'_>, mention: &Mention) -> bool {
     const EXERCISE: [&str; 6] = ["exercise", "treadmill", "workload", "bruce", "stress", "functional"];
     if mention.term.spelled != "mets" {

@@ -1,7 +1,7 @@
 //! The embedded engine: deterministic, no GPU, no network, no model.
 //!
-//! The terms of curated lists are found in one pass; a few patterns read notations with a grammar. The rules
-//! never guess: they fill a field only in a note about a malignancy, and only with values that the note asserts.
+//! The terms of curated lists are found in one pass; a few patterns read notations with a grammar. The rules fill a
+//! field only in a note about a malignancy, and only with values that the note asserts.
 
 mod alterations;
 mod benign;
@@ -145,9 +145,9 @@ impl RulesEngine {
     /// The model name of the rules engine.
     pub const MODEL: &'static str = "rules";
 
-    /// Returns an engine whose lexicons and patterns are compiled in the background, so that the service starts at once. A
-    /// note waits only for those that it needs. One that cannot be compiled is a fault of the program, which tests find: each
-    /// note that needs it fails.
+    /// Returns an engine whose lexicons and patterns are compiled in the background, so that the service starts at
+    /// once. A note waits only for those that it needs. A pattern that cannot be compiled is a fault of the program
+    /// that tests find; each note that needs the pattern fails.
     #[must_use]
     pub fn warming_up() -> Self {
         let compile = || {
@@ -164,7 +164,8 @@ impl RulesEngine {
             report::compile();
             extraction::compile();
         };
-        // Without a thread, the first notes compile what they need themselves. A second thread would take a core from them.
+        // Without a thread, the first notes compile what they need themselves. A second thread would take a core from
+        // them.
         let _ = std::thread::Builder::new().name("warm-up".to_owned()).spawn(compile);
         Self::default()
     }

@@ -1,5 +1,6 @@
-//! Tells treatments that a note names without giving them: the interpretation of a molecular report ("KRAS G12C is associated
-//! with response to sotorasib"), a condition ("cystectomy if muscle-invasive"), a talk ("adjuvant chemotherapy discussion").
+//! Recognises treatments that a note names but that were not given: the interpretation of a molecular report ("KRAS
+//! G12C is associated with response to sotorasib"), a condition ("cystectomy if muscle-invasive"), a talk ("adjuvant
+//! chemotherapy discussion").
 
 use super::{
     lexicon::{Mention, TermKind},
@@ -68,7 +69,7 @@ fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
         let outcome = between.get(at..).unwrap_or_default();
         OUTCOMES.iter().any(|word| outcome.contains(word))
     });
-    // "In a patient with EGFR L858R, it was associated with response to" tells of this patient.
+    // "In a patient with EGFR L858R, it was associated with response to" describes this patient.
     let of_one = view.near(&treatment.range, 240, 0).contains("patient ") || between.contains("was associated");
     if between.contains(';') {
         return false;
@@ -81,7 +82,7 @@ fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
 fn is_conditional(view: &NoteView<'_>, treatment: &Mention) -> bool {
     const CONDITIONS: [&str; 6] =
         [" if ", " only if ", " would be ", " in case of ", " may be considered", " to be considered"];
-    // Courses that go on under a condition, and those that were given.
+    // Courses that continue under a condition, and those that were given.
     const GIVEN: [&str; 17] = [
         "continue",
         "continues",
@@ -112,7 +113,8 @@ fn is_conditional(view: &NoteView<'_>, treatment: &Mention) -> bool {
     !verb && !OTHER.iter().any(|word| rest.starts_with(word))
 }
 
-/// Returns whether a treatment is the subject of a talk or the content of an advice: "chemo discussion", "Adv: chemo, RT".
+/// Returns whether a treatment is the subject of a talk or the content of an advice: "chemo discussion", "Adv: chemo,
+/// RT".
 fn is_advised(view: &NoteView<'_>, treatment: &Mention) -> bool {
     const NOUNS: [&str; 7] =
         [" discussion", " consult", " referral", " candidacy", " eligibility", " counsel", " options discussed"];

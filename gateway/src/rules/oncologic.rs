@@ -11,8 +11,8 @@ use super::{
 };
 use crate::extraction::Field;
 
-/// Returns whether the note names the malignancy, metastases or a TNM formula, or has two signs of a malignancy; a part of
-/// a note on several tumours needs one.
+/// Returns whether the note names the malignancy, metastases or a TNM formula, or has two signs of a malignancy; a part
+/// of a note on several tumours needs one.
 pub(crate) fn is_oncologic(view: &NoteView<'_>, diagnosis: &Diagnosis) -> bool {
     if diagnosis.value.is_some() || names_metastases(view) || stage::names_formula(view) {
         return true;
@@ -21,7 +21,7 @@ pub(crate) fn is_oncologic(view: &NoteView<'_>, diagnosis: &Diagnosis) -> bool {
         [&|| diagnosis.unnamed, &|| treatment::names_antineoplastic(view), &|| stage::stated(view).is_some(), &|| {
             !genes::read(view, diagnosis).is_empty()
         }];
-    // What a note on a malignancy says of one of its tumours needs less.
+    // What a note on a malignancy says about one of its tumours needs less.
     let enough = if view.is_part_of_oncology_note { 1 } else { 2 };
     signs.iter().filter(|sign| sign()).take(enough).count() == enough
 }

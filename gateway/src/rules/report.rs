@@ -1,5 +1,5 @@
-//! Parts of a molecular report that say nothing of the patient: variants of unknown significance, and the therapies and
-//! trials that the report proposes.
+//! Parts of a molecular report that do not describe the patient: variants of unknown significance, and the therapies
+//! and trials that the report proposes.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -84,7 +84,8 @@ fn lists(view: &NoteView<'_>, headings: &Regex) -> Vec<Range<usize>> {
     lists
 }
 
-/// Returns whether words are a heading: they begin a line or a column, or they follow a full stop and a colon follows them.
+/// Returns whether words are a heading: they begin a line or a column, or they follow a full stop and a colon follows
+/// them.
 fn is_heading(view: &NoteView<'_>, words: &Range<usize>) -> bool {
     let Some(before) = words.start.checked_sub(1) else { return true };
     // The source from the white space on, which is one space in the folded text.
@@ -103,9 +104,9 @@ pub(crate) fn covers(stretches: &[Range<usize>], at: usize) -> bool {
     stretches.get(index).is_some_and(|stretch| stretch.start <= at)
 }
 
-/// Returns whether the words beside a variant say that it counts for nothing: it is of unknown significance, benign, no
-/// variant of the tumour or none at all. "CHEK2 I157T (VUS)", "a variant of uncertain significance in ATM", "DNMT3A R882H
-/// considered CHIP", "likely artefact".
+/// Returns whether the words beside a variant say that it does not count: it is of unknown significance, benign, not a
+/// variant of the tumour or not a variant at all. "CHEK2 I157T (VUS)", "a variant of uncertain significance in ATM",
+/// "DNMT3A R882H considered CHIP", "likely artefact".
 pub(crate) fn is_called_unknown(view: &NoteView<'_>, stretch: &Range<usize>) -> bool {
     const WORDS: [&str; 7] = [
         "vus",
@@ -131,7 +132,7 @@ pub(crate) fn is_called_unknown(view: &NoteView<'_>, stretch: &Range<usize>) -> 
     }) || follows
 }
 
-/// Returns whether the words behind a variant say that it counts for nothing.
+/// Returns whether the words after a variant say that it does not count.
 fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
     const WORDS: [&str; 22] = [
         "vus",
@@ -158,7 +159,7 @@ fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
         "artifact",
     ];
     const LONGEST: usize = 48;
-    /// Words that begin what is said of the variant before the comma.
+    /// Words after a comma that introduce a statement about the variant before it.
     const APPOSITIONS: [&str; 16] = [
         " a ",
         " an ",

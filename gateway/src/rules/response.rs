@@ -31,7 +31,7 @@ const FREE_PATTERN: &str = concat!(
 const BESIDE: usize = 24;
 
 /// One statement about the course of the disease.
-struct Step {
+struct CourseStatement {
     at: usize,
     category: &'static str,
     value: String,
@@ -40,9 +40,9 @@ struct Step {
 /// Reads the response of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpread) -> Option<String> {
     let mut course = stated(view, spread.extent >= Extent::Distant);
-    let is_earlier = |step: &Step| step.category != "pd" && response_scope::is_of_earlier(view, step.at);
+    let is_earlier = |step: &CourseStatement| step.category != "pd" && response_scope::is_of_earlier(view, step.at);
     if let Some(at) = course.iter().find(|step| is_earlier(step)).map(|step| step.at) {
-        let is_later = |step: &Step| matches!(step.category, "pd" | "recurrence") && step.at > at;
+        let is_later = |step: &CourseStatement| matches!(step.category, "pd" | "recurrence") && step.at > at;
         if course.iter().any(is_later) || changes(view, diagnosis, true).iter().any(is_later) {
             course.retain(|step| !is_earlier(step));
         }
@@ -68,10 +68,10 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Metastat
     summary(view, &course)
 }
 
-/// Returns the responses that the note states. Beside distant metastases, no recurrence at one place is none of them.
-fn stated(view: &NoteView<'_>, distant: bool) -> Vec<Step> {
+/// Returns the responses that the note states. Beside distant metastases, "no recurrence" at one place does not count.
+fn stated(view: &NoteView<'_>, distant: bool) -> Vec<CourseStatement> {
     let proposals = report::proposals(view);
-    let mut course: Vec<Step> = view
+    let mut course: Vec<CourseStatement> = view
         .terms(TermKind::Response)
         .iter()
         .filter(|mention| !report::covers(proposals, mention.range.start))
@@ -98,7 +98,11 @@ fn stated(view: &NoteView<'_>, distant: bool) -> Vec<Step> {
                 .any(|word| after.contains(word));
         let local = distant && response_scope::is_local(view, &found.range());
         if !of_other && !local && is_fact(view, &found.range()) {
-            course.push(Step { at: found.start(), category: "ned", value: "no evidence of disease".to_owned() });
+            course.push(CourseStatement {
+                at: found.start(),
+                category: "ned",
+                value: "no evidence of disease".to_owned(),
+            });
         }
     }
     let before_that = course.iter().any(|step| step.category != "pd");
@@ -126,8 +130,8 @@ fn is_occasion(view: &NoteView<'_>, at: usize) -> bool {
     [words.next(), words.next()].into_iter().flatten().any(|word| occasions.contains(&word))
 }
 
-/// Returns whether a progression only says how long a treatment is to go on: "continue capecitabine until progression". In
-/// "received capecitabine until progression in May" it has come.
+/// Returns whether a progression only says how long a treatment is to continue: "continue capecitabine until
+/// progression". In "received capecitabine until progression in May" the progression has happened.
 fn ends_a_plan(view: &NoteView<'_>, at: usize) -> bool {
     const PLANS: [&str; 13] = [
         "continue",
@@ -153,18 +157,22 @@ fn ends_a_plan(view: &NoteView<'_>, at: usize) -> bool {
 }
 
 /// Returns the excellent responses, which in thyroid cancer are a category: no evidence of disease.
-fn excellent(view: &NoteView<'_>) -> impl Iterator<Item = Step> {
+fn excellent(view: &NoteView<'_>) -> impl Iterator<Item = CourseStatement> {
     view.terms(TermKind::Response)
         .iter()
         .filter(|mention| {
             mention.term.spelled == "excellent response" && view.enters_record(&mention.range, Field::Response)
         })
-        .map(|mention| Step { at: mention.range.start, category: "ned", value: "excellent response".to_owned() })
+        .map(|mention| CourseStatement {
+            at: mention.range.start,
+            category: "ned",
+            value: "excellent response".to_owned(),
+        })
 }
 
 /// Returns the responses that changes in the size of lesions imply.
-fn changes(view: &NoteView<'_>, diagnosis: &Diagnosis, all: bool) -> Vec<Step> {
-    let mut course: Vec<Step> = view
+fn changes(view: &NoteView<'_>, diagnosis: &Diagnosis, all: bool) -> Vec<CourseStatement> {
+    let mut course: Vec<CourseStatement> = view
         .terms(TermKind::Response)
         .iter()
         .filter(|mention| {
@@ -193,7 +201,7 @@ fn changes(view: &NoteView<'_>, diagnosis: &Diagnosis, all: bool) -> Vec<Step> {
     course
 }
 
-fn step(mention: &Mention) -> Step {
+fn step(mention: &Mention) -> CourseStatement {
     let category = mention.term.tag("cat").unwrap_or(mention.term.name);
     let plain = match category {
         "pr" if mention.term.is("own") => mention.term.name,
@@ -204,7 +212,7 @@ fn step(mention: &Mention) -> Step {
         _ if mention.term.is("own") => mention.term.spelled,
         _ => mention.term.name,
     };
-    Step { at: mention.range.start, category, value: plain.to_owned() }
+    CourseStatement { at: mention.range.start, category, value: plain.to_owned() }
 }
 
 /// Returns whether a statement is a fact about the patient: not planned, declined, uncertain or untested, and not about
@@ -263,7 +271,7 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
     let receptors = view.folded.before(mention.range.start, 24).contains("er ");
     let introduced = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
-    // "In CR1", "achieved CR": creatinine is no state that someone is in.
+    // "In CR1", "achieved CR": creatinine is not a state that a patient is in.
     let complete = mention.term.tag("cat") == Some("cr")
         && COMPLETE
             .iter()
@@ -282,8 +290,8 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     !is_result && near_response_word() && view.enters_record(&mention.range, Field::Response)
 }
 
-/// Returns whether an abbreviation of another response stands beside, with nothing but words of time between: "SD, then
-/// PD" has one reading, "ER/PR positive, PD-L1 negative" another.
+/// Returns whether an abbreviation of another response is next to it, with only words of time between: "SD, then PD"
+/// has one reading, "ER/PR positive, PD-L1 negative" another.
 fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     const TIME: &str =
         "initially first then now later followed by subsequently finally next at wk week weeks month months mo cycle c";
@@ -292,7 +300,7 @@ fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         let (first, last) = if other.range.start < mention.range.start { (other, mention) } else { (mention, other) };
         let gap = view.folded.slice(first.range.end..last.range.start);
         let is_course = other.term.is("abbr") && other.term.tag("cat") != mention.term.tag("cat");
-        // "PD-L1" and a list of receptors are no course. "PR" is the name of a marker, too.
+        // "PD-L1" and a list of receptors are not a course. "PR" is the name of a marker, too.
         let reach = first.range.start.saturating_sub(BESIDE)..last.range.end + BESIDE;
         let markers = view.terms_in(TermKind::Marker, &reach);
         let is_pr = |marker: &Mention| view.folded.slice(marker.range.clone()) == "pr";
@@ -324,9 +332,9 @@ fn is_of_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
 }
 
 /// Returns one value for the course: the last statement, with the response before it if the disease grew again.
-fn summary(view: &NoteView<'_>, course: &[Step]) -> Option<String> {
+fn summary(view: &NoteView<'_>, course: &[CourseStatement]) -> Option<String> {
     let last = course.last()?;
-    let same_sentence = |step: &Step| view.sentence(step.at) == view.sentence(last.at);
+    let same_sentence = |step: &CourseStatement| view.sentence(step.at) == view.sentence(last.at);
     if let Some(strongest) = course.iter().find(|step| matches!(step.category, "mixed" | "pcr")) {
         let worse_later = strongest.category == "mixed" && last.category == "pd" && !same_sentence(strongest);
         return Some(if worse_later { last } else { strongest }.value.clone());

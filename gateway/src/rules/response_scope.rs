@@ -1,11 +1,12 @@
-//! Tells responses of something else than the disease as a whole now: no recurrence at one place beside distant metastases, a
-//! benign lesion that did not change, the finding of an earlier examination.
+//! Recognises responses that do not describe the whole disease now: no recurrence at one place beside distant
+//! metastases, a benign lesion that did not change, the finding of an earlier examination.
 
 use std::ops::Range;
 
 use super::{benign, cancer::Diagnosis, view::NoteView};
 
-/// Returns whether "no recurrence" is said of one place only: "no local recurrence", "no recurrence at the resection margin".
+/// Returns whether "no recurrence" refers to one place only: "no local recurrence", "no recurrence at the resection
+/// margin".
 pub(super) fn is_local(view: &NoteView<'_>, free: &Range<usize>) -> bool {
     const ELSEWHERE: [&str; 3] = ["distant", "metasta", "systemic"];
     const PLACES: [&str; 14] = [
@@ -33,7 +34,8 @@ pub(super) fn is_local(view: &NoteView<'_>, free: &Range<usize>) -> bool {
     !of_whole && (local || PLACES.iter().any(|place| beside.starts_with(place)))
 }
 
-/// Returns whether a statement is the finding of an earlier examination: "prior CT showed", "CT of 2022, which had shown".
+/// Returns whether a statement is the finding of an earlier examination: "prior CT showed", "CT of 2022, which had
+/// shown".
 pub(super) fn is_of_earlier(view: &NoteView<'_>, at: usize) -> bool {
     const EARLIER: [&str; 3] = ["prior", "previous", "earlier"];
     const STUDIES: [&str; 11] =
@@ -52,7 +54,8 @@ pub(super) fn is_best(view: &NoteView<'_>, at: usize) -> bool {
     ["best response", "best overall response", "bor"].iter().any(|words| before.ends_with(words))
 }
 
-/// Returns whether a change is told of something benign: "stable hepatic haemangioma", "incidental meningioma, unchanged".
+/// Returns whether a change describes something benign: "stable hepatic haemangioma", "incidental meningioma,
+/// unchanged".
 pub(super) fn is_of_benign(view: &NoteView<'_>, change: &Range<usize>, diagnosis: &Diagnosis) -> bool {
     const MALIGNANT: [&str; 15] = [
         "metasta",

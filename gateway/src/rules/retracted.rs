@@ -1,15 +1,15 @@
-//! Tells stages that the note takes back, or gives under a condition only: "stage IV was suspected on CT", "if confirmed, the
-//! stage would be IIIB", "supersedes the report stating stage IIIC".
+//! Recognises stages that the note retracts or states only under a condition: "stage IV was suspected on CT", "if
+//! confirmed, the stage would be IIIB", "supersedes the report stating stage IIIC".
 
 use std::ops::Range;
 
 use super::{benign::is_first_opinion, view::NoteView};
 
-/// Bytes of the sentence before a stage, and behind it, that are read.
+/// Bytes of the sentence before a stage, and after it, that are read.
 const BEFORE: usize = 200;
 const AFTER: usize = 110;
 
-/// Returns whether the note takes a stage back or makes it depend on something.
+/// Returns whether the note retracts a stage or makes it depend on a condition.
 pub(in crate::rules) fn is_taken_back(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
     is_first_opinion(view, stage.start, false)
         || is_only_suspected(view, stage)
@@ -18,7 +18,7 @@ pub(in crate::rules) fn is_taken_back(view: &NoteView<'_>, stage: &Range<usize>)
         || is_overruled(view, stage)
 }
 
-/// Returns whether the verb behind a stage calls it a suspicion or denies it: "stage IV was suspected on CT".
+/// Returns whether the verb after a stage calls it a suspicion or denies it: "stage IV was suspected on CT".
 fn is_only_suspected(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
     const VERBS: [&str; 10] = [
         "suspected",
@@ -69,11 +69,11 @@ fn is_only_suspected(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
     })
 }
 
-/// Returns whether a stage holds only under a condition: "if the nodule is a metastasis the stage is IVA", "would be stage IV
-/// if the cytology is positive".
+/// Returns whether a stage holds only under a condition: "if the nodule is a metastasis the stage is IVA", "would be
+/// stage IV if the cytology is positive".
 pub(in crate::rules) fn is_conditional(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
     const OPENING: [&str; 4] = ["if ", "should ", "unless ", "provided "];
-    // "If her stage IV disease progresses" says her stage.
+    // "If her stage IV disease progresses" states her stage.
     const OWN: [&str; 11] = ["her", "his", "their", "known", "has", "had", "with", "of", "for", "current", "patient's"];
     const CONDITIONS: [&str; 9] =
         ["confirm", "metasta", "malignan", "positive", "proven", "true", "real", "involved", "negative"];
@@ -113,8 +113,8 @@ fn is_of_replaced_report(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
     })
 }
 
-/// Returns whether the sentence replaces a stage of the imaging by another one: "radiological stage IV, but the biopsy was
-/// negative: stage IIIA".
+/// Returns whether the sentence replaces a stage of the imaging by another one: "radiological stage IV, but the biopsy
+/// was negative: stage IIIA".
 fn is_overruled(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
     const IMAGED: [&str; 7] = ["radiological", "radiologic", "radiographic", "imaging", "clinical", "ct", "pet"];
     let before = view.near(&(stage.start..stage.start), 20, 0).trim_end();

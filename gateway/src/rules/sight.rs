@@ -1,7 +1,7 @@
 //! Decides whether a note may say something about a malignancy, for a run in which a model reads only such notes.
 //!
-//! It prefers a note too many to a note too few. What the note denies, plans, suspects or says of a relative counts too,
-//! and so does text that the rules cannot read.
+//! It rather selects too many notes than too few. What the note denies, plans, suspects or states about a relative
+//! counts too, and so does text that the rules cannot read.
 
 use std::{collections::HashSet, sync::LazyLock};
 
@@ -48,7 +48,7 @@ impl Signs {
     }
 }
 
-/// Returns whether the note may say something about a malignancy of anybody, or cannot be judged.
+/// Returns whether the note may mention a malignancy of any person, or cannot be judged.
 #[must_use]
 pub fn may_concern_oncology(note: &Note) -> bool {
     let readable = Readable::of(note);

@@ -46,7 +46,7 @@ pub(crate) struct MetastaticSpread {
     pub(crate) names_organ: bool,
 }
 
-/// How the organs go on after a diagnosis: "metastatic melanoma was found in the heart".
+/// How organs follow a diagnosis: "metastatic melanoma was found in the heart".
 const AFTER_DIAGNOSIS: [&str; 7] =
     [" to ", " in ", " was found in ", " was detected in ", " was identified in ", " was seen in ", " was present in "];
 /// Sites in the abdomen: an ovarian tumour that has spread only there is not stage IV.
@@ -92,12 +92,12 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
     if diagnosis.organ == Some("ovary") && spread.sites.has("peritoneum") {
         spread.sites.remove("omentum");
     }
-    // The nodes that a pathologist counts are regional; they are no metastatic site of the record.
+    // The nodes that a pathologist counts are regional; they are not a metastatic site of the record.
     if formula::of(view).is_some_and(|formula| formula.has_pathological_tumour() && formula.has_nodes()) {
         spread.sites.remove("lymph nodes");
         spread.sites.remove("regional lymph nodes");
     }
-    // The unnamed nodes of a breast or pancreatic cancer without distant spread are its N category, and no site.
+    // The unnamed nodes of a breast or pancreatic cancer without distant spread are its N category, and not a site.
     let regional = spread.extent <= Extent::Regional && matches!(diagnosis.organ, Some("breast" | "pancreas"));
     if regional {
         spread.sites.remove("lymph nodes");
@@ -183,7 +183,7 @@ fn involved_nodes(view: &NoteView<'_>) -> Vec<FoundSite> {
 fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
     let stretch = view.around(&word.range, 160, 160);
     let sentence = view.folded.slice(stretch.clone());
-    // "Liver lesion biopsied: benign, not metastatic" tells of no spread.
+    // "Liver lesion biopsied: benign, not metastatic" describes no spread.
     let metastatic = || {
         sentence.match_indices("metasta").any(|(at, sign)| {
             let at = stretch.start + at;
@@ -284,7 +284,8 @@ fn is_deposit(view: &NoteView<'_>, word: &Mention) -> bool {
     (noun || before.ends_with("largest ")) && sites_of(view, word, true).next().is_none()
 }
 
-/// Returns whether a spread term is the label of a form whose answer names no metastasis: "Distant metastasis (pM): pMX".
+/// Returns whether a spread term is the label of a form whose answer names no metastasis: "Distant metastasis (pM):
+/// pMX".
 fn is_open_label(view: &NoteView<'_>, word: &Mention) -> bool {
     const AFFIRMATIONS: [&str; 8] = ["present", "yes", "positive", "identified", "pm1", "m1", "cm1", "+"];
     let after = view.folded.after(word.range.end, 64);
@@ -309,7 +310,7 @@ fn is_none_of(words: &str) -> bool {
     is_whole && of_number && !rest.contains([',', ';', '.', '\n']) && rest.split_ascii_whitespace().count() <= 4
 }
 
-/// Returns whether a count of none stands before a spread term: "0/17 positive for metastasis".
+/// Returns whether a count of none is before a spread term: "0/17 positive for metastasis".
 fn is_of_none(view: &NoteView<'_>, word: &Mention) -> bool {
     let before = view.folded.before(word.range.start, 48);
     // "0 of 24 lymph nodes with metastatic carcinoma"
@@ -378,7 +379,8 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     before.iter().chain(sites.get(first..to).unwrap_or_default())
 }
 
-/// Returns whether a site names where the tumour before it began, and no metastasis: "NET G2 small bowel, liver mets".
+/// Returns whether a site names where the tumour before it began, and not a metastasis: "NET G2 small bowel, liver
+/// mets".
 fn follows_diagnosis(view: &NoteView<'_>, site: &Mention) -> bool {
     const GRADES: &str = "g1 g2 g3 grade 1 2 3 low high of the in";
     let cancers = view.terms(TermKind::Cancer);

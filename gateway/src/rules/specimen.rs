@@ -5,7 +5,7 @@ use super::{
     view::NoteView,
 };
 
-/// Returns the organ of the specimen whose heading stands before a name: "ESOPHAGUS, ESOPHAGECTOMY: A. ADENOCARCINOMA".
+/// Returns the organ of the specimen whose heading is before a name: "ESOPHAGUS, ESOPHAGECTOMY: A. ADENOCARCINOMA".
 pub(super) fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
     const REACH: usize = 200;
     const WIDEST: usize = 80;
@@ -27,7 +27,7 @@ pub(super) fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'stat
     })
 }
 
-/// Returns the organ from which a tumour comes in the words behind its name: "adenocarcinoma, consistent with a lung
+/// Returns the organ from which a tumour comes in the words after its name: "adenocarcinoma, consistent with a lung
 /// primary", "carcinoma of breast origin". The organ that it was taken from is then another.
 pub(super) fn stated_origin<'v>(view: &'v NoteView<'_>, end: usize) -> Option<&'v Mention> {
     const WIDEST: usize = 48;

@@ -1,11 +1,11 @@
-//! What a note says of a diagnosis beside its name: that it was the first opinion, that it holds, or that it names a
+//! What a note says about a diagnosis beside its name: that it was the first opinion, that it holds, or that it names a
 //! study and not the patient's disease.
 
 use std::ops::Range;
 
 use super::view::NoteView;
 
-/// What the note says of a diagnosis among several in its course.
+/// What the note says about a diagnosis among several in its course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Nothing.
@@ -16,7 +16,7 @@ pub(super) enum Standing {
     Final,
 }
 
-/// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
+/// Returns what the words around a name say about the diagnosis: the first opinion, or the one that holds.
 pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     const FIRST_OPINION: [&str; 20] = [
         "initial diagnosis was",
@@ -66,8 +66,8 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     if holds { Standing::Final } else { Standing::Plain }
 }
 
-/// Returns whether a name is what a disease was mistaken for, or a label that the same sentence takes back: "labelled as lung
-/// cancer elsewhere, but it is".
+/// Returns whether a name is what a disease was mistaken for, or a label that the same sentence retracts: "labelled as
+/// lung cancer elsewhere, but it is".
 fn is_label_that_fell(view: &NoteView<'_>, range: &Range<usize>, before: &str) -> bool {
     const MISTAKES: [&str; 2] = ["mistaken for", "mistaken as"];
     const LABELS: [&str; 4] = ["labelled as", "labeled as", "labelled it as", "labeled it as"];

@@ -119,7 +119,7 @@ async fn empty_records_and_foreign_parts_have_warnings() {
     ] {
         let deadline = Deadline::after(std::time::Duration::from_secs(30));
         let answer = pipeline.extract(&note(text), &request, AnswerOptions::default(), deadline).await.unwrap().0;
-        // Of a value in another language another warning tells, too.
+        // Another warning also reports values in another language.
         let mut codes = answer.warnings.iter().filter(|warning| warning.field.is_none()).map(|warning| warning.code);
         let code = codes.find(|code| *code != WarningCode::UnassessedLanguage);
         assert_eq!(code, expected, "{text}: {:?}", answer.warnings);
@@ -319,7 +319,7 @@ async fn broken_and_encoded_words_are_read() {
     }
 }
 
-/// Wordings of case reports, with the treatments or the response that they tell.
+/// Wordings of case reports, with the treatments or the response that they state.
 #[test]
 fn case_reports_tell_of_operations_and_of_the_course() {
     for (text, field, expected) in [

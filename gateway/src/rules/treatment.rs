@@ -13,7 +13,7 @@ use crate::{
     steps,
 };
 
-/// Words for the time or purpose of a treatment, which are kept if they stand before it.
+/// Words for the time or purpose of a treatment, which are kept if they are before it.
 const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
 
 /// The drugs and regimens that a class of drugs stands for.
@@ -130,7 +130,7 @@ fn is_proposed(proposals: &[Range<usize>], mention: &Mention) -> bool {
     report::covers(proposals, mention.range.start)
 }
 
-/// Returns whether a bare word for an operation stands where a specimen names its procedure: "Colon, right, resection:",
+/// Returns whether a bare word for an operation is where a specimen names its procedure: "Colon, right, resection:",
 /// "PROCEDURE: Excision". All other treatments need no such place.
 fn is_specimen(view: &NoteView<'_>, mention: &Mention) -> bool {
     if !mention.term.is("specimen") {
@@ -144,7 +144,7 @@ fn is_specimen(view: &NoteView<'_>, mention: &Mention) -> bool {
     headed || (before.ends_with([',', '-']) && after.starts_with([':', '-', '.']))
 }
 
-/// Returns whether a verb tells of lymph nodes or a polyp: "seven nodes were resected".
+/// Returns whether a verb refers to lymph nodes or a polyp: "seven nodes were resected".
 fn is_of_nodes(view: &NoteView<'_>, mention: &Mention) -> bool {
     let before = view.near(&(mention.range.start..mention.range.start), 40, 0);
     let subject = before.rsplit([',', ';', ':']).next().unwrap_or_default();

@@ -48,8 +48,8 @@ pub(super) fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&
     heading.or_else(other).filter(|_| !name.term.is("weak"))
 }
 
-/// Returns the organ directly after a name: "carcinoma of the left ureter", "SCC left tonsil", "NET at the appendix". It
-/// replaces the usual organ of a name only after "of".
+/// Returns the organ directly after a name: "carcinoma of the left ureter", "SCC left tonsil", "NET at the appendix".
+/// It replaces the usual organ of a name only after "of".
 fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Option<&'static str> {
     const MODIFIERS: [&str; 14] =
         ["the", "a", "his", "her", "left", "right", "l", "r", "lower", "upper", "mid", "middle", "distal", "proximal"];
@@ -71,7 +71,7 @@ fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Op
     site.term.tag("primary").filter(|_| linked && !is_place)
 }
 
-/// Returns the organ of the mass of which a histology is told: "a mass in the sigmoid; biopsy: adenocarcinoma". Where
+/// Returns the organ of the mass whose histology is stated: "a mass in the sigmoid; biopsy: adenocarcinoma". Where
 /// tumours of other organs spread to, it may be one of these; in the lung it is not if the note calls it a primary.
 fn organ_of_presentation(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
     const AFTER: usize = 80;
@@ -97,10 +97,11 @@ fn organ_of_operation(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'stat
     operation.term.tag("organ").filter(|organ| linked && !AMBIGUOUS.contains(organ))
 }
 
-/// Returns whether an organ stands in the line of a specimen above a name: "A. Right vulva, excision", and below it the name.
+/// Returns whether an organ is in the line of a specimen above a name: "A. Right vulva, excision", and below it the
+/// name.
 fn heads_item(view: &NoteView<'_>, site: &Mention, name: &NamedMalignancy) -> bool {
     const LONGEST_START: usize = 24;
-    // With more names none is compared, so that the work stays linear.
+    // With more names, none of them is compared, so that the work stays linear.
     const MOST_COMPARED: usize = 64;
     const REACH: usize = 60;
     const TAKEN: [&str; 6] = ["excision", "resection", "ectomy", "biops", "wedge", "curett"];

@@ -1,7 +1,8 @@
-//! Finds the organ of a tumour of which the note names only the histology, by what its sentence or its paragraph says of an
-//! organ: "radiotherapy to the tonsil for a squamous carcinoma", "Total thyroidectomy. Histology: papillary carcinoma."
+//! Finds the organ of a tumour of which the note names only the histology, by what its sentence or its paragraph says
+//! about an organ: "radiotherapy to the tonsil for a squamous carcinoma", "Total thyroidectomy. Histology: papillary
+//! carcinoma."
 //!
-//! An organ that merely stands nearby tells nothing: it was examined, removed with the tumour, or reached by it.
+//! An organ that is only mentioned nearby does not count: it was examined, removed with the tumour, or reached by it.
 
 use std::ops::Range;
 
@@ -18,7 +19,7 @@ use crate::extraction::{Assertion, Field};
 const BEFORE: usize = 600;
 const AFTER: usize = 240;
 
-/// Words beside a histology which tell that it is that of a metastasis, or of a tumour named elsewhere.
+/// Words beside a histology that say that it is the histology of a metastasis, or of a tumour named elsewhere.
 const OF_ANOTHER: [&str; 11] = [
     "metasta",
     "secondar",
@@ -33,7 +34,7 @@ const OF_ANOTHER: [&str; 11] = [
     "exten",
 ];
 
-/// Returns the organ of a name without one. `named`: the ranges of the names that tell their organ, in order.
+/// Returns the organ of a name without one. `named`: the ranges of the names that state their organ, in order.
 pub(super) fn organ(view: &NoteView<'_>, name: &NamedMalignancy, named: &[Range<usize>]) -> Option<&'static str> {
     const BESIDE: usize = 60;
     let beside = view.near(&name.range, BESIDE, BESIDE);
@@ -73,8 +74,8 @@ fn paragraph(view: &NoteView<'_>, name: &Range<usize>) -> Range<usize> {
     name.start - before.len()..name.end + after.len()
 }
 
-/// Returns the organ that was treated for a histology: "radiotherapy to the tonsil for a squamous carcinoma", "operated on
-/// the stomach because of an adenocarcinoma".
+/// Returns the organ that was treated for a histology: "radiotherapy to the tonsil for a squamous carcinoma", "operated
+/// on the stomach because of an adenocarcinoma".
 fn treated_for(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
     const LINKS: [&str; 2] = [" for ", " because of "];
     const TREATED: [&str; 5] = ["radi", "operat", "surg", "resect", "remov"];
@@ -90,7 +91,7 @@ fn treated_for(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static s
     organ_of_origin(site).filter(own).filter(|_| linked && treated)
 }
 
-/// Returns the organ of the only operation of a paragraph, if its histology is told right after it.
+/// Returns the organ of the only operation of a paragraph, if its histology is stated directly after it.
 fn operated(view: &NoteView<'_>, paragraph: &Range<usize>, name: &NamedMalignancy) -> Option<&'static str> {
     // Organs that are seldom removed for a tumour of another one.
     const OWN: [&str; 4] = ["thyroid", "breast", "kidney", "stomach"];

@@ -1,4 +1,4 @@
-//! Sees words that speak of a tumour without naming it whole: "the bladder tumour", "the sarcoma", "Rectal: CAPOX.".
+//! Finds words that refer to a tumour without its full name: "the bladder tumour", "the sarcoma", "Rectal: CAPOX.".
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::extraction::{Assertion, Field, TumourReference, first_alike};
 
-/// Organs that do not tell one tumour from another.
+/// Organs that do not distinguish one tumour from another.
 pub(super) const UNSPECIFIC: [&str; 3] = ["unknown primary", "gastrointestinal tract", "mucosa"];
 
-/// Examinations that look at one organ: a sentence that begins with one speaks of the tumour there.
+/// Examinations of one organ: a sentence that begins with one refers to the tumour there.
 const EXAMINATIONS: [(&str, &str); 6] = [
     ("cystoscopy", "bladder"),
     ("colonoscopy", "colon"),
@@ -23,8 +23,8 @@ const EXAMINATIONS: [(&str, &str); 6] = [
     ("hysteroscopy", "uterus"),
 ];
 
-/// Returns the words that refer to a tumour by its organ or its histology alone, in the order of the text. `unnamed`: the
-/// malignancies that name no tumour by themselves.
+/// Returns the words that refer to a tumour by its organ or its histology alone, in the order of the text. `unnamed`:
+/// the malignancies that name no tumour by themselves.
 pub(super) fn references(view: &NoteView<'_>, unnamed: &[&NamedMalignancy]) -> Vec<(Range<usize>, TumourReference)> {
     // "The bladder tumour", "the breast primary". What lies in the lung or the liver may have come from elsewhere.
     const NOUNS: [&str; 4] = [" tumor", " tumour", " mass", " primary"];
@@ -35,7 +35,7 @@ pub(super) fn references(view: &NoteView<'_>, unnamed: &[&NamedMalignancy]) -> V
             after.strip_prefix(**noun).is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
         })?;
         let range = site.range.start..site.range.end + noun.len();
-        // "No breast mass" is no word on the tumour of the breast.
+        // "No breast mass" does not refer to the tumour of the breast.
         let stated = matches!(view.assertion(&range, Field::CancerType), Assertion::Present | Assertion::Historical);
         stated.then(|| (view.folded.origin(&range), TumourReference::Kind(first_alike(organ))))
     };
@@ -55,7 +55,7 @@ pub(super) fn organ_of_origin(site: &Mention) -> Option<&'static str> {
     Some(organ).filter(|organ| *organ != "lung" && !OFTEN_METASTATIC.contains(organ) && !UNSPECIFIC.contains(organ))
 }
 
-/// Returns the organs of which a sentence tells what was found or done there: "histology of the sigmoid", "a complete
+/// Returns the organs for which a sentence states what was found or done there: "histology of the sigmoid", "a complete
 /// response at the cervix", "chemoradiotherapy to the tonsil".
 fn organs_examined(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
     const REACH: usize = 48;
@@ -91,8 +91,8 @@ fn organs_examined(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
     view.terms(TermKind::Site).iter().filter_map(examined).collect()
 }
 
-/// Returns the organs that say which tumour a sentence speaks of: those before a colon at its start, examinations of one
-/// organ there, and what was examined or treated ("histology of the sigmoid"). They are in the order of the text.
+/// Returns the organs that say which tumour a sentence refers to: those before a colon at its start, examinations of
+/// one organ there, and what was examined or treated ("histology of the sigmoid"). They are in the order of the text.
 pub(super) fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static str)> {
     // "Rectal:", "Rectal tumour:", "The larynx showed".
     const NOUNS: [&str; 6] = [" tumor", " tumour", " lesion", " mass", " primary", ""];

@@ -1,4 +1,4 @@
-//! Sees the tumours of a text for [`crate::extraction`]: the malignancies that it names, and words that belong to
+//! Finds the tumours of a text for [`crate::extraction`]: the malignancies that it names, and words that belong to
 //! tumours of one organ.
 
 use std::{
@@ -23,7 +23,7 @@ use crate::extraction::{
     Assertion, Context, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours, first_alike,
 };
 
-/// The organs of the terms that belong to tumours of one organ, or of one of a few, by the names of the terms in lower case.
+/// The organs of the terms that belong to tumours of one or a few organs, by the names of the terms in lower case.
 static BOUND_WORDS: LazyLock<HashMap<String, Vec<&'static str>>> = LazyLock::new(|| {
     let lines = include_str!("lexicons/bound_words.txt").lines().filter(|line| !line.starts_with('#'));
     let mut organs: HashMap<String, Vec<&'static str>> = HashMap::new();
@@ -47,14 +47,14 @@ const BLOOD_AND_LYMPH: &str = "blood and lymph";
 const MELANOMA: &str = "melanoma";
 const HEPATOCELLULAR: &str = "hepatocellular carcinoma";
 
-/// The most names that a sarcoma is compared with, so that the work stays linear.
+/// Maximum number of names that a sarcoma is compared with, so that the work stays linear.
 const MOST_COMPARED: usize = 32;
 
 /// The kind of a tumour whose organ the note does not name.
 const UNNAMED_ORGAN: &str = "unnamed organ";
 
-/// Takes the names out of `unnamed` that get the organ of their paragraph, and returns their tumours. Without a second kind
-/// of tumour in the text they tell nothing that the diagnosis does not.
+/// Takes the names out of `unnamed` that get the organ of their paragraph, and returns their tumours. Without a second
+/// kind of tumour in the text they add nothing to the diagnosis.
 fn of_paragraphs(
     view: &NoteView<'_>,
     unnamed: &mut Vec<&NamedMalignancy>,
@@ -92,7 +92,7 @@ fn placed_at(view: &NoteView<'_>, name: &NamedMalignancy, organ: &'static str) -
     }
 }
 
-/// Returns what the rules see of tumours in the text of a view that names these malignancies.
+/// Returns the signs of tumours in the text of a view that names these malignancies.
 pub(super) fn signs(view: &NoteView<'_>, names: &[NamedMalignancy]) -> TumourSigns {
     let mut mentions: Vec<TumourMention> = Vec::new();
     let mut seen: Vec<(&NamedMalignancy, TumourMention)> = Vec::new();
@@ -130,7 +130,7 @@ pub(super) fn signs(view: &NoteView<'_>, names: &[NamedMalignancy]) -> TumourSig
         mentions = of_diagnosis(view, names);
     } else {
         let kinds: HashSet<&str> = mentions.iter().map(|mention| mention.kind).collect();
-        // Of a tumour whose name tells no organ, "uterine primary" tells its own.
+        // Of a tumour whose name states no organ, "uterine primary" states it.
         let is_placed = |mention: &TumourMention| mention.organ.is_some() && mention.kind != SOFT_TISSUE;
         if mentions.iter().all(|mention| is_placed(mention) || mention.kind == BLOOD_AND_LYMPH) {
             let others = primaries(view).into_iter().filter(|mention| !kinds.contains(mention.kind));
@@ -227,7 +227,7 @@ fn says_more_than_name(record: &Record) -> bool {
     Field::ALL.into_iter().any(|field| field != Field::CancerType && record.get(field).is_some())
 }
 
-/// Returns the mention of a malignancy, if it can tell a tumour from others.
+/// Returns the mention of a malignancy, if it can distinguish a tumour from others.
 fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention> {
     let key = cancer::key(name).or_else(|| name.term.is("head").then_some(name.term.name))?;
     if name.standing == Standing::First || is_of_no_patient(view, &name.range) {
@@ -310,7 +310,7 @@ fn primaries(view: &NoteView<'_>) -> Vec<TumourMention> {
     view.terms(TermKind::Site).iter().filter_map(primary).collect()
 }
 
-/// Returns the names as one tumour of the organ of the diagnosis, for a note that names the organ elsewhere or not at all.
+/// Returns the names as one tumour of the diagnosis's organ, for a note that names the organ elsewhere or not at all.
 fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMention> {
     let counts = |name: &&NamedMalignancy| {
         name.term.is("head")

@@ -1,4 +1,4 @@
-//! The terms of the lexicons for those who check a text that a person has not written: a transcript or a scan.
+//! The terms of the lexicons for checks of a text that no person typed: a transcript or a scan.
 
 use std::{collections::HashMap, ops::Range, sync::LazyLock};
 
@@ -55,7 +55,7 @@ pub fn terms_in(text: &str) -> Vec<(Range<usize>, VocabularyKind)> {
     terms
 }
 
-/// Returns the spelling of a gene, marker or treatment with a digit in its name, whatever stands between its letters and
+/// Returns the spelling of a gene, marker or treatment with a digit in its name, whatever is between its letters and
 /// digits: `HER2` for "her two" written as `her2`.
 #[must_use]
 pub fn numbered_name(text: &str) -> Option<&'static str> {

@@ -16,13 +16,13 @@ pub enum ScanFormat {
 /// Why a file is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanFault {
-    /// It is no scan.
+    /// It is not a scan.
     Unknown,
     /// It breaks off: a library would fill or leave out what is missing.
     CutOff,
 }
 
-/// Bytes at the end of a file in which its end mark stands; some programs write more after it.
+/// Bytes at the end of a file that contain its end mark; some programs write more after it.
 const END: usize = 2 << 10;
 
 impl ScanFormat {
@@ -40,7 +40,7 @@ impl ScanFormat {
         if memchr::memmem::find(end, end_mark).is_some() { Ok(format) } else { Err(ScanFault::CutOff) }
     }
 
-    /// Returns the form of a file; none if it is no scan.
+    /// Returns the form of a file; none if it is not a scan.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         const MAGIC: [(&[u8], ScanFormat); 5] = [

@@ -36,7 +36,7 @@ pub struct ScanReader {
     limits: ReviewLimits,
 }
 
-/// Confidences below which a person must look, 0 to 1.
+/// Confidences below which a person must check, 0 to 1.
 #[derive(Clone, Copy, Debug)]
 struct ReviewLimits {
     word: f64,
@@ -46,7 +46,7 @@ struct ReviewLimits {
 /// Why a scan has no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
-    /// All places are taken, and those of the queue too.
+    /// All slots and all places in the queue are taken.
     #[error("too many scans wait")]
     QueueFull,
     /// The answer of the server does not fit into the memory budget now.
@@ -61,7 +61,7 @@ pub enum ScanError {
     /// The server refuses the request.
     #[error("the OCR server refused the request")]
     Rejected,
-    /// The server answers an error, or something that is no table of words.
+    /// The server answers an error, or something that is not a table of words.
     #[error("the OCR server gave no usable answer")]
     Failed,
     /// The scan cannot be read within the limits of memory and time, or has a password.

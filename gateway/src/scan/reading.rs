@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use super::{ReviewLimits, tsv::ReadPages};
 use crate::extraction::line_heading;
 
-/// What stands between two pages: the number of a page is that of the form feeds before a place, plus 1.
+/// The text between two pages: the number of a page is the number of form feeds before a place, plus 1.
 const PAGE_END: &str = "\n\u{c}";
 
-/// What stands on a scan, for a person to check. It is never a record.
+/// The text of a scan, for a person to check. It is never a record.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ScannedText {
-    /// The text, line by line. A form feed stands between two pages.
+    /// The text, line by line. Pages are separated by a form feed.
     #[schema(example = "Plan;\nosimertinib 80 mg")]
     pub transcript: String,
     /// The lines of `transcript` in its order.
@@ -49,7 +49,7 @@ pub struct ScannedLine {
     /// Its first code point in `transcript`.
     #[schema(example = 0)]
     pub start: usize,
-    /// The code point behind it.
+    /// One past its last code point in `transcript`.
     #[schema(example = 5)]
     pub end: usize,
     /// The lowest confidence of its words, 0 to 1; null if that of a word is not known.
@@ -63,7 +63,7 @@ pub struct ScannedWord {
     /// Its first code point in `transcript`.
     #[schema(example = 0)]
     pub start: usize,
-    /// The code point behind it.
+    /// One past its last code point in `transcript`.
     #[schema(example = 5)]
     pub end: usize,
     /// How sure the OCR program is, 0 to 1, by its own estimate; null if it does not say.
@@ -77,7 +77,7 @@ pub struct ScannedPart {
     /// Its first code point in `transcript`.
     #[schema(example = 0)]
     pub start: usize,
-    /// The code point behind it.
+    /// One past its last code point in `transcript`.
     #[schema(example = 5)]
     pub end: usize,
     /// The words there.
@@ -150,7 +150,7 @@ pub(super) fn review(read: &ReadPages, limits: ReviewLimits, ocr: Option<String>
     })
 }
 
-/// Returns the place of the heading of a line, in code points of the text, if a person must look at it.
+/// Returns the place of the heading of a line, in code points of the text, if a person must check it.
 fn doubtful_heading(
     line: &str,
     line_start: usize,

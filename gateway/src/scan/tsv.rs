@@ -1,5 +1,5 @@
-//! Parses the TSV of tesseract: a row for each page, block, paragraph, line and word. Nothing in it is trusted: a
-//! confidence that is none is left out, and what is not known is for review.
+//! Parses the TSV of tesseract: a row for each page, block, paragraph, line and word. Nothing in it is trusted: an
+//! invalid confidence is left out, and a word without one is for review.
 
 /// Most pages of a scan, as many as `gateway ocr --pages` allows.
 const MOST_PAGES: usize = 1_000;
@@ -16,7 +16,7 @@ const WORD: &str = "5";
 /// Why a table is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TableFault {
-    /// It is no such table.
+    /// It is not such a table.
     NoTable,
     /// It has more pages, words or letters than a scan may have.
     TooLong,
@@ -35,7 +35,7 @@ pub(super) struct ReadPages {
 pub(super) struct ReadLine {
     /// The number of its page, from 1.
     pub(super) page: usize,
-    /// Whether a gap as high as a line stands before it.
+    /// Whether a gap as high as a line is before it.
     pub(super) is_apart: bool,
     pub(super) words: Vec<ReadWord>,
 }
@@ -118,8 +118,8 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, TableFault> {
 }
 
 impl Place {
-    /// Returns whether a gap as high as a line stands between two lines of a page. Without one, a new block is only how
-    /// the program divides the page.
+    /// Returns whether a gap as high as a line is between two lines of a page. Without one, a new block is only how the
+    /// program divides the page.
     fn is_apart_from(self, before: Option<Self>) -> bool {
         before.is_some_and(|before| {
             let gap = self.top.saturating_sub(before.top.saturating_add(before.height));
@@ -196,7 +196,7 @@ mod tests {
             head.clone() + &row(1, 1, 0, "", "") + &row(1, 2, 0, "", "") + &row(5, 1, 0, "1", "a"),
             // A word without a line.
             head.clone() + &row(1, 1, 0, "", "") + &row(5, 1, 0, "1", "a"),
-            // A page and a height that are no numbers.
+            // A page and a height that are not numbers.
             head.clone() + &row(1, 1, 0, "", "").replace("1\t1\t1", "1\tx\t1"),
             head + &row(1, 1, 0, "", "") + &row(4, 1, 0, "", "").replace("\t20\t", "\t\t"),
         ] {

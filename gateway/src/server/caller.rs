@@ -26,7 +26,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// A caller's stream.
 pub(super) struct CallerStream {
     stream: TcpStream,
-    /// Whether hyper waits for bytes, and so notices itself that the caller closes the connection.
+    /// Whether hyper waits for bytes, and so itself notices that the caller closes the connection.
     is_reading: bool,
     /// The time until the next check, while hyper does not read.
     next_check: Option<Pin<Box<Sleep>>>,

@@ -1,8 +1,9 @@
 //! Accepts connections, serves HTTP/1.1 or HTTP/2 on each, and closes them at shutdown. HTTP/2 is for clients that
 //! begin with it (prior knowledge), such as load balancers.
 //!
-//! It uses hyper directly and not `axum::serve`, for two reasons. A client that sends its headers a byte a minute must
-//! lose its connection. During shutdown a caller must get an answer that says so, not a refused connection.
+//! It uses hyper directly and not `axum::serve`, for two reasons. The connection of a client that sends its headers
+//! very slowly must be closed. During shutdown a caller must get an answer that states the shutdown, not a refused
+//! connection.
 
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
@@ -37,8 +38,8 @@ const MAX_STREAMS: u32 = 64;
 const WINDOW_BYTES: u32 = 128 << 10;
 /// Bytes of an answer that wait in HTTP/2 for the client to read, for each request.
 const SEND_BYTES: usize = 64 << 10;
-/// Interval of the pings that tell whether an HTTP/2 client is still there, and how long it may take to answer. A client
-/// that sends a header piece by piece cannot answer between the pieces.
+/// Interval of the pings that check whether an HTTP/2 client is still connected, and how long it may take to answer. A
+/// client that sends a header piece by piece cannot answer between the pieces.
 const PING_INTERVAL: Duration = Duration::from_mins(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after the system has run out of file descriptors: a connection must end first.
@@ -70,7 +71,8 @@ impl Connections {
                 Err(error) if is_disconnect(&error) => {}
                 Err(error) => {
                     if !has_logged {
-                        tracing::error!(%error, "no connection can be accepted: out of file descriptors?");
+                        tracing::error!(%error, "no connection can be accepted, so new clients wait; if the error is \
+                                                 too many open files, raise the limit of open files (ulimit -n)");
                     }
                     has_logged = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -129,7 +131,8 @@ async fn serve_connection(
         ended = watcher.watch(connection) => if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke");
         },
-        // hyper's own limit begins only when the client has sent enough to tell HTTP/1 from HTTP/2, and HTTP/2 has none.
+        // hyper's own limit begins only when the client has sent enough to distinguish HTTP/1 from HTTP/2, and HTTP/2
+        // has no such limit.
         () = open_requests.idle(HEADER_TIMEOUT) => tracing::debug!("an idle connection was closed"),
     }
 }

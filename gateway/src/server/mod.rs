@@ -1,4 +1,4 @@
-//! The life of the server: creates the services, binds the ports, serves and drains.
+//! Runs the server: creates the services, binds the ports, serves requests and drains at shutdown.
 
 mod caller;
 mod code_files;
@@ -53,7 +53,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same after a second signal: enough for callers that are reading.
 const HURRIED_CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Why the server cannot start or go on.
+/// Why the server cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The server cannot listen on the address.
@@ -86,14 +86,14 @@ pub enum ServerError {
     /// The system does not report the address of the listener.
     #[error("cannot read the address of the listener: {0}")]
     Address(#[from] std::io::Error),
-    /// Requests were cut off when the drain time was over.
-    #[error("{0} request(s) were cut off at shutdown")]
+    /// Requests were interrupted when the drain time was over.
+    #[error("{0} request(s) were interrupted at shutdown")]
     CutOff(usize),
 }
 
 impl ServerError {
-    /// Returns whether a file that the settings name cannot be used. That is a mistake of the operator and no failure of the
-    /// program.
+    /// Returns whether a file that the settings name cannot be used. That is a mistake of the operator and not a
+    /// failure of the program.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(
@@ -113,7 +113,7 @@ impl ServerError {
 pub struct Gateway {
     /// The services that the routes use.
     pub app: App,
-    /// The keys of the servers with models, which the operator can have read again.
+    /// The keys of the model servers, whose files the operator can reload.
     pub server_keys: Vec<Arc<ServerKey>>,
     /// Changes the models behind the public name.
     pub model_switch: ModelSwitch,
@@ -348,7 +348,7 @@ impl BoundGateway {
         } else {
             tokio::select! { _ = closed => {}, () = now => {} }
         }
-        // Every note that was cut off needs its line in the audit. Its task may have to wait for a core on a busy
+        // Every note that was interrupted needs its line in the audit. Its task may have to wait for a core on a busy
         // machine.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, in_flight.until_ended()).await;
         let audit_lost = app.state.audit.as_ref().map(Audit::close);

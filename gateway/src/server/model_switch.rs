@@ -17,9 +17,9 @@ pub struct ModelSwitch {
 }
 
 impl ModelSwitch {
-    /// Takes over the section `routing` of settings that were read again. Returns the models in a line, for the log;
-    /// `None` if nothing changed. A model that a ready model server does not list is refused, and the old ones still
-    /// hold: no note fails because of a wrong name.
+    /// Applies the section `routing` of settings that were read again. Returns the models in a line, for the log;
+    /// `None` if nothing changed. A model that a ready model server does not list is refused, and the old models stay
+    /// in force, so that no note fails because of a wrong name.
     pub fn apply(&self, settings: &Settings) -> Result<Option<String>, RoutingFault> {
         let is_listed = |model: &str| self.engine.as_ref().is_none_or(|engine| engine.is_listed(model));
         let changed = self.routing.replace(&settings.routing, is_listed)?;

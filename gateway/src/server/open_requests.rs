@@ -48,7 +48,7 @@ impl OpenRequests {
 }
 
 impl OpenRequest {
-    /// Returns a body whose end, or loss, ends the request.
+    /// Returns a body that ends the request when it ends or is dropped.
     pub(super) fn until_the_end_of(self, body: Body) -> CountedBody {
         CountedBody { body, _open: self }
     }

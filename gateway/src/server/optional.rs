@@ -1,4 +1,4 @@
-//! Creates the services that some sites leave off: questions to a model, dictation, and scans.
+//! Creates the optional services: questions to a model, dictation, and scans.
 
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use crate::{
     readiness::{Readiness, TokenCapacity},
 };
 
-/// Returns the admission of calls to the model servers. Their tokens are limited as the settings say, otherwise to what the
-/// servers say that they hold. They are not limited as long as one of the servers does not say it.
+/// Returns the admission of calls to the model servers. Their tokens are limited as the settings state, otherwise to
+/// the capacity that the servers report. They are not limited as long as one of the servers does not report it.
 pub(super) fn of_model_calls(settings: &AdmissionSettings, readiness: &Readiness) -> Arc<Admission> {
     let capacity = match settings.tokens {
         None => readiness.token_capacity(),

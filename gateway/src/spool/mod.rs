@@ -1,4 +1,4 @@
-//! A queue of bytes that outgrows memory: what is above a limit waits in a temporary file.
+//! A queue of bytes that may be larger than memory: bytes above a limit wait in a temporary file.
 //!
 //! The file has no name from the start, so it ends with the process. Its pieces are encrypted with a random key that is
 //! only in memory, a new one for each queue, because the bytes are notes of patients.
@@ -68,7 +68,7 @@ impl Spool {
         (self.pieces.len() + more.saturating_sub(free).div_ceil(PIECE_BYTES)) * PIECE_BYTES
     }
 
-    /// Returns whether there is a file for what memory does not hold, or may be one.
+    /// Returns whether there is a file for the bytes that memory does not hold, or whether one can be created.
     #[must_use]
     pub fn has_file(&self) -> bool {
         let writable = match self.file {
@@ -143,7 +143,7 @@ impl Spool {
         self.read.take()
     }
 
-    /// Removes all bytes, and gives the file up.
+    /// Removes all bytes, and drops the file.
     pub fn clear(&mut self) {
         self.pieces.clear();
         (self.step, self.read, self.file) = (None, None, FileState::Unusable);

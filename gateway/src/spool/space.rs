@@ -39,13 +39,13 @@ impl SpoolSpace {
         self.most > 0
     }
 
-    /// Takes bytes of the space, if there are so many.
+    /// Reserves bytes of the space, if so many are free.
     pub(super) fn take(&self, bytes: u64) -> bool {
         let sum = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= self.most);
         self.used.fetch_update(AcqRel, Acquire, sum).is_ok()
     }
 
-    /// Logs that a file cannot be written: once, because it is mostly the folder that cannot be used.
+    /// Logs that a file cannot be written: only once, because the usual cause is a folder that cannot be used.
     pub(super) fn warn(&self, error: &std::io::Error) {
         if !self.has_warned.swap(true, Relaxed) {
             tracing::warn!(%error, "notes that wait cannot be kept in a temporary file, so they stay in memory: see spool.folder");

@@ -1,5 +1,5 @@
 //! Registers metrics. A family whose labels are closed sets gets all its series at once: an alert on a series that does
-//! not exist yet never fires, and the first event of a series that begins at 1 is no increase.
+//! not exist yet never fires, and the first event of a series that begins at 1 is not an increase.
 
 use std::{fmt::Debug, hash::Hash};
 

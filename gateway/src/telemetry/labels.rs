@@ -54,13 +54,13 @@ label_values! {
         NoKey = "no_key",
         /// The key is unknown, or is in a place where keys are not accepted.
         UnknownKey = "unknown_key",
-        /// The key has not the scope of the route.
+        /// The key lacks the scope of the route.
         Scope = "scope",
     }
 }
 
 label_values! {
-    /// What became of a note of a key with a budget.
+    /// The outcome of a note of a key with a budget.
     pub enum BudgetOutcome {
         /// It was read.
         Counted = "counted",
@@ -72,7 +72,7 @@ label_values! {
 }
 
 label_values! {
-    /// What became of a record without a value.
+    /// The outcome of a record without a value.
     pub(super) enum EmptyRecordOutcome {
         /// It was answered.
         Answered = "answered",
@@ -94,7 +94,7 @@ label_values! {
 }
 
 label_values! {
-    /// What became of a note that a model read.
+    /// The outcome of a note that a model read.
     pub(super) enum ModelOutcome {
         /// The record has a value.
         Answered = "answered",
@@ -106,7 +106,7 @@ label_values! {
 }
 
 label_values! {
-    /// What became of a note of the shadow model's sample.
+    /// The outcome of a note of the shadow model's sample.
     pub enum ShadowOutcome {
         /// The shadow model read it, and its record was compared with the answer's.
         Compared = "compared",

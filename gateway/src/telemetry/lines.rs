@@ -160,7 +160,8 @@ mod tests {
 
     use super::*;
 
-    /// Sends what is written to the test. It stalls until the test lets it go on, and fails if the test says so.
+    /// Sends the written bytes to the test. Each write waits until the test lets it continue, and fails if the test
+    /// requests that.
     struct Reader {
         seen: mpsc::Sender<Vec<u8>>,
         go_on: mpsc::Receiver<bool>,

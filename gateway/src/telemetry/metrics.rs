@@ -89,7 +89,7 @@ impl Metrics {
                 "http_server_request_duration",
                 "Time from a request's arrival to the end of its answer, by the names of OpenTelemetry",
             ),
-            // Which statuses the other routes have shows in `http_requests`; a histogram of each would be long.
+            // `http_requests` shows the statuses of the other routes; a histogram for each status would be long.
             known.note_routes().map(|http_route| ServerRequestLabels {
                 http_request_method: "POST",
                 http_route,

@@ -45,8 +45,8 @@ pub(super) fn export() -> Result<Option<Export>, String> {
     if let Some(protocol) = PROTOCOLS.into_iter().find_map(value).filter(|protocol| protocol != "http/protobuf") {
         // The value is the operator's own.
         return Err(format!(
-            "OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}, which this program does not speak: set it to http/protobuf, and the \
-             endpoint to the collector's port for HTTP, by default 4318"
+            "OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}, which this program does not support: set it to http/protobuf, \
+             and the endpoint to the collector's port for HTTP, by default 4318"
         ));
     }
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_http_client(client(&endpoint)?);
@@ -55,10 +55,10 @@ pub(super) fn export() -> Result<Option<Export>, String> {
     Ok(Some(Export(provider)))
 }
 
-/// Returns what is told of this process with its spans.
+/// Returns the attributes of this process that are sent with its spans.
 fn resource() -> Resource {
     let builder = || -> ResourceBuilder { Resource::builder() };
-    // What the variables do not name, the library names `unknown_service`.
+    // If the variables name no service, the library uses the name `unknown_service`.
     let named = builder().build().get(&Key::from_static_str("service.name"));
     let named = named.is_some_and(|name| !name.as_str().starts_with("unknown_service"));
     let builder = if named { builder() } else { builder().with_service_name(SERVICE_NAME) };

@@ -4,7 +4,7 @@ use std::fs;
 
 /// Ticks of CPU time per second in `/proc`, which Linux fixes whatever the kernel's own tick rate is.
 const TICKS: f64 = 100.0;
-/// The places of the time in user mode, which that in the kernel follows, and of the start in `/proc/self/stat`.
+/// The positions in `/proc/self/stat` of the time in user mode (the time in the kernel is next to it) and of the start.
 const USER_TIME: usize = 11;
 const START_TIME: usize = 19;
 

@@ -46,7 +46,7 @@ impl RequestSpan {
         if self.span.is_none() {
             return;
         }
-        // The conventions have a word of their own for methods that are not listed.
+        // The conventions have a separate word for methods that are not listed.
         let (method, name) = if method == "other" { ("_OTHER", "HTTP") } else { (method, method) };
         let name = route.map_or_else(|| name.to_owned(), |route| format!("{name} {route}"));
         otlp::rename(&self.span, name);
@@ -54,7 +54,7 @@ impl RequestSpan {
         self.span.set_attribute("url.scheme", "http");
         if let Some(route) = route {
             self.span.set_attribute("http.route", route);
-            // A path with a part of the caller's is left out.
+            // A path that contains a part from the caller is left out.
             if !route.contains('{') {
                 self.span.set_attribute("url.path", route);
             }
@@ -64,7 +64,7 @@ impl RequestSpan {
         }
         if let Some(code) = code {
             self.span.set_attribute("gateway.error_code", code);
-            // An error of the client is none of this server.
+            // An error that the client caused does not mark the span as failed.
             if status.is_none_or(|status| !(400..500).contains(&status)) {
                 otlp::mark_failed(&self.span, code);
             }

@@ -29,8 +29,8 @@ impl MetricsFormat {
     }
 }
 
-/// Returns `OpenMetrics` text in the format of Prometheus. There a counter is called as its samples are, with `_total`,
-/// and units and the mark of the end do not exist.
+/// Returns `OpenMetrics` text in the format of Prometheus. In that format a counter has the name of its samples, with
+/// `_total`; units and the end mark do not exist.
 fn to_prometheus(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len());
     let mut help = "";

@@ -16,8 +16,8 @@ pub struct TraceParent {
 impl TraceParent {
     /// Parses a header; `None` if it is not valid.
     ///
-    /// Its parts must be lower-case hexadecimal, and its ids not all zero. Of a header of a later version the first
-    /// four parts count, as the specification requires.
+    /// Its parts must be lower-case hexadecimal, and its ids not all zero. In a header of a later version only the
+    /// first four parts are used, as the specification requires.
     #[must_use]
     pub fn parse(header: &[u8]) -> Option<Self> {
         let (head, rest) = header.split_at_checked(LENGTH)?;

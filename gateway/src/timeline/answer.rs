@@ -42,7 +42,7 @@ pub struct PatientTumour {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Code>>, nullable = false)]
     pub codes: Option<Box<RawValue>>,
-    /// The earliest date that stands beside its name; null if no note has one.
+    /// The earliest date beside its name; null if no note has one.
     #[schema(required = true)]
     pub date: Option<TimelineDate>,
     /// The notes that name it, in order of time.
@@ -126,7 +126,7 @@ pub struct TimelineEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Code>>, nullable = false)]
     pub codes: Option<Box<RawValue>>,
-    /// The line of therapy, for a treatment of which the notes tell more than that it was given.
+    /// The line of therapy, for a treatment of which the notes state more than that it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub line: Option<TherapyLine>,
@@ -137,7 +137,7 @@ pub struct TimelineEntry {
     pub mentions: Vec<Mention>,
 }
 
-/// A line of therapy: the courses that the notes tell of one treatment, together.
+/// A line of therapy: the courses that the notes state for one treatment, together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TherapyLine {
     /// How far it has gone by the latest note that says so: `ongoing`, `completed` or `stopped`.
@@ -182,13 +182,13 @@ pub struct TimelineTnm {
     /// The letters before the tumour, such as `p` or `yp`; null if there is none.
     #[schema(required = true, example = "p")]
     pub prefix: Option<String>,
-    /// The edition that stands beside the formula; null if none does.
+    /// The edition beside the formula; null if there is none.
     #[schema(required = true, example = 8)]
     pub edition: Option<u8>,
     /// When, as in an entry.
     #[schema(required = true)]
     pub date: Option<TimelineDate>,
-    /// Where it stands.
+    /// The place of the formula.
     pub mention: Mention,
 }
 
@@ -213,7 +213,7 @@ pub struct Mention {
     /// One past the last position of the quote.
     #[schema(required = true, example = 31)]
     pub end: Option<usize>,
-    /// The course of a treatment as this note tells it; absent if it tells none.
+    /// The course of a treatment as this note states it; absent if it states none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TreatmentCourse>, nullable = false)]
     pub course: Option<Box<RawValue>>,

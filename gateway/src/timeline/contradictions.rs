@@ -175,7 +175,7 @@ impl ContradictionKind {
                  or one note has the wrong side."
             }
             Self::TumourUnclear => {
-                "This tumour may be one of the others or a further one. It is shown as one of its own. Check the notes."
+                "This tumour may be one of the others or a further one. It is shown as a separate tumour. Check the notes."
             }
             Self::DateAfterNote => {
                 "The note states a date after the day on which it was written. Check the date of the note."

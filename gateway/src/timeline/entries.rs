@@ -15,7 +15,7 @@ use crate::{
     steps,
 };
 
-/// The most entries that are looked at to find the one of a further statement. Beyond them it makes an entry of its own.
+/// The most entries that are searched for the one of a further statement. Beyond them it makes an entry of its own.
 const MOST_SEARCHED: usize = 64;
 /// The most places that an entry shows.
 const MOST_MENTIONS: usize = 8;
@@ -64,7 +64,7 @@ impl<'n> FieldEntries<'n> {
         let course = finding.course();
         let only_stop = course.as_ref().is_some_and(|course| course.stop.is_some() && course.start.is_none());
         let start = course.as_ref().and_then(|course| time::of(course.start.as_ref(), None));
-        // The end of a treatment does not tell when it began, so it belongs to the entry before.
+        // The end of a treatment does not say when it began, so it belongs to the entry before.
         let date = if only_stop { date } else { start.or(date) };
         let searched = if only_stop { None } else { date.as_ref() };
         let says = Comparable::of(self.field, &finding.value);
@@ -118,7 +118,7 @@ impl<'n> FieldEntries<'n> {
     }
 }
 
-/// Returns whether a further statement of an entry's value speaks of the same result: its date may be the same, and no
+/// Returns whether a further statement of an entry's value refers to the same result: its date may be the same, and no
 /// value that excludes it was stated since.
 ///
 /// `of_subject`: the entries that may disagree with it. Of more than the latest few, it is not known.

@@ -12,7 +12,7 @@ use super::{
 const MOST_RESPONSES: usize = 32;
 
 impl TherapyLine {
-    /// Adds what a further note tells. Notes are added in order of time.
+    /// Adds what a further note states. Notes are added in order of time.
     pub(super) fn add(&mut self, course: CourseReading, index: usize) {
         let value = |date: Option<DateReading>| date.filter(DateReading::is_absolute).map(|date| date.value);
         let (start, stop) = (value(course.start), value(course.stop));

@@ -31,7 +31,7 @@ const GENERIC: [&str; 12] = [
     "recurrent",
     "unknown",
 ];
-/// Words that do not tell one name of a tumour from another.
+/// Words that do not distinguish names of tumours.
 const FILLING: [&str; 8] = ["of", "the", "primary", "left", "right", "stage", "invasive", "infiltrating"];
 /// The most tumours of a patient. Notes that name more are not of one patient; the values of further tumours belong to none.
 const MOST_TUMOURS: usize = 64;
@@ -59,7 +59,7 @@ pub(super) struct LinkedTumours {
 #[derive(Clone, Debug)]
 pub(super) struct LinkedTumour {
     name: String,
-    /// The words of the name that tell it from others.
+    /// The words that distinguish the name from others.
     words: Vec<String>,
     /// The codes that name it exactly.
     codes: Vec<String>,

@@ -1,8 +1,8 @@
 //! The timeline of one patient: what the answers to several notes say together, per tumour and in order of time.
 //!
-//! Nothing is resolved silently. Statements of two notes that cannot both be right are both kept, and the timeline lists
-//! them as a contradiction. A tumour of one note is taken for a tumour of another only if organ, side, histology and
-//! years allow no other tumour.
+//! Contradictions are reported, not resolved silently. Statements of two notes that cannot both be right are both kept,
+//! and the timeline lists them as a contradiction. A tumour of one note is taken for a tumour of another only if organ,
+//! side, histology and years allow no other tumour.
 
 mod answer;
 mod contradictions;

@@ -90,7 +90,7 @@ pub(super) struct FindingReading {
 }
 
 impl FindingReading {
-    /// Returns the course of a treatment, as far as it is told.
+    /// Returns the course of a treatment, as far as it is stated.
     pub(super) fn course(&self) -> Option<CourseReading> {
         serde_json::from_str(self.course.as_ref()?.get()).ok()
     }
@@ -140,18 +140,18 @@ pub(super) struct FormulaReading {
 
 /// The answer as it is in JSON.
 #[derive(Deserialize)]
-struct Answer {
+struct AnswerJson {
     #[serde(default)]
     tumours: Vec<TumourReading>,
     #[serde(default)]
     tnm: Vec<FormulaReading>,
     #[serde(default)]
     code_files: Option<Box<RawValue>>,
-    evidence: std::collections::BTreeMap<String, Vec<Finding>>,
+    evidence: std::collections::BTreeMap<String, Vec<FindingJson>>,
 }
 
 #[derive(Deserialize)]
-struct Finding {
+struct FindingJson {
     value: String,
     in_record: bool,
     #[serde(default)]
@@ -181,7 +181,7 @@ impl NoteReading {
     /// Parses the JSON of an answer of `POST /api/v1/extract`. Returns `None` if it is not one.
     #[must_use]
     pub fn of_json(json: &str) -> Option<Self> {
-        let mut answer: Answer = serde_json::from_str(json).ok()?;
+        let mut answer: AnswerJson = serde_json::from_str(json).ok()?;
         let mut findings = Vec::new();
         for (name, all) in std::mem::take(&mut answer.evidence) {
             let Some(field) = Field::named(&name).filter(|field| super::FIELDS.contains(field)) else { continue };
@@ -193,7 +193,7 @@ impl NoteReading {
                 if !finding.in_record && !denied && !is(&HELD) {
                     continue;
                 }
-                let Finding { value, assertion, quote, start, end, tumour, date, codes, course, .. } = finding;
+                let FindingJson { value, assertion, quote, start, end, tumour, date, codes, course, .. } = finding;
                 let codes = codes.filter(|codes| codes.get() != "[]");
                 findings.push(FindingReading {
                     field,
@@ -210,7 +210,7 @@ impl NoteReading {
                 });
             }
         }
-        let Answer { tumours, tnm: formulas, code_files, .. } = answer;
+        let AnswerJson { tumours, tnm: formulas, code_files, .. } = answer;
         Some(Self { tumours, findings, formulas, code_files })
     }
 

@@ -40,10 +40,10 @@ const patients = new PatientView({ many, reading, readKey, page: { open: (index)
 const questions = new Questions({ reading, readKey });
 let running = null;
 let result = null;
-// The text of which the user said that it is one note.
+// The text that the user declared to be one note.
 let oneNote = null;
 
-// Removes everything that is shown about the last note.
+// Removes all parts that are shown for the last note.
 function reset() {
   running?.abort();
   running = null;
@@ -186,7 +186,7 @@ function cancel() {
   byId('text').focus();
 }
 
-// Asks before something is lost. Returns whether the note, or the list of notes, may be left.
+// Asks before something is lost. Returns whether the page may close the note, or the list of notes.
 function mayLeave() {
   if (!many.isEmpty) {
     const decisions = corrections.unsaved ? 'The decisions on these notes are not saved. ' : '';
@@ -214,7 +214,7 @@ async function openFiles(files) {
   }
 }
 
-// Shows what was found in a list of notes, or why it is none.
+// Shows what was found in a list of notes, or why the text is not one.
 async function openMany(list, name) {
   leaveMany();
   reset();

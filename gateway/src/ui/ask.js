@@ -1,5 +1,5 @@
-// The box under a result: a question about the note, its answer, and the words of the note that support it. Nothing of it
-// is kept, and no earlier question is sent.
+// The box under a result: a question about the note, its answer, and the words of the note that support it. The page
+// keeps none of them, and sends no earlier question.
 
 import { Refusal, ask } from './calls.js';
 import { byId, element } from './dom.js';

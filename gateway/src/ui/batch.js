@@ -1,5 +1,5 @@
-// Reads many notes in parts, two parts at a time, so that progress is seen and a cancelled run ends soon. A part that
-// the service has no room for waits as long as the service says.
+// Reads many notes in parts, two parts at a time, so that progress is visible and a cancelled run ends soon. If the
+// service has no room for a part, the part waits as long as the service requests.
 
 import { Refusal, extractLines } from './calls.js';
 

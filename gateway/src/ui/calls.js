@@ -88,7 +88,8 @@ export function readScan(file, options) {
   return textOf('api/v1/scan', file, options);
 }
 
-// Returns the text that a file becomes. The bytes decide what it is; the type only says that it is no JSON.
+// Returns the text that the service reads in a file. The bytes decide the kind of file; the type only states that it is
+// not JSON.
 async function textOf(path, file, { key, signal }) {
   const headers = { 'Content-Type': 'application/octet-stream' };
   if (key) headers['X-API-Key'] = key;
@@ -100,7 +101,7 @@ async function textOf(path, file, { key, signal }) {
   }
 }
 
-// Returns when the service takes this key, '' for none; throws a Refusal if it does not.
+// Returns when the service has accepted this key, '' for none; throws a Refusal if it does not accept it.
 export async function checkKey(key) {
   const headers = key ? { 'X-API-Key': key } : {};
   let response;
@@ -110,7 +111,7 @@ export async function checkKey(key) {
     throw failure(error, UNREACHABLE, CHECK_CONNECTION);
   }
   if (!response.ok) throw await refusalOf(response);
-  // A body that nobody reads keeps its connection.
+  // A body that is not read keeps its connection.
   await response.body?.cancel();
 }
 
@@ -195,7 +196,7 @@ function serviceUrl(path) {
 async function refusalOf(response) {
   const problem = await response.json().catch(() => null);
   if (problem?.detail) return Refusal.of(problem, response.headers);
-  return Refusal.of({ title: 'An answer that is none of this service', detail: `Status ${response.status}. ${UNKNOWN}` }, response.headers);
+  return Refusal.of({ title: 'An answer that is not from this service', detail: `Status ${response.status}. ${UNKNOWN}` }, response.headers);
 }
 
 // Returns the error to throw: a Refusal with this text, unless `error` already is one or comes from the user's

@@ -56,7 +56,7 @@ export class Corrections {
   }
 
   // Shows an answer with the decisions on it. `key` is the note's number on the page. If the focus was in the list of
-  // values, it is in the list of this note afterwards, so that the keys go on working.
+  // values, it is in the list of this note afterwards, so that the keys continue to work.
   show(key, id, text, result) {
     const inList = this.#list.hasFocus;
     const saved = this.#settle();
@@ -189,7 +189,7 @@ export class Corrections {
   }
 
   // Closes the form before something else happens. What was typed is saved, because it would be lost otherwise. Returns
-  // what was told of that, null for nothing.
+  // the message about that, null for none.
   #settle() {
     const isChanged = this.#form.isChanged;
     if (isChanged) this.#form.save();

@@ -15,7 +15,7 @@ export class DecisionBook {
   // Returns the decisions on the note with this key. `make` returns the note's id, text, record and values, and is
   // called if the book does not have the note yet.
   open(key, make) {
-    // Notes that were only looked at cost no memory.
+    // Notes that were only viewed use no memory.
     for (const [other, { decisions }] of this.#notes) if (decisions.untouched && other !== key) this.#notes.delete(other);
     if (!this.#notes.has(key)) {
       const { id, text, record, values } = make();

@@ -59,8 +59,8 @@ export function phraseOf({ action, field, value, from }) {
 // Returns the result of `DecisionBook.restore` as words.
 export function restoredText({ taken, kept, foreign, unfit }) {
   const told = [`Opened the decisions on ${counted(taken, 'note')}.`];
-  if (kept > 0) told.push(`${counted(kept, 'note')} ${kept === 1 ? 'keeps its' : 'keep their'} decisions of now.`);
-  if (foreign > 0) told.push(`${counted(foreign, 'line')} of the file ${foreign === 1 ? 'is' : 'are'} of no note here with the same text.`);
+  if (kept > 0) told.push(`${counted(kept, 'note')} ${kept === 1 ? 'keeps its' : 'keep their'} current decisions.`);
+  if (foreign > 0) told.push(`${counted(foreign, 'line')} of the file ${foreign === 1 ? 'belongs' : 'belong'} to no note here with the same text.`);
   if (unfit > 0) told.push(`${counted(unfit, 'decision')} ${unfit === 1 ? 'does' : 'do'} not fit the values here.`);
   return told.join(' ');
 }

@@ -4,15 +4,15 @@
 import { placeAt, placesOf, unitsOf } from './spans.js';
 import { FIELDS } from './words.js';
 
-// The gateway searches no longer value in a note either.
+// The gateway also searches a note for no longer value.
 export const LONGEST_VALUE = 512;
 
-// Returns a text as a value, which stands on one line.
+// Returns a text as a value, which is on one line.
 export function asValue(text) {
   return text.replace(/\s+/gu, ' ').trim();
 }
 
-// Findings that say the same of one value are decided together: a record has each value once. A value that the note
+// Findings that say the same about one value are decided together: a record has each value once. A value that the note
 // denies in another place is decided alone, so that its rejection leaves the value in the record.
 function keyOf({ field, value, inRecord }) {
   return JSON.stringify([field, value, inRecord]);
@@ -23,7 +23,7 @@ export class Decisions {
   #record;
   #values;
   #nextId;
-  // A state is never changed, so the states of before can be kept for undo.
+  // A state is never changed, so earlier states can be kept for undo.
   #state = { done: false, decided: new Map(), added: [] };
   #past = [];
   #future = [];
@@ -179,7 +179,7 @@ export class Decisions {
     const fits = saved.filter(({ field, action, value, from, in_record: inRecord, start, end }) => {
       if (!Object.hasOwn(FIELDS, field) || typeof value !== 'string') return false;
       const place = Number.isInteger(start) && Number.isInteger(end) ? placeAt(this.#text, units(start), units(end)) : null;
-      // Of a value that was found by its words the first place is saved. It gets all of them again.
+      // For a value that was found by its words only the first place is saved. It gets all its places again.
       const selected = placesOf(this.#text, value)[0]?.start === place?.start ? null : place;
       if (action === 'add') return this.add(field, value, selected) !== null;
       const original = this.#values.find((one) => one.field === field && one.inRecord === inRecord && one.value === (from ?? value));

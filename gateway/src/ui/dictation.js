@@ -1,4 +1,4 @@
-// Dictation: a recording becomes text, and the words in it that are most often heard wrongly are shown.
+// Dictation: a recording becomes text, and the words in it that are most often recognised wrongly are shown.
 
 import { transcribe } from './calls.js';
 import { REVIEW_REASONS } from './words.js';

@@ -1,4 +1,4 @@
-// Says which notes a person should look at first. It orders; it says nothing about how likely an error is.
+// Decides which notes a person should check first. It only orders notes; it does not estimate how likely an error is.
 
 import { ASSERTIONS, FIELDS, WARNINGS, counted, spoken } from './words.js';
 
@@ -26,7 +26,7 @@ export function doubtOf({ result, error }) {
   const kept = values.filter((value) => value.in_record);
   const unsupported = kept.filter(({ basis }) => basis === 'unsupported').length;
   add(WEIGHTS.unsupported, `${counted(unsupported, 'value')} not found in the note`, unsupported);
-  // These two warnings say of an empty record why it may be empty.
+  // These two warnings state why an empty record may be empty.
   const isExplained = found.some(({ words }) => [WARNINGS.no_oncology_terms, WARNINGS.empty_record_doubted].some((name) => name.toLowerCase() === words));
   const isEmpty = Object.keys(FIELDS).every((field) => !result[field]);
   add(WEIGHTS.empty, 'nothing found', Number(isEmpty && !isExplained));
@@ -46,7 +46,7 @@ function distinct(findings) {
   return [...new Map(findings.map((finding) => [JSON.stringify([finding.value, finding.in_record, finding.basis]), finding])).values()];
 }
 
-// Whether a note has a reason to be looked at before others.
+// Whether a note has a reason to be checked before others.
 export function isDoubtful({ score }) {
   return score >= WEIGHTS.unfamiliar_text;
 }

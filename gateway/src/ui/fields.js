@@ -1,4 +1,4 @@
-// Makes elements for the seven fields, their values and the warnings. It shows the answer and interprets nothing.
+// Makes elements for the seven fields, their values and the warnings. It shows the answer and does not interpret it.
 
 import { element } from './dom.js';
 import { ASSERTIONS, BASES, BY_PERSON, COMPARISONS, DECISIONS, FIELDS, MEANINGS, ROLES, WARNINGS, plainMessage, spoken } from './words.js';
@@ -32,7 +32,7 @@ export function readField(field, result, values) {
   const contradicted = warned.some((warning) => warning.code === 'contradicted_value');
   const contents = kept.length > 0 ? [list('values', kept, result)] : [noValue()];
   if (leftOut.length > 0) {
-    const heading = contradicted ? 'Not in the record: the note speaks against it' : 'Named in the note, not in the record';
+    const heading = contradicted ? 'Not in the record: the note contradicts it' : 'Named in the note, not in the record';
     contents.push(element('p', { class: contradicted ? 'left-out-title contradicted' : 'left-out-title' }, heading));
     contents.push(list('values left-out', leftOut, result));
   }

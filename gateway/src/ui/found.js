@@ -1,4 +1,4 @@
-// Shows what was found in a list of notes, and lets the person say which column is what, before anything is sent.
+// Shows what was found in a list of notes, and lets the person assign the columns, before anything is sent.
 
 import { byId, element } from './dom.js';
 import { likelyColumns, notesBy } from './notes-in.js';

@@ -23,7 +23,8 @@ export async function startGate(isGuarded, onAccepted) {
   askForKey('');
 }
 
-// Returns the key as it is sent. Throws if a header cannot hold it, because that would look like a network failure.
+// Returns the key as it is sent. Throws if a header cannot hold it, because the browser would report that as a network
+// failure.
 export function readKey() {
   const key = byId('key').value.trim();
   if (/^[\x21-\x7e]*$/.test(key)) return key;

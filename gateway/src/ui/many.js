@@ -140,7 +140,7 @@ export class ManyNotes {
     return byId('key').focus();
   }
 
-  // Says how far the reading is.
+  // Shows the progress of the reading.
   #tell(waits = 0) {
     const { all, read, failed, waiting, doubtful, again } = this.#list.counts();
     const running = this.#running !== null;

@@ -9,7 +9,7 @@ const STATES = {
 };
 
 const NOTICES = {
-  auth_off: 'No key is asked for: anybody who reaches this address may use the service.',
+  auth_off: 'No key is required: anyone who can reach this address can use the service.',
   audit_failing: 'The audit log cannot be written.',
 };
 
@@ -27,7 +27,7 @@ export async function showModes(engine, health) {
   if (call !== calls) return;
   if (state === null) return show([...rules, ['notice', 'The service does not answer.']]);
   const lines = [...rules];
-  // The service is also degraded if it reads notes normally but cannot write the audit; a notice says so then.
+  // The service is also degraded if it reads notes normally but cannot write the audit; a notice reports that case.
   const readsNormally = state.engine === 'rules' || state.vllm_available;
   if (STATES[state.status] && !(state.status === 'degraded' && readsNormally)) lines.push(['notice', STATES[state.status]]);
   for (const notice of state.notices ?? []) lines.push(['remark', NOTICES[notice] ?? notice]);

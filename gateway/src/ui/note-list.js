@@ -1,5 +1,5 @@
-// The list of many notes: their state, what was read, why to look at one first. A row is made again only when it
-// changes, and the browser draws only the rows that are seen (`content-visibility`).
+// The list of many notes: their state, what was read, why to check one first. A row is made again only when it changes,
+// and the browser draws only the rows that are seen (`content-visibility`).
 
 import { doubtOf, isDoubtful } from './doubt.js';
 import { byId, element } from './dom.js';
@@ -24,7 +24,7 @@ export class NoteList {
   // Whether rows changed since they were put in order.
   #unsorted = false;
   #settling = 0;
-  // When the pointer moved on the list last.
+  // When the pointer last moved on the list.
   #movedAt = -Infinity;
 
   // `open(index)` shows a note, and `stateOf(index)` returns "done", "decided" or "none".
@@ -39,7 +39,7 @@ export class NoteList {
     byId('list').addEventListener('pointermove', () => {
       this.#movedAt = performance.now();
     });
-    // The focus is nowhere while it moves.
+    // While the focus moves, no element has it.
     byId('list').addEventListener('focusout', () => setTimeout(() => this.settle()));
     for (const id of ['list-search', 'list-order', 'list-show']) byId(id).addEventListener('input', () => this.arrange());
   }
@@ -131,7 +131,8 @@ export class NoteList {
     if (byId('list-shown').textContent !== told) byId('list-shown').textContent = told;
   }
 
-  // Puts rows that changed in order. Rows do not move under the focus or a hand, so it waits until they have left.
+  // Puts rows that changed in order. Rows do not move while they have the focus or the pointer, so it waits until both
+  // have left.
   settle() {
     clearTimeout(this.#settling);
     if (!this.#unsorted) return;

@@ -1,5 +1,6 @@
-// Says what a text with several notes is: JSON lines, a JSON list or a table. The gateway has no route that takes a table,
-// so the page reads it; what it does not know for certain is refused. It uses neither the document nor the network.
+// Detects the format of a text with several notes: JSON lines, a JSON list or a table. The gateway has no route that
+// takes a table, so the page reads it; a format that is not certain is refused. It uses neither the document nor the
+// network.
 
 import { tableIn } from './table.js';
 
@@ -126,7 +127,7 @@ function longest(columns, records) {
 }
 
 // Returns the notes by the chosen columns: { index, id, text, date, patient, problem }. A note with a problem, a sentence,
-// is not read. Of two notes with one id the second is not read, because nothing would tell them apart.
+// is not read. Of two notes with one id the second is not read, because nothing would distinguish them.
 export function notesBy({ kind, records }, { text, id, date, patient }) {
   const seen = new Set();
   return records.map(({ place, cells = {}, problem = null, unsafe = [] }, index) => {

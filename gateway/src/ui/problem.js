@@ -1,4 +1,4 @@
-// The box that says why there is no result and when the user can try again. It never retries by itself.
+// The box that shows why there is no result and when the user can try again. It never retries by itself.
 
 import { byId, element } from './dom.js';
 

@@ -19,7 +19,7 @@ const corrections = new Corrections({ ...parts, reading, hasManyNotes: true, fil
 let chosen = entries;
 let at = 0;
 
-// Returns what the filters need of an entry, without its note.
+// Returns the facts about an entry that the filters need, without its note.
 function summary({ id, outcome }, index) {
   const { result, error } = outcome;
   const findings = Object.entries(result?.evidence ?? {}).flatMap(([field, list]) => {

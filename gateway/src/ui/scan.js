@@ -1,4 +1,4 @@
-// Scans: the picture of a page becomes text, and the words and headings of which OCR is not sure are shown.
+// Scans: the picture of a page becomes text, and the words and headings that OCR is not sure of are shown.
 
 import { readScan } from './calls.js';
 import { SCAN_REASONS } from './words.js';

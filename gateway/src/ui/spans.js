@@ -59,7 +59,7 @@ export function placeAt(text, start, end) {
   return { start, end, from, to: from + codePoints(quote), quote, date: null, course: '' };
 }
 
-// Returns the places where a value stands in a text: as whole words, in upper or lower case, with any white space
+// Returns the places where a value occurs in a text: as whole words, in upper or lower case, with any white space
 // between the words.
 export function placesOf(text, value) {
   const words = value.split(/\s+/u).filter((word) => word !== '');
@@ -73,7 +73,8 @@ export function placesOf(text, value) {
   const places = [];
   let unit = 0;
   let from = 0;
-  // The code points are counted from the place before, because a short word may stand in a long note thousands of times.
+  // The code points are counted from the place before, because a short word may occur in a long note thousands of
+  // times.
   for (const { index: start, 0: quote } of text.matchAll(new RegExp(`${before}${escaped}${after}`, 'giu'))) {
     from += codePoints(text.slice(unit, start));
     unit = start;

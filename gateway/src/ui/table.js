@@ -5,8 +5,8 @@
 const DELIMITERS = [[',', 'comma'], [';', 'semicolon'], ['\t', 'tab'], ['|', 'pipe']];
 const QUOTE_ADVICE = 'A quote inside a quoted cell is doubled.';
 
-// Returns { delimiter, columns, rows } or { columns, problem }, a sentence; null if the text is no table. A row is { cells,
-// line }, with the line of the text on which it begins.
+// Returns { delimiter, columns, rows } or { columns, problem }, a sentence; null if the text is not a table. A row is {
+// cells, line }, with the line of the text on which it begins.
 export function tableIn(text) {
   const announced = /^"?sep=(.)"?\r?\n/i.exec(text);
   const body = announced ? text.slice(announced[0].length) : text;

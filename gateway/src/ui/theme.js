@@ -1,4 +1,4 @@
-// The colours of the page: as the system says, or as the person chose. The choice is not stored.
+// The colours of the page: those of the system, or those that the person chose. The choice is not stored.
 
 import { byId } from './dom.js';
 

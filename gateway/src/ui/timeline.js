@@ -1,4 +1,4 @@
-// The timelines of patients, in the review file and on the page: what the notes of a patient say together, in order of
+// The timelines of patients, in the review file and on the page: the contents of all notes of a patient, in order of
 // time, with a button for each place that opens its note.
 
 import { byId, element } from './dom.js';

@@ -1,5 +1,5 @@
-// Sends a recording or a scan, puts the text that comes back where a note is written, and shows what must be checked in it. It
-// extracts nothing: that happens when the user says so.
+// Sends a recording or a scan, puts the text that comes back where a note is written, and shows what must be checked in
+// it. It extracts nothing: extraction starts when the user requests it.
 
 import { byId, element } from './dom.js';
 import { counted } from './words.js';
@@ -7,9 +7,9 @@ import { counted } from './words.js';
 export class Transcript {
   #call = null;
 
-  // `source` says what is sent and how it is spoken of: the ids of its `button` and its `input`, `send(file, { key, signal })`,
-  // the title, `waiting`, `told(answer)` and `why(mark)`. `page.fill(text)` puts a text where a note is written,
-  // `page.fail(error, retry)` shows why there is none.
+  // `source` describes what is sent and the words for it: the ids of its `button` and its `input`, `send(file, { key,
+  // signal })`, the title, `waiting`, `told(answer)` and `why(mark)`. `page.fill(text)` puts a text where a note is
+  // written, `page.fail(error, retry)` shows why there is none.
   constructor({ source, readKey, page }) {
     if (!source.isOn()) return;
     byId(source.button).hidden = false;
@@ -21,7 +21,7 @@ export class Transcript {
     });
   }
 
-  // Forgets the text, and a file that is on its way.
+  // Forgets the text, and a file that is being sent.
   forget() {
     this.#call?.abort();
     this.#call = null;
@@ -48,7 +48,7 @@ export class Transcript {
   #show(answer, source, page) {
     const { transcript, words_to_review: marks } = answer;
     page.fill(transcript);
-    const told = `${source.told(answer)} ${counted(marks.length, 'place')} to look at first.`;
+    const told = `${source.told(answer)} ${counted(marks.length, 'place')} to check first.`;
     byId('transcript-title').textContent = source.title;
     byId('transcript-told').textContent = told;
     byId('transcript-marks').replaceChildren(...marks.map((mark) => (

@@ -1,5 +1,5 @@
 // The form in which a person types a value: the new text of one, or a further value of a field. While the person types,
-// it says whether the words stand in the note.
+// it shows whether the words are in the note.
 
 import { element } from './dom.js';
 import { LONGEST_VALUE, asValue } from './decisions.js';
@@ -40,7 +40,7 @@ export class ValueForm {
     });
     cancel.addEventListener('click', onCancel);
     this.#form.addEventListener('keydown', (event) => {
-      // Keys that are typed are no commands of the list, and Escape closes nothing but the form.
+      // Keys that are typed are not commands of the list, and Escape closes only the form.
       event.stopPropagation();
       if (event.key === 'Escape') onCancel();
     });
@@ -76,7 +76,7 @@ export class ValueForm {
     this.#show();
   }
 
-  // Saves the value. A form with none stays open and says why.
+  // Saves the value. A form without a value stays open and shows the reason.
   save() {
     const value = asValue(this.#input.value);
     const tooLong = value.length > LONGEST_VALUE ? `A value has at most ${LONGEST_VALUE} characters.` : null;

@@ -10,26 +10,26 @@ export const FIELDS = {
   metastasis_site: 'Metastasis site',
 };
 
-// What each field says, with an example.
+// What each field contains, with an example.
 export const MEANINGS = {
   cancer_type: { meaning: 'the kind of cancer that the note is about', example: 'adenocarcinoma of the lung' },
   stage: { meaning: 'how far it had spread when it was staged', example: 'IIIB' },
   gene_mutation: { meaning: 'changes found in the tumour’s or the patient’s genes', example: 'EGFR exon 19 deletion' },
   biomarker: { meaning: 'results of receptors and other markers, negative results too', example: 'ER positive; PD-L1 60%' },
   treatment: { meaning: 'treatments given now or before, not those only planned or declined', example: 'osimertinib' },
-  response: { meaning: 'how the cancer answered to treatment', example: 'partial response' },
+  response: { meaning: 'how the cancer responded to treatment', example: 'partial response' },
   metastasis_site: { meaning: 'where it has spread to, not sites that are ruled out', example: 'liver; bone' },
 };
 
 export const BASES = {
-  stated: { name: 'Stated', meaning: 'the words of the value stand in the note' },
-  normalized: { name: 'Synonym', meaning: 'a known synonym or abbreviation of it stands in the note' },
+  stated: { name: 'Stated', meaning: 'the words of the value are in the note' },
+  normalized: { name: 'Synonym', meaning: 'a known synonym or abbreviation of it is in the note' },
   inferred: { name: 'Inferred', meaning: 'it follows by a named rule from words of the note' },
   unsupported: { name: 'Not found in the note', meaning: 'nothing in the note was found for it: check before use' },
 };
 
-// A value that a person selected or typed, and whose words stand in the note.
-export const BY_PERSON = { name: 'In the note', meaning: 'a person named it, and its words stand in the note' };
+// A value that a person selected or typed, and whose words are in the note.
+export const BY_PERSON = { name: 'In the note', meaning: 'a person entered it, and its words are in the note' };
 
 // The decisions of a person on a value, each with a sign, so that they do not depend on colour.
 export const DECISIONS = {
@@ -63,7 +63,7 @@ export const ROLES = {
 
 export const WARNINGS = {
   unsupported_value: 'Value not found in the note',
-  contradicted_value: 'The note speaks against a value',
+  contradicted_value: 'The note contradicts a value',
   conflicting_values: 'Values that cannot all be true',
   partly_unread: 'A part of the note was not read',
   no_oncology_terms: 'No oncology term recognised',
@@ -74,18 +74,18 @@ export const WARNINGS = {
   several_primaries: 'More than one tumour',
 };
 
-// What is said of a stretch of a transcript.
+// The descriptions of marked words in a transcript.
 export const REVIEW_REASONS = {
   low_probability: 'perhaps heard wrongly',
-  silence: 'perhaps nobody spoke',
-  vocabulary: 'perhaps nobody spoke',
+  silence: 'perhaps no speech',
+  vocabulary: 'perhaps no speech',
   number: 'a spoken number',
   drug: 'a drug',
   gene: 'a gene',
   marker: 'a marker',
 };
 
-// What is said of a stretch of the text of a scan.
+// The descriptions of marked words in the text of a scan.
 export const SCAN_REASONS = {
   heading: 'a heading that is damaged or hard to read: it decides what the lines below it mean',
   low_confidence: 'perhaps read wrongly',
@@ -138,7 +138,7 @@ export function courseText(course) {
   return words.join(', ');
 }
 
-// Where the answer to a question comes from; nothing is said where no source answers.
+// Where the answer to a question comes from; the text is empty if no source answers.
 export const ASK_SOURCES = {
   record: 'From the record of the rules, without a model.',
   model: 'From a model; what passes was checked against the note.',

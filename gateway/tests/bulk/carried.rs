@@ -16,7 +16,7 @@ const LINES: &str = "{\"id\": \"a\", \"mrn\": \"0012\", \"site\": 7, \"text\": \
 {
 ";
 
-/// Returns the rows of a CSV, sorted by id behind the header.
+/// Returns the rows of a CSV, sorted by id after the header.
 fn table(text: &str) -> Vec<Vec<String>> {
     let text = text.strip_prefix('\u{feff}').unwrap();
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());

@@ -1,4 +1,4 @@
-//! A fake gateway that answers batches as a test says, and may break off in the middle of an answer.
+//! A fake gateway that answers batches as a test says, and may close the connection in the middle of an answer.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,4 +1,5 @@
-//! Tests that an input is read as what it is, whatever its name, and that two patients never become one note.
+//! Tests that the content of an input decides how it is read, not its name, and that two patients never become one
+//! note.
 
 use std::{fs::File, io::Write as _};
 
@@ -124,13 +125,13 @@ fn a_quote_or_a_line_end_never_moves_text_to_another_patient() {
             &["row-2"],
             "in line 4 text follows",
         ),
-        ("after", format!("id,text\na,\"{one}\" x\nb,{two}\n"), &[], &["row-1"], "line 2 text stands after"),
+        ("after", format!("id,text\na,\"{one}\" x\nb,{two}\n"), &[], &["row-1"], "line 2 text follows"),
         (
             "line end",
             format!("id,text\na,{one}\nb,{two}\nto {four}\nc,{one}\n"),
             &["a", "c"],
             &["b", "to Stage IV melanoma with brain metastases"],
-            "may go on",
+            "may continue",
         ),
         ("comma", format!("id,text\na,{one}\nb,Stage I, later {four}\n"), &[], &[], ""),
         ("middle", format!("id,text,age\na,{one},1\nb,Stage I\nto IV,7\n"), &[], &[], ""),
@@ -254,7 +255,7 @@ fn what_is_no_text_is_refused_with_the_way_on() {
     let workspace = Workspace::new();
     for (name, content, words) in [
         ("c.jsonl", b"BZh91AY".as_slice(), "bzcat"),
-        ("e.json", b"Stage IV", "no JSON"),
+        ("e.json", b"Stage IV", "not JSON"),
         ("f.xml", b"<?xml version=\"1.0\"?><notes><note>Stage IV</note></notes>", "XML of a kind"),
         ("g.txt", b"sep=;\nid;note\n1;Stage IV\n2;Stage I\n", "the columns are: id, note"),
     ] {

@@ -95,7 +95,7 @@ fn folders_are_read_with_subfolders_and_sorted() {
         assert_eq!(failure(&results[id]), (422, "invalid_request", rule), "{id}");
     }
     assert_eq!(results.len(), 7);
-    assert!(output.err.contains("1 file(s) in the folders are no .txt or .pdf files"), "{}", output.err);
+    assert!(output.err.contains("1 file(s) in the folders are not .txt or .pdf files"), "{}", output.err);
 }
 
 #[test]

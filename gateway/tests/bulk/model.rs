@@ -1,4 +1,4 @@
-//! Tests notes that a model server reads without a gateway between: the concurrency, and a server that goes away.
+//! Tests notes that a model server reads without a gateway between: the concurrency, and a server that stops.
 
 use serde_json::json;
 use tokio::task::spawn_blocking;

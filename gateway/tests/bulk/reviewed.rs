@@ -89,7 +89,7 @@ fn the_record_is_what_the_page_saved_and_each_value_says_what_was_done() {
     let rejected = &results["L-3"]["result"]["evidence"]["treatment"][0];
     assert_eq!(json!([rejected["in_record"], rejected["review"]]), json!([false, "rejected"]));
     assert_eq!(results["L-1"]["result"]["evidence"]["biomarker"][0]["review"], "added");
-    // A note that nobody reviewed is as it was, and says so.
+    // A note without a review is unchanged, and its marks say so.
     let (now, then) = (&results["C-1"], &before["C-1"]);
     assert_eq!((&now["result"]["stage"], &now["review"]["note"]), (&then["result"]["stage"], &json!("not_reviewed")));
     assert_eq!(now["result"]["evidence"]["stage"][0]["review"], "not_reviewed");
@@ -194,12 +194,12 @@ fn decisions_that_do_not_belong_to_the_results_are_refused() {
     refused(
         &workspace,
         &[],
-        "decisions.jsonl, line 8: results.jsonl has no note with this id; so it is with 1 of the 8 notes",
+        "decisions.jsonl, line 8: results.jsonl has no note with this id; this is true of 1 of the 8 notes",
     );
     // The note was read again with another text.
     workspace.put("decisions.jsonl", decisions.replace("63-year-old woman", "63-year-old  woman"));
     refused(&workspace, &[], "decisions.jsonl, line 2: the decisions are on another text than the result");
-    // A decided value, and an undecided one, is another by now.
+    // A decided value and an undecided one have changed.
     workspace.put("decisions.jsonl", decisions.replace("\"from\":\"PD-L1 40%\"", "\"from\":\"PD-L1 50%\""));
     refused(&workspace, &[], "decisions.jsonl, line 2: the decisions are on other values");
     workspace.put("decisions.jsonl", &decisions);
@@ -236,7 +236,7 @@ fn results_that_cannot_be_reviewed_are_refused() {
     let first = results.lines().next().unwrap();
     let other = first.replace("\"patient\":", "\"mrn\":").replace("L-1", "L-9");
     for (content, why) in [
-        ("id,stage\n".to_owned(), "line 1: this line is no result of a note. Give the JSON lines"),
+        ("id,stage\n".to_owned(), "line 1: this line is not the result of a note. Give the JSON lines"),
         ("{\"patient\": \"a\", \"notes\": [], \"timeline\": {}}".to_owned(), "timeline of a patient"),
         (format!("{first}\n{first}\n"), "line 2: an earlier result has the same id"),
         (format!("{first}\n{other}\n"), "line 2: this result carries other columns"),
@@ -248,7 +248,7 @@ fn results_that_cannot_be_reviewed_are_refused() {
     workspace.put("results.jsonl", results);
     let patient = ["--allow-unreviewed", "--patient-column", "mrn"];
     refused(&workspace, &[&patient[..], &["--format", "redcap"]].concat(), "they carry: patient");
-    refused(&workspace, &patient, "--patient-column goes with --format redcap and cbioportal");
+    refused(&workspace, &patient, "--patient-column is for --format redcap and cbioportal");
     refused(&workspace, &["--allow-unreviewed", "--out", "decisions.jsonl", "--force"], "is also an input");
 }
 

@@ -305,7 +305,7 @@ fn an_output_that_cannot_be_written_so_is_refused_before_anything_is_read() {
         (&["--out", "r.csv", "--out-delimiter", "="], "give comma, semicolon, tab"),
         (&["--format", "cbioportal"], "name a folder with --out"),
         (&["--format", "cbioportal", "--out", "file"], "--out file is a file"),
-        (&["--format", "csv", "--data-dictionary", "d.csv"], "--data-dictionary goes with --format redcap"),
+        (&["--format", "csv", "--data-dictionary", "d.csv"], "--data-dictionary is for --format redcap"),
         (&["--format", "redcap", "--id-column", "mrn,note"], "needs the record id alone"),
         (&["--format", "redcap", "--patient-column", "stage"], "has the name of a variable"),
         (&["--format", "note-nlp", "--keep", "mrn"], "--keep needs a format with room for other columns"),

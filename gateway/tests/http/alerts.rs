@@ -1,4 +1,4 @@
-//! Holds the alert rules and the dashboard against what the gateway really exposes: each metric, label and label value
+//! Compares the alert rules and the dashboard with what the gateway really exposes: each metric, label and label value
 //! of a query exists, here or in the list of foreign metrics in `docs/monitoring.md`, which also explains each alert.
 
 use std::{
@@ -22,7 +22,7 @@ use crate::{
 /// Labels that Prometheus adds to each series.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-/// What may be asked of one metric.
+/// The facts about one metric that queries may use.
 #[derive(Clone, Debug)]
 struct Known {
     is_counter: bool,
@@ -58,7 +58,8 @@ async fn vocabulary() -> Vocabulary {
     let live = families(&with_model(vec![Act::Text(RECORD.to_owned())]).await).await;
     let mut all = Vocabulary::new();
     for (name, labels) in documented() {
-        // Those of the model server's own figures are missing in this gateway; their kind is that of their names.
+        // The values of the model server's own figures are missing in this gateway, so their kind is taken from their
+        // names.
         let family = live.get(&name);
         let kind =
             family.map_or(if name.ends_with("_preemptions") { "counter" } else { "gauge" }, |family| &family.kind);
@@ -92,7 +93,7 @@ async fn vocabulary() -> Vocabulary {
     all
 }
 
-/// Looks for what a query asks and nothing gives.
+/// Finds the parts of a query that no metric provides.
 struct Judge<'a> {
     known: &'a Vocabulary,
     faults: Vec<String>,
@@ -116,7 +117,7 @@ impl Judge<'_> {
             };
             let wanted: Vec<&str> = match op {
                 MatchOp::Equal | MatchOp::NotEqual => vec![value],
-                // Alternatives only: what else a pattern may say cannot be held against a set.
+                // Only alternatives are checked, because other patterns cannot be compared with a set.
                 MatchOp::Re(_) | MatchOp::NotRe(_) => value.split('|').collect(),
             };
             for value in wanted {
@@ -172,7 +173,7 @@ fn faults(query: &str, known: &Vocabulary) -> Vec<String> {
     let mut judge = Judge { known, faults: Vec::new(), labels: BTreeSet::new() };
     let Ok(_) = walk_expr(&mut judge, &expr);
     if judge.labels.is_empty() && judge.faults.is_empty() {
-        // A query about no metric would pass anything.
+        // A query without a metric would always pass.
         let known = parser::parse(query).is_ok_and(|expr| matches!(expr, Expr::NumberLiteral(_)));
         if known {
             judge.faults.push("no metric at all".to_owned());

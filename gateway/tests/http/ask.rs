@@ -158,7 +158,7 @@ async fn a_model_answers_other_questions_and_sees_no_control_tokens() {
     assert_eq!((&sent["model"], &sent["response_format"]["type"]), (&json!("instruct"), &json!("json_schema")));
     assert_eq!(sent["messages"].as_array().unwrap().len(), 4);
     assert!(sent.to_string().contains("She smokes a pipe") && !sent.to_string().contains("<|eot_id|>"), "{sent}");
-    // Questions about the record do not reach it.
+    // Questions about the record are not sent to the model.
     ask(&router, &json!({"text": NOTE, "question": "Stage?"})).await;
     assert_eq!(fake.bodies.lock().await.len(), 1);
     let (_, _, models) = send(&router, Request::get("/api/v1/models").body(Body::empty()).unwrap()).await;
@@ -203,7 +203,7 @@ async fn what_the_note_does_not_bear_is_withheld_and_a_failing_model_is_an_error
         let (router, _fake) = with_model(vec![act.clone()]).await;
         let (answered, problem) = ask(&router, &smokes()).await;
         assert_eq!((answered, &problem["code"]), (status, &json!(code)), "{act:?}");
-        // A question about the record is answered all the same.
+        // A question about the record is still answered.
         assert_eq!(ask(&router, &json!({"text": NOTE, "question": "Stage?"})).await.1["answer"], "Stage: IV.");
     }
 }
@@ -230,7 +230,7 @@ async fn endless(piece: &'static str) -> String {
 async fn a_model_that_writes_for_ever_is_cut_off() {
     for piece in ["word ", "", " "] {
         let (status, problem) = ask(&with_url(endless(piece).await), &smokes()).await;
-        // By the size of what it writes, or on a slow machine by the time.
+        // The answer ends by its size, or on a slow machine by its time limit.
         let ended = [(502, json!("upstream_failed")), (504, json!("deadline_exceeded"))];
         assert!(ended.contains(&(status, problem["code"].clone())), "{piece:?}: {problem}");
     }
@@ -282,7 +282,7 @@ async fn a_stream_of_the_record_ends_with_the_answer_of_ask_and_a_failure_is_the
     assert_eq!((found.len(), &found[0].1["code"]), (1, &json!("upstream_failed")));
 }
 
-/// A stream is work until its last event, so it keeps the place of its key.
+/// A stream counts as running until its last event, so it keeps the place of its key.
 #[tokio::test]
 async fn a_stream_holds_its_place_among_the_notes_of_its_key() {
     let permits = Arc::new(Semaphore::new(0));
@@ -310,7 +310,7 @@ async fn a_stream_holds_its_place_among_the_notes_of_its_key() {
         assert_eq!(status, 429, "{path}");
         assert!(headers.contains_key("ratelimit") && headers.contains_key("retry-after"), "{path}: {headers:?}");
     }
-    // Whoever leaves makes room.
+    // A client that disconnects frees its place.
     drop(body);
     while send(&router, keyed("/api/v1/ask", &stage)).await.0 == 429 {
         tokio::task::yield_now().await;

@@ -146,7 +146,7 @@ async fn plain_text_is_read_from_a_page_of_the_same_host_over_http_2_too() {
     for (origin, status) in
         [("http://gateway:8080", StatusCode::OK), ("http://other:8080", StatusCode::UNSUPPORTED_MEDIA_TYPE)]
     {
-        // The target names the host, and there is no header of it.
+        // The target names the host, and there is no `Host` header.
         let request = Request::post("http://gateway:8080/api/v1/extract/lines")
             .version(axum::http::Version::HTTP_2)
             .header("content-type", "text/plain")
@@ -211,7 +211,7 @@ async fn compressed_bodies_are_read_on_every_route() {
             let small = compressed(coding, body.as_bytes()).await;
             let (status, _, answer) = post(&router, path, kind, Some(coding), small.clone()).await;
             assert!(status == StatusCode::OK && answer.contains("\"osimertinib\""), "{path} {kind} {coding}: {answer}");
-            // Not what the header says, and cut off.
+            // A body in another coding than the header states, and one that is cut off.
             for broken in [body.clone().into_bytes(), small.split_at(small.len() - 9).0.to_vec()] {
                 let (status, _, answer) = post(&router, path, kind, Some(coding), broken).await;
                 let in_line = status == StatusCode::OK && kind == LINES && answer.contains("\"status\":400");

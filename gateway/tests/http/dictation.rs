@@ -1,4 +1,4 @@
-//! Recordings: which are taken, what a transcript has, and what a transcription server that fails leads to.
+//! Recordings: which are accepted, what a transcript has, and the errors when the transcription server fails.
 
 use std::{sync::Arc, time::Duration};
 
@@ -217,7 +217,7 @@ async fn keys_rates_places_and_the_audit_are_those_of_notes() {
     assert!(headers.contains_key("retry-after") && headers.contains_key("ratelimit"));
     permits.add_permits(1);
     assert_eq!(first.await.unwrap().0, StatusCode::OK);
-    // The caller leaves, and its place is free again.
+    // The client disconnects, and its place is free again.
     let leaver = tokio::spawn(post());
     while server.requests.lock().await.len() < 2 {
         tokio::task::yield_now().await;

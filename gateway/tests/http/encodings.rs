@@ -76,7 +76,7 @@ async fn answers_are_compressed_for_clients_that_accept_it() {
             assert!(is_complete && text.len().abs_diff(plain.len()) < plain.len() / 3, "{path} {coding}");
         }
     }
-    // Nothing to gain, events, and an error of a few bytes.
+    // An answer too short to gain from compression, events, and an error of a few bytes.
     for (method, path, kind, body) in [
         ("GET", "/health", "", String::new()),
         ("POST", "/api/v1/extract/stream", "application/json", note),

@@ -79,7 +79,7 @@ pub(crate) async fn families(router: &Router) -> BTreeMap<String, Family> {
     parse(&scrape(router, OPENMETRICS).await.1, true)
 }
 
-/// Parses a text format by its rules: each family is described before its samples, which stand together.
+/// Parses a text format by its rules: each family is described before its samples, which are together.
 fn parse(text: &str, openmetrics: bool) -> BTreeMap<String, Family> {
     let (mut families, mut current) = (BTreeMap::<String, Family>::new(), String::new());
     let text = if openmetrics { text.strip_suffix("# EOF\n").unwrap() } else { text };
@@ -207,7 +207,7 @@ pub(crate) async fn with_model(acts: Vec<Act>) -> Router {
 async fn every_member_of_a_closed_set_is_there_at_the_start() {
     let families = families(&with_model(vec![Act::Text(RECORD.to_owned())]).await).await;
     let mut documented = documented();
-    // They exist as long as the model server tells them, and this one does not.
+    // They exist as long as the model server reports them, and this one does not.
     for figure in ["requests_running", "requests_waiting", "kv_cache_usage", "preemptions"] {
         assert!(documented.remove(&format!("gateway_vllm_{figure}")).is_some(), "{figure}");
     }
@@ -316,7 +316,7 @@ async fn requests_and_notes_add_no_series() {
         let request = Request::builder().method(method).uri(path).header("content-type", kind);
         send(&router, request.body(Body::from(body.to_owned())).unwrap()).await;
     }
-    // A browser is led to the page.
+    // A browser is redirected to the page.
     send(&router, Request::get("/").header("accept", "text/html").body(Body::empty()).unwrap()).await;
     let after = series().await;
     let unseen = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Tests what becomes of single values of a model's answer, against the table `model_answers.txt`.
+//! Tests the results of single values of a model's answer, against the table `model_answers.txt`.
 
 use std::time::Duration;
 

@@ -166,7 +166,7 @@ async fn a_line_of_therapy_is_one_entry_with_its_start_its_end_and_its_response(
     let line = json!({"status": "stopped", "start": "2021-06", "stop": "2021-11", "reason": "neuropathy",
         "responses": [{"value": "partial response", "index": 1}]});
     assert_eq!(colon["treatment"][0]["line"], line);
-    // The end is told after the start.
+    // The end is stated after the start.
     let timeline = timeline_of(&[
         "Colon cancer. FOLFOX was started in June 2021.",
         "Colon cancer. FOLFOX was stopped in November 2021.",
@@ -249,7 +249,7 @@ async fn a_note_that_is_not_read_makes_the_timeline_incomplete() {
     assert_eq!(answer["notes"][4]["error"]["errors"][0]["rule"], "unique");
     assert_eq!(answer["notes"][5]["error"]["errors"][0]["rule"], "calendar_date");
     assert_eq!(answer["timeline"]["tumours"].as_array().unwrap().len(), 2);
-    // A body that is no list of notes is refused as a whole.
+    // A body that is not a list of notes is refused as a whole.
     for (body, status) in [("{}", 422), ("{", 400), ("{\"notes\": [], \"x\": 1}", 422)] {
         assert_eq!(post(&rules(), "application/json", body).await.0, status, "{body}");
     }

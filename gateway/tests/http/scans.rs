@@ -1,4 +1,4 @@
-//! Scans: which are taken, what their text has, and what an OCR server that fails leads to.
+//! Scans: which are accepted, what their text has, and the errors when the OCR server fails.
 
 use std::time::Duration;
 
@@ -218,7 +218,7 @@ async fn a_scan_whose_caller_leaves_counts_in_the_budget_of_its_key_also_after_a
         let usage: Value = serde_json::from_slice(&body).unwrap();
         ["used", "in_flight"].map(|part| usage["budgets"][0][part].as_u64().unwrap())
     };
-    // What is no scan is given back.
+    // The note of a body that is not a scan is given back.
     let (status, _, _) = send(&router, of_key("POST", "/api/v1/scan", Body::from("GIF89a"))).await;
     assert_eq!((status.as_u16(), used(&router).await), (415, [0, 0]));
     let request = of_key("POST", "/api/v1/scan", Body::from(png(1)));

@@ -1,4 +1,4 @@
-//! Tests over real sockets what only a connection can show.
+//! Tests behaviour that only a real connection can show.
 
 use std::time::Duration;
 

@@ -73,7 +73,7 @@ async fn as_many_notes_are_at_the_server_as_its_cache_holds() {
     five_notes(fake_vllm::start_with_cache(acts, 2_000).await, permits, None, 2, 2_000).await;
     let (acts, permits) = held();
     five_notes(fake_vllm::start_with_cache(acts, 2_000).await, permits, Some(3_000), 3, 3_000).await;
-    // A server that does not say it, and no limit.
+    // A server that does not report its capacity, and no limit.
     let (acts, permits) = held();
     five_notes(fake_vllm::start(acts).await, permits, None, 5, 0).await;
     let (acts, permits) = held();

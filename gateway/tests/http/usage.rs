@@ -1,4 +1,4 @@
-//! Tests who may do what: scopes of keys, `GET /api/v1/usage`, and the budgets of keys.
+//! Tests what keys may do: scopes of keys, `GET /api/v1/usage`, and the budgets of keys.
 
 use std::{
     collections::BTreeMap,
@@ -208,7 +208,7 @@ async fn usage_is_one_s_own_and_that_of_all_for_an_admin() {
         let (status, body) = keyed.get("x", &format!("/api/v1/usage?{query}")).await;
         assert_eq!((status, &body["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid_request")), "{query}");
     }
-    // A restart reads the same from the audit.
+    // After a restart the gateway reads the same values from the audit.
     let again = keyed.restarted(&lines);
     let (_, row) = again.get("a", USAGE).await;
     assert_eq!((&row["rows"][0]["notes"], &row["rows"][0]["cost"]), (&json!(3), &Value::Null));
@@ -248,7 +248,7 @@ async fn all_callers_without_keys_are_one() {
     open.auth_keys_file = None;
     let open = Keyed::with(keyed.folder, open);
     assert_eq!(open.extract("a").await, 200);
-    // What keys have used is not told to everybody.
+    // The usage of keys is not shown to every caller.
     for path in [USAGE, "/api/v1/usage?key=a"] {
         let rows = open.get("a", path).await.1["rows"].clone();
         assert_eq!((rows.as_array().unwrap().len(), &rows[0]["key"], &rows[0]["notes"]), (1, &json!("-"), &json!(1)));
@@ -308,7 +308,7 @@ async fn a_budget_is_never_exceeded_by_any_route() {
     for line in ["gateway_budget_notes_total{outcome=\"counted\"} 30\n", "gateway_budgets_exhausted 1\n"] {
         assert!(metrics.contains(line), "{line}");
     }
-    // The budget survives a restart. A larger one holds at once.
+    // The budget survives a restart. A larger one applies at once.
     let again = keyed.restarted(&lines);
     assert_eq!(again.extract("b").await, 429);
     let larger = again.restarted(&[("b", "scopes=extract,usage budget=31/month")]);
@@ -317,7 +317,7 @@ async fn a_budget_is_never_exceeded_by_any_route() {
 
 #[tokio::test]
 async fn a_budget_of_tokens_ends_the_notes_of_its_key_also_after_a_restart() {
-    // Each answer says 100 tokens.
+    // Each answer reports 100 tokens.
     let fake = fake_vllm::start(vec![Act::Text(RECORD.to_owned())]).await;
     let start = async |folder: tempfile::TempDir, budget: &str| {
         let mut settings = settings(folder.path(), &[("t", &format!("scopes=extract,usage {budget}"))]);

@@ -42,7 +42,7 @@ async fn ready(settings: Settings) -> (Gateway, Router) {
     (gateway, router)
 }
 
-/// A note in which the rules find nothing, so an empty record of it is believed and the model is asked once.
+/// A note in which the rules find nothing, so an empty record of it is accepted and the model is asked once.
 fn note(number: usize) -> String {
     format!("Patient {number} was seen and feels well.")
 }
@@ -119,7 +119,7 @@ async fn each_note_is_read_by_the_adapter_that_its_answer_names(router: &Router,
         assert_eq!(by_public_name["raw_output"], outputs[model]);
         differing += usize::from(outputs[OLD] != outputs[NEW]);
     }
-    // The records of a robust adapter and of its noisy copy may be equal. The server's own figures tell the two apart.
+    // The records of a robust adapter and of its noisy copy may be equal. The server's own figures distinguish the two.
     let mut likelihoods = Vec::new();
     for model in [OLD, NEW] {
         let body = json!({"model": model, "prompt": "Stage II", "max_tokens": 4, "temperature": 0, "logprobs": 1});

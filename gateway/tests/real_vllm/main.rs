@@ -137,7 +137,7 @@ async fn tiny_random_model() {
     fifty_at_once(&router).await;
     refusals(&router, port).await;
     a_vanished_caller_frees_the_gpu(&router, port).await;
-    many::a_reader_who_leaves_frees_the_gpu(&router, port).await;
+    many::a_client_that_disconnects_frees_the_gpu(&router, port).await;
     a_killed_server_is_an_error(&router, server, port).await;
 }
 
@@ -201,13 +201,13 @@ async fn a_vanished_caller_frees_the_gpu(router: &Router, port: u16) {
     call.abort();
     let started = Instant::now();
     while running(port).await > 0.0 {
-        assert!(started.elapsed() < Duration::from_secs(15), "the request went on without its caller");
+        assert!(started.elapsed() < Duration::from_secs(15), "the request continued without its caller");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// Sends SIGTERM to the server and SIGKILL to its engine with notes in flight. Every caller gets a record or an error
-/// code, never a record made of nothing. Afterwards the server counts as unavailable, not as loading.
+/// code, never a record without an answer of the model. Afterwards the server counts as unavailable, not as loading.
 async fn a_killed_server_is_an_error(router: &Router, server: Vllm, port: u16) {
     let calls: Vec<_> = (0..8)
         .map(|i| {

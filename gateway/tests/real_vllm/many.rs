@@ -70,7 +70,7 @@ pub(crate) async fn fields_come_while_the_model_writes(router: &Router) {
 }
 
 /// A client that disconnects after the first field stops the model.
-pub(crate) async fn a_reader_who_leaves_frees_the_gpu(router: &Router, port: u16) {
+pub(crate) async fn a_client_that_disconnects_frees_the_gpu(router: &Router, port: u16) {
     let body = json!({"text": "lung ".repeat(1_000)}).to_string();
     let mut response = begun(router, "stream", "application/json", body).await;
     let first = next(&mut response).await.unwrap();
@@ -78,7 +78,7 @@ pub(crate) async fn a_reader_who_leaves_frees_the_gpu(router: &Router, port: u16
     drop(response);
     let started = Instant::now();
     while running(port).await > 0.0 {
-        assert!(started.elapsed() < Duration::from_secs(15), "the request continued without its reader");
+        assert!(started.elapsed() < Duration::from_secs(15), "the request continued without its client");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

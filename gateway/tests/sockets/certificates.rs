@@ -64,7 +64,7 @@ fn serve_no_tls() -> (u16, Arc<AtomicUsize>) {
 
 #[test]
 fn a_tls_fault_is_logged_at_once_only_once_and_without_host_names() {
-    for ((port, connections), word) in [(serve_tls(), "certificate"), (serve_no_tls(), "no TLS")] {
+    for ((port, connections), word) in [(serve_tls(), "certificate"), (serve_no_tls(), "not use TLS")] {
         let url = format!("https://localhost:{port}");
         let program = env!("CARGO_BIN_EXE_gateway");
         let mut program = Program::start(program, &["serve", "--engine", "vllm", "--vllm-url", &url]);

@@ -72,7 +72,7 @@ async fn every_note_is_answered_or_the_last_line_says_why_not() {
         settings.limits.batch_bytes = most;
         let served = Served::ready(settings).await;
         let stream = send_all(&served, &body).await;
-        // What was sent may still be in the system's buffers.
+        // The bytes that were sent may still be in the system's buffers.
         until("the batch is kept where it belongs", async || {
             let (reserved, used) = (served.app.state.memory.reserved(), served.app.batch.spool.used());
             if spool.as_u64() > 0 {

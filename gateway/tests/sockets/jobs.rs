@@ -169,7 +169,7 @@ async fn a_job_is_kept_once_or_refused_as_a_whole() {
         let response = served.get(&format!("{path}/results{query}")).header("x-api-key", &one).send().await.unwrap();
         assert_eq!(response.status(), expected, "{query}");
     }
-    // What was refused left nothing, and the third job is the last that this key may have.
+    // The refused jobs left no data, and the third job is the last that this key may have.
     json_of(send(lines(1), "third")).await;
     assert_eq!(code(send(lines(1), "fourth")).await, pair(503, "overloaded"));
 }

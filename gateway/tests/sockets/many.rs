@@ -176,7 +176,7 @@ async fn a_batch_stops_reading_notes_while_its_client_reads_no_answers() {
         same = if now > 0.0 && (now - before).abs() < 0.5 { same + 1 } else { 0 };
         before = now;
     }
-    assert!(before < 0.9 * 100_000.0, "{before} notes were read for a caller who reads no answer");
+    assert!(before < 0.9 * 100_000.0, "{before} notes were read for a caller that reads no answer");
     let mut answer = Vec::new();
     reading.read_to_end(&mut answer).await.unwrap();
     let outcomes = answer.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"{\"id\":null"));
@@ -288,7 +288,7 @@ async fn a_stalled_reader_does_not_delay_shutdown() {
     stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes()).await.unwrap();
     until("the batch has begun", async || served.app.state.in_flight.running() > 0).await;
     served.stop();
-    // The body is unfinished and the client does not read, so the gateway cuts the batch off and counts it.
+    // The body is unfinished and the client does not read, so the gateway interrupts the batch and counts it.
     let ended = served.ended().await;
     assert!(ended.is_ok() || matches!(ended, Err(gateway::server::ServerError::CutOff(1))), "{ended:?}");
     let mut rest = Vec::new();

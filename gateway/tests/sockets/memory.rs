@@ -220,7 +220,7 @@ async fn an_idle_line_batch_waits_for_a_free_place_to_continue() {
     let all = Arc::clone(&shared.served.app.batch.running).acquire_many_owned(16).await.unwrap();
     permits.add_permits(1);
     lines.send(&json!({"id": 2, "text": NOTE})).await;
-    // A single note passes, because it is no batch.
+    // A single note passes, because it is not a batch.
     permits.add_permits(1);
     assert_eq!(shared.extracts(one).await, pair(200, "ok"));
     drop(all);

@@ -178,7 +178,7 @@ async fn no_two_calls_have_one_id() {
     for text in [&*long, NOTE, NOTE] {
         assert_eq!(code(served.extract(text).header("x-request-id", "same")).await, pair(200, "ok"));
     }
-    // The gateway asks once more after an answer that is no record.
+    // The gateway asks once more after an answer that is not a record.
     let upstream = upstream.says("I cannot read this.", "medical-ie");
     assert_eq!(code(served.extract(NOTE).header("x-request-id", "same")).await, pair(502, "output_unusable"));
     let posts = upstream.posts.lock().unwrap();

@@ -45,7 +45,7 @@ async fn a_server_that_does_not_list_the_model_gets_no_note() {
     let upstream = Server::with_models(json!([base(8_192), adapter()]));
     let served = Served::ready(with_model(&[upstream.clone().start().await])).await;
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
-    // The adapter is gone. This server answers requests for it with the base model, without a sign of that.
+    // The adapter is gone. This server answers requests for it with the base model, and its answers do not show that.
     upstream.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192)]})));
     until("the gateway misses the model", async || served.app.state.readiness.reason() == Some(Reason::ModelMissing))
         .await;

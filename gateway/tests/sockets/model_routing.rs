@@ -131,7 +131,7 @@ async fn a_server_without_one_of_the_models_gets_no_note() {
     until("the gateway misses a model", missing).await;
     for number in 0..20 {
         let answer = served.code(&note(number)).await;
-        // The notes of the model that is there are read; no other model answers for the one that is not.
+        // The notes of the model that the server lists are read; no other model answers for the missing one.
         assert!(answer == pair(200, "ok") || answer == pair(502, "upstream_rejected"), "{answer:?}");
     }
     assert_eq!(asked(&upstream), BTreeSet::from([OLD.to_owned()]));

@@ -1,4 +1,4 @@
-//! `gateway ocr` with made-up programs in place of tesseract and poppler, which do what the scan says.
+//! `gateway ocr` with made-up programs in place of tesseract and poppler, which follow the text of the scan.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -68,7 +68,7 @@ impl OcrServer {
         log.read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap();
         let address = said["address"].as_str().unwrap().parse().unwrap();
-        // Somebody reads the log, so that its pipe is never full.
+        // A thread reads the log, so that its pipe is never full.
         std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
         Self { child, address, programs }
     }
@@ -163,7 +163,7 @@ fn pictures_and_pages_are_read_in_limits_and_what_harms_is_ended() {
         let (status, said) = server.read(&scan);
         assert_eq!(status, expected, "{}: {said}", scan.get(..scan.len().min(40)).unwrap());
     }
-    // What failed has left nothing behind: the next scan is read.
+    // The failed scans left nothing behind: the next scan is read.
     assert_eq!(server.read(&format!("{PNG} plain")).0, 200);
 }
 

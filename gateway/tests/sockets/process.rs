@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) struct Program {
     child: Child,
     pub(crate) log: Option<BufReader<ChildStderr>>,
-    /// The lines of the log up to the one that says that the program listens.
+    /// The lines of the log up to the one that reports that the program listens.
     pub(crate) first_lines: Vec<String>,
     pub(crate) address: SocketAddr,
     metrics_address: SocketAddr,
@@ -298,8 +298,8 @@ fn a_key_file_replaced_by_a_pipe_blocks_nothing() {
     let mut log = program.log.take().unwrap();
     for _ in 0..20 {
         program.signal("HUP");
-        let line = wait_for(&mut log, "API keys not reloaded; the old ones still hold");
-        assert!(line["error"].as_str().unwrap().contains("no regular file"), "{line}");
+        let line = wait_for(&mut log, "API keys not reloaded; the old ones stay valid");
+        assert!(line["error"].as_str().unwrap().contains("not a regular file"), "{line}");
     }
     program.log = Some(log);
     // The gateway still answers: a request without a key gets 401.

@@ -209,7 +209,7 @@ async fn changed_addresses_of_a_name_are_followed() {
         read().await.unwrap();
     }
     assert_eq!(calls(&first), before);
-    // A failing lookup leaves the replicas as they are.
+    // A failing lookup does not change the replicas.
     zone.0.lock().unwrap().clear();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(names().len(), 2);

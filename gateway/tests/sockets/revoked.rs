@@ -51,7 +51,7 @@ async fn open_line_batches_of_a_revoked_key_end_with_401_and_others_go_on() {
     keyed.revoke().await;
     let last = revoked.next().await;
     assert_eq!((&last["status"], &last["ends"], &last["index"]), (&json!(401), &json!(true), &json!(1)), "{last}");
-    assert!(last["error"]["detail"].as_str().unwrap().contains("taken out of the key file"), "{last}");
+    assert!(last["error"]["detail"].as_str().unwrap().contains("removed from the key file"), "{last}");
     let rest = revoked.rest().await;
     assert!(!rest.contains("status"), "{rest}");
     kept.send(&json!({"text": NOTE})).await;

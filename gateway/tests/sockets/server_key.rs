@@ -26,7 +26,7 @@ async fn sighup_reloads_the_key_and_keeps_the_old_one_if_the_file_is_invalid() {
     for broken in ["made-up two keys\n", ""] {
         std::fs::write(&file, broken).unwrap();
         program.signal("HUP");
-        let line = wait_for(&mut log, "the model server's key is not read again; the old one still holds");
+        let line = wait_for(&mut log, "the model server's key is not read again; the old one stays in use");
         let line = line.to_string();
         assert!(line.contains("vllm.api_key_file") && !line.contains("made-up"), "{line}");
         assert_eq!(program.codes(), (200, "ok".to_owned()), "the old key is still in use");
@@ -82,7 +82,7 @@ async fn sighup_reloads_the_keys_for_questions_and_recordings_too() {
     assert_eq!(sent().await, ["Bearer made-up-ask-first", "Bearer made-up-transcribe-first"]);
     std::fs::write(&files[1], "").unwrap();
     program.signal("HUP");
-    let line = wait_for(&mut log, "the model server's key is not read again; the old one still holds").to_string();
+    let line = wait_for(&mut log, "the model server's key is not read again; the old one stays in use").to_string();
     assert!(line.contains("transcribe.api_key_file") && !line.contains("made-up"), "{line}");
     assert_eq!(sent().await, ["Bearer made-up-ask-first", "Bearer made-up-transcribe-first"]);
     write("second");

@@ -161,7 +161,7 @@ async fn the_metrics_port_needs_no_key_and_has_no_other_routes() {
     for path in ["/", "/api/v1/models", "/api/v1/extract", "/docs", "/openapi.json", "/ui"] {
         assert_eq!(code(at(path)).await, pair(404, "not_found"), "{path}");
     }
-    // A page of a stranger does not read it.
+    // A page of another site cannot read it.
     assert_eq!(code(at("/metrics").header("host", "evil.example")).await, pair(421, "host_not_allowed"));
     served.stop();
     served.ended().await.unwrap();

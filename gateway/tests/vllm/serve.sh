@@ -19,7 +19,7 @@ done
 
 # Images often set this. Here it would cost 11 s of compiling Python at every start.
 unset PYTHONDONTWRITEBYTECODE
-# vLLM and torch keep their caches beside the install.
+# vLLM and torch keep their caches next to the install.
 export VLLM_CACHE_ROOT=$home/cache TORCHINDUCTOR_CACHE_DIR=$home/cache/torchinductor
 # If this were on, any client of the port could load any folder of this machine as an adapter.
 export VLLM_ALLOW_RUNTIME_LORA_UPDATING=${VLLM_ALLOW_RUNTIME_LORA_UPDATING:-False}

@@ -28,7 +28,7 @@ async fn a_lost_command_is_noticed_in_two_minutes_and_sent_once_more() {
     assert!(failure.what.contains("took the command twice") && world.sent("restart") == 2, "{failure:?}");
 }
 
-/// A command that runs for long is left alone.
+/// A command that runs for long is not cancelled.
 #[tokio::test(start_paused = true)]
 async fn a_running_command_does_not_count_as_lost() {
     let odd = json!({"runs": [{"action": "restart", "pid": 7, "run": "ECHO", "since": 1}]});

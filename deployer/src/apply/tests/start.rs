@@ -1,10 +1,10 @@
-//! The start of the box: requests that AWS refuses or loses, and what happens to a box that was started in vain.
+//! The start of the box: requests that AWS refuses or loses, and what happens to a box that a failed run started.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_answer_was_lost_counts_as_a_start() {
-    // The box runs, but the agent never answers: the box was started in vain and is stopped again.
+    // The box runs, but the agent never answers: the box is stopped again.
     let world = SimulatedCloud {
         fails: Some((4, CloudErrorKind::Network)),
         heard: true,
@@ -21,7 +21,7 @@ async fn a_start_whose_answer_was_lost_counts_as_a_start() {
 async fn a_start_that_aws_keeps_rejecting_for_the_state_is_given_up() {
     let world = SimulatedCloud { always: Some(("start", CloudErrorKind::Race)), ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
-    assert!(failure.what.contains("makes no progress") && !world.lock(), "{failure:?}");
+    assert!(failure.what.contains("neither starts nor stops") && !world.lock(), "{failure:?}");
 }
 
 /// Refused status requests during a deploy: credentials are loaded again, and nothing is stopped.
@@ -33,7 +33,7 @@ async fn a_refused_status_request_does_not_fail_a_deploy() {
         (CloudErrorKind::Clock, 1, true),
         (CloudErrorKind::Proxy, 1, true),
         (CloudErrorKind::Credentials, 8, true),
-        // AWS refuses for good.
+        // AWS refuses permanently.
         (CloudErrorKind::Credentials, u32::MAX, false),
         (CloudErrorKind::Denied, u32::MAX, false),
         (CloudErrorKind::Proxy, u32::MAX, false),
@@ -65,7 +65,7 @@ async fn a_refused_request_does_not_stop_a_starting_box() {
         ("instance", CloudErrorKind::Proxy, 1, true),
         ("instance", expired, 8, true),
         ("agent", expired, 1, true),
-        // AWS refuses for good.
+        // AWS refuses permanently.
         ("instance", expired, u32::MAX, false),
         ("instance", clock, u32::MAX, false),
         ("agent", CloudErrorKind::Proxy, u32::MAX, false),
@@ -79,12 +79,12 @@ async fn a_refused_request_does_not_stop_a_starting_box() {
         assert!(!world.calls.borrow().contains(&"stop"), "{at}");
         assert_eq!((end.is_ok(), world.sent("deploy")), (succeeds, usize::from(succeeds)), "{at}");
         if let Err(failure) = end {
-            assert!(failure.exit == Exit::NeedsAPerson && failure.what.contains("the box goes on starting"), "{at}");
-            assert!(failure.next.contains("Then deployer status shows what became of the box"), "{at}");
+            assert!(failure.exit == Exit::NeedsAPerson && failure.what.contains("the box continues to start"), "{at}");
+            assert!(failure.next.contains("Then deployer status shows the state of the box"), "{at}");
             assert!(failure.next.contains("The box was not stopped"), "{at}");
         }
     }
-    // A missing right is not an expired session: the box was started in vain and is stopped.
+    // A missing right is not an expired session: the box is stopped again.
     let refuses = Some(("agent", CloudErrorKind::Denied));
     let world = SimulatedCloud { refuses, refusals: u32::MAX.into(), refuses_after: "start", ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
@@ -135,13 +135,13 @@ async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
     }
 }
 
-/// After Ctrl-C, the message speaks of a starting box only if this run starts it.
+/// After Ctrl-C, the message mentions a starting box only if this run starts it.
 #[tokio::test(start_paused = true)]
 async fn ctrl_c_says_that_the_box_starts_only_where_this_run_starts_it() {
     for (name, away, ctrl_c, words) in [
         ("down", &["instance"][..], "instance", "interrupted while AWS was asked about the box"),
         ("up", &["instance"], "instance", "interrupted while AWS was asked about the box"),
-        ("rollback", &["agent"], "agent", "interrupted while the box was waited for; nothing was changed"),
+        ("rollback", &["agent"], "agent", "interrupted while waiting for the box; nothing was changed"),
         ("up", &[], "start", "interrupted while the box was starting"),
     ] {
         let world = SimulatedCloud { away, ctrl_c: Some(ctrl_c), ..world(name, "done") };

@@ -20,15 +20,15 @@ pub(super) fn files(config_file: &ConfigFile, settings: &Settings, findings: &mu
 
 pub(super) async fn secret<P: Ports>(context: &DeployContext<'_, P>, findings: &mut Findings) {
     let id = &context.settings.secret_id;
-    let why = "The host downloads the model with the Hugging Face token in it.";
+    let why = "The host needs the Hugging Face token in this secret to download the model.";
     match context.ports.has_secret(id).await {
         Ok(true) => {
-            findings.add("secret", Level::Ok, format!("{id} is there (its shape is checked on the host)"), "", "");
+            findings.add("secret", Level::Ok, format!("{id} exists (its format is checked on the host)"), "", "");
         }
         Ok(false) => findings.add(
             "secret",
             Level::Bad,
-            format!("{id} is not there, or is being deleted"),
+            format!("{id} does not exist, or is being deleted"),
             why,
             "deployer init creates it.",
         ),
@@ -44,8 +44,8 @@ pub(super) async fn operators_lock<P: Ports>(context: &DeployContext<'_, P>, fin
                 "lock",
                 Level::Note,
                 holder.shown(),
-                "Nothing can be changed while somebody is at work.",
-                "Wait, or deployer unlock if their run is dead.",
+                "Nothing can be changed while another run holds the lock.",
+                "Wait, or run deployer unlock if that run has died.",
             );
         }
         Err(failure) => findings.failed("lock", "Two operators must not change things at once.", failure),
@@ -69,7 +69,7 @@ pub(super) async fn program<P: Ports>(context: &DeployContext<'_, P>, findings: 
             "document",
             Level::Note,
             format!("{name} could not be read: {error}"),
-            "Whether it names this program shows only when the host is asked.",
+            "Only a command to the host shows whether it names this program.",
             "Give your user or role the right to ssm:GetDocument on it (deployer policy prints it).",
         ),
     }
@@ -83,7 +83,7 @@ pub(super) fn machine<P>(context: &DeployContext<'_, P>, instance: &Instance, fi
                 "instance",
                 Level::Bad,
                 shown,
-                "It is gone for good.",
+                "It is deleted permanently.",
                 "Make a new one with config/cloudformation.yaml.",
             );
         }
@@ -107,7 +107,7 @@ pub(super) fn machine<P>(context: &DeployContext<'_, P>, instance: &Instance, fi
             "role",
             Level::Bad,
             "the instance has no role",
-            "Without it: no SSM, no registry, no secret, no idle stop.",
+            "Without a role the instance cannot use SSM, the registry, the secret or the idle stop.",
             "Attach the instance profile of config/cloudformation.yaml (deployer policy prints what it allows).",
         ),
     }
@@ -118,7 +118,7 @@ pub(super) fn machine<P>(context: &DeployContext<'_, P>, instance: &Instance, fi
             "address",
             Level::Note,
             "no Elastic IP",
-            "Every start has another address, and the Vercel route must learn it.",
+            "The box gets another address at every start, and you must set it in the Vercel route.",
             "Set ElasticAddress=yes in the stack, or run deployer url after each up.",
         );
     }
@@ -139,7 +139,7 @@ pub(super) async fn termination<P: Ports>(
             "termination",
             Level::Note,
             "nothing keeps the instance from being terminated",
-            "One wrong command would end the box and its disk for good, with the releases and the model on it.",
+            "One wrong command would delete the box and its disk permanently, with the releases and the model on it.",
             format!(
                 "aws ec2 modify-instance-attribute --region {} --disable-api-termination --instance-id {}",
                 context.settings.region, instance.id
@@ -148,8 +148,8 @@ pub(super) async fn termination<P: Ports>(
         Err(error) => findings.add(
             "termination",
             Level::Note,
-            format!("could not be looked at: {error}"),
-            "Whether one wrong command would end the box and its disk for good is not known.",
+            format!("could not be read: {error}"),
+            "It is not known whether one wrong command would delete the box and its disk permanently.",
             "Give your user or role the right to ec2:DescribeInstanceAttribute on it (deployer policy prints it).",
         ),
     }
@@ -166,7 +166,7 @@ pub(super) fn sources_allowed(rules: &[Ingress], port: u16) -> Vec<String> {
 }
 
 pub(super) async fn firewall<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
-    // The port of a further box is looked at from the gateway's box (boxes.rs).
+    // The port of a further box is checked for the gateway's box (boxes.rs).
     if matches!(context.settings.role, BoxRole::Model { .. }) {
         return;
     }
@@ -185,7 +185,7 @@ fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
             "ports",
             Level::Bad,
             format!("no security group lets port {port} in"),
-            "Nobody can reach the service.",
+            "No client can reach the service.",
             format!("Add a rule for port {port}, or use the security group of config/cloudformation.yaml."),
         );
     } else if from.iter().all(|source| source.starts_with("pl-")) {
@@ -193,11 +193,11 @@ fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
             "ports",
             Level::Note,
             format!(
-                "port {port} is open to the prefix list {} alone, whose networks are not looked at",
+                "port {port} is open only to the prefix list {}; the deployer does not read the networks in that list",
                 from.join(", ")
             ),
-            "Only those can reach the service.",
-            "Look whether your clients are among them: aws ec2 get-managed-prefix-list-entries --prefix-list-id ...",
+            "Only those networks can reach the service.",
+            "Check whether your clients are among them: aws ec2 get-managed-prefix-list-entries --prefix-list-id ...",
         );
     } else {
         findings.add("ports", Level::Ok, format!("port {port} is open to {}", from.join(", ")), "", "");
@@ -223,7 +223,7 @@ pub(super) fn quota<P>(context: &DeployContext<'_, P>, instance: &Instance, find
             "not known before a start",
             "A start fails with VcpuLimitExceeded where the account's quota for G instances is too low.",
             format!(
-                "Look: aws service-quotas get-service-quota --service-code ec2 --quota-code L-DB2E81BA --region {} \
+                "Check: aws service-quotas get-service-quota --service-code ec2 --quota-code L-DB2E81BA --region {} \
                  --query Quota.Value. {}",
                 context.settings.region,
                 quota_hint()

@@ -1,4 +1,4 @@
-//! Checks of the further boxes: whether each is there, and whether the gateway's box alone reaches its model server.
+//! Checks of the further boxes: whether each exists, and whether only the gateway's box reaches its model server.
 
 use super::{
     account::sources_allowed,
@@ -18,7 +18,7 @@ pub(super) async fn further_boxes<P: Ports>(
     gateway: &Instance,
     findings: &mut Findings,
 ) {
-    // With --box only that box is looked at.
+    // With --box only that box is checked.
     if matches!(context.settings.role, BoxRole::Model { .. }) {
         return;
     }
@@ -34,7 +34,7 @@ pub(super) async fn further_boxes<P: Ports>(
         there(&instance, gateway, why, findings);
         match context.ports.ingress(&instance.groups).await {
             Ok(rules) => port(id, &rules, &gateway.groups, findings),
-            Err(error) => findings.failed("model port", "The gateway must reach it, and nobody else.", error.into()),
+            Err(error) => findings.failed("model port", "Only the gateway must reach it.", error.into()),
         }
     }
 }
@@ -53,13 +53,13 @@ fn there(instance: &Instance, gateway: &Instance, why: &str, findings: &mut Find
             fix,
         );
     } else {
-        let fix = format!("deployer doctor --box {} looks at its host.", instance.id);
+        let fix = format!("deployer doctor --box {} checks its host.", instance.id);
         findings.add("further box", Level::Ok, shown, "", fix);
     }
 }
 
-/// Checks that the model server's port is open to the gateway's security groups alone. A rule for a network is said,
-/// because only the operator knows who is in it.
+/// Checks that the model server's port is open only to the gateway's security groups. A rule for a network is only
+/// reported, because only the operator knows which machines are in it.
 fn port(id: &str, rules: &[Ingress], groups_of_gateway: &[String], findings: &mut Findings) {
     let check = "model port";
     let sources = sources_allowed(rules, PORT);
@@ -70,7 +70,7 @@ fn port(id: &str, rules: &[Ingress], groups_of_gateway: &[String], findings: &mu
             check,
             Level::Bad,
             format!("no security group of {id} lets port {PORT} in"),
-            "The gateway would not reach this model server, and would read with the others alone.",
+            "The gateway would not reach this model server, and would use only the others.",
             "aws ec2 authorize-security-group-ingress with the gateway's group as the source (config/README.md, several boxes).",
         );
     } else if others.is_empty() {
@@ -82,7 +82,7 @@ fn port(id: &str, rules: &[Ingress], groups_of_gateway: &[String], findings: &mu
             if to_the_world { Level::Bad } else { Level::Note },
             format!("{id}: port {PORT} is open to {}", others.join(", ")),
             "Notes come through it unencrypted. It asks for a key, but only the gateway's box has to reach it.",
-            "Allow the security group of the gateway's box alone.",
+            "Allow only the security group of the gateway's box.",
         );
     }
 }

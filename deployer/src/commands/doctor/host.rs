@@ -20,14 +20,14 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
             findings.add(
                 "agent",
                 Level::Bad,
-                "the SSM agent answered once, and does not now",
+                "the SSM agent was connected before and is not connected now",
                 why,
-                "Look at its way out to port 443 and its role; restart the box with deployer down --now and up.",
+                "Check its outbound access to port 443 and its role; restart the box with deployer down --now and up.",
             );
             return Ok(());
         }
         Ok(AgentState::Absent) => {
-            findings.add("agent", Level::Bad, "the SSM agent was never seen", why, "Give the instance the role of config/cloudformation.yaml and a way out to port 443, then wait some minutes.");
+            findings.add("agent", Level::Bad, "the SSM agent was never seen", why, "Give the instance the role of config/cloudformation.yaml and outbound access to port 443, then wait some minutes.");
             return Ok(());
         }
         Err(error) => {
@@ -36,7 +36,7 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
         }
     }
     let images = context.settings.images_named().unwrap_or_else(|failure| {
-        findings.failed("images", "up cannot tell which image is wanted.", failure);
+        findings.failed("images", "up does not know which image to deploy.", failure);
         Vec::new()
     });
     let doctor = Action::Doctor { images };
@@ -62,7 +62,7 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
                 if found.check == "autostop"
                     && let Some(differs) = &differs
                 {
-                    let why = "The box stops by what it has, and not by what the configuration says.";
+                    let why = "The host applies its own limits, which differ from the configuration.";
                     findings.add("autostop", Level::Note, differs.clone(), why, "deployer up, or deployer autostop on");
                     continue;
                 }
@@ -73,13 +73,13 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
                     "host",
                     Level::Bad,
                     report.message,
-                    "The host could not be looked at.",
+                    "The host could not be checked.",
                     "Run deployer doctor again.",
                 );
             }
         }
         Err(command::CommandError::Interrupted { .. }) => {
-            return Err(Failure::interrupted("interrupted; nothing was changed", "deployer doctor looks again."));
+            return Err(Failure::interrupted("interrupted; nothing was changed", "deployer doctor checks again."));
         }
         Err(no_report) => {
             findings.failed(
@@ -124,8 +124,10 @@ fn advice(check: &str) -> (&'static str, &'static str) {
             "Push them (the workflow images), or correct images.*.version; up --tag and --digest name others.",
         ),
         "clock" => ("Logins and signatures fail when it is minutes off.", "Run timedatectl set-ntp true on the host."),
-        "half_done" => ("What serves may not be what was wanted.", "deployer up goes on; deployer rollback goes back."),
-        "autostop" => ("A forgotten box costs until somebody looks.", "deployer autostop on"),
-        _ => ("A deploy needs it.", "Look at the host."),
+        "half_done" => {
+            ("The release that serves may not be the configured one.", "deployer up or deployer rollback repairs it.")
+        }
+        "autostop" => ("The box does not stop by itself: it costs money until you stop it.", "deployer autostop on"),
+        _ => ("A deploy needs it.", "Check the host."),
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn run(
             "Fix the first one, then run deployer doctor again.",
         ));
     }
-    console.next("deployer plan says what up would do.");
+    console.next("deployer plan shows what up would do.");
     Ok(())
 }
 
@@ -93,7 +93,7 @@ async fn run_checks(
         status_checks(&context, &instance, findings).await;
         host(&context, findings).await?;
     } else {
-        let found = format!("not looked at: the box is {}", instance.state);
+        let found = format!("not checked: the box is {}", instance.state);
         findings.add(
             "host",
             Level::Note,

@@ -48,15 +48,19 @@ pub(super) async fn parameters(
     console: &Console,
 ) -> Result<(), Failure> {
     for name in &missing.kept {
-        console.warn(&format!("the SSM parameter {name} holds something else and is kept; --force overwrites it."));
+        console.warn(&format!(
+            "the SSM parameter {name} has a different value and was not changed; --force overwrites it."
+        ));
     }
     for (name, value, replace) in &missing.parameters {
         if *replace {
             cloud.put_parameter(name, value).await?;
         } else if !cloud.put_new_parameter(name, value).await? {
             return Err(Failure::unchanged(
-                format!("somebody made the SSM parameter {name} in the meantime; it was not replaced"),
-                "Run deployer init again: it looks at what is there.",
+                format!(
+                    "the SSM parameter {name} was created by another run was created by another run in the meantime; it was not replaced"
+                ),
+                "Run deployer init again: it checks what exists.",
             ));
         }
         console.say(&format!("parameter      {name} = {value}{}", if *replace { " (replaced)" } else { "" }));
@@ -75,16 +79,16 @@ pub(super) async fn secret(
     match (missing.secret, token) {
         (SecretStep::Create, Some(token)) => {
             cloud.create_secret(id, &token).await?;
-            console.say(&format!("secret         {id}: made"));
+            console.say(&format!("secret         {id}: created"));
         }
         (SecretStep::Replace, Some(token)) => {
             cloud.replace_secret(id, &token).await?;
             console.say(&format!("secret         {id}: has the new token"));
         }
         (SecretStep::Later, _) => {
-            console.warn(&format!("the secret {id} is not there: the first deployer up needs it."));
+            console.warn(&format!("the secret {id} does not exist: the first deployer up needs it."));
         }
-        _ => console.say(&format!("secret         {id}: is there; --replace-token stores another")),
+        _ => console.say(&format!("secret         {id}: exists; --replace-token stores another token")),
     }
     Ok(())
 }
@@ -104,7 +108,7 @@ pub(super) async fn route(
     if keys::has_keys(&path)? {
         console.say(&format!("API keys       {shown}: has some, none was made"));
         console.data(&format!("BACKEND_API_URL={url}"));
-        console.say("A key that may stand in the path goes behind it, as /t/KEY; it was shown when it was made.");
+        console.say("If the key is allowed in the path, append it to the URL as /t/KEY. The key was shown only when it was created.");
     } else {
         let key = keys::new_key()?;
         keys::add_line(&path, &keys::line_of(&args.key, &key, !args.header_key, &[]))?;
@@ -116,12 +120,14 @@ pub(super) async fn route(
         } else {
             console.data(&format!("BACKEND_API_URL={url}/t/{}", key.expose()));
         }
-        console.warn("that key is shown this once, and kept nowhere: put it into Vercel's environment now.");
+        console.warn(
+            "the key is shown only now and is not stored: put it into the environment of the Vercel project now.",
+        );
     }
     if draft.file.model.adapter_revision.is_none() && draft.file.model.adapters.is_empty() {
         console.warn("model.adapter_revision is not set, and the model server does not start without it: deployer init --adapter-revision COMMIT.");
     }
-    console.next("deployer doctor looks whether a deploy has all it needs.");
+    console.next("deployer doctor checks whether a deploy has all it needs.");
     Ok(())
 }
 
@@ -134,14 +140,14 @@ async fn address(cloud: &impl Cloud, draft: &ConfigDraft<'_>, missing: &MissingR
     let address = match cloud.instance(&missing.instance_id).await {
         Ok(instance) => instance.address,
         Err(error) => {
-            console.warn(&format!("the box could not be looked at: {error}."));
+            console.warn(&format!("the address of the box could not be read: {error}."));
             None
         }
     };
     address.map_or_else(
         || {
             console
-                .warn("the box has no address now: ADDRESS stands for it. deployer url prints it once the box runs.");
+                .warn("the box has no address now: ADDRESS is a placeholder for it. deployer url prints it once the box runs.");
             gateway.url("ADDRESS")
         },
         |address| gateway.url(&address),

@@ -74,7 +74,7 @@ pub(super) async fn find_missing(
     if !missing.is_empty() {
         return Err(Failure::usage(
             format!(
-                "these SSM parameters are not there in {}, and no value was given for them: {}; nothing was changed",
+                "these SSM parameters do not exist in {}, and no value was given for them: {}; nothing was changed",
                 draft.file.region,
                 missing.join(", ")
             ),
@@ -88,8 +88,8 @@ pub(super) async fn find_missing(
     let instance_id = value(&draft.file.first_box.instance_id);
     if !is_instance(&instance_id) {
         return Err(Failure::usage(
-            "box.instance_id: what the SSM parameter holds is no id of an instance; nothing was changed",
-            "Give the right one with --instance-id, and --force if the parameter is there.",
+            "box.instance_id: the value of the SSM parameter is not the id of an instance; nothing was changed",
+            "Give the right one with --instance-id, and --force if the parameter exists.",
         ));
     }
     let secret_id = value(&draft.file.secret.id);

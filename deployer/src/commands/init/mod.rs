@@ -136,7 +136,7 @@ fn instance(text: &str) -> Result<String, String> {
     if config::is_instance(text) {
         Ok(text.to_owned())
     } else {
-        Err("an instance's id reads i-0123456789abcdef0".to_owned())
+        Err("an instance's id has the form i-0123456789abcdef0".to_owned())
     }
 }
 
@@ -154,7 +154,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if name.starts_with('/') && !value.trim().is_empty() => {
             Ok((name.to_owned(), value.trim().to_owned()))
         }
-        _ => Err("it must read /name/of/a/parameter=value".to_owned()),
+        _ => Err("it must have the form /name/of/a/parameter=value".to_owned()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{console::Console, failure::Failure, interrupt::Interrupt, secret::Secret};
 
-/// Reads the token and checks its form. Only Hugging Face could tell whether it is valid.
+/// Reads the token and checks its form. Only Hugging Face knows whether it is valid.
 pub(super) async fn read(console: &Console, interrupt: &Interrupt, secret_id: &str) -> Result<Secret, Failure> {
     let question = format!("Hugging Face token for the secret {secret_id} (it is not shown): ");
     let token = tokio::select! {
@@ -12,7 +12,7 @@ pub(super) async fn read(console: &Console, interrupt: &Interrupt, secret_id: &s
     };
     let token = token.map_err(|error| {
         if error.kind() == std::io::ErrorKind::Interrupted {
-            return Failure::interrupted("interrupted before anything was changed", "deployer init begins again.");
+            return Failure::interrupted("interrupted before anything was changed", "deployer init starts again.");
         }
         Failure::usage(format!("no token could be read: {}", error.kind()), NEXT_STEP)
     })?;
@@ -28,7 +28,7 @@ pub(super) async fn read(console: &Console, interrupt: &Interrupt, secret_id: &s
 }
 
 const NEXT_STEP: &str = "Paste it at the prompt, or pipe it: deployer init < FILE. A token with the right to read is made at \
-                   https://huggingface.co/settings/tokens. --no-token leaves the secret for later.";
+                   https://huggingface.co/settings/tokens. --no-token skips the secret for now.";
 
 /// Returns whether a text has the form of a token. The host checks the same form.
 fn has_token_form(text: &str) -> bool {

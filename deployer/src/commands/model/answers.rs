@@ -22,7 +22,7 @@ impl AnswersFolder {
         let unusable = |error: std::io::Error| {
             Failure::unchanged(
                 format!("{} cannot be written: {error}; nothing was changed", path.display()),
-                "Make room, or remove what is in the way.",
+                "Free disk space, or remove the file that has this name.",
             )
         };
         DirBuilder::new().mode(0o700).create(&path).map_err(unusable)?;
@@ -35,8 +35,8 @@ impl AnswersFolder {
         &self.0
     }
 
-    /// Keeps the box's settings from the program. They lie in `config/gateway.toml` of the working folder, from which the
-    /// program would read them, and some are wrong on this machine: the address to listen on, the model server.
+    /// Keeps the box's settings from the program. They are in `config/gateway.toml` of the working folder, from which
+    /// the program would read them, and some are wrong on this machine: the address to listen on, the model server.
     pub(super) fn isolate(&self, command: &mut Command) {
         command.arg("--config").arg(self.0.join(SETTINGS));
         for name in config::gateway_variables() {

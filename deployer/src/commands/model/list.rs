@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct Model {
+struct ListedModel {
     name: String,
     source: String,
     /// The share of the notes for the public name, in percent.
@@ -56,7 +56,7 @@ pub(super) fn print<P>(context: &DeployContext<'_, P>, found: &ModelsFound) {
     warn(context, found);
     context.console.next(match (&route, models.len()) {
         (Route::Rules, _) => "deployer model rollback lets the model answer again.",
-        (_, 0 | 1) => "[[model.adapters]] in the configuration, then deployer up, serves further ones; deployer/docs/models.md leads through it.",
+        (_, 0 | 1) => "[[model.adapters]] in the configuration, then deployer up, serves further ones; deployer/docs/models.md has the steps.",
         _ => "deployer model use NAME@REVISION --eval GOLD.jsonl lets another one answer.",
     });
 }
@@ -64,21 +64,21 @@ pub(super) fn print<P>(context: &DeployContext<'_, P>, found: &ModelsFound) {
 fn warn<P>(context: &DeployContext<'_, P>, found: &ModelsFound) {
     if !found.changing.is_empty() {
         context.console.warn(&format!(
-            "a change to {} was cut off: the gateway may answer with it. Run it again, which completes it, or deployer \
+            "a change to {} was interrupted: the gateway may answer with it. Run it again, which completes it, or deployer \
              restart --service gateway, which returns to what answered before.",
             Route::of(&found.changing)
         ));
     }
     if found.chosen != found.route {
         context.console.warn(&format!(
-            "{} was chosen, and the release does not serve it: what its own settings name answers.",
+            "{} was chosen, but the release does not serve it: the models in the settings of the release answer.",
             Route::of(&found.chosen)
         ));
     }
 }
 
 /// Returns the models of the host, then those that only the configuration has.
-fn models(found: &ModelsFound, configured: &[Adapter]) -> Vec<Model> {
+fn models(found: &ModelsFound, configured: &[Adapter]) -> Vec<ListedModel> {
     let percent = |name: &str| {
         let words = if found.route == "rules" { "" } else { found.words.as_str() };
         let share = words.split(' ').filter_map(|word| word.rsplit_once('=')).find(|(model, _)| *model == name);
@@ -86,9 +86,9 @@ fn models(found: &ModelsFound, configured: &[Adapter]) -> Vec<Model> {
     };
     let is_configured = |name: &str| configured.iter().any(|adapter| adapter.served_name() == name);
     let on_host = found.adapters();
-    let mut models: Vec<Model> = on_host
+    let mut models: Vec<ListedModel> = on_host
         .iter()
-        .map(|(name, source, served)| Model {
+        .map(|(name, source, served)| ListedModel {
             name: (*name).to_owned(),
             source: (*source).to_owned(),
             percent: percent(name),
@@ -98,7 +98,7 @@ fn models(found: &ModelsFound, configured: &[Adapter]) -> Vec<Model> {
         })
         .collect();
     let new = configured.iter().filter(|adapter| !on_host.iter().any(|(name, ..)| *name == adapter.served_name()));
-    models.extend(new.map(|adapter| Model {
+    models.extend(new.map(|adapter| ListedModel {
         name: adapter.served_name(),
         source: adapter.repo.clone(),
         percent: 0,
@@ -109,7 +109,7 @@ fn models(found: &ModelsFound, configured: &[Adapter]) -> Vec<Model> {
     models
 }
 
-fn line(model: &Model) -> String {
+fn line(model: &ListedModel) -> String {
     let state = match (model.on_host, model.configured, model.served) {
         (false, ..) => "not on the host: the next up serves it",
         (true, _, Some(false)) => "NOT served",

@@ -1,5 +1,5 @@
 //! `model`: which models answer for the public name. A change takes effect without an `up`: the host writes the weights
-//! into the gateway's settings, which the gateway reads again. The record on the host says what answered before.
+//! into the gateway's settings, which the gateway reads again. The record on the host lists the earlier answers.
 
 mod answers;
 mod evaluate;
@@ -34,11 +34,12 @@ impl Args {
 
 #[derive(clap::Subcommand)]
 enum ModelCommand {
-    /// List the models that are served, what answers for the public name since when, and the scores that spoke for it
+    /// List the models that are served, which of them answer for the public name, since when, and with which scores
     List,
-    /// Let a model answer for the public name, or several with their shares: `medical-ie@0123abcd=90 medical-ie@89ef4567=10`
+    /// Let a model answer for the public name, or several with their shares: `medical-ie@0123abcd=90
+    /// medical-ie@89ef4567=10`
     Use {
-        /// The model, `NAME@REVISION`; of several each with `=PERCENT` behind it, 100 in all
+        /// The model, `NAME@REVISION`; for several models each with `=PERCENT` appended, 100 in total
         #[arg(value_name = "NAME@REVISION[=PERCENT]", required = true, value_parser = target::parse)]
         models: Vec<ModelShare>,
         #[command(flatten)]
@@ -47,13 +48,14 @@ enum ModelCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Let the rules answer and ask no model, at once and without a new image; `model rollback` lets the model answer again
+    /// Let the rules answer and ask no model, at once and without a new image; `model rollback` lets the model answer
+    /// again
     Rules {
         /// Do not ask for approval
         #[arg(long, short)]
         yes: bool,
     },
-    /// Let answer again what answered before
+    /// Let the previous models answer again
     Rollback {
         /// Do not ask for approval
         #[arg(long, short)]
@@ -69,7 +71,7 @@ enum ModelCommand {
     },
 }
 
-/// What the host said of its models, and its release.
+/// The models that the host reported, and its release.
 struct HostModels {
     release: ExpectedRelease,
     found: ModelsFound,
@@ -94,7 +96,7 @@ async fn on_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostModels,
     let report = command::run(context, "model", &Action::Models(Models::List), READ_ONLY_TIMEOUT_SECONDS).await?;
     match report.models() {
         Some(found) => Ok(HostModels { release: ExpectedRelease::of(report.release), found }),
-        None => Err(super::read_only_failure(report, "deployer status shows what is there.")),
+        None => Err(super::read_only_failure(report, "deployer status shows the state of the host.")),
     }
 }
 
@@ -118,14 +120,16 @@ async fn use_models<P: Ports>(
         Box::pin(evaluate::compare(context, &gold, &new, &host.found)).await?
     } else {
         context.console.warn(
-            "without --eval nobody has looked whether this model reads as well as the present one: deployer model use \
+            "without --eval it is not known whether this model reads as well as the present one: deployer model use \
              --eval GOLD.jsonl refuses one that is worse on your own notes",
         );
         String::new()
     };
     let change = ModelChange { kind: ModelChangeKind::Use, route, before: now, scores };
     apply_change(context, host.release, change, yes).await?;
-    context.console.next("deployer model rollback goes back; deployer model list shows what answers.");
+    context
+        .console
+        .next("deployer model rollback returns to the previous models; deployer model list shows what answers.");
     Ok(())
 }
 
@@ -140,7 +144,7 @@ async fn rules<P: Ports>(context: &DeployContext<'_, P>, yes: bool) -> Result<()
     apply_change(context, host.release, change, yes).await?;
     context
         .console
-        .next("deployer model rollback lets the model answer again. Until then every up keeps to the rules.");
+        .next("deployer model rollback lets the model answer again. Until then the rules answer, also after an up.");
     Ok(())
 }
 
@@ -148,8 +152,8 @@ async fn rollback<P: Ports>(context: &DeployContext<'_, P>, yes: bool) -> Result
     let host = on_host(context).await?;
     if host.found.former.is_empty() {
         return Err(Failure::unchanged(
-            "the record has nothing that answered before; nothing was changed",
-            "deployer model list shows what is served; deployer model use NAME@REVISION lets one of it answer.",
+            "the record has no previous models; nothing was changed",
+            "deployer model list shows what is served; deployer model use NAME@REVISION lets one of them answer.",
         ));
     }
     let route = Route::of(&host.found.former);
@@ -163,7 +167,7 @@ async fn rollback<P: Ports>(context: &DeployContext<'_, P>, yes: bool) -> Result
 
 fn nothing_to_do<P>(context: &DeployContext<'_, P>, route: &Route) {
     context.console.result(&json!({"outcome": "nothing_to_do", "route": route.as_str()}));
-    context.console.say(&format!("Nothing to do. It answers already: {route}."));
+    context.console.say(&format!("Nothing to do. {route} answers already."));
     context.console.next("deployer model list shows it.");
 }
 
@@ -186,8 +190,8 @@ async fn apply_change<P: Ports>(
         if has_rules {
             "  outage   the gateway for seconds, after its running notes; the model stays loaded"
         } else {
-            "  outage   none: notes that are being read keep their model; a gateway that does not say that it read its \
-             settings is started again, in seconds"
+            "  outage   none: notes that are being read keep their model; a gateway that does not confirm that it read its \
+             settings is restarted, in seconds"
         }
         .to_owned(),
     );
@@ -214,7 +218,7 @@ async fn download<P: Ports>(context: &DeployContext<'_, P>, versions: &Versions,
         format!("Plan for {}:", context.settings.name),
         format!("  models   {models}, and their base model: into the cache on the host"),
         "  images   those of the next up, where they are not on the host".to_owned(),
-        "  outage   none: what serves goes on serving".to_owned(),
+        "  outage   none: the current release keeps serving".to_owned(),
     ];
     let plan = Plan { operation: Operation::Download { deploy, expect }, lines };
     let approved = approve(plan, yes, context.console, context.interrupt).await?;

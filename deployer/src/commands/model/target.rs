@@ -14,7 +14,7 @@ pub(super) struct ModelShare {
     pub(super) percent: Option<u32>,
 }
 
-/// Parses `NAME@REVISION`, with `=PERCENT` behind it or not. A full commit is cut to the 8 digits of the name.
+/// Parses `NAME@REVISION`, optionally followed by `=PERCENT`. A full commit is cut to the 8 digits of the name.
 pub(super) fn parse(text: &str) -> Result<ModelShare, String> {
     let (name, percent) = text.split_once('=').map_or((text, None), |(name, percent)| (name, Some(percent)));
     let percent = percent
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<ModelShare, String> {
         .transpose()?;
     let Some((plain, revision)) = name.rsplit_once('@') else {
         return Err(
-            "a model is named with its revision, as in medical-ie@0123abcd: a name alone may mean other weights \
+            "a model is named with its revision, as in medical-ie@0123abcd: a name alone may refer to other weights \
                     tomorrow. deployer model list shows the names"
                 .to_owned(),
         );
@@ -95,19 +95,21 @@ pub(super) fn check_served(route: &Route, found: &ModelsFound) -> Result<(), Fai
         let (what, next) = match served {
             Some(Some(true)) => continue,
             Some(Some(false)) => (
-                format!("the model server does not list {name}, though it was told to serve it; nothing was changed"),
-                "deployer logs --service vllm says why.".to_owned(),
+                format!(
+                    "the model server does not list {name}, although it is configured to serve it; nothing was changed"
+                ),
+                "deployer logs --service vllm shows why.".to_owned(),
             ),
             Some(None) => (
                 format!(
                     "the model server does not answer, so it is not known whether it serves {name}; nothing was changed"
                 ),
-                "deployer status shows how far it is; deployer model rules answers without it.".to_owned(),
+                "deployer status shows its progress; deployer model rules answers without it.".to_owned(),
             ),
             None => (
                 format!("{name} is not served; nothing was changed"),
                 if adapters.is_empty() {
-                    "Put it into [[model.adapters]] of the configuration and run deployer up; deployer/docs/models.md leads through it.".to_owned()
+                    "Put it into [[model.adapters]] of the configuration and run deployer up; deployer/docs/models.md has the steps.".to_owned()
                 } else {
                     let names: Vec<&str> = adapters.iter().map(|(name, ..)| *name).collect();
                     format!(

@@ -23,7 +23,7 @@ impl Monitor<'_> {
     pub(super) async fn dashboard(mut self, mut follow: Follow<'_>) -> Result<(), Failure> {
         let gone = |error: std::io::Error| {
             Failure::unchanged(
-                format!("the terminal cannot be drawn on: {error}"),
+                format!("the dashboard cannot draw on the terminal: {error}"),
                 "deployer monitor --once prints the figures.",
             )
         };

@@ -1,4 +1,4 @@
-//! `monitor --headless`: evaluates the alerts and tells the channels, until Ctrl-C.
+//! `monitor --headless`: evaluates the alerts and sends notices to the channels, until Ctrl-C.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,8 +19,8 @@ impl Monitor<'_> {
         let names: Vec<String> =
             console.into_iter().chain(configs.iter().map(|config| format!("{config:?}"))).collect();
         let watched: Vec<&str> = self.alerts.rules.iter().map(|rule| rule.kind.name()).collect();
-        let told = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
-        self.console.say(&format!("watching {}; telling {told}; Ctrl-C ends it", watched.join(", ")));
+        let told = if names.is_empty() { "no channel".to_owned() } else { names.join(", ") };
+        self.console.say(&format!("watching {}; notices go to {told}; Ctrl-C ends it", watched.join(", ")));
         let mut channels = Channels::start(configs);
         let mut ticks = interval(Duration::from_secs(self.args.interval.into()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

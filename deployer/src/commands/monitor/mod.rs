@@ -41,13 +41,13 @@ pub(super) struct Args {
     /// Watch the box as well, while the gateway is reached at --url, such as that of `port-forward`
     #[arg(long, requires = "url")]
     with_box: bool,
-    /// A file that contains only an API key with the role `metrics`, on one line
+    /// A file that contains only an API key with the scope `metrics`, on one line
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The seconds between two requests to the gateway
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
     interval: u32,
-    /// The seconds between two questions to the box, each a command on it
+    /// The seconds between two queries to the box, each a command on it
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(15..=3600))]
     box_interval: u32,
     /// Alerts, thresholds and channels, in the form of `alert_config.json`
@@ -59,7 +59,7 @@ pub(super) struct Args {
     /// With --once: exit with 1 if an alert is violated
     #[arg(long, requires = "once")]
     check: bool,
-    /// Show nothing; evaluate the alerts and tell the channels of --alerts, until Ctrl-C
+    /// Show nothing; evaluate the alerts and send notices to the channels of --alerts, until Ctrl-C
     #[arg(long)]
     headless: bool,
     /// Print the JSON Schema of a snapshot and end
@@ -88,10 +88,10 @@ impl Args {
             return Err(Failure::usage("--format json is for --once and --headless, not for the dashboard", once));
         }
         let Some((columns, lines)) = Terminal::size() else {
-            return Err(Failure::usage("standard output is no terminal, which the dashboard needs", once));
+            return Err(Failure::usage("standard output is not a terminal, which the dashboard needs", once));
         };
         if config::dumb_terminal() {
-            return Err(Failure::usage("TERM names no terminal that a dashboard can be drawn on", once));
+            return Err(Failure::usage("TERM does not name a terminal on which the dashboard can draw", once));
         }
         if columns < LEAST.0 || lines < LEAST.1 {
             let (least_columns, least_lines) = LEAST;
@@ -115,9 +115,9 @@ struct Monitor<'a> {
     url: watch::Receiver<Option<String>>,
     updates: (mpsc::UnboundedSender<Update>, mpsc::UnboundedReceiver<Update>),
     watch: Watch,
-    /// The alerts' own file, or what holds without one; taken by what needs it.
+    /// The alerts' own file, or the defaults without one; moved out by the code that needs it.
     alerts: AlertConfig,
-    /// Whose notices these are.
+    /// The source that notices name.
     service: String,
     started: Instant,
 }
@@ -146,7 +146,7 @@ pub(super) async fn run<P: Ports + Clone>(context: &DeployContext<'_, P>, args: 
     let in_the_clear = in_the_clear(fixed.as_deref().unwrap_or(&settings.url("192.0.2.1")));
     let name = settings.name.clone();
     let monitor = Monitor::new(context.console, context.interrupt, args, receiver, name, in_the_clear)?;
-    // What the box is asked with prints nothing: the screen belongs to the dashboard.
+    // The queries to the box print nothing: the screen belongs to the dashboard.
     let silent = Console::silent();
     let behind = DeployContext {
         config_file: context.config_file.clone(),
@@ -196,7 +196,7 @@ impl<'a> Monitor<'a> {
         };
         if key.is_some() && in_the_clear {
             console.warn(
-                "plain HTTP: the key can be read on its way. deployer port-forward leads to the box without that.",
+                "plain HTTP: the key can be read on its way. deployer port-forward reaches the box without that risk.",
             );
         }
         let client = GatewayClient::new(url.clone(), key.as_ref())?;

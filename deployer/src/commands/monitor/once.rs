@@ -20,7 +20,8 @@ impl Monitor<'_> {
         let waits_for_box = self.args.url.is_none();
         let ask_gateway = async {
             if waits_for_box {
-                // The box tells the gateway's address. If it has none, the questions say so.
+                // The box gives the gateway's address. If the box has no address, the requests to the gateway report
+                // that.
                 let _ = tokio::time::timeout(Duration::from_secs(30), url.changed()).await;
             }
             let health = client.ask(Question::Health);
@@ -58,7 +59,7 @@ impl Monitor<'_> {
             let why = snapshot.gateway.error.unwrap_or_else(|| "no answer".to_owned());
             return Err(Failure::unchanged(
                 format!("nothing can be watched: {why}"),
-                "Look whether the address is right and the gateway runs (deployer status).",
+                "Check whether the address is right and the gateway runs (deployer status).",
             ));
         }
         if self.args.check && !snapshot.alerts.is_empty() {
@@ -68,7 +69,7 @@ impl Monitor<'_> {
                 "gateway/docs/monitoring.md says what to do.",
             ));
         }
-        self.console.next("deployer monitor shows it live; --headless watches and tells you.");
+        self.console.next("deployer monitor shows it live; --headless watches and sends notices.");
         Ok(())
     }
 }

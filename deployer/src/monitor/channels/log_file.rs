@@ -11,9 +11,9 @@ use super::Message;
 /// Returns an error unless the file can be appended to. Makes it if it does not exist.
 pub(super) fn check(path: &Path) -> Result<(), String> {
     let shown = path.display();
-    // A pipe without a reader would hold the channel for ever.
+    // A pipe without a reader would block the channel for ever.
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(format!("notification_channels.log_file: {shown} is no regular file"));
+        return Err(format!("notification_channels.log_file: {shown} is not a regular file"));
     }
     let opened = OpenOptions::new().append(true).create(true).open(path);
     opened.map(drop).map_err(|error| format!("notification_channels.log_file: {shown} cannot be written: {error}"))

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 /// The time limit of each read and write; the channel's own limit is over the whole mail.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How a mail travels to its server.
+/// The encryption of the connection to the mail server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MailTls {
@@ -28,17 +28,17 @@ pub enum MailTls {
     Starttls,
     /// TLS from the first byte.
     Tls,
-    /// In the clear, only to this machine.
+    /// Without encryption; allowed only to this machine.
     None,
 }
 
-/// What the file says of the mail.
+/// The settings of the mail in the file.
 pub struct MailConfig {
     /// The mail server.
     pub host: String,
-    /// Its port; `None`: 587 with STARTTLS, 465 with TLS, 25 in the clear.
+    /// Its port; `None`: 587 with STARTTLS, 465 with TLS, 25 without encryption.
     pub port: Option<u16>,
-    /// How the mail travels.
+    /// The encryption of the connection.
     pub tls: MailTls,
     /// The name to sign in with; empty: no sign-in.
     pub username: String,
@@ -50,7 +50,7 @@ pub struct MailConfig {
     pub to: Vec<String>,
 }
 
-/// A mail server and those who get mails.
+/// A mail server and the recipients.
 pub(super) struct Mail {
     transport: SmtpTransport,
     from: Mailbox,
@@ -61,7 +61,8 @@ impl Mail {
     pub(super) fn new(config: &MailConfig) -> Result<Self, String> {
         let key = |name: &str| format!("notification_channels.email.{name}");
         let mailbox = |name: &str, text: &str| {
-            text.parse::<Mailbox>().map_err(|_| format!("{} has something that is no mail address", key(name)))
+            text.parse::<Mailbox>()
+                .map_err(|_| format!("{} contains an invalid mail address; write name@host", key(name)))
         };
         if config.host.is_empty()
             || !config.host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte))
@@ -71,12 +72,15 @@ impl Mail {
         let from = mailbox("from", &config.from)?;
         let to: Vec<Mailbox> = config.to.iter().map(|one| mailbox("to", one)).collect::<Result<_, _>>()?;
         if to.is_empty() {
-            return Err(format!("{} must name somebody", key("to")));
+            return Err(format!("{} must contain at least one recipient", key("to")));
         }
         let local = matches!(config.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         let (tls, port) = match config.tls {
             MailTls::None if !local => {
-                return Err(format!("{} is none: mail in the clear only goes to this machine", key("tls")));
+                return Err(format!(
+                    "{} is none: unencrypted mail is allowed only to a server on this machine; set starttls or tls",
+                    key("tls")
+                ));
             }
             MailTls::None => (Tls::None, 25),
             MailTls::Starttls => (Tls::Required(parameters(&config.host)?), 587),
@@ -94,7 +98,7 @@ impl Mail {
                 builder = builder.credentials(Credentials::new(user.to_owned(), password.expose().to_owned()));
             }
             (None, "") => {}
-            _ => return Err(format!("{} and {} belong together", key("username"), key("password_file"))),
+            _ => return Err(format!("{} and {} must be set together", key("username"), key("password_file"))),
         }
         Ok(Self { transport: builder.build(), from, to })
     }
@@ -138,12 +142,15 @@ fn describe(error: &lettre::transport::smtp::Error) -> String {
         Some(code) => format!("the mail server answered {code}"),
         None if error.is_timeout() => "the mail server does not answer in time".to_owned(),
         None if error.is_tls() || is_of_tls(error) => "no trusted TLS connection to the mail server".to_owned(),
-        None if error.is_client() => "the mail server does not offer what is asked (STARTTLS, sign-in)".to_owned(),
+        None if error.is_client() => {
+            "the mail server does not offer what the settings require (STARTTLS, sign-in)".to_owned()
+        }
         None => "no connection to the mail server".to_owned(),
     }
 }
 
-/// Returns whether TLS is the cause, such as a certificate that is not trusted: the handshake is part of the first write.
+/// Returns whether TLS is the cause, such as a certificate that is not trusted: the handshake is part of the first
+/// write.
 fn is_of_tls(error: &lettre::transport::smtp::Error) -> bool {
     let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.any(|cause| {

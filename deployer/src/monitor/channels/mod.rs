@@ -1,5 +1,6 @@
-//! Sends notices to the operator's channels, each in its own task: a channel that fails or hangs delays no other, and its
-//! failure is reported. Each attempt has a time limit. No report has an address, a password or an output of a program.
+//! Sends notices to the operator's channels, each in its own task: a channel that fails or hangs delays no other, and
+//! its failure is reported. Each attempt has a time limit. No report has an address, a password or an output of a
+//! program.
 
 mod command;
 mod log_file;
@@ -35,7 +36,7 @@ const MOST_WAITING: usize = 32;
 pub struct Message {
     /// When it was made: RFC 3339, UTC.
     pub time: String,
-    /// Whose notice it is: the deployment's name, or the gateway's address.
+    /// The source of the notice: the deployment's name, or the gateway's address.
     pub service: String,
     /// The notice in one line; chat services show this key.
     pub text: String,
@@ -47,10 +48,10 @@ pub struct Message {
 /// A channel, checked and ready.
 pub struct ChannelConfig {
     name: &'static str,
-    way: Way,
+    kind: ChannelKind,
 }
 
-enum Way {
+enum ChannelKind {
     LogFile(PathBuf),
     Mail(Box<Mail>),
     Webhook(Webhook),
@@ -78,7 +79,7 @@ pub struct ChannelStatus {
     pub error: Option<String>,
 }
 
-/// What became of one attempt.
+/// The result of one attempt.
 #[derive(Debug)]
 pub struct Report {
     /// Which channel.
@@ -99,34 +100,34 @@ impl ChannelConfig {
     /// Returns a channel that appends to a file. Returns an error if it cannot be appended to.
     pub(super) fn log_file(path: PathBuf) -> Result<Self, String> {
         log_file::check(&path)?;
-        Ok(Self { name: "log_file", way: Way::LogFile(path) })
+        Ok(Self { name: "log_file", kind: ChannelKind::LogFile(path) })
     }
 
     /// Returns a channel that sends mails.
     pub(super) fn mail(config: &MailConfig) -> Result<Self, String> {
-        Ok(Self { name: "email", way: Way::Mail(Box::new(Mail::new(config)?)) })
+        Ok(Self { name: "email", kind: ChannelKind::Mail(Box::new(Mail::new(config)?)) })
     }
 
     /// Returns a channel that calls the address in a file.
     pub(super) fn webhook(name: &'static str, url_file: &Path) -> Result<Self, String> {
         let webhook = Webhook::read(url_file).map_err(|why| format!("notification_channels.{name}.url_file: {why}"))?;
-        Ok(Self { name, way: Way::Webhook(webhook) })
+        Ok(Self { name, kind: ChannelKind::Webhook(webhook) })
     }
 
     /// Returns a channel that runs a program.
     pub(super) fn command(program: Vec<String>, folder: &Path) -> Result<Self, String> {
-        Ok(Self { name: "command", way: Way::Command(command::Program::new(program, folder)?) })
+        Ok(Self { name: "command", kind: ChannelKind::Command(command::Program::new(program, folder)?) })
     }
 
     /// Sends one notice.
     async fn send(&self, message: &Message) -> Result<(), String> {
         let sent = async {
-            match &self.way {
-                Way::LogFile(path) => log_file::append(path, message).await,
-                Way::Mail(mail) => mail.send(message).await,
-                Way::Webhook(webhook) => webhook.send(message).await,
+            match &self.kind {
+                ChannelKind::LogFile(path) => log_file::append(path, message).await,
+                ChannelKind::Mail(mail) => mail.send(message).await,
+                ChannelKind::Webhook(webhook) => webhook.send(message).await,
                 // It ends its program by itself when the time is over.
-                Way::Command(program) => program.run(message, LIMIT).await,
+                ChannelKind::Command(program) => program.run(message, LIMIT).await,
             }
         };
         let late = || Err(format!("no answer in {} s", LIMIT.as_secs()));
@@ -156,7 +157,7 @@ impl Channels {
         Self { queues, status, reports }
     }
 
-    /// Hands a notice to every channel. Returns what to tell the operator: channels that cannot take it.
+    /// Hands a notice to every channel. Returns messages for the operator about channels that cannot take it.
     pub fn send(&mut self, message: &Arc<Message>) -> Vec<String> {
         let mut full = Vec::new();
         for (queue, status) in self.queues.iter().zip(&mut self.status) {
@@ -169,8 +170,8 @@ impl Channels {
         full
     }
 
-    /// Waits for the next report of a channel. Returns what to tell the operator, if anything. Without channels it never
-    /// returns.
+    /// Waits for the next report of a channel. Returns a message for the operator, if one is due. Without channels it
+    /// never returns.
     pub async fn report(&mut self) -> Option<String> {
         match self.reports.recv().await {
             Some(report) => self.record(report),

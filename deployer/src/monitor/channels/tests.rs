@@ -187,7 +187,7 @@ async fn a_mail_server_without_starttls_gets_no_mail() {
         to: vec!["ada@example.org".into()],
     });
     let error = channel.unwrap().send(&message()).await.unwrap_err();
-    assert_eq!(error, "the mail server does not offer what is asked (STARTTLS, sign-in)");
+    assert_eq!(error, "the mail server does not offer what the settings require (STARTTLS, sign-in)");
     let heard = server.join().unwrap();
     assert!(!heard.contains("MAIL FROM") && !heard.contains("queue_depth"), "{heard}");
 }

@@ -1,4 +1,4 @@
-//! The channels `slack` and `webhook`: post a notice to a secret address, which a file holds.
+//! The channels `slack` and `webhook`: post a notice to a secret address, which is in a file.
 
 use std::{fs, path::Path, time::Duration};
 

@@ -51,7 +51,7 @@ why_no_stop() {
   if said 'UnauthorizedOperation|not authorized'; then
     echo "The instance may not stop itself, so nothing would stop the box; the idle stop was not changed. Give its role ec2:StopInstances on itself (deployer policy instance prints it)."
   else
-    echo "Whether the instance may stop itself could not be asked; the idle stop was not changed. The last lines say why. Run it again."
+    echo "It is not known whether the instance may stop itself; the idle stop was not changed. The last lines show why. Run it again."
   fi
 }
 
@@ -80,7 +80,7 @@ autostop() {
       install_units
       systemctl daemon-reload
       systemctl enable --now "$unit.timer"
-      [[ $(autostop_on) == true ]] || die "The timer does not run after it was enabled, so nothing stops the box. Look at systemctl status $unit.timer on the host."
+      [[ $(autostop_on) == true ]] || die "The timer does not run after it was enabled, so nothing stops the box. Check systemctl status $unit.timer on the host."
       ;;
     off)
       take_lock

@@ -1,12 +1,13 @@
 #!/bin/bash
-# Stops this instance when nobody uses the gateway. A systemd timer runs it every minute; nobody's laptop is needed.
+# Stops this instance when no client uses the gateway. A systemd timer runs it every minute; no operator's machine is
+# needed.
 #
 # An unknown state counts as active, but only for an hour: a broken gateway must not cost money for ever. Limits count
 # from boot, because this script's memory is lost at boot. The instance stops itself with its own role. At the hour of
 # the schedule it stops even if it is not idle, but running work, and an operator's work on the host, ends first.
 set -Eeuo pipefail
 umask 077
-export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be
+export PATH=$PATH:/usr/local/bin:/snap/bin # folders that may contain the AWS command line
 export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER=''
 
 readonly root=${EXTRACTION_GATEWAY_ROOT:-/opt/extraction-gateway}
@@ -144,7 +145,7 @@ stop_by_schedule() {
 # Sets idle to the seconds since the gateway last had work (0: it has work now); fails if that is not known.
 ask_gateway() {
   local container in_flight queued unusable
-  why="the gateway does not say how busy it is"
+  why="the gateway does not report how busy it is"
   container=$(container_of gateway) || return 1
   [[ -n $container ]] || return 1
   # Its exit status only says whether the gateway is ready, which does not matter here.
@@ -207,8 +208,8 @@ if ! flock --nonblock 9; then
   if [[ $holder != "$(cat "$run/autostop.holder" 2>/dev/null)" ]]; then rm -f "$run/autostop.busy"; fi
   printf '%s' "$holder" >"$run/autostop.holder"
   busy=$(since autostop.busy)
-  if ((busy >= busy_limit)); then stop_instance "somebody has been at work on the host for 3 hours"; fi
-  record_decision active "somebody is at work on the host$due" "$((busy_limit - busy))"
+  if ((busy >= busy_limit)); then stop_instance "an operator has worked on the host for 3 hours"; fi
+  record_decision active "an operator works on the host$due" "$((busy_limit - busy))"
   exit 0
 fi
 rm -f "$run"/autostop.{busy,holder}

@@ -7,22 +7,22 @@ readonly root=${EXTRACTION_GATEWAY_ROOT:-/opt/extraction-gateway}
 readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway} # memory: empty after a boot
 readonly units=${EXTRACTION_GATEWAY_UNITS:-/etc/systemd/system}
 readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
-readonly run_id=${RUN:-} # how the laptop calls this run
+readonly run_id=${RUN:-} # the id that the deployer gave this run; empty if it gave none
 readonly project=extraction-gateway
-export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be, and an agent may not look
+export PATH=$PATH:/usr/local/bin:/snap/bin # the AWS CLI may be there, and the SSM agent's PATH may lack these folders
 export HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
 # This run's own folder in memory. Another run at the same time has its own folder and touches nothing in this one.
 readonly own=$run/$ACTION.$$
 readonly log=$own/log token=$own/hf_token
 mkdir -p "$root/releases" "$own"
-printf '%s' "$run_id" >"$own/run" # early: whoever looks knows that the command arrived
+printf '%s' "$run_id" >"$own/run" # written first, so that a status query can tell that the command has arrived
 exec 3>&1 >"$log" 2>&1 </dev/null
 
 step=tools
 # What a failure means for the running services: before (untouched), switched (go back), keys (restore the old keys),
 # models (return to what answered before),
-# stopping (a person must look), recorded (the release serves, only the clean-up failed).
+# stopping (an operator must check the host), recorded (the release serves, only the clean-up failed).
 phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
@@ -110,8 +110,8 @@ step_lines() {
     mask_tokens | cut -c 1-300)
 }
 
-# remember_end: records that this run ended by itself. If its report is lost, the deployer can tell it from a run that
-# never reached the host.
+# remember_end: records that this run ended by itself. If its report is lost, the deployer can distinguish it from a run
+# that never reached the host.
 remember_end() {
   if [[ -z $run_id ]]; then return; fi
   { tail -n 9 "$run/ended" 2>/dev/null; echo "$run_id"; } | replace "$run/ended" || true

@@ -3,9 +3,9 @@
 
 # disk: sets disk_free and disk_total (bytes) of the file system that Docker uses.
 disk() {
-  disk_folder=${disk_folder:-$(docker info --format "{{.DockerRootDir}}")} || die "Docker does not answer on the host; nothing was changed. Look there with systemctl status docker."
+  disk_folder=${disk_folder:-$(docker info --format "{{.DockerRootDir}}")} || die "Docker does not answer on the host; nothing was changed. Check it there with systemctl status docker."
   read -r disk_free disk_total < <(df --block-size=1 --output=avail,size "$disk_folder" | tail -n 1)
-  [[ $disk_free =~ ^[0-9]{1,18}$ && $disk_total =~ ^[0-9]{1,18}$ ]] || die "The host does not say how much room its disk has; nothing was changed. Look there with df."
+  [[ $disk_free =~ ^[0-9]{1,18}$ && $disk_total =~ ^[0-9]{1,18}$ ]] || die "The host does not report the space of its disk; nothing was changed. Check it there with df."
 }
 
 # model_key RELEASE: prints the model, its revision and its volume.
@@ -14,7 +14,7 @@ model_key() {
   volume=$(docker volume inspect --format "{{.CreatedAt}}" "${project}_model-cache" 2>/dev/null) || return 1
   key=$volume
   for name in VLLM_BASE_MODEL VLLM_BASE_REVISION VLLM_ADAPTER VLLM_ADAPTER_REVISION; do key+=$'\n'$(env_of "$1" "$name"); done
-  # Only where there are several: the key of a release without them stays what it was.
+  # Only where there are several: the key of a release without them stays the same.
   if [[ -n $(env_of "$1" VLLM_ADAPTERS) ]]; then key+=$'\n'$(env_of "$1" VLLM_ADAPTERS); fi
   sha256sum <<<"$key" | cut -c 1-64
 }
@@ -54,13 +54,13 @@ gib() { printf '%s GiB' "$((($1 + 1073741823) / 1073741824))"; }
 # check_disk RELEASE GATEWAY VLLM: an image needs its size twice, packed and unpacked.
 check_disk() {
   local need=0
-  begin disk "disk: room for images and model"
+  begin disk "disk: space for images and model"
   disk
   if ! have_image "$2"; then need=$((need + 2 * SIZE_GATEWAY)); fi
   if ! have_image "$3"; then need=$((need + 2 * SIZE_VLLM)); fi
   if ! model_cached "$1"; then need=$((need + SIZE_MODEL)); fi
   if ((disk_free < need)); then
-    die "The host's disk has $(gib "$disk_free") free and $(gib "$need") are needed; nothing was changed. Make room or a larger disk, then run this again."
+    die "The host's disk has $(gib "$disk_free") free and $(gib "$need") are needed; nothing was changed. Free space or enlarge the disk, then run this again."
   fi
 }
 

@@ -20,12 +20,13 @@ stage() {
   # none that would change how compose or docker work.
   if grep -aEqvx "[A-Z_][A-Z0-9_]*='[^'\\[:cntrl:]]*'" "$root/releases/$next/.env" ||
     grep -aE '^(GATEWAY_IMAGE|VLLM_IMAGE|HF_TOKEN_FILE|COMPOSE_|DOCKER_)' "$root/releases/$next/.env" | grep -qv '^COMPOSE_PROFILES='; then
-    die "The settings hold a line that is no setting of a release; nothing was changed. Correct the configuration, then run this again."
+    die "The settings contain a line that is not a setting of a release; nothing was changed. Correct the configuration, then run this again."
   fi
-  # The key between boxes does not travel: an operator put it on each host. Compose finds it from the release's folder.
+  # The deployer does not send the key between boxes: an operator put it on each host. Compose finds it from the
+  # release's folder.
   key=$(env_of "$next" MODEL_SERVER_KEY_FILE)
   if [[ -n $key && ! -s $root/releases/$next/$key ]]; then
-    die "The host has no file $root/${key##*/}, which holds the key between the boxes; nothing was changed. Put it there (config/README.md, several boxes), then run this again."
+    die "The host has no file $root/${key##*/}, which contains the key between the boxes; nothing was changed. Put it there (config/README.md, several boxes), then run this again."
   fi
 }
 
@@ -38,7 +39,7 @@ same_as() {
 }
 
 resolve_both() {
-  begin resolve "resolve: what exactly is wanted"
+  begin resolve "resolve: the wanted images"
   resolve "$WANT_GATEWAY"
   gateway=$resolved
   resolve "$WANT_VLLM"
@@ -47,12 +48,13 @@ resolve_both() {
   printf '{"commit":"%s","config_hash":"%s"}\n' "$COMMIT" "$CONFIG_HASH" >"$root/releases/$next/release.json"
 }
 
-# Ends the run if the current release is the wanted one and serves. After a change of models that was cut off it never
-# does: the verification reads the files in a process of its own, and the running gateway may answer with other models.
+# Ends the run if the current release is the wanted one and serves. After an interrupted change of models it never
+# ends it: the verification reads the files in a process of its own, and the running gateway may answer with other
+# models.
 nothing_to_do() {
   if [[ $RESTART_VLLM == no && ! -e $models_changing && $(state_of "$now") == good ]] && verified "$now"; then
     rm -rf "$root/releases/${next:?}"
-    finish nothing_to_do "Release $now is what is wanted; it serves and was verified. Nothing to do."
+    finish nothing_to_do "Release $now is the wanted release; it serves and was verified. Nothing to do."
   fi
 }
 
@@ -72,9 +74,9 @@ deploy() {
   expect_release
   begin files "files: unpacking"
   stage
-  may_route "$next" "$(route)" || die "$(shown "$(route)") answers for the public name (deployer model list), and what is to be deployed does not serve it; nothing was changed. Keep it in model.adapters, or let another one answer first: deployer model use, or deployer model rollback."
+  may_route "$next" "$(route)" || die "$(shown "$(route)") answers for the public name (deployer model list), and the new release does not serve it; nothing was changed. Keep it in model.adapters, or let another one answer first: deployer model use, or deployer model rollback."
   now=$(current)
-  if [[ $DOWNLOAD_ONLY == yes ]] && half_done; then die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."; fi
+  if [[ $DOWNLOAD_ONLY == yes ]] && half_done; then die "An earlier switch was interrupted; nothing was changed. Run deployer up or deployer rollback first."; fi
   choose_from
   if [[ -n $takes_over ]]; then phase=switched; fi
   # Before the check of the disk: the image of a tag may be on the host already and need no space.
@@ -83,7 +85,7 @@ deploy() {
   check_gpu
   if [[ -z $takes_over && $DOWNLOAD_ONLY == no ]] && same_as "$now"; then nothing_to_do; fi
   if ! have_image "$gateway" || ! have_image "$vllm"; then log_in; fi
-  begin pull "pull: what serves goes on serving"
+  begin pull "pull: running services keep serving"
   pull_all "$next"
   download_model "$next"
   if [[ $DOWNLOAD_ONLY == yes ]]; then

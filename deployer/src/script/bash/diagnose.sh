@@ -6,7 +6,7 @@ readonly diagnose_seconds=30 diagnose_lines=150
 
 # container_to_look_at SERVICE
 container_to_look_at() {
-  if ! look_at "$1" || [[ $c_state != running ]]; then die "The container of $1 is $c_state; nothing was asked of it. deployer status shows more."; fi
+  if ! look_at "$1" || [[ $c_state != running ]]; then die "The container of $1 is $c_state; no command was sent to it. deployer status shows more."; fi
 }
 
 # ask_over_http SERVICE PORT PATH: sets `tool` to a request from inside the service's network, where the port is on
@@ -17,7 +17,7 @@ ask_over_http() {
   need nsenter curl
   container_to_look_at "$1"
   pid=$(docker inspect --format "{{.State.Pid}}" "$c_id")
-  [[ $pid =~ ^[1-9][0-9]*$ ]] || die "Docker names no process of $1; nothing was asked of it. deployer status shows more."
+  [[ $pid =~ ^[1-9][0-9]*$ ]] || die "Docker names no process of $1; no command was sent to it. deployer status shows more."
   tool=(nsenter --target "$pid" --net curl --silent --show-error --fail --max-time 10 "http://127.0.0.1:$2$3")
 }
 
@@ -57,8 +57,8 @@ diagnose() {
   tool_of "$DIAGNOSTIC"
   need timeout "${tool[0]}"
   timeout --foreground --kill-after 5 "$diagnose_seconds" "${tool[@]}" 2>&1 3>&- 9>&- | head -c 1000000 >"$own/output" || status=${PIPESTATUS[0]}
-  # Removes comments, histogram buckets, and series with labels that are 0, of which the gateway has hundreds, from metrics:
-  # they are of no use to a reader.
+  # Removes comments, histogram buckets, and series with labels that are 0, of which the gateway has hundreds, from
+  # metrics: they are of no use to a reader.
   if [[ $DIAGNOSTIC == *-metrics ]]; then sed -i -E '/^#|_bucket\{|_created(\{| )|\} 0$/d' "$own/output"; fi
   mask_tokens <"$own/output" | cut -c 1-300 >"$own/shown"
   all=$(wc -l <"$own/shown")

@@ -90,7 +90,7 @@ pull() {
     begin pull "pull: once more, with a new login"
     fetch_image "$@"
   fi
-  have_image "$1" || die "The pull ended well but the image is not there. $(unharmed) Look at docker on the host."
+  have_image "$1" || die "The pull succeeded but the image does not exist on the host. $(unharmed) Check docker on the host."
 }
 
 fetch_image() { watch_over "$2" pull_bytes docker pull --quiet "$1"; }
@@ -102,7 +102,8 @@ pull_all() {
   compose "$1" pull --quiet --policy missing
 }
 
-# old_images KEEP: of what is listed, the lines `ID REFERENCE` of our repositories that KEEP, of such lines, does not name. `--all`, because clients since 29.1 leave out what has no tag, and ours have none.
+# old_images KEEP: prints the listed lines `ID REFERENCE` of our repositories that KEEP, a list of such lines, does not
+# contain. `--all`, because clients since 29.1 omit images without a tag, and ours have none.
 old_images() {
   local id image repositories number
   repositories=$(for number in $(numbers); do
@@ -118,7 +119,7 @@ old_images() {
 }
 
 # list_old_images: sets `old` to the lines of images of our own repositories that neither the current release nor the
-# good one before it runs; to nothing, with a warning, where Docker's list is not one to trust.
+# good one before it runs; to nothing, with a warning, where Docker's list cannot be trusted.
 list_old_images() {
   local n image keep='' listed
   n=$(current) old=''
@@ -130,7 +131,7 @@ list_old_images() {
   listed=$(docker image ls --all --digests --no-trunc --format "{{.ID}} {{.Repository}}@{{.Digest}}")
   # A list that lacks the running images is not trusted.
   if [[ $listed != *" $(env_of "$(current)" GATEWAY_IMAGE)"* ]]; then
-    warnings+=("Docker does not list the image that serves now, so no old image could be found and removed; look at docker image ls --all on the host")
+    warnings+=("Docker does not list the image that serves now, so no old image was removed; check docker image ls --all on the host")
     return
   fi
   old=$(old_images "$keep")

@@ -41,7 +41,7 @@ doctor_gpu() {
     finding gpu false "nvidia-smi does not answer"
   fi
   if docker info --format "{{json .Runtimes}}" | grep -q nvidia; then
-    finding gpu_runtime true "Docker can hand the GPU to a container"
+    finding gpu_runtime true "Docker can give the GPU to a container"
   else
     finding gpu_runtime false "Docker has no NVIDIA runtime"
   fi
@@ -55,7 +55,7 @@ doctor_account() {
     finding identity false "the host has no role that AWS knows"
   fi
   if (fetch_token); then
-    finding secret true "present, of the right shape"
+    finding secret true "present, in the right format"
   else
     finding secret false "$(cat "$own/problem" 2>/dev/null || (begin_again token; explain_token))"
   fi
@@ -102,12 +102,12 @@ doctor_clock() {
 
 doctor_state() {
   if [[ -s $root/switching ]]; then
-    finding half_done false "a switch was cut off; deployer up or deployer rollback repairs it"
+    finding half_done false "a switch was interrupted; deployer up or deployer rollback repairs it"
   else
-    finding half_done true "no switch was cut off"
+    finding half_done true "no switch was interrupted"
   fi
   fact autostop "$(autostop_json)"
-  if [[ $(autostop_on) == true ]]; then finding autostop true "on"; else finding autostop false "off: an idle box costs on"; fi
+  if [[ $(autostop_on) == true ]]; then finding autostop true "on"; else finding autostop false "off: an idle box keeps costing money"; fi
 }
 
 # begin_again STEP: the checks run in subshells, so their output is searched in the whole log from that step on.
@@ -119,7 +119,7 @@ begin_again() {
 
 doctor() {
   guard
-  begin observe "look: everything a deploy needs"
+  begin observe "check: everything a deploy needs"
   doctor_docker
   doctor_gpu
   doctor_account

@@ -17,7 +17,8 @@ unharmed() {
   echo "What served before still serves."
 }
 
-# said PATTERN: succeeds if the step's tools printed it. Digits of a digest or an id do not match.
+# said PATTERN: succeeds if the step's tools printed it. Long hexadecimal words (digests, ids) are removed
+# before the search, so that their digits cannot match.
 said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log" | sed -E 's/[0-9a-f]{12,}//g'); }
 
 readonly refused='denied|forbidden|(^|[^0-9])403([^0-9]|$)'
@@ -35,11 +36,11 @@ explain() {
   if said "$no_engine"; then
     # What Docker reports about the containers in these seconds says nothing about the services that ran before.
     if [[ $phase == before ]]; then safe=" Nothing was changed; containers that ran start again with it."; else safe=''; fi
-    echo "The Docker engine of the host did not answer (step $step): it was restarted, or has ended.$safe Look there with systemctl status docker, then run this again."
+    echo "The Docker engine of the host did not answer (step $step): it was restarted, or has ended.$safe Check it there with systemctl status docker, then run this again."
     return
   fi
   if [[ $step != @(pull|download|switch) ]] && said "$no_room"; then
-    echo "The host's disk is full (step $step). $safe Make room or a larger disk, then run this again."
+    echo "The host's disk is full (step $step). $safe Free space or enlarge the disk, then run this again."
     return
   fi
   case $step in
@@ -74,13 +75,13 @@ explain_resolve() {
   elif said 'ImageNotFound|RepositoryNotFound'; then
     echo "The registry has no such image. $safe Check the tag or digest, or push the image first."
   else
-    echo "The registry did not say which image the tag means. $safe Give the digest, or allow the role ecr:DescribeImages."
+    echo "The registry did not report which image the tag refers to. $safe Give the digest, or allow the role ecr:DescribeImages."
   fi
 }
 
 explain_pull() {
   if said "$no_room"; then
-    echo "The host's disk filled up while an image was pulled. $safe Make room or a larger disk, then run this again."
+    echo "The host's disk filled up while an image was pulled. $safe Free space or enlarge the disk, then run this again."
   elif said 'manifest unknown|not found|manifest for'; then
     echo "The registry has no such image. $safe Check the digest, or push the image first."
   elif said "$login_over|$refused"; then
@@ -102,16 +103,16 @@ explain_token() {
 
 explain_download() {
   local unfit
-  # The entry point of the model server looks at an adapter before the base model is downloaded.
+  # The entry point of the model server checks an adapter before the base model is downloaded.
   unfit=$(tail -c "+$((step_log + 1))" "$log" | grep -Eo 'model server: .*( has rank |was trained on| is no adapter).*' | tail -n 1 | cut -c 15-300)
   if [[ -n $unfit ]]; then
     echo "An adapter of model.adapters does not fit: $unfit. $safe"
   elif said "$no_room"; then
-    echo "The host's disk filled up while the model was downloaded. $safe Make room or a larger disk, then run this again."
+    echo "The host's disk filled up while the model was downloaded. $safe Free space or enlarge the disk, then run this again."
   elif said "$login_over|$refused|gated"; then
     echo "Hugging Face refused the download. $safe Check that the token is valid and its owner has accepted the model's licence."
   else
-    echo "The model could not be downloaded from Hugging Face$(by_network). $safe Run this again: what is there already is kept."
+    echo "The model could not be downloaded from Hugging Face$(by_network). $safe Run this again: downloaded files are kept."
   fi
 }
 
@@ -122,7 +123,7 @@ again() { echo "$((c_restarts - ($([[ $c_id == "${old[$1]:-}" ]] && echo 1 || ec
 explain_switch() {
   local service
   if said "$no_room"; then
-    echo "The host's disk is full. $safe Make room or a larger disk, then run this again."
+    echo "The host's disk is full. $safe Free space or enlarge the disk, then run this again."
     return
   fi
   for service in $(services_of "$to"); do

@@ -2,9 +2,10 @@
 # Changes API keys, by their digests, while the gateway serves: without a new release, and in every release on disk, so
 # that no rollback brings a revoked key back.
 
-# The key whose change has begun and is not complete. If a run is killed, this file shows that the change was cut off.
+# The key whose change has begun and is not complete. If a run is killed, this file shows that the change was
+# interrupted.
 readonly changing=$root/keys.changing
-kept_old='' # the gateway refused the changed keys and said that the old ones hold
+kept_old='' # the gateway refused the changed keys and reported that it keeps the old ones
 
 # key_lines FILE: prints the lines without comments and empty lines.
 key_lines() { grep -Ev '^[[:space:]]*(#|$)' "$1" || true; }
@@ -27,8 +28,8 @@ keys_json() { # FILE
     "$(json_list "${known[@]}")" "$(json "$(cat "$changing" 2>/dev/null || true)")"
 }
 
-# heed_keys FILE: makes the gateway read its keys again and report their number; fails if it refuses them.
-heed_keys() {
+# reload_keys FILE: makes the gateway read its keys again and report their number; fails if it refuses them.
+reload_keys() {
   local since count pid
   if ! look_at gateway || [[ $c_state != running ]]; then return 0; fi # it reads them when it starts
   count=$(key_lines "$1" | wc -l)
@@ -42,7 +43,7 @@ heed_keys() {
     if [[ -n $kept_old ]]; then return 1; else return 0; fi
   fi
   # The gateway's log level may hide the line. A restart reads the file too.
-  say "keys: the gateway does not say that it read them; it is started again"
+  say "keys: the gateway does not confirm that it read them; it is restarted"
   compose "$now" restart --timeout "$DRAIN" gateway || return 1
   try 30 ready
 }
@@ -75,7 +76,7 @@ keep_keys() {
   done
 }
 
-# keys_back STATUS: restores the old keys of every release after a change that was cut off or failed, and makes the
+# keys_back STATUS: restores the old keys of every release after a change that was interrupted or failed, and makes the
 # gateway read them. It runs with `set -e` off. Sets the phase to the result.
 keys_back() {
   local number folder now kept=$kept_old failed=''
@@ -89,7 +90,7 @@ keys_back() {
   done
   if [[ -n $failed ]]; then
     phase=stopping problem+=" The old keys could not be put back. Run this again."
-  elif [[ -z $kept ]] && ! heed_keys "$root/releases/$now/keys.txt"; then
+  elif [[ -z $kept ]] && ! reload_keys "$root/releases/$now/keys.txt"; then
     phase=stopping problem+=" The old keys are in the files again, but the gateway may have the changed ones. deployer restart starts it again."
   else
     phase=before problem+=" The old keys hold; nothing was changed."
@@ -117,33 +118,33 @@ edit_others() {
 keys() {
   local now key_file hash
   now=$(current)
-  [[ -n $now ]] || die "There is no release on the host; nothing was changed. Run deployer up: it carries the keys."
+  [[ -n $now ]] || die "There is no release on the host; nothing was changed. Run deployer up: it copies the keys."
   key_file=$root/releases/$now/keys.txt
   if [[ $KEYS == list ]]; then
     begin observe "keys"
     fact keys "$(keys_json "$key_file")"
-    finish 'done' "These are the keys."
+    finish 'done' "The keys were read."
   fi
   need docker flock sha256sum awk timeout
   take_lock
   expect_release
   begin keys "keys: $KEYS $KEY_NAME"
   if [[ -e $models_changing ]]; then
-    warnings+=("a change of models was cut off before: the gateway reads its models again with its keys, and may answer with $(shown "$(<"$models_changing")") from now on. deployer up returns to what answered before; deployer model list shows it")
+    warnings+=("an earlier change of models was interrupted: the gateway reads its models again with its keys, and may answer with $(shown "$(<"$models_changing")") from now on. deployer up returns to what answered before; deployer model list shows it")
   fi
-  if [[ $KEYS == add && ${KEY_LINE%% *} != "$KEY_NAME" ]]; then die "The line is of another key than $KEY_NAME; nothing was changed."; fi
+  if [[ $KEYS == add && ${KEY_LINE%% *} != "$KEY_NAME" ]]; then die "The line is for another key than $KEY_NAME; nothing was changed."; fi
   [[ $(sha_of "$key_file") == "$KEYS_BEFORE" ]] || die "The keys on the host changed since the plan was made; nothing was changed. Run this again."
   edited "$key_file" >"$own/keys.edited"
-  [[ -n $(key_lines "$own/keys.edited") ]] || die "$KEY_NAME is the last key, and the gateway takes no empty file; nothing was changed. Add another key first, or stop the service: deployer down."
+  [[ -n $(key_lines "$own/keys.edited") ]] || die "$KEY_NAME is the last key, and the gateway does not accept an empty file; nothing was changed. Add another key first, or stop the service: deployer down."
   hash=${CONFIG_HASH:-$(release_field "$now" config_hash | sed 's/-g\..*/-g.keys/')}
   keep_keys
   printf '%s' "$KEY_NAME" | replace "$changing"
   phase=keys
-  # The other releases first, so that no rollback brings the key back. A change that is cut off after that leaves a key
-  # that still opens the service.
+  # The other releases first, so that no rollback brings the key back. A change that is interrupted after that leaves
+  # a key that still opens the service.
   if [[ $KEYS == revoke ]]; then edit_others; fi
   write_keys "$own/keys.edited" "$key_file"
-  heed_keys "$key_file" || die "The gateway did not take the changed keys; deployer logs --service gateway says why."
+  reload_keys "$key_file" || die "The gateway did not accept the changed keys; deployer logs --service gateway shows why."
   if [[ $KEYS == add ]]; then edit_others; fi
   mark_hash "$now" "$hash"
   rm -f "$changing"

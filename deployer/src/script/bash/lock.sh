@@ -9,7 +9,7 @@ holder_json() {
     printf '%s,"step":%s,"progress":%s}' "${text%\}}" "$(json "$(cat "$run/step" 2>/dev/null || true)")" \
       "$(json "$(cat "$run/progress" 2>/dev/null || true)")"
   elif [[ -n $text ]]; then
-    printf '{"operator":"somebody","action":"work"}'
+    printf '{"operator":"unknown","action":"work"}'
   else
     printf null
   fi
@@ -30,7 +30,7 @@ expect_release() {
   fi
 }
 
-# lives FOLDER: succeeds if the run of this folder still goes on.
+# lives FOLDER: succeeds if the run of this folder has not ended.
 lives() {
   local pid=${1%/}
   pid=${pid##*.}
@@ -54,16 +54,16 @@ take_lock() {
   begin lock "lock: one at a time on this host"
   if ! try_lock; then
     holder=$(holder_json)
-    finish locked "$(json_field operator <<<"$holder") is at work on the host ($(json_field action <<<"$holder")); nothing was touched. Wait, or look with deployer status."
+    finish locked "$(json_field operator <<<"$holder") is at work on the host ($(json_field action <<<"$holder")); nothing was changed. Wait, or check deployer status."
   fi
   locked=yes
   ln -sfn "$own" "$run/working" || true
   printf lock >"$run/step"
   # A full disk must not prevent `down`, so a failure to write the holder is ignored: it is only information.
   if ! printf '{"operator":%s,"action":"%s","since":%s,"run":"%s"}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" "$run_id" | replace "$root/lock.holder"; then
-    warnings+=("who is at work could not be written to $root: is the disk full?")
+    warnings+=("the holder of the lock could not be written to $root: is the disk full?")
   fi
-  # Removes what a killed run left: its download goes on without the compose that started it, and has the token.
+  # Removes what a killed run left: its download continues without the compose that started it, and has the token.
   stray=$(timeout --foreground 30 docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=True) || stray=''
   # shellcheck disable=SC2086 # ids
   if [[ -n $stray ]] && ! timeout --foreground 60 docker rm --force $stray; then
@@ -73,8 +73,8 @@ take_lock() {
   for folder in "$run"/{deploy,rollback,restart,down,unlock,autostop}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
-  # These actions, or those of their subcommands that only list, take no lock. So one of them may be running, and its folder
-  # stays. A zombie process does not count as running.
+  # These actions, or those of their subcommands that only list, take no lock. So one of them may be running, and its
+  # folder stays. A zombie process does not count as running.
   for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,models,prune,diagnose}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done

@@ -8,7 +8,7 @@ fetch_token() {
   [[ $(stat --file-system --format=%T "$run") == tmpfs ]] || die "$run is not in memory, so no token is written there; nothing was changed. Mount a tmpfs on it."
   aws secretsmanager get-secret-value --region "$REGION" --secret-id "$SECRET_ID" --query SecretString --output text >"$token" || exit 1
   if [[ $(wc -l <"$token") -gt 1 ]] || ! grep -Eqx 'hf_[A-Za-z0-9]{20,200}' "$token"; then
-    die "The secret does not have the shape of a Hugging Face token (hf_ and letters and digits); nothing was changed. Store it again with deployer init."
+    die "The secret does not have the format of a Hugging Face token (hf_ and letters and digits); nothing was changed. Store it again with deployer init."
   fi
 }
 

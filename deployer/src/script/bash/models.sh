@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Which models answer for the public name, while the gateway serves. The weights stand in one line of the release's
-# config/gateway.toml, which the gateway reads again after SIGHUP. The last line of models.jsonl holds for every release,
-# so no deploy and no rollback moves notes to another model by itself.
+# Which models answer for the public name, while the gateway serves. The weights are in one line of the release's
+# config/gateway.toml, which the gateway reads again after SIGHUP. The last line of models.jsonl holds for every
+# release, so no deploy and no rollback moves notes to another model by itself.
 
 readonly models_record=$root/models.jsonl
 # The route whose change has begun and is not complete.
@@ -11,10 +11,10 @@ readonly route_words='[A-Za-z0-9._-]{1,64}@[0-9a-f]{8}=[1-9][0-9]{0,2}( [A-Za-z0
 readonly route_mark='# deployer model use'
 answered='' # the route before this run
 was_up='' # the gateway ran before this run
-kept_models='' # the gateway refused the changed models and said that the old ones hold
-was_changing='' # a change before this run was cut off, so it is not known what the gateway answers with
+kept_models='' # the gateway refused the changed models and reported that it keeps the old ones
+was_changing='' # an earlier change was interrupted, so it is not known which models the gateway answers with
 
-# A route says what answers: NAME=WEIGHT words; `configured`, what the release's own settings say; `rules`, no model.
+# A route names what answers: NAME=WEIGHT words; `configured`, the release's own settings; `rules`, no model.
 is_route() { [[ $1 =~ ^(configured|rules|$route_words)$ ]]; }
 
 # route: prints the route that was chosen last.
@@ -24,8 +24,8 @@ route() {
   if is_route "$chosen"; then printf '%s' "$chosen"; else printf configured; fi
 }
 
-# former_route: prints the route that `model rollback` returns to: what answered before the present one was chosen. A change
-# that was cut off chose nothing yet, so it returns to the present one.
+# former_route: prints the route that `model rollback` returns to: what answered before the present one was chosen. An
+# interrupted change chose nothing yet, so it returns to the present one.
 former_route() {
   local line former='' chosen
   if [[ -s $models_changing ]]; then
@@ -56,7 +56,7 @@ may_route() {
 # words_of RELEASE ROUTE: prints the route's models with their weights; nothing if the public name is itself a model.
 words_of() { if [[ $2 == @(configured|rules) ]]; then env_of "$1" ROUTING_MODELS; else printf '%s' "$2"; fi; }
 
-# first_of RELEASE ROUTE: prints whose answer the gateway's test note gives: `rules`, or the first model.
+# first_of RELEASE ROUTE: prints what must answer the gateway's test note: `rules`, or the first model.
 first_of() {
   local words
   if [[ $2 == rules ]]; then
@@ -79,8 +79,8 @@ route_in() {
   if may_route "$1" "$chosen"; then printf '%s' "$chosen"; else printf configured; fi
 }
 
-# set_route RELEASE ROUTE: writes the route into the release's files. The settings file is mounted in a container, so its
-# content is replaced and not the file.
+# set_route RELEASE ROUTE: writes the route into the release's files. The settings file is mounted in a container, so
+# its content is replaced and not the file.
 set_route() {
   local folder=$root/releases/$1 words listed='' word engine=''
   words=$(words_of "$1" "$2")
@@ -97,8 +97,8 @@ set_route() {
   fi
 }
 
-# heed_models: makes the gateway read its settings again; fails if it refuses them.
-heed_models() {
+# reload_models: makes the gateway read its settings again; fails if it refuses them.
+reload_models() {
   local since pid
   since=$(date --utc +%Y-%m-%dT%H:%M:%S.%NZ)
   # As for keys: not with `docker kill`, which counts as a manual stop.
@@ -109,7 +109,7 @@ heed_models() {
     if [[ -n $kept_models ]]; then return 1; else return 0; fi
   fi
   # The gateway's log level may hide the line. A restart reads the file too.
-  say "models: the gateway does not say that it read them; it is started again"
+  say "models: the gateway does not confirm that it read them; it is restarted"
   compose "$now" restart --timeout "$DRAIN" gateway || return 1
 }
 
@@ -123,29 +123,29 @@ models_said() {
   grep -Eq 'other models answer for the public name|models behind the public name are as before' "$own/said.log"
 }
 
-# put_route ROUTE: writes the route for the current release, and makes the gateway follow it. Sets `asleep` where it does
-# not run and reads its files when it starts. One that ran before (`was_up`) and does not now is started.
+# put_route ROUTE: writes the route for the current release, and makes the gateway follow it. Sets `asleep` where it
+# does not run and reads its files when it starts. A gateway that ran before (`was_up`) and does not run now is started.
 put_route() {
   local container
   asleep=''
   set_route "$now" "$1" || return 1
   look_at gateway || true
   container=$c_id
-  # The rules are a way out, so they are started even where the gateway was not up.
+  # The rules engine needs no model server, so the gateway is started for it even if it did not run before.
   if [[ $1 != rules && $c_state != running && -z $was_up ]]; then
     asleep=yes
     return 0
   fi
-  # A new container where the engine changes, which ends its notes first. Otherwise compose finds nothing to do. The model
-  # server is not touched.
+  # Where the engine changes, compose replaces the container, which ends its notes first. Otherwise compose finds
+  # nothing to do. The model server is not restarted.
   compose "$now" up --detach --no-deps --wait --wait-timeout "$READY_WAIT" --pull never gateway || return 1
   look_at gateway || return 1
-  if [[ $c_id == "$container" ]]; then heed_models || return 1; fi
+  if [[ $c_id == "$container" ]]; then reload_models || return 1; fi
   try 30 ready || return 1
   try 2 reads_note "$now" "$1"
 }
 
-# reads_note RELEASE ROUTE: succeeds if who should answer the test note answered it.
+# reads_note RELEASE ROUTE: succeeds if the engine or model of the route answered the test note.
 reads_note() {
   local first
   first=$(first_of "$1" "$2")
@@ -156,8 +156,8 @@ reads_note() {
   fi
 }
 
-# models_back STATUS: returns to what answered before, after a change that was cut off or failed. It runs with `set -e`
-# off. Sets the phase to the result.
+# models_back STATUS: returns to what answered before, after a change that was interrupted or failed. It runs with
+# `set -e` off. Sets the phase to the result.
 models_back() {
   local now
   now=$(current)
@@ -165,7 +165,7 @@ models_back() {
   if [[ -s $own/kept ]]; then mapfile -t lines < <(tail -n 1 "$own/kept" | cut -c 1-300); fi
   if [[ -n $kept_models && -z $was_changing ]]; then
     if ! set_route "$now" "$answered"; then
-      phase=stopping problem+=" The gateway goes on with what answered before ($(shown "$answered")), but its file could not be put back. Run this again."
+      phase=stopping problem+=" The gateway still answers as before ($(shown "$answered")), but its file could not be restored. Run this again."
       return
     fi
   else
@@ -175,7 +175,7 @@ models_back() {
       return
     fi
   fi
-  phase=before problem+=" What answered before goes on to answer: $(shown "$answered")."
+  phase=before problem+=" What answered before still answers: $(shown "$answered")."
   rm -f "$models_changing"
 }
 
@@ -231,9 +231,9 @@ check_route() {
   fi
   words=$(words_of "$now" "$ROUTE")
   if [[ ! $words =~ ^$route_words$ ]]; then return 0; fi
-  served=$(served_models) || die "The model server does not answer, so it is not known which models it serves; nothing was changed. Look with deployer status."
+  served=$(served_models) || die "The model server does not answer, so it is not known which models it serves; nothing was changed. Check deployer status."
   for word in $words; do
-    grep -qxF -- "${word%=*}" <<<"$served" || die "The model server does not list ${word%=*}; nothing was changed. deployer logs --service vllm says why."
+    grep -qxF -- "${word%=*}" <<<"$served" || die "The model server does not list ${word%=*}; nothing was changed. deployer logs --service vllm shows why."
   done
 }
 
@@ -244,13 +244,13 @@ models() {
   if [[ $MODELS == list ]]; then
     begin observe "models"
     facts_of_models
-    finish 'done' "These are the models."
+    finish 'done' "The models were read."
   fi
   need docker flock timeout sed nsenter curl
   take_lock
   expect_release
   begin models "models: $MODELS"
-  if half_done; then die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."; fi
+  if half_done; then die "An earlier switch was interrupted; nothing was changed. Run deployer up or deployer rollback first."; fi
   answered=$(route)
   if [[ $answered != "$ROUTE_BEFORE" || ($MODELS == rollback && $ROUTE != "$(former_route)") ]]; then
     die "Other models answer than when the plan was made; nothing was changed. Run this again."
@@ -271,9 +271,9 @@ models() {
 
 why_not_routed() {
   if [[ -n $kept_models ]]; then
-    echo "The gateway refused the change; its line below says why."
+    echo "The gateway refused the change; its line below shows why."
   elif [[ $ROUTE == rules ]]; then
-    echo "The gateway did not come up with the rules."
+    echo "The gateway did not start with the rules."
   else
     echo "The gateway does not answer with $(shown "$ROUTE"): it refused the settings, or the model did not read the test note."
   fi

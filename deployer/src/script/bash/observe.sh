@@ -72,9 +72,9 @@ facts_of_status() {
 }
 
 status() {
-  begin observe "look: containers, GPU, disk, gateway"
+  begin observe "status: containers, GPU, disk, gateway"
   facts_of_status
-  finish 'done' "This is what is there."
+  finish 'done' "The state of the host was read."
 }
 
 verify_now() {
@@ -123,7 +123,7 @@ facts_of_ledger() {
 
 releases() {
   facts_of_ledger
-  finish 'done' "These are the last releases."
+  finish 'done' "The last releases were read."
 }
 
 # Reports the progress of the run on this host. Systems Manager returns a command's output only after its end, so the
@@ -138,5 +138,5 @@ progress() {
     if ((${#lines_said[@]} <= 40)); then shown=("${lines_said[@]}"); fi
     fact progress "{\"said\":${#lines_said[@]},\"lines\":$(json_list "${shown[@]}"),\"transfer\":$(json "progress: $(cat "$run/progress" 2>/dev/null || true)")}"
   fi
-  finish 'done' "This is how far it is."
+  finish 'done' "The progress of the current run was read."
 }

@@ -4,7 +4,7 @@
 # stop SERVICE SECONDS
 stop() {
   compose "$now" stop --timeout "$2" "$1"
-  if look_at "$1" && [[ $c_state == running ]]; then die "$1 still runs after it was told to stop. Look at docker on the host."; fi
+  if look_at "$1" && [[ $c_state == running ]]; then die "$1 still runs after the stop. Check docker on the host."; fi
   if [[ $DRAIN_FIRST == yes ]]; then warn_if_killed "$1" "$2"; fi
 }
 
@@ -54,7 +54,7 @@ restart() {
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host; nothing was changed. Run deployer up first."
   if half_done; then
-    die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."
+    die "An earlier switch was interrupted; nothing was changed. Run deployer up or deployer rollback first."
   fi
   from=$now to=$now tried=yes phase=switched
   begin stop "restart: $SERVICES"
@@ -67,12 +67,12 @@ restart() {
   finish 'done' "Restarted; release $now serves and was verified."
 }
 
-# Clears what a killed run left. A run that still goes on keeps its lock.
+# Clears what a killed run left. A run that still works keeps its lock.
 unlock() {
   need docker flock
   take_lock
   if half_done; then
-    finish 'done' "Nobody is at work on the host. A switch was cut off before: run deployer up or deployer rollback to repair it."
+    finish 'done' "No run is at work on the host. An earlier switch was interrupted: run deployer up or deployer rollback to repair it."
   fi
-  finish 'done' "Nobody is at work on the host."
+  finish 'done' "No run is at work on the host."
 }

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Steps that take minutes. They run beside this shell, so that it handles a signal at once. Their progress is reported,
+# Steps that take minutes. They run in the background, so that it handles a signal at once. Their progress is reported,
 # and a step that makes no progress is ended.
 
 # For tests only.
 readonly stall=${EXTRACTION_GATEWAY_STALL:-300} tell_every=${EXTRACTION_GATEWAY_TELL:-15}
-readonly moves=1048576 # fewer new bytes than these are no progress: a connection that is only kept open has some, too
+readonly moves=1048576 # fewer new bytes do not count as progress: an idle connection that is kept open has some, too
 readonly download=$project-download-$$ # the container that has the token
 
 worker='' # the process of the long step
@@ -73,7 +73,7 @@ watch_over() {
         tell_progress "$now" "$((total > now ? total : now))" "$left"
         if ((now + came - mark >= moves || now + came < mark)); then mark=$((now + came)) since=$SECONDS; fi
       else
-        since=$SECONDS # what cannot be measured does not stand still
+        since=$SECONDS # a failed measurement does not count as no progress
       fi
       if ((SECONDS - since >= stall)); then
         stuck=yes
@@ -85,13 +85,13 @@ watch_over() {
     sleeper=$!
     wait -n "$worker" "$sleeper" || true
   done
-  if [[ -n $stuck ]]; then die "The step $step had no new byte for $stall seconds and was ended. $(unharmed) What is there already is kept: look at the host's network, then run this again."; fi
+  if [[ -n $stuck ]]; then die "The step $step had no new byte for $stall seconds and was ended. $(unharmed) Downloaded files are kept: check the host's network, then run this again."; fi
   wait "$worker" || status=$?
   worker=''
   return "$status"
 }
 
-# end_worker: ends the long step, and the container that would go on with the token.
+# end_worker: ends the long step, and the container that would continue with the token.
 end_worker() {
   if [[ -z $worker ]]; then return; fi
   kill "$worker" 2>/dev/null || true

@@ -27,7 +27,7 @@ list_old_models() {
   if [[ ! -d $volume ]]; then return; fi
   for n in "${kept[@]}"; do
     if ! found=$(models_of "$n"); then
-      warnings+=("release $n has a model that is no revision in the volume, so no model is listed")
+      warnings+=("release $n has a model that is not a revision in the volume, so no model is listed")
       return
     fi
     needed+=$found$'\n'
@@ -54,7 +54,7 @@ list_unneeded() {
 }
 
 # forget_models: forgets which models are in the volume, except for releases whose models all stay. This comes before
-# any removal: after a run that is cut off, a model is checked once more, but no missing model counts as present.
+# any removal: after an interrupted run, a model is checked once more, but no missing model counts as present.
 forget_models() {
   local n marker keep=' '
   for n in "${kept[@]}"; do keep+="$(model_key "$n") "; done
@@ -85,8 +85,8 @@ prune() {
   expect_release
   begin prune "prune: what no kept release needs"
   now=$(current)
-  [[ -n $now ]] || die "There is no release on the host, so nothing says what is needed; nothing was removed. Run deployer up first."
-  if half_done; then die "A switch was cut off and may need what seems old; nothing was removed. Run deployer up first, which repairs it."; fi
+  [[ -n $now ]] || die "There is no release on the host, so it is not known what is needed; nothing was removed. Run deployer up first."
+  if half_done; then die "An interrupted switch may still need images that look unused; nothing was removed. Run deployer up first, which repairs it."; fi
   read -ra kept <<<"$now $(good_before "$now")"
   list_unneeded
   sum=$(printf '%s\n' "${unneeded[@]}" | cut -d ' ' -f 1,3 | sha256sum | cut -c 1-64)
@@ -96,7 +96,7 @@ prune() {
   fact list "\"$sum\""
   fact kept "[${kept[0]}${kept[1]:+,${kept[1]}}]"
   fact free_before "$disk_free"
-  if [[ $PRUNE == list ]]; then finish 'done' "No kept release needs ${#unneeded[@]} of what is there."; fi
+  if [[ $PRUNE == list ]]; then finish 'done' "No kept release needs ${#unneeded[@]} of the items."; fi
   [[ $sum == "$PRUNE_LIST" ]] || die "What no kept release needs changed since the plan was made; nothing was removed. Run this again."
   remove_unneeded
   # The removal counts as done even if Docker does not answer any more.

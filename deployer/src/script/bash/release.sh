@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Releases on disk: releases/N with all that a release runs from, `current`, the ledger of the last ten, and the
-# marker `switching` from before a switch until after its end, by which the next run knows that one was cut off.
+# marker `switching` from before a switch until after its end, by which the next run knows that one was interrupted.
 
 # current: the number of the current release, or nothing.
 current() {
@@ -44,8 +44,8 @@ good_before() {
   done
 }
 
-# mark_reverted RELEASE: marks the releases after it as `reverted`, because it was rolled back to. They stay on disk, for
-# --to.
+# mark_reverted RELEASE: marks the releases after it as `reverted`, because it was rolled back to. They stay on disk,
+# for --to.
 mark_reverted() {
   local number
   for number in $(numbers); do
@@ -69,11 +69,11 @@ point_current() {
   mv -T "$root/current.new" "$root/current"
 }
 
-# half_done: succeeds if a switch was cut off. Sets from, to and by: the action that made the switch.
+# half_done: succeeds if a switch was interrupted. Sets from, to and by: the action that made the switch.
 half_done() {
   [[ -s $root/switching ]] || return 1
   read -r from to by <"$root/switching" || true
-  # A damaged marker shows only that a switch was cut off: the way back is the last good release.
+  # A damaged marker shows only that a switch was interrupted: the way back is the last good release.
   if ! is_number "$to" || [[ $from != none ]] && ! is_number "$from"; then
     to='' by='' from=$(good_before)
     from=${from:-none}
@@ -81,7 +81,8 @@ half_done() {
   if [[ $from == none ]]; then from=''; fi
 }
 
-# choose_from: sets from, the release to go back to after a failure, and takes_over, if this run has to repair a cut-off switch.
+# choose_from: sets from, the release to go back to after a failure, and takes_over, if this run has to repair an
+# interrupted switch.
 choose_from() {
   if half_done; then
     takes_over=yes
@@ -89,7 +90,7 @@ choose_from() {
     # If the release that was being started had been verified earlier, a failure of this run goes back to it. A rollback
     # that resumes a rollback does not: its own target is that release, so a failure goes back to the one before.
     if [[ $(state_of "$to") == good && ($by != rollback || $ACTION != rollback || -z $from) ]]; then from=$to; fi
-    say "a switch to release $to was cut off; this run takes over"
+    say "a switch to release $to was interrupted; this run repairs it"
   else
     from=$now
   fi

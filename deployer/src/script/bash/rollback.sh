@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Goes back to an earlier release: a deploy of files and images that were good before.
 
-# back_to: prints the target of a rollback without a number, or nothing. A rollback that was cut off is resumed.
+# back_to: prints the target of a rollback without a number, or nothing. An interrupted rollback is resumed.
 back_to() {
   local from='' to='' by=''
   if half_done && [[ $by == rollback ]]; then
@@ -15,8 +15,8 @@ back_to() {
 
 choose_target() {
   target=${TO:-$(back_to)}
-  [[ -n $target ]] || die "There is no earlier release that was verified; nothing was changed. deployer releases lists what there is."
-  [[ -d $root/releases/$target ]] || die "Release $target is not on the host any more; nothing was changed. deployer releases lists what there is."
+  [[ -n $target ]] || die "There is no earlier release that was verified; nothing was changed. deployer releases lists all releases."
+  [[ -d $root/releases/$target ]] || die "Release $target is not on the host any more; nothing was changed. deployer releases lists all releases."
 }
 
 rollback() {
@@ -29,7 +29,7 @@ rollback() {
   choose_target
   if ! may_route "$target" "$(route)"; then
     left_route=$(route)
-    warnings+=("release $target does not serve $(shown "$left_route"), which answered until now: what its own settings name answers")
+    warnings+=("release $target does not serve $(shown "$left_route"), which answered until now; from now on the models in the settings of this release answer")
   fi
   if [[ -n $takes_over ]]; then phase=switched; fi
   if [[ -z $takes_over && ! -e $models_changing && $target == "$now" ]] && verified "$target"; then
@@ -39,7 +39,7 @@ rollback() {
   check_disk "$target" "$gateway" "$vllm"
   check_gpu
   if ! have_image "$gateway" || ! have_image "$vllm"; then log_in; fi
-  begin pull "pull: what serves goes on serving"
+  begin pull "pull: running services keep serving"
   pull_all "$target"
   download_model "$target"
   to=$target

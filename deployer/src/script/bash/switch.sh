@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # The switch from one release to another, and the way back.
 
-force_vllm=no # start vLLM anew even where compose sees no change
+force_vllm=no # restart vLLM even if compose sees no change
 waiting='' # the process that waits for the containers
-resumed='' # the release that a cut-off rollback was on its way to
-tried='' # this run has switched: a failure from here on counts against the release
-never_ready='' # the service that was given up, because it did not become healthy beside a model that is loaded
+resumed='' # the target of an interrupted rollback
+tried='' # this run has switched: a failure from here on marks the release as failed
+never_ready='' # the service that did not become healthy in time although the model was loaded
 declare -A old=() crashes=() seen=() # of each service: its container, how often that was started again, since when
 
 # keeps_model RELEASE FROM: succeeds if compose keeps the model server running; fails if that is not known.
@@ -26,7 +26,7 @@ serve() {
   local words service
   never_ready=''
   set_route "$1" "$(route_in "$1")"
-  # After a change of models that was cut off, the gateway may answer with other models than its file says. It reads the
+  # After an interrupted change of models, the gateway may answer with other models than its file names. It reads the
   # file when it starts.
   if [[ -e $models_changing ]] || ! keeps_model "$1" "$2"; then drain "$1"; fi
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
@@ -57,14 +57,14 @@ drop_others() {
   if [[ -n $container ]]; then docker rm --force "$container"; fi
 }
 
-# compose waits for a crashing container until its time is over, and nothing serves meanwhile. Crashes of a container
-# before this start, and those of its predecessor, do not count. Once the model is loaded, the wait is not as long as a
-# model load either: the other services need seconds.
+# compose waits for a crashing container until its time is over, and nothing serves during that time. Crashes of a
+# container before this start, and those of its predecessor, do not count. Once the model is loaded, the wait is not as
+# long as a model load either: the other services need seconds.
 give_up_early() { # RELEASE
   local service loaded=''
   while kill -0 "$waiting" 2>/dev/null; do
     for service in $(services_of "$1"); do
-      # Compose may replace the container between its id and its state; what this says is not for the operator.
+      # Compose may replace the container between its id and its state; these messages are not for the operator.
       look_at "$service" 2>/dev/null || continue
       if [[ $c_id != "${old[$service]}" ]]; then
         old[$service]=$c_id crashes[$service]=0 seen[$service]=$SECONDS
@@ -118,7 +118,7 @@ service_lines() {
   done
 }
 
-# A Docker daemon that restarts is away for seconds, and without it no way back is possible.
+# A Docker daemon that restarts is unavailable for seconds, and without it no rollback is possible.
 await_engine() {
   local end=$((SECONDS + 90))
   until docker version >/dev/null 2>&1 || ((SECONDS >= end)); do sleep "$pause"; done
@@ -131,7 +131,7 @@ go_back() {
   await_engine
   service_lines
   if [[ -n $tried && $from == "$to" ]]; then
-    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Fix the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."
+    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Fix the cause and run this again, or go back with deployer rollback --to N (deployer releases lists all releases)."
   fi
   # A good release that was not even tried keeps its verdict.
   if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|reverted|left)) ]]; then
@@ -142,7 +142,7 @@ go_back() {
     point_current ''
     rm -f "$root/switching"
     step=$failed
-    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. The last lines say what failed: fix that, then run deployer up again."
+    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. The last lines show what failed: fix that, then run deployer up again."
   fi
   say "failed: going back to release $from"
   point_current "$from"
@@ -159,7 +159,7 @@ go_back() {
   status=$?
   step=$failed
   if ((status)); then
-    finish needs_a_person "$why Going back to release $from failed too. $(cat "$own/problem" 2>/dev/null) Look at the last lines and at deployer logs."
+    finish needs_a_person "$why Going back to release $from failed too. $(cat "$own/problem" 2>/dev/null) Check the last lines and deployer logs."
   fi
   rm -f "$root/switching" "$models_changing"
   if [[ -n $resumed && $from == "$resumed" ]]; then mark_reverted "$resumed"; fi

@@ -70,7 +70,7 @@ check_values() {
     if [[ $own == *" $name "* ]]; then continue; fi
     value=${!name}
     shape_of "$name" || refuse "$name" "is none that this program takes"
-    [[ ${#value} -le $most && $value =~ ^($shape)$ ]] || refuse "$name" "does not have the shape that it must have"
+    [[ ${#value} -le $most && $value =~ ^($shape)$ ]] || refuse "$name" "does not have the required format"
     if [[ $name == FILE_* ]]; then
       read -r _ line _ <<<"$value"
       path_fits "$line" || refuse "$name" "names a path outside of the release, or one that is not its own"

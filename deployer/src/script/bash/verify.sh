@@ -49,15 +49,15 @@ why_not_ready() {
     model_missing) echo "The model server runs but does not serve the configured model: check the adapter and VLLM_SERVED_NAME." ;;
     loading) echo "The model server is still loading the model." ;;
     unreachable) echo "The gateway cannot reach the model server." ;;
-    *) echo "The gateway does not say that it is ready." ;;
+    *) echo "The gateway does not report that it is ready." ;;
   esac
 }
 
 why_no_answer() { # RELEASE
   if [[ $(route_in "$1") == rules ]]; then
-    echo "The rules did not answer the test note, and deployer model rules said that they answer."
+    echo "The rules did not answer the test note, although deployer model rules selected them."
   elif answer engine '"rules"' || answer degraded true; then
-    echo "The test note was answered by the rules engine, not by the model: this is no working deployment."
+    echo "The test note was answered by the rules engine, not by the model: this deployment does not work."
   else
     echo "The test note was not answered by the model of this release."
   fi

@@ -1,5 +1,5 @@
-//! What an answer costs: nothing to speak of on the async worker, and no more than in proportion to the note. Cost is counted
-//! in [`crate::steps`].
+//! What an answer costs: almost nothing on the async worker, and at most in proportion to the note. Cost is counted in
+//! [`crate::steps`].
 
 use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ fn long_note() -> String {
 #[tokio::test]
 async fn a_long_note_is_searched_beside_the_worker() {
     let (bench, text) = (Bench::on_cores(), long_note());
-    // Whoever asks first builds the lists of terms, unless the engine's warm-up was faster.
+    // The first question builds the lists of terms, unless the engine's warm-up was faster.
     bench.ask(DIAGNOSIS, "What is the stage?", None).await.unwrap();
     let said = draft(&["She smokes a pipe."], "She smokes a pipe.");
     for (question, draft, expected) in [

@@ -1,4 +1,4 @@
-//! When treatments were begun and ended: each date is said as what it is, or not at all.
+//! When treatments were begun and ended: each date is labelled as what it is, or left out.
 
 use super::{AskSource, Bench};
 
@@ -56,7 +56,7 @@ async fn the_end_of_a_treatment_is_said_where_the_note_has_it() {
     .await;
 }
 
-/// The date of one end is no answer to the other.
+/// The date of one end does not answer a question about the other.
 #[tokio::test]
 async fn a_date_is_never_said_as_the_other_end() {
     let not_said = "The note does not say.";
@@ -76,7 +76,7 @@ async fn a_date_is_never_said_as_the_other_end() {
     .await;
 }
 
-/// An end that the record does not hold is pointed at, and the note is not said to be silent.
+/// The sentence with an end that the record does not hold is quoted, and the answer is not "The note does not say."
 #[tokio::test]
 async fn an_end_that_only_the_note_has_is_quoted() {
     let named = "The record has no answer to this. The note names it in the quoted words; read there what it says.";

@@ -105,7 +105,7 @@ impl Bench {
         Self { model, with_model, without: Asker::new(pipeline(), flags()) }
     }
 
-    /// Returns a bench that reads long notes beside the async worker.
+    /// Returns a bench that reads long notes outside the async worker.
     fn on_cores() -> Self {
         let cpu_pool = CpuPool::new(2, 8);
         let asker = || {
@@ -246,8 +246,8 @@ async fn no_invented_fact_of_a_lying_model_passes() {
             let lied = answer.source == AskSource::Model && (answer.grounded || !kept.0.lock().unwrap().1.is_empty());
             score.add(!lied, || format!("{question} [{quote}] {said} -> {answer:?}"));
         }
-        // To each question that the note does not answer, and with each of its sentences as a quote, a liar says yes, says
-        // no, turns the question into a statement, and adds a fact.
+        // To each question that the note does not answer, and with each of its sentences as a quote, a lying model says
+        // yes, says no, turns the question into a statement, and adds a fact.
         let sentences: Vec<&str> =
             case.text.split_inclusive(['.', '\n']).map(str::trim).filter(|it| it.len() > 3).collect();
         for question in &case.silent {

@@ -9,7 +9,7 @@ use base64::{
 use super::{Fault, pdf, too_long};
 use crate::extraction::{Note, Readable};
 
-/// Decodes base64 with or without padding. Line ends and blanks are passed over.
+/// Decodes base64 with or without padding. Line ends and blanks are ignored.
 pub(super) fn base64(text: &str) -> Result<Vec<u8>, Fault> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let characters: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();

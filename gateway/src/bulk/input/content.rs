@@ -1,4 +1,4 @@
-//! The bytes of an input, decompressed and as UTF-8, with a look at their beginning before anything is read.
+//! The bytes of an input, decompressed and as UTF-8, and their beginning, which is inspected before anything is read.
 //!
 //! Compression is known by the magic number, an encoding by its byte order mark or by `--encoding`. Neither is guessed
 //! from a name, because a note that is decoded wrongly is worse than a note that is not read.
@@ -17,25 +17,27 @@ use super::{
 const LONGEST_HEAD: usize = 64 << 10;
 /// Bytes of the read buffer.
 const BUFFER: usize = 64 << 10;
-/// Window of zstd in powers of two: 8 MiB, as every decoder must take. A larger one takes memory that a file chooses.
+/// Window of zstd in powers of two: 8 MiB, as every decoder must take. With a larger one, a file could choose how much
+/// memory is used.
 const ZSTD_WINDOW: u32 = 23;
 
 /// A reader of the whole input: its beginning and the rest.
 pub(super) type Whole = BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read>>>;
 
-/// An input whose beginning can be looked at.
+/// An input whose beginning can be inspected.
 pub(super) struct Content {
     head: Vec<u8>,
     rest: Box<dyn Read>,
     /// Whether `head` is all there is.
     ended: bool,
-    /// Whether the bytes were compressed, so that their number is no part of the file's.
+    /// Whether the bytes were compressed, so that their number is not a number of bytes of the file.
     pub(super) compressed: bool,
-    /// The form of the bytes before they were turned into UTF-8: then an encoding that the input names is no longer true.
+    /// The form of the bytes before their conversion to UTF-8. After it, an encoding that the input names no longer
+    /// applies.
     pub(super) source_encoding: Option<SourceEncoding>,
 }
 
-/// What an input is that is not read, and the way on.
+/// Forms of inputs that are not read: their first bytes, and what they are with what to do instead.
 const UNREADABLE: [(&[u8], &str); 11] = [
     (b"PK\x03\x04", "it is a zip archive or an Office file; give an Excel workbook (.xlsx) by name, unpack others"),
     (b"\xd0\xcf\x11\xe0", "it is an old Office file (.doc, .xls); save it as text or as CSV UTF-8"),
@@ -75,15 +77,15 @@ impl Content {
             return Err((*reason).to_owned());
         }
         if start.starts_with(pdf::MAGIC) {
-            // It is no text: an encoding that the command line names is for the others.
+            // A PDF is not text: --encoding applies to other inputs.
             return Ok(Self { head: start, rest: input, ended: false, compressed, source_encoding: None });
         }
         let (start, input, source_encoding) = encoding::decoded(start, input, form.encoding)?;
         Ok(Self { head: start, rest: input, ended: false, compressed, source_encoding })
     }
 
-    /// Reads on until the beginning has a whole line, at most [`LONGEST_HEAD`] bytes. A line `sep=;` is no line of its
-    /// own. Returns the beginning.
+    /// Reads on until the beginning has a whole line, at most [`LONGEST_HEAD`] bytes. A line `sep=;` does not count as
+    /// one. Returns the beginning.
     pub(super) fn first_line(&mut self) -> Result<&[u8], String> {
         self.look(|head| {
             let head = head.trim_ascii_start();

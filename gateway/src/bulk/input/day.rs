@@ -65,7 +65,7 @@ pub(super) fn read(value: &str, order: Option<DateOrder>) -> Result<CalendarDate
     }
     match (order, mark) {
         (Some(DateOrder::Mdy), '/' | '-') => date(third, first, second),
-        // Points stand between day and month in that order, wherever they do.
+        // Dates with points always have the day first.
         (Some(DateOrder::Dmy), _) | (_, '.') => date(third, second, first),
         (None, _) => match (date(third, second, first), date(third, first, second)) {
             (Ok(one), Ok(other)) if one != other => Err(DayFault::Ambiguous),

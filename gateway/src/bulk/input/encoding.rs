@@ -64,8 +64,9 @@ impl Utf8Check {
     }
 }
 
-/// Returns an input as UTF-8 without its byte order mark. A mark goes before the encoding that the command line names.
-/// Bytes without a mark and without a named encoding are passed on as they are, and each note is checked for itself.
+/// Returns an input as UTF-8 without its byte order mark. A mark takes precedence over the encoding that the command
+/// line names. Bytes without a mark and without a named encoding are passed on as they are, and each note is checked
+/// for itself.
 pub(super) fn decoded(
     mut start: Vec<u8>,
     input: Box<dyn Read>,
@@ -101,8 +102,7 @@ pub(in crate::bulk) fn named(label: &str) -> Result<&'static Encoding, String> {
         other => other.to_owned(),
     };
     Encoding::for_label_no_replacement(short.as_bytes()).ok_or_else(|| {
-        "it is no encoding that is known here; examples: utf-8, windows-1252, iso-8859-15, utf-16le, shift_jis"
-            .to_owned()
+        "it is not a known encoding; examples: utf-8, windows-1252, iso-8859-15, utf-16le, shift_jis".to_owned()
     })
 }
 
@@ -166,7 +166,7 @@ impl<R: Read> Read for Transcoder<R> {
         while self.given == self.out.len() {
             if self.malformed {
                 let name = self.decoder.encoding().name();
-                return Err(io::Error::other(format!("it has bytes that are no {name}; nothing after them was read")));
+                return Err(io::Error::other(format!("it has bytes that are not {name}; nothing after them was read")));
             }
             if self.done {
                 return Ok(0);
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(whole(b"\xef\xbb\xbfa", Some("cp1252")).unwrap(), "a");
         assert!(whole(&utf16("Stage IV melanoma", b"", u16::to_le_bytes), None).unwrap_err().contains("utf-16le"));
         let torn = whole(b"\xff\xfeS\0t\0\0\xd8x\0", None).unwrap_err();
-        assert!(torn.contains("no UTF-16LE"), "{torn}");
+        assert!(torn.contains("not UTF-16LE"), "{torn}");
     }
 
     #[test]

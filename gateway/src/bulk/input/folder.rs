@@ -1,5 +1,5 @@
-//! Reads the text files and PDFs in a folder and in all folders below it, sorted by name. Hidden files and folders are skipped.
-//! A file that holds several notes, such as a table, is not read as one note.
+//! Reads the text files and PDFs in a folder and in all folders below it, sorted by name. Hidden files and folders are
+//! skipped. A file that holds several notes, such as a table, is not read as one note.
 
 use std::{collections::BTreeMap, fs::File, path::Path};
 
@@ -63,7 +63,7 @@ pub(in crate::bulk) fn by_kind(files: &BTreeMap<String, u64>) -> String {
     kinds.collect::<Vec<_>>().join(", ").chars().filter(|letter| !letter.is_control()).collect()
 }
 
-/// Passes each note to `give`. The id of a note is its path relative to the folder. Returns false when `give` did.
+/// Passes each note to `give`. The id of a note is its path relative to the folder. Returns false if `give` returned false.
 pub(super) fn read(folder: &Path, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     for entry in entries(folder) {
         let given = match entry {
@@ -86,7 +86,7 @@ pub(super) fn read(folder: &Path, form: &InputFormat, give: &mut NoteSink<'_>) -
     true
 }
 
-/// Returns a file as one note, or why it is none.
+/// Returns a file as one note, or why it is not one.
 fn text_file(path: &Path, form: &InputFormat) -> InputNote {
     let place = shown(path);
     let failed = |fault| InputNote::new(place.clone(), Err(fault), 0);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::extraction::CalendarDate;
 
-/// How an input is read, if its content is not to decide.
+/// How an input is read, if its content does not decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ReadAs {
     /// A table with a header: commas, semicolons, tabs or pipes.
@@ -20,7 +20,7 @@ pub enum ReadAs {
     Jsonl,
     /// A JSON array of objects, `{"notes": [...]}` or a FHIR bundle.
     Json,
-    /// One note, whatever it looks like.
+    /// One note, even if it looks like something else.
     Text,
     /// FHIR R4: a bundle, a resource, or resources in lines (NDJSON).
     Fhir,
@@ -66,9 +66,9 @@ pub(in crate::bulk) struct InputFormat {
     pub(in crate::bulk) keep: Vec<String>,
     /// Maximum bytes of a note. A longer note is a fault.
     pub(in crate::bulk) longest: usize,
-    /// How to read the inputs, if their content is not to decide.
+    /// How to read the inputs, if their content does not decide.
     pub(in crate::bulk) from: Option<ReadAs>,
-    /// Delimiter of tables, if it is not to be found out.
+    /// Delimiter of tables, if it is not to be detected.
     pub(in crate::bulk) delimiter: Option<u8>,
     /// Encoding of inputs without a byte order mark. `None` means UTF-8.
     pub(in crate::bulk) encoding: Option<&'static Encoding>,
@@ -100,8 +100,8 @@ impl InputFormat {
         }
     }
 
-    /// Returns why flags for columns do not go with an input whose columns have names of their own: `id`, `patient`,
-    /// `date`.
+    /// Returns why flags for columns cannot be combined with an input whose columns have names of their own: `id`,
+    /// `patient`, `date`.
     pub(super) fn check_fixed_columns(&self, kind: &str) -> Result<(), String> {
         match &self.text {
             Some(name) => Err(format!("it is {kind} and has no column `{name}`: leave out --text-column")),

@@ -4,7 +4,8 @@
 //! make a library loop, recurse or allocate without end, and no check beforehand sees all of that. The limits of the
 //! system hold whatever the library does: such a file ends only its own process.
 //!
-//! The process sets its limits and then starts itself anew, so that its allocator never had more than they allow.
+//! The process sets its limits and then starts itself again, so that its allocator never has more memory than they
+//! allow.
 
 use std::{
     io::{self, Read},
@@ -39,7 +40,7 @@ impl Isolated {
     /// Starts the reader of a name. It reads its file from `input` and writes what it found to [`Self::output`].
     pub(super) fn start(reader: &str, arguments: &[String], input: Stdio) -> io::Result<Self> {
         let mut command = Command::new(own_program()?);
-        // Ctrl-C is for this process, which lets the note that is being read end. Messages of the library may hold text.
+        // Ctrl-C is handled by this process, which finishes the current note. Messages of the library may contain text.
         command.arg(COMMAND).arg(reader).args(arguments).env_clear().process_group(0).stderr(Stdio::null());
         Ok(Self { child: command.stdin(input).stdout(Stdio::piped()).spawn()? })
     }
@@ -49,7 +50,7 @@ impl Isolated {
         let Some(mut pipe) = self.child.stdin.take() else { return Ok(true) };
         match io::copy(&mut input.take(longest + 1), &mut pipe) {
             Ok(count) => Ok(count <= longest),
-            // It ended before it had read all: its answer or its end says why.
+            // The process ended before it had read everything: its answer or its exit status says why.
             Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(true),
             Err(cause) => Err(cause),
         }
@@ -71,7 +72,7 @@ impl Isolated {
 
 impl Drop for Isolated {
     fn drop(&mut self) {
-        // Both fail if it has ended, as it usually has.
+        // Both calls fail if the process has already ended, which is the usual case.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -80,7 +81,7 @@ impl Drop for Isolated {
 fn broke_a_limit() -> Fault {
     let message = format!(
         "The file could not be read with {} MiB of memory in {PROCESSOR_SECONDS} s: it is broken, made to be read without end, or too \
-         large. Save it anew, or give its text.",
+         large. Save it again, or give its text.",
         MEMORY >> 20
     );
     Fault::text("file_limits", message)
@@ -91,8 +92,8 @@ pub(super) fn not_started(cause: &io::Error) -> Fault {
     Fault::text("readable", format!("It was not read: the process that reads such files did not start ({cause})."))
 }
 
-/// Runs a reader inside its limits: at first the process sets them and starts itself anew. `limited` says whether it
-/// did.
+/// Runs a reader inside its limits: first the process sets them and starts itself again. `limited` says whether it has
+/// done so.
 pub(super) fn inside(limited: bool, read: impl FnOnce() -> io::Result<()>) -> ExitCode {
     if !limited {
         return match set_limits() {

@@ -42,7 +42,7 @@ pub(super) enum Promise {
 }
 
 impl Promise {
-    /// Returns what a file's extension promises; `.gz` and `.zst` are passed over.
+    /// Returns what a file's extension promises; `.gz` and `.zst` are ignored.
     pub(super) fn of(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
@@ -78,10 +78,10 @@ impl InputKind {
                 let header = Header::read(content.first_line()?, form).map_err(MissingColumn::shown)?;
                 Self::table(header, content, form)
             }
-            Some(Forced::Json) => Self::json(content, promise)?.ok_or_else(|| "it is no JSON".to_owned()),
+            Some(Forced::Json) => Self::json(content, promise)?.ok_or_else(|| "it is not JSON".to_owned()),
             None => match Self::json(content, promise)? {
                 Some(kind) => Ok(kind),
-                None if promise == Promise::Json => Err("it is no JSON, whatever its name says".to_owned()),
+                None if promise == Promise::Json => Err("it is not JSON, although its name says so".to_owned()),
                 None if promise == Promise::Lines => Ok(Self::Lines),
                 None if begins_hl7(content.first_line()?) => Self::with_fixed_columns(Self::Hl7, content, form),
                 None if begins_cda(content.beginning()?) => Self::with_fixed_columns(Self::Cda, content, form),
@@ -114,7 +114,7 @@ impl InputKind {
             _ => return Ok(None),
         }
         let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        // A line that goes on after the looked-at beginning can only be judged by its first key.
+        // A line that continues after the inspected beginning can only be judged by its first key.
         if container(line) {
             return Ok(Some(Self::Document));
         }
@@ -192,7 +192,7 @@ fn container(head: &[u8]) -> bool {
         || compact.starts_with(b"{\"entry\":[")
 }
 
-/// Whether a JSON value that does not end in its first line goes on in the next ones.
+/// Whether a JSON value that does not end in its first line continues in the next ones.
 fn goes_on_as_json(head: &[u8]) -> bool {
     match serde_json::Deserializer::from_slice(head).into_iter::<IgnoredAny>().next() {
         Some(Ok(_)) => true,
@@ -218,7 +218,7 @@ fn begins_cda(head: &[u8]) -> bool {
     xml_root(head).as_deref() == Some("ClinicalDocument")
 }
 
-/// Whether a document says that it is XML, and is no page.
+/// Whether a document says that it is XML, and is not an HTML page.
 fn is_other_xml(head: &[u8]) -> bool {
     head.trim_ascii_start().starts_with(b"<?xml") && xml_root(head).as_deref() != Some("html")
 }

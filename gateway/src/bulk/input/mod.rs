@@ -65,7 +65,7 @@ pub(super) struct InputNote {
     pub(super) note_date: Result<Option<CalendarDate>, Fault>,
     /// The values that the output repeats, in the order of [`InputFormat::keep`]; empty texts where the input has none.
     pub(super) carried: Vec<String>,
-    /// What a person must know of how the note was read.
+    /// A warning about how the note was read.
     pub(super) warning: Option<InputWarning>,
     /// Bytes of the input that the note takes.
     pub(super) weight: u64,
@@ -167,7 +167,7 @@ impl Source {
         }
     }
 
-    /// Passes each note to `give`. Returns false when `give` did.
+    /// Passes each note to `give`. Returns false if `give` returned false.
     pub(super) fn read(&self, form: &InputFormat, several: bool, give: &mut NoteSink<'_>) -> bool {
         let named = |name: &str| if several { format!("{name}:") } else { String::new() };
         match self {

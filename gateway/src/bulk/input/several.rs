@@ -1,8 +1,8 @@
 //! Whether a text looks like the notes of several patients: parts between lines of signs or page ends, each with a number of
 //! its own, or a table of a web page. Read as one note, it would give one patient the findings of another.
 //!
-//! Reports of one patient are full of lines of dashes and of tables, so it is never the lines alone: each part must begin
-//! with a number of a patient or a note, and the numbers must differ.
+//! Reports of one patient often have lines of dashes and tables, so such lines alone are not enough: each part must
+//! begin with a number of a patient or a note, and the numbers must differ.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -10,10 +10,10 @@ use regex::Regex;
 
 use crate::statics::pattern;
 
-/// Signs that a line between two notes is made of, and the least number of them.
+/// Characters that a line between two notes consists of, and the least number of them.
 const RULES: [char; 5] = ['=', '-', '*', '_', '#'];
 const SHORTEST_RULE: usize = 3;
-/// Lines at the beginning of a part in which its number stands.
+/// Lines at the beginning of a part that are searched for its number.
 const HEADER_LINES: usize = 4;
 /// Words that a column of notes has on average, at least.
 const WORDS_OF_A_NOTE: usize = 3;

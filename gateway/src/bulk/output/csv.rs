@@ -8,7 +8,7 @@ use super::columns::{Cell, Column};
 /// How a CSV is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bulk) struct Dialect {
-    /// The sign between two cells.
+    /// The delimiter between two cells.
     pub(in crate::bulk) delimiter: u8,
     /// Whether people open the file in a spreadsheet: it has a byte order mark, and formulas are guarded.
     for_spreadsheets: bool,

@@ -9,7 +9,7 @@ use std::{
 use super::files::private;
 use crate::bulk::BulkError;
 
-/// The file of the failed notes, which begins with the first of them.
+/// The file of the failed notes. It is created when the first note fails.
 #[derive(Debug)]
 pub(super) struct FailureFile {
     path: PathBuf,

@@ -180,7 +180,7 @@ impl ResultWriter {
         }
     }
 
-    /// Returns bytes that are ready to be written, in a format that is no text.
+    /// Returns bytes that are ready to be written, in a binary format.
     pub(super) fn take_bytes(&mut self) -> Vec<u8> {
         match &mut self.state {
             WriterState::Parquet(parquet) => parquet.take(),

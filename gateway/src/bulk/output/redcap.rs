@@ -16,10 +16,10 @@ use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 const FORM: &str = "oncology_note";
 /// The most characters of a variable's name.
 const MAX_NAME: usize = 100;
-/// The columns that `REDCap` itself defines, in its order. They are no variables.
+/// The columns that `REDCap` itself defines, in its order. They are not variables.
 const STRUCTURE: [&str; 4] =
     ["redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", "redcap_data_access_group"];
-/// `REDCap`'s numbers for a form that nobody has checked, and for one that a person has marked as done.
+/// `REDCap`'s numbers for a form that no person has checked, and for one that a person has marked as done.
 const UNVERIFIED: u64 = 1;
 const COMPLETE: u64 = 2;
 
@@ -80,8 +80,8 @@ impl Layout {
         self.by_patient && !self.structure.iter().any(|(name, _)| *name == "redcap_repeat_instance")
     }
 
-    /// Returns the values by which `REDCap` tells two rows apart: record, event, instrument and instance; `None` if this
-    /// program numbers the notes.
+    /// Returns the values by which `REDCap` distinguishes two rows: record, event, instrument and instance; `None` if
+    /// this program numbers the notes.
     pub(in crate::bulk) fn key(&self, record: &str, carried: &[String]) -> Option<Vec<String>> {
         let value = |(_, at): &(&str, usize)| carried.get(*at).cloned().unwrap_or_default();
         (!self.numbers_notes())
@@ -105,7 +105,7 @@ impl Layout {
         with_carried(&first, &self.names, &rest)
     }
 
-    /// Returns whether a carried column gives way to the numbers of this program.
+    /// Returns whether this program writes a column in place of a carried one, because it numbers the notes.
     fn is_replaced(&self, name: &str) -> bool {
         name == "redcap_repeat_instrument" && self.numbers_notes()
     }

@@ -20,7 +20,7 @@ use crate::bulk::{
 /// The output of a run.
 #[derive(Debug)]
 pub(in crate::bulk) struct Sink {
-    target: Target,
+    target: SinkTarget,
     form: ResultWriter,
     /// Text that the next write sends.
     pending: String,
@@ -31,7 +31,7 @@ pub(in crate::bulk) struct Sink {
 }
 
 #[derive(Debug)]
-enum Target {
+enum SinkTarget {
     Stdout(io::Stdout),
     File(Output),
 }
@@ -51,7 +51,7 @@ impl Sink {
     /// Returns a sink that writes to standard output.
     pub(in crate::bulk) fn stdout(form: ResultWriter) -> Self {
         let pending = form.begin();
-        Self { target: Target::Stdout(io::stdout()), form, pending, failures: None, failure: None }
+        Self { target: SinkTarget::Stdout(io::stdout()), form, pending, failures: None, failure: None }
     }
 
     /// Returns a sink that writes to a new file or overwrites an existing one. `failures`: the file for the notes that
@@ -66,7 +66,7 @@ impl Sink {
         let pending = form.begin();
         let output = Output { file, path: path.to_owned(), whole: 0, new };
         let failures = failures.map(FailureFile::new);
-        Ok(Self { target: Target::File(output), form, pending, failures, failure: None })
+        Ok(Self { target: SinkTarget::File(output), form, pending, failures, failure: None })
     }
 
     /// Returns a sink that appends to a file, which must end with a complete line.
@@ -74,12 +74,12 @@ impl Sink {
         let whole = file.seek(SeekFrom::End(0)).map_err(|cause| BulkError::unwritable(path, &cause))?;
         let pending = if whole == 0 { form.begin() } else { String::new() };
         let output = Output { file, path: path.to_owned(), whole, new: false };
-        Ok(Self { target: Target::File(output), form, pending, failures: None, failure: None })
+        Ok(Self { target: SinkTarget::File(output), form, pending, failures: None, failure: None })
     }
 
     /// Returns a second handle to the file, which keeps its lock after the sink has ended; `None` without a file.
     pub(in crate::bulk) fn handle(&self) -> Result<Option<File>, BulkError> {
-        let Target::File(output) = &self.target else { return Ok(None) };
+        let SinkTarget::File(output) = &self.target else { return Ok(None) };
         output.file.try_clone().map(Some).map_err(|cause| BulkError::unwritable(&output.path, &cause))
     }
 
@@ -93,7 +93,7 @@ impl Sink {
         }
     }
 
-    /// Writes the added results. If that fails, a file is cut back to its complete lines, where the file allows it.
+    /// Writes the added results. If that fails, a file is truncated to its complete lines, if it can be truncated.
     pub(in crate::bulk) fn write(&mut self) -> Result<(), BulkError> {
         self.form.check()?;
         if let Some(failure) = self.failure.take() {
@@ -121,7 +121,7 @@ impl Sink {
         let target = &mut self.target;
         let mut notices = self.form.end(totals, |bytes| target.write(bytes), on_patient)?;
         notices.extend(self.failures.as_ref().and_then(FailureFile::notice));
-        if let Target::File(output) = &self.target {
+        if let SinkTarget::File(output) = &self.target {
             // Only a full disk is an error: a pipe or device cannot be synced.
             match output.file.sync_all() {
                 Err(cause) if cause.kind() == io::ErrorKind::StorageFull => {
@@ -136,21 +136,21 @@ impl Sink {
     /// Returns the line that an earlier run wrote for a note; `None` if the output has no such line.
     pub(in crate::bulk) fn earlier(&self, skipped: &Skipped) -> Option<String> {
         match &self.target {
-            Target::Stdout(_) => None,
-            Target::File(output) => line_at(&output.file, skipped.offset).ok(),
+            SinkTarget::Stdout(_) => None,
+            SinkTarget::File(output) => line_at(&output.file, skipped.offset).ok(),
         }
     }
 
     /// Removes the file if this run created it. For a run that read no note.
     pub(in crate::bulk) fn discard(self) {
         self.failures.into_iter().for_each(FailureFile::discard);
-        if let Target::File(Output { path, new: true, .. }) = self.target {
+        if let SinkTarget::File(Output { path, new: true, .. }) = self.target {
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-impl Target {
+impl SinkTarget {
     fn write(&mut self, bytes: &[u8]) -> Result<(), BulkError> {
         match self {
             Self::Stdout(out) => out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {

@@ -1,8 +1,8 @@
 //! Writes rows for the table `NOTE_NLP` of the OMOP common data model 5.4: one row per finding, with the columns and the
 //! lengths of its documentation. A note without findings has no row, and neither has one that failed.
 //!
-//! Concept ids are 0, which means "no matching concept" there: mapping to a vocabulary is left to the warehouse, and the
-//! codes of a finding stand among its modifiers.
+//! Concept ids are 0, which means "no matching concept" there: mapping to a vocabulary is left to the warehouse, and
+//! the codes of a finding are among its modifiers.
 
 use std::{fmt::Write as _, time::SystemTime};
 
@@ -83,13 +83,13 @@ fn system(answer: &ParsedResult<'_>) -> String {
     cut(&format!("oncology gateway {} ({model})", env!("CARGO_PKG_VERSION")), MAX_SYSTEM)
 }
 
-/// Returns whether the patient has or had what the finding says, by the rules of the data model: `N` where it is denied,
-/// not known to have happened, or true of another person; nothing where the note does not tell.
+/// Returns whether the patient has or had what the finding says, by the rules of the data model: `N` where it is
+/// denied, not known to have happened, or true of another person; nothing where the note does not say.
 fn exists(finding: &ParsedFinding<'_>) -> &'static str {
     match finding.review.as_deref() {
-        // What a person put into the record, or left there, is so.
+        // A value that a person accepted, changed or added counts as present.
         Some("accepted" | "changed" | "added") => return "Y",
-        // Why a value was taken out the person does not say; what the note denies stays denied.
+        // The decisions do not say why a person rejected a value, so a value that the note denies stays denied.
         Some("rejected") if !finding.assertion.as_deref().is_some_and(is_denied) => return "",
         _ => {}
     }

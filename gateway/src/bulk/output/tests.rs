@@ -1,4 +1,5 @@
-//! Tests what other tools do not load: names that are taken, texts that are too long, and what one file can hold.
+//! Tests what other tools do not load: names that are already used, texts that are too long, and what one file can
+//! hold.
 
 use std::path::Path;
 
@@ -112,7 +113,7 @@ fn redcap_variables_have_names_of_their_own() {
         "input_stage",
     ];
     assert_eq!(names, expected);
-    // Columns of the tool itself are no variables.
+    // Columns of the tool itself are not variables.
     assert!(!layout.dictionary().contains("redcap_") && !layout.dictionary().contains("_complete"));
     assert!(Layout::new("stage".to_owned(), true, &keep).clashes() && !layout.clashes());
 }

@@ -87,12 +87,12 @@ struct Line<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ResultWarnings {
-    warnings: Vec<Warning>,
+    warnings: Vec<WarningJson>,
     degraded: bool,
 }
 
 #[derive(Deserialize)]
-struct Warning {
+struct WarningJson {
     code: String,
 }
 
@@ -111,7 +111,7 @@ impl Batch {
             let note_date = pending.entry.origin.note_date.map(|day| day.to_string());
             let note = match note_date {
                 Some(day) => json!({"text": pending.entry.text, "note_date": day}),
-                // An older server knows no dates.
+                // An older server does not know `note_date`.
                 None => json!({"text": pending.entry.text}),
             };
             let _ = serde_json::to_writer(&mut body, &note);
@@ -162,7 +162,9 @@ impl BatchProgress {
         let mut response = BytesMut::new();
         let mut last_failure = None;
         let lost = |cause: String| {
-            let why = client::unreachable(&format!("The server went away while it read this note: {cause}."));
+            let why = client::unreachable(&format!(
+                "The connection to the server was lost while it read this note: {cause}."
+            ));
             (BatchOutcome::Lost(cause), why)
         };
         loop {

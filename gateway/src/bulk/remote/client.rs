@@ -206,7 +206,7 @@ impl NoteFailure {
 
     /// Returns whether the server is busy or not ready and may read the note later.
     pub(super) fn is_busy(&self) -> bool {
-        // A budget is free again next month, and no run waits so long.
+        // A budget is renewed next month, and no run waits that long.
         matches!(self.status, 429 | 503 | 504) && self.code != ErrorCode::BudgetExhausted.name()
     }
 }

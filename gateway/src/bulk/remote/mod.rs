@@ -1,6 +1,6 @@
 //! Reads notes through the batch route of a running gateway. As many notes are sent as the gateway accepts; notes that
-//! it refuses for the moment are sent again when it says. Ids are not sent, so that file names stay on this machine: an
-//! answer names its note by the index in the batch.
+//! it refuses temporarily are sent again after the time that it names. Ids are not sent, so that file names stay on
+//! this machine: an answer names its note by the index in the batch.
 
 mod batch;
 mod client;
@@ -44,7 +44,7 @@ pub(super) struct RemoteGateway {
 }
 
 /// The state of a run.
-struct Run {
+struct RemoteRun {
     client: Arc<Client>,
     options: RunOptions,
     entries: NoteQueue,
@@ -86,7 +86,7 @@ impl RemoteGateway {
     pub(super) async fn read_all(self, entries: NoteQueue, events: OutcomeSender, stop: CancellationToken) -> RunEnd {
         let max_window = self.options.concurrency.unwrap_or(DEFAULT_WINDOW);
         let answered = Arc::new(Notify::new());
-        Run {
+        RemoteRun {
             client: self.client,
             options: self.options,
             entries,
@@ -109,7 +109,7 @@ impl RemoteGateway {
     }
 }
 
-impl Run {
+impl RemoteRun {
     async fn run(mut self) -> RunEnd {
         while self.open || !self.retry.is_empty() || !self.running.is_empty() {
             let room = self.room();

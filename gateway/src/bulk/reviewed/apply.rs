@@ -1,5 +1,5 @@
-//! Applies the decisions on one note to its result: the seven fields and the evidence become what the person said, and each
-//! value says what was done with it. The rules are those of the page (`ui/decisions.js`).
+//! Applies the decisions on one note to its result: the seven fields and the evidence become what the person decided,
+//! and each value gets a mark for what was done with it. The rules are those of the page (`ui/decisions.js`).
 
 use std::collections::BTreeMap;
 
@@ -112,7 +112,7 @@ pub(super) fn apply(result: &mut Object, note: Option<&NoteDecisions>) -> Result
     Ok(review)
 }
 
-/// Returns whether the words of a finding stand at its place in the note.
+/// Returns whether the words of a finding are at its place in the note.
 fn is_quoted(finding: &Object, letters: &[char]) -> bool {
     let (Some(start), Some(end), Some(quote)) =
         (finding.parsed::<usize>("start"), finding.parsed::<usize>("end"), finding.parsed::<String>("quote"))
@@ -198,7 +198,7 @@ impl<'a> FieldReview<'a> {
             let is_first = !std::mem::replace(written.get_mut(at)?, true);
             let decision = values.get(at)?.decision;
             match decision.filter(|one| one.action == Action::Change) {
-                // The other places are those of the value before.
+                // The other places belong to the value before the change.
                 Some(_) if !is_first => {}
                 Some(changed) => out.push(self.by_person(changed)?),
                 None => {
@@ -221,8 +221,8 @@ impl<'a> FieldReview<'a> {
         Some(out)
     }
 
-    /// Returns the finding of a value that a person wrote, or on which no finding was. No rule assessed it, and the codes, the
-    /// tumour and the date of a value that it replaces are not its own.
+    /// Returns the finding of a value that a person wrote, or that had no finding. No rule assessed such a value, and
+    /// it does not keep the codes, the tumour and the date of the value that it replaces.
     fn by_person(&self, decision: &Decision) -> Option<Object> {
         let quote: Option<String> = match (decision.start, decision.end) {
             (Some(start), Some(end)) => Some(self.letters.get(start..end)?.iter().collect()),

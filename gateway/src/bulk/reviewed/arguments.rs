@@ -17,7 +17,8 @@ pub struct ReviewedArguments {
     /// Results that were reviewed, as `gateway extract --out F.jsonl` writes them
     #[arg(value_name = "RESULTS.jsonl")]
     pub results: PathBuf,
-    /// Decisions that the review page saved; several files if several people reviewed, or in several sittings
+    /// Decisions that the review page saved; several files if several people reviewed, or one person in several
+    /// sessions
     #[arg(long, short, required = true, num_args = 1.., value_name = "DECISIONS.jsonl")]
     pub decisions: Vec<PathBuf>,
     /// File to write to, with --format cbioportal a folder (default: standard output)
@@ -26,7 +27,7 @@ pub struct ReviewedArguments {
     /// Format to write (default: by the file extension of --out, else CSV)
     #[arg(long, value_enum)]
     pub format: Option<OutputFormat>,
-    /// Write notes that nobody marked as done too; their values are marked `not_reviewed`
+    /// Also write notes that are not marked as done; their undecided values are marked `not_reviewed`
     #[arg(long)]
     pub allow_unreviewed: bool,
     /// Overwrite --out if it exists
@@ -38,7 +39,7 @@ pub struct ReviewedArguments {
     /// With --format redcap: the name of the record id (default: the patient column, else `record_id`)
     #[arg(long, value_name = "NAME")]
     pub id_column: Option<String>,
-    /// Sign between the cells of --format csv and tidy (default: comma; tab if --out ends in .tsv)
+    /// Delimiter of the cells of --format csv and tidy (default: comma; tab if --out ends in .tsv)
     #[arg(long, value_name = "SIGN", value_parser = parse_delimiter)]
     pub out_delimiter: Option<u8>,
     /// With --format redcap: also write the data dictionary of the columns to this file
@@ -57,7 +58,7 @@ impl ReviewedArguments {
         }
         if self.patient_column.is_some() && !matches!(format, OutputFormat::Redcap | OutputFormat::Cbioportal) {
             return usage(
-                "--patient-column goes with --format redcap and cbioportal; in the others the column stands as it is",
+                "--patient-column is for --format redcap and cbioportal; in the other formats the column is written unchanged",
             );
         }
         let arguments = BulkArguments {

@@ -35,7 +35,7 @@ pub(super) struct Decision {
     /// Whether the engine had the value in the record.
     #[serde(default)]
     pub(super) in_record: bool,
-    /// The place of the value in the note, in code points; none if its words do not stand there.
+    /// The place of the value in the note, in code points; none if the note does not contain its words.
     #[serde(default)]
     pub(super) start: Option<usize>,
     #[serde(default)]
@@ -53,7 +53,7 @@ pub(super) struct NoteDecisions {
     #[serde(default)]
     pub(super) done: bool,
     pub(super) decisions: Vec<Decision>,
-    /// Where the decisions stand.
+    /// The file and the line of the decisions.
     #[serde(skip)]
     pub(super) place: Place,
     /// Whether a result belongs to them.
@@ -75,8 +75,8 @@ impl std::fmt::Display for Place {
 }
 
 impl Decision {
-    /// Returns what the decision is about: the field, the value as the engine had it, and whether it was in the record. An added
-    /// value is about itself.
+    /// Returns what the decision is about: the field, the value as the engine had it, and whether it was in the record.
+    /// For an added value it is that value.
     fn subject(&self) -> (&str, &str, Option<bool>) {
         let original = self.from.as_deref().filter(|_| self.action == Action::Change).unwrap_or(&self.value);
         (&self.field, original, (self.action != Action::Add).then_some(self.in_record))
@@ -94,14 +94,15 @@ impl Decision {
 }
 
 impl NoteDecisions {
-    /// Returns whether the file says of a field that the decisions make another record of it. It says it of fields that are
-    /// decided.
+    /// Returns whether the file gives a field another value than this record. The file lists only fields with a
+    /// decision, or all fields if the note is done.
     pub(super) fn denies(&self, field: Field, record: Option<&str>) -> bool {
         self.expected.get(field.name()).is_some_and(|expected| expected.as_deref() != record)
     }
 
-    /// Adds the decisions of another line on the same note. Returns false if the two contradict each other: they decide on one
-    /// value differently, or one decides on what the other left as it was when it said that the note is done.
+    /// Adds the decisions of another line on the same note. Returns false if the two contradict each other: they decide
+    /// on one value differently, or one decides on a value that the other left unchanged in a note that it marked as
+    /// done.
     fn join(&mut self, other: Self) -> bool {
         let has = |all: &[Decision], one: &Decision| all.iter().any(|own| own.says_the_same(one));
         let all_in = |some: &[Decision], all: &[Decision]| some.iter().all(|one| has(all, one));
@@ -122,7 +123,7 @@ impl NoteDecisions {
             if has(&self.decisions, &one) {
                 continue;
             }
-            // Neither line says what both together make of a field.
+            // Each line has only its own result for the field, so the joined result is not known.
             if own_fields.contains(&one.field) {
                 self.expected.remove(&one.field);
             } else if let Some(value) = expected.remove(&one.field) {
@@ -145,7 +146,7 @@ pub(super) fn read(files: &[PathBuf]) -> Result<HashMap<String, NoteDecisions>, 
                     let (first, second) = (earlier.get().place.clone(), note.place.clone());
                     if !earlier.get_mut().join(note) {
                         return Err(BulkError::Failed(format!(
-                            "{first} and {second} contradict each other: they decide on the same note differently. Nothing was written. Open both in the review page, settle it there, and give the file that is right"
+                            "{first} and {second} contradict each other: they decide on the same note differently. Nothing was written. Open both in the review page, decide there, and give the file that is right"
                         )));
                     }
                 }
@@ -190,6 +191,6 @@ impl Decision {
 
 fn not_decisions(place: &Place) -> BulkError {
     BulkError::Failed(format!(
-        "{place}: this line is no decision of a review. Decisions are saved by the review page (key s), a line for each note: {{\"id\", \"text\", \"expected\", \"done\", \"decisions\"}}"
+        "{place}: this line is not a decision of a review. Decisions are saved by the review page (key s), a line for each note: {{\"id\", \"text\", \"expected\", \"done\", \"decisions\"}}"
     ))
 }

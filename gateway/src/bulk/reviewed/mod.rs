@@ -1,7 +1,8 @@
 //! `gateway reviewed`: results with the decisions of a person, in the formats of `gateway extract`.
 //!
-//! Everything is checked before anything is written: decisions that belong to no result, to another text or to other values,
-//! that contradict each other, and notes that nobody marked as done. Standard error has no id and no text of a note.
+//! Everything is checked before anything is written: decisions that belong to no result, to another text or to other
+//! values, that contradict each other, and notes that are not marked as done. Standard error has no id and no text of a
+//! note.
 
 mod apply;
 mod arguments;
@@ -41,7 +42,7 @@ const LISTED: usize = 5;
 #[derive(Debug, Default)]
 struct Found {
     carried: Vec<String>,
-    /// Notes that were read, and those of them that nobody marked as done, by the lines of their results.
+    /// Notes that were read, and those of them that are not marked as done, by the lines of their results.
     read: u64,
     not_done: Vec<usize>,
     values: BTreeMap<ValueReview, u64>,
@@ -116,7 +117,7 @@ fn check(path: &Path, decided: &mut HashMap<String, NoteDecisions>) -> Result<Fo
     foreign.sort();
     if let Some(first) = foreign.first() {
         return failed(&format!(
-            "{first}: {} has no note with this id; so it is with {} of the {} notes that were decided on. Give the results that the review page was written with",
+            "{first}: {} has no note with this id; this is true of {} of the {} notes with decisions. Give the results that the review page was written with",
             path.display(),
             foreign.len(),
             decided.len()
@@ -129,7 +130,7 @@ fn misfits(misfit: Misfit, own: Option<&NoteDecisions>, place: &str) -> BulkErro
     let decision = own.map(|own| own.place.to_string()).unwrap_or_default();
     BulkError::Failed(match misfit {
         Misfit::OtherText => format!(
-            "{decision}: the decisions are on another text than the result ({place}): the words that the result quotes do not stand there. Give the results that the review page was written with, or review the note again"
+            "{decision}: the decisions are on another text than the result ({place}): the text does not contain the words that the result quotes. Give the results that the review page was written with, or review the note again"
         ),
         Misfit::OtherValues => format!(
             "{decision}: the decisions are on other values than those of the result ({place}). Give the results that the review page was written with, or review the note again"
@@ -138,7 +139,7 @@ fn misfits(misfit: Misfit, own: Option<&NoteDecisions>, place: &str) -> BulkErro
 }
 
 impl Found {
-    /// Refuses notes that nobody marked as done, unless they are asked for.
+    /// Refuses notes that are not marked as done, unless the command line allows them.
     fn allow(&self, arguments: &ReviewedArguments) -> Result<(), BulkError> {
         if arguments.patient_column.as_ref().is_some_and(|name| !self.carried.contains(name)) {
             return usage(&format!(
@@ -161,7 +162,7 @@ impl Found {
         ))
     }
 
-    /// Says what was written.
+    /// Prints what was written.
     fn say(&self, written: &BulkArguments, totals: RunTotals) {
         let not_done = self.not_done.len() as u64;
         let failures = if totals.failed > 0 { format!(", {} failed", grouped(totals.failed)) } else { String::new() };

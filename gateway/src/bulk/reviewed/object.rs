@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 pub(super) struct Object(Vec<(String, Box<RawValue>)>);
 
 impl Object {
-    /// Returns the object of a JSON text; `None` if it is none.
+    /// Returns the object of a JSON text; `None` if it is not an object.
     pub(super) fn of(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
@@ -38,7 +38,7 @@ impl Object {
         }
     }
 
-    /// Takes a value out.
+    /// Removes a value.
     pub(super) fn remove(&mut self, key: &str) {
         self.0.retain(|(own, _)| own != key);
     }

@@ -45,7 +45,7 @@ pub(super) fn each(path: &Path, mut take: impl FnMut(ResultNote) -> Result<(), B
     for (line, number) in BufReader::new(file).lines().zip(1usize..) {
         let line = line.map_err(unreadable)?;
         let line = line.trim().trim_end_matches(',');
-        // What is around the results of --format json.
+        // The lines around the results of --format json.
         if line.is_empty() || line == "{\"results\": [" || line.starts_with("], \"summary\":") {
             continue;
         }
@@ -69,5 +69,5 @@ fn not_a_result(path: &Path, number: usize, line: &str) -> BulkError {
     } else {
         "Give the JSON lines that `gateway extract --out F.jsonl` wrote for the review: tables have no evidence"
     };
-    BulkError::Failed(format!("{}, line {number}: this line is no result of a note. {next}", path.display()))
+    BulkError::Failed(format!("{}, line {number}: this line is not the result of a note. {next}", path.display()))
 }

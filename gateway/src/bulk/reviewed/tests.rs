@@ -83,7 +83,7 @@ fn lines_that_are_no_decisions_are_refused_without_their_content() {
     ];
     for wrong in wrong {
         let error = joined(&line("t", false, ACCEPT), wrong).unwrap_err();
-        assert!(error.contains("two.jsonl, line 1: this line is no decision"), "{wrong}: {error}");
+        assert!(error.contains("two.jsonl, line 1: this line is not a decision"), "{wrong}: {error}");
         assert!(!error.contains("secret"), "{error}");
     }
     assert!(joined("", "\n").unwrap_err().contains("nothing was reviewed"));

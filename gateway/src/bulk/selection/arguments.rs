@@ -32,7 +32,7 @@ pub struct SelectionArguments {
     pub select_sample: Option<Share>,
 }
 
-/// Parses a percentage from 0 to 100, of which four decimals count.
+/// Parses a percentage from 0 to 100 and rounds it to four decimals.
 fn percent(value: &str) -> Result<Share, String> {
     match value.parse::<f64>() {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 0 to 1,000,000")]

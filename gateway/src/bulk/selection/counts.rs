@@ -42,13 +42,13 @@ struct Sampled {
     #[serde(default)]
     engine: String,
     #[serde(default)]
-    evidence: BTreeMap<String, Vec<Finding>>,
+    evidence: BTreeMap<String, Vec<CountedFinding>>,
     #[serde(flatten)]
     rest: serde_json::Map<String, Value>,
 }
 
 #[derive(Deserialize)]
-struct Finding {
+struct CountedFinding {
     #[serde(default)]
     in_record: bool,
     #[serde(default)]
@@ -61,7 +61,7 @@ impl Sampled {
     }
 
     fn has_supported_value(&self) -> bool {
-        let is_supported = |finding: &Finding| finding.in_record && finding.basis != Basis::Unsupported.name();
+        let is_supported = |finding: &CountedFinding| finding.in_record && finding.basis != Basis::Unsupported.name();
         self.evidence.values().flatten().any(is_supported)
     }
 }
@@ -76,7 +76,7 @@ impl SelectionCounts {
             Some(Selected::Sampled) => {
                 self.sampled += 1;
                 let line: Option<Line> = serde_json::from_str(&outcome.line).ok();
-                // The rules answer for a server without a model, or one whose model is away.
+                // The rules answer for a server without a model, or whose model cannot be reached.
                 let by_model = |result: &Sampled| result.engine != EngineName::Rules.as_str();
                 let Some(result) = line.and_then(|line| line.result).filter(by_model) else { return };
                 self.judged += 1;
@@ -139,7 +139,7 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// Returns the 95 % interval of a share by Wilson's score, which holds for few notes and for none missed.
+/// Returns the 95 % interval of a share by Wilson's score, which is valid for few notes, and also if none was missed.
 fn interval(missed: u64, judged: u64) -> (f64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
     let (share, count) = (share(missed, judged), judged as f64);

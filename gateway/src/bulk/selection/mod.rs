@@ -1,7 +1,7 @@
 //! Chooses the notes that the model reads (`--select`): those in which the rules see oncology, and a sample of the others.
 //!
-//! A note that the model does not read has the answer of the rules and the warning `model_skipped`, so that it never looks
-//! like a note in which nothing was found. A note of the sample has the warning `model_sampled`.
+//! A note that the model does not read has the answer of the rules and the warning `model_skipped`, so that it differs
+//! from a note in which nothing was found. A note of the sample has the warning `model_sampled`.
 
 mod arguments;
 mod counts;
@@ -29,7 +29,7 @@ use crate::{
 /// The codes of the warnings.
 const SKIPPED: &str = "model_skipped";
 const SAMPLED: &str = "model_sampled";
-/// Prefix of what is hashed for the sample. The sample then has nothing to do with other choices by a hash of the text.
+/// Prefix of what is hashed for the sample. It makes the sample independent of other choices by a hash of the text.
 const SAMPLE_DOMAIN: &[u8] = b"gateway extract --select sample\0";
 /// The shares of [`Share`] in a whole.
 const MILLION: u64 = 1_000_000;
@@ -42,7 +42,7 @@ pub(super) struct Selection {
     rules: Pipeline,
 }
 
-/// Where a note goes.
+/// Which engine reads a note.
 pub(super) enum Sorted {
     ForModel(QueuedNote),
     Skipped(EntryOutcome),
@@ -76,8 +76,8 @@ impl Selection {
         entry.selected = Some(Selected::Skipped);
         entry.warnings.push(warning(
             SKIPPED,
-            "The rules see no oncology in this note, so the model did not read it (--select). An empty field means that \
-             nobody looked, not that nothing is there.",
+            "The rules see no oncology in this note, so the model did not read it (--select). An empty field does not \
+             mean that the note has no value.",
         ));
         let remarks = answer.warnings.iter().map(|warning| warning.code.name().into()).collect();
         Sorted::Skipped(EntryOutcome::read(entry, keep_text, &answer, remarks))
@@ -93,7 +93,8 @@ impl Selection {
             self.rules.extract(note, &request, options, Deadline::after(LONGEST)).now_or_never()
         });
         let (answer, _) = catch_unwind(read).ok()??.ok()?;
-        // The rules saw nothing when they chose. Should they now, the model reads the note.
+        // The rules found no oncology terms when the note was selected. If they find values now, the model reads the
+        // note.
         answer.record.is_empty().then_some(answer)
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn shard(variable: &dyn Fn(&str) -> Option<String>, count: Option<u32
     let mut found = tasks.into_iter().filter_map(|(name, shard)| Some((name, shard?)));
     let Some((first, shard)) = found.next() else {
         return Err(format!(
-            "--shard-from-env: none of {BATCH_INDEX}, {SLURM_ID} and {KUBERNETES_INDEX} is set, so this is no task of an array \
+            "--shard-from-env: none of {BATCH_INDEX}, {SLURM_ID} and {KUBERNETES_INDEX} is set, so this is not a task of an array \
              job. Start it as one, or name the shard: --shard 0/20"
         ));
     };
@@ -55,7 +55,7 @@ impl Environment<'_> {
     }
 
     /// Slurm's arrays may begin at any number and have holes. A part of an array must not be taken for the whole: that
-    /// would cut the input into other shards than those of the first run.
+    /// would split the input into other shards than those of the first run.
     fn slurm(&self) -> Result<Option<Shard>, String> {
         let Some(id) = self.number(SLURM_ID)? else { return Ok(None) };
         if self.count.is_some() {
@@ -74,7 +74,7 @@ impl Environment<'_> {
         }
     }
 
-    /// Kubernetes does not tell a task how many there are.
+    /// Kubernetes gives a task no variable with the number of tasks.
     fn kubernetes(&self) -> Result<Option<Shard>, String> {
         let Some(index) = self.number(KUBERNETES_INDEX)? else { return Ok(None) };
         made(KUBERNETES_INDEX, index, self.count)

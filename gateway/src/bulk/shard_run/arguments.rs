@@ -1,4 +1,4 @@
-//! The check for what does not go with a shard, and the arguments of its run.
+//! The check for what cannot be combined with a shard, and the arguments of its run.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub(super) fn check(arguments: &BulkArguments) -> Result<&Path, BulkError> {
     }
     if arguments.patient_column.is_some() {
         return usage(
-            "--patient-column does not go with shards, which would split the notes of a patient. Carry the column with --keep, \
+            "--patient-column cannot be combined with shards, which would split the notes of a patient. Carry the column with --keep, \
              and make the timelines from an input for each group of patients",
         );
     }
@@ -23,7 +23,7 @@ pub(super) fn check(arguments: &BulkArguments) -> Result<&Path, BulkError> {
         return usage("a shard needs a format that a later job can continue: --format jsonl or csv");
     }
     if arguments.review.is_some() {
-        return usage("--review does not go with shards: every shard would write the same page");
+        return usage("--review cannot be combined with shards: every shard would write the same page");
     }
     for input in &arguments.inputs {
         let kind = input.metadata().ok().filter(|kind| input != Path::new("-") && (kind.is_file() || kind.is_dir()));

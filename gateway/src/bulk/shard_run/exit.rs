@@ -1,12 +1,13 @@
-//! The exit codes of a shard. A scheduler acts on them: 0 whole, 3 whole with failed notes, 1 try again, 2 never.
+//! The exit codes of a shard. A scheduler acts on them: 0 whole, 3 whole with failed notes, 1 try again, 2 do not try
+//! again.
 
 use crate::bulk::BulkError;
 
 /// The exit code of a shard that is not whole, and that the same command may complete.
 pub(super) const TRY_AGAIN: u8 = 1;
 
-/// Returns the error of a shard for that of a run: what ends by itself, such as another job on the shard or a signal, is
-/// to be tried again.
+/// Returns the error of a shard for that of a run. A temporary cause, such as another job on the shard or a signal,
+/// means: try again.
 pub(in crate::bulk) fn for_scheduler(error: BulkError) -> BulkError {
     match error {
         error @ (BulkError::Locked(_) | BulkError::Interrupted) => BulkError::Failed(error.to_string()),

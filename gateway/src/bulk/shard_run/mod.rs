@@ -58,7 +58,7 @@ impl ShardRun {
             )));
         }
         if found.failed > 0 && self.again {
-            // Another job may have done the same. The lock of the part file then tells the two apart.
+            // Another job may have renamed it already. The lock of the part file then admits only one of the two jobs.
             let _ = std::fs::rename(&self.whole, &self.part);
             return Ok(None);
         }
@@ -69,8 +69,8 @@ impl ShardRun {
         };
         let notes = grouped(found.done.len() as u64 + found.failed);
         print_status(&format!(
-            "shard {} is whole since an earlier run: {path} has {notes} notes{failed}. Nothing was read. If the input is \
-             another one now, delete this file",
+            "shard {} is whole since an earlier run: {path} has {notes} notes{failed}. Nothing was read. If the input has \
+             changed, delete this file",
             self.shard
         ));
         Ok(Some(if found.failed > 0 { SOME_FAILED } else { 0 }))

@@ -1,5 +1,5 @@
-//! Tests the checks before a shard gets its final name. What they find is no fault of this process: another job that a file
-//! system without locks does not stop, or a disk that loses what was written.
+//! Tests the checks before a shard gets its final name. The checks find faults from outside of this process: another
+//! job that a file system without locks does not stop, or a disk that loses what was written.
 
 use super::*;
 
@@ -9,7 +9,8 @@ const LINES: [&str; 3] = [
     "{\"id\":\"c\",\"status\":422,\"error\":{}}\n",
 ];
 
-/// Finishes a shard of three notes whose part file has this content. Returns the exit code, and whether it has its final name.
+/// Finishes a shard of three notes whose part file has this content. Returns the exit code, and whether it has its
+/// final name.
 fn finish(content: &str, inputs: Option<InputCounts>, change: impl Fn(&Path)) -> (u8, bool) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, part) = (folder.path().join("whole"), folder.path().join("part"));

@@ -4,7 +4,7 @@ use super::AudioFault;
 
 /// Frames that must follow each other before bytes count as MP3. Two random headers in a row are not rare enough.
 const LEAST_FRAMES: u32 = 3;
-/// Most bytes without a frame that are passed over: a picture, a tag, a fault of the line.
+/// Most bytes without a frame that are skipped: a picture, a tag, a transmission fault.
 const MOST_SKIPPED: usize = 1 << 20;
 /// Kilobits a second by the index in the header: MPEG-1 layer III, then MPEG-2 and 2.5.
 const KILOBITS: [[usize; 15]; 2] = [
@@ -49,7 +49,7 @@ pub(super) fn length(bytes: &[u8]) -> Result<f64, AudioFault> {
     if frames < LEAST_FRAMES { Err(AudioFault::Unknown) } else { Ok(seconds) }
 }
 
-/// Returns the offset behind an ID3 tag at the beginning.
+/// Returns the offset after an ID3 tag at the beginning.
 fn behind_tag(bytes: &[u8]) -> usize {
     let Some([b'I', b'D', b'3', _, _, _, size @ ..]) = bytes.get(..10) else { return 0 };
     10 + size.iter().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f))

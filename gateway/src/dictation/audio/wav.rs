@@ -5,7 +5,7 @@ use super::AudioFault;
 /// Sample codings: PCM, floating point, A-law, mu-law, and any of them by an extended header.
 const CODINGS: [u16; 5] = [0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE];
 /// Lengths from here on, and zero, are what programs write that cannot know the length yet: `ffmpeg`, `espeak-ng`. No
-/// recording that is taken is that long.
+/// accepted recording is that long.
 const UNKNOWN_LENGTH: usize = 0x7FFF_F000;
 
 /// Returns the seconds that the file plays.
@@ -30,7 +30,7 @@ pub(super) fn length(bytes: &[u8]) -> Result<f64, AudioFault> {
             }
             _ => {}
         }
-        // A chunk of odd size has a byte behind it.
+        // A chunk of odd size has a byte of padding after it.
         at = at.saturating_add(8).saturating_add(size).saturating_add(size % 2);
     }
     Err(AudioFault::Damaged)

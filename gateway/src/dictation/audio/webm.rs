@@ -21,7 +21,7 @@ const SIMPLE_BLOCK: u32 = 0xa3;
 const EBML: u32 = 0x1a45_dfa3;
 
 const SOUND: u64 = 2;
-/// Nanoseconds of a tick where the file says nothing.
+/// Nanoseconds of a tick where the file does not state it.
 const USUAL_SCALE: u64 = 1_000_000;
 
 /// What the elements of a file say.
@@ -44,7 +44,7 @@ pub(super) fn length(bytes: &[u8]) -> Result<f64, AudioFault> {
     let mut at = 0;
     while at < bytes.len() {
         let (id, size, body) = element(bytes, at).ok_or(AudioFault::Damaged)?;
-        // Containers are entered: their elements follow one another as if they stood side by side.
+        // Containers are entered: their elements are read one after the other, as if they were not nested.
         if matches!(id, EBML | SEGMENT | INFO | TRACKS | TRACK | CLUSTER | BLOCK_GROUP) {
             at = body;
             continue;
@@ -102,7 +102,7 @@ fn element(bytes: &[u8], at: usize) -> Option<(u32, Option<usize>, usize)> {
     Some((u32::try_from(id).ok()?, size, body))
 }
 
-/// Returns a number of EBML, whose first byte says how long it is, and the offset behind it. Ids keep that mark.
+/// Returns a number of EBML, whose first byte says how long it is, and the offset after it. Ids keep that mark.
 fn variable(bytes: &[u8], at: usize, without_mark: bool) -> Option<(u64, usize)> {
     let first = *bytes.get(at)?;
     let length = usize::try_from(first.leading_zeros()).ok()? + 1;

@@ -1,11 +1,11 @@
 //! The words around spoken numbers that say what they count.
 
-/// A word that takes a number behind it.
+/// A word that takes a number after it.
 pub(super) struct Label {
     pub(super) name: &'static str,
     /// The largest number that it takes.
     pub(super) most: u32,
-    /// Whether it takes a number wherever it stands. Others are ordinary words too: "at this stage one hopes".
+    /// Whether it takes a number in any context. Others are ordinary words too: "at this stage one hopes".
     pub(super) always: bool,
 }
 
@@ -28,14 +28,14 @@ const fn always(name: &'static str, most: u32) -> Label {
     Label { name, most, always: true }
 }
 
-/// Words that may stand between such a word and its number.
+/// Words that may be between such a word and its number.
 pub(super) const FILLERS: &str = "performance status score sum pattern group index of is";
 /// Words before "stage" and "grade" that make them ordinary words.
 pub(super) const DETERMINERS: &str = "this that which what any some each every later early next same another";
-/// Words behind "stage one" that show that "one" is its number.
+/// Words after "stage one" that show that "one" is its number.
 pub(super) const BEHIND_ONE: &str = "disease cancer carcinoma tumor tumour invasive and or to";
 pub(super) const PERCENT: &str = "percent percentage";
-/// Units that a number may stand before.
+/// Units that may follow a number.
 pub(super) const UNITS: &str = "milligram milligrams mg microgram micrograms nanogram nanograms gram grams kilogram \
                                 kilograms kg millimeter millimeters millimetre millimetres mm centimeter centimeters \
                                 centimetre centimetres cm gray grays gy milliliter milliliters millilitre millilitres \
@@ -48,7 +48,7 @@ pub(super) const PLACES: &str = "at on to from";
 pub(super) const AMINO_ACIDS: &str = "ACDEFGHIKLMNPQRSTVWY";
 /// Words near which a protein change is certain.
 pub(super) const CHANGES: &str = "mutation mutations mutant variant substitution alteration";
-/// Words behind the name of a gene or marker that show that it is one.
+/// Words after the name of a gene or marker that show that it is one.
 pub(super) const RESULTS: &str = "positive negative low amplified amplification overexpression overexpressing expression \
                                   status mutation mutations mutated mutant variant gene receptor loss inhibitor testing \
                                   index proliferation labeling";

@@ -2,7 +2,7 @@
 //! nineteen", "stage three B", "thirty percent", "T two N one", "HER two", "L eight five eight R".
 //!
 //! This changes the transcript that a person reads before anything is extracted, and never a note: an extracted value
-//! is proven by a quotation of the note, which must stand there as its author wrote it. A number without such words
+//! is proven by a quotation of the note, which must be exactly as its author wrote it. A number without such words
 //! stays as it is, as do "one of them" and "second opinion". Each change is listed with the words that were spoken.
 
 mod lists;

@@ -28,7 +28,7 @@ pub(super) struct Places<'a> {
     markers: HashSet<usize>,
 }
 
-/// Replacements, and the index of the first word behind them.
+/// Replacements, and the index of the first word after them.
 type Found = (Vec<Edit>, usize);
 
 impl<'a> Places<'a> {
@@ -51,7 +51,7 @@ impl<'a> Places<'a> {
         while at < self.words.len() {
             let found = self.formula(at).or_else(|| self.protein_change(at)).or_else(|| {
                 let (name, end) = self.name(at)?;
-                // In the source it is no name yet, so no term was found there.
+                // In the source it is not a name yet, so no term was found there.
                 self.genes.insert(name.range.end);
                 self.markers.insert(name.range.end);
                 Some((vec![name], end))
@@ -62,7 +62,7 @@ impl<'a> Places<'a> {
                     edits.extend(found);
                     end
                 }
-                // A number without a meaning is passed over as a whole, so that none of its parts is taken for one.
+                // A number without a meaning is skipped as a whole, so that none of its parts is taken for one.
                 None => groups(self.words, at).last().map_or(at + 1, |group| group.end.max(at + 1)),
             };
         }
@@ -73,7 +73,7 @@ impl<'a> Places<'a> {
         self.words.get(at)
     }
 
-    /// Returns the word, if only a space or a hyphen stands before it.
+    /// Returns the word, if only a space or a hyphen is before it.
     fn joined(&self, at: usize) -> Option<&Word<'a>> {
         self.word(at).filter(|word| word.joined)
     }
@@ -145,7 +145,7 @@ impl<'a> Places<'a> {
         Some((format!("{}{}", group.figures, suffix.map(String::from).unwrap_or_default()), end))
     }
 
-    /// Returns the letter behind a number, A to D. "a" in lower case is an article, unless nothing that it could belong
+    /// Returns the letter after a number, A to D. "a" in lower case is an article, unless nothing that it could belong
     /// to follows.
     fn suffix(&self, at: usize, shows_end: impl Fn(usize) -> bool) -> Option<char> {
         let letter = self.joined(at)?.letter().filter(|c| matches!(c.to_ascii_lowercase(), 'a'..='d'))?;
@@ -196,7 +196,7 @@ impl<'a> Places<'a> {
         None
     }
 
-    /// Returns the name that consists of the words before a number, its groups, and `tail` words behind it.
+    /// Returns the name that consists of the words before a number, its groups, and `tail` words after it.
     fn numbered(&self, at: usize, number: usize, groups: &[Group], end: usize, tail: usize) -> Option<&'static str> {
         let stem = self.words.get(at..number)?;
         let behind = self.words.get(end..end + tail)?;
@@ -220,7 +220,8 @@ impl<'a> Places<'a> {
         numbered_name(&written)
     }
 
-    /// Returns whether a word tells of a gene or marker before it: "her two positive", "ki sixty-seven thirty percent".
+    /// Returns whether a word shows that a gene or marker is before it: "her two positive", "ki sixty-seven thirty
+    /// percent".
     fn is_result(&self, at: usize) -> bool {
         let of_nodes = self.joined(at + 1).is_some_and(|word| word.is_one_of(COUNTED));
         self.joined(at).is_some_and(|word| (word.is_one_of(RESULTS) && !of_nodes) || !groups(self.words, at).is_empty())
@@ -339,7 +340,7 @@ impl<'a> Places<'a> {
             return Some((vec![self.edit(at, end + 1, format!("{number}+"))], end + 1));
         }
         let [group] = groups.as_slice() else { return None };
-        // "at one point five patients" is no decimal.
+        // "at one point five patients" is not a decimal.
         let is_place = self.word(at).is_some_and(|word| word.lower == "one")
             && at.checked_sub(1).and_then(|at| self.word(at)).is_some_and(|word| word.is_one_of(PLACES));
         (group.is_decimal() && !is_place).then(|| (self.spoken_edit(at, end, number), end))
@@ -359,7 +360,7 @@ impl<'a> Places<'a> {
         number.parse::<f32>().is_ok_and(|number| number <= 100.0).then_some((edits, behind))
     }
 
-    /// Returns the unit at a word and the index behind it. A percentage is `%`; others stay as they are.
+    /// Returns the unit at a word and the index after it. A percentage is `%`; others stay as they are.
     fn unit(&self, at: usize) -> Option<(&'static str, usize)> {
         let word = self.joined(at)?;
         if word.is_one_of(PERCENT) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Most groups of one run of number words. A longer run is no number that a person speaks.
+/// Most groups of one run of number words. A longer run is not a number that a person speaks.
 const MOST_GROUPS: usize = 8;
 const UNITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 const TEENS: [&str; 10] =
@@ -14,13 +14,13 @@ const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy
 pub(super) struct Word<'text> {
     /// Its bytes in the transcript.
     pub(super) range: Range<usize>,
-    /// As it stands there.
+    /// Its text in the transcript.
     pub(super) text: &'text str,
     /// In lower case.
     pub(super) lower: String,
-    /// Whether only a space or a hyphen stands between it and the word before.
+    /// Whether only a space or a hyphen is between it and the word before.
     pub(super) joined: bool,
-    /// Whether a comma and a space stand there.
+    /// Whether a comma and a space are there.
     pub(super) after_comma: bool,
 }
 
@@ -78,9 +78,9 @@ pub(super) fn words(text: &str) -> Vec<Word<'_>> {
 pub(super) struct Group {
     /// Its figures, such as `58` or `2.5`.
     pub(super) figures: String,
-    /// The index behind its last word.
+    /// The index after its last word.
     pub(super) end: usize,
-    /// Whether it stands in words, not in figures.
+    /// Whether it is in words, not in figures.
     pub(super) spoken: bool,
 }
 
@@ -141,7 +141,7 @@ fn group(words: &[Word<'_>], at: usize, continues: bool) -> Option<Group> {
     Some(group)
 }
 
-/// Returns the digits behind "point": single digits one after the other, or one number such as "seventy-five".
+/// Returns the digits after "point": single digits one after the other, or one number such as "seventy-five".
 fn decimals(words: &[Word<'_>], at: usize) -> Option<(String, usize)> {
     let digit = |at: usize| {
         let word = words.get(at).filter(|word| word.joined)?;
@@ -159,7 +159,7 @@ fn decimals(words: &[Word<'_>], at: usize) -> Option<(String, usize)> {
     Some((value.to_string(), end))
 }
 
-/// Returns a whole number in words below a million, and the index behind it.
+/// Returns a whole number in words below a million, and the index after it.
 fn cardinal(words: &[Word<'_>], at: usize) -> Option<(u32, usize)> {
     let (value, end) = below_thousand(words, at)?;
     if !is(words, end, "thousand") {
@@ -208,7 +208,7 @@ fn continues(words: &[Word<'_>], at: usize) -> bool {
     words.get(at).is_some_and(|word| word.joined)
 }
 
-/// Returns the index behind an "and" that a number follows: "one hundred and five".
+/// Returns the index after an "and" that a number follows: "one hundred and five".
 fn skip_and(words: &[Word<'_>], at: usize) -> usize {
     if is(words, at, "and") && continues(words, at + 1) { at + 1 } else { at }
 }

@@ -1,13 +1,13 @@
 //! Stores the wordings of all cues as an automaton over words, because a note is matched word by word.
 //!
-//! A line of the lists stands for up to thousands of wordings, so they are never spelled out: wordings that go on in
+//! A line of the lists represents up to thousands of wordings, so they are never written out: wordings that continue in
 //! the same way share a state. The automaton is small and quick to build, because the service builds it at start. It
 //! does not hold the cues.
 
 use super::words::{FoldedWords, ScopeWord, fold};
 use crate::extraction::table::Table;
 
-/// A state of the automaton: the set of ways in which wordings can go on.
+/// A state of the automaton: the set of ways in which wordings can continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State(u32);
 
@@ -29,7 +29,7 @@ struct Step {
     word: Spelling,
     /// Its spelling as the first word of a wording.
     opening: Spelling,
-    /// What follows it: the next word of its alternative, or all that can stand at a position.
+    /// What follows it: the next word of its alternative, or everything that is possible at a position.
     next: Option<PositionIndex>,
 }
 
@@ -52,7 +52,7 @@ enum Follower {
 pub(super) struct Builder {
     spellings: Table<Box<[u8]>, Spelling>,
     steps: Vec<Step>,
-    /// For each position, what can stand there.
+    /// For each position, what is possible there.
     positions: Vec<Vec<Follower>>,
     /// What can begin a wording.
     openings: Vec<Follower>,
@@ -121,8 +121,8 @@ impl Builder {
         after
     }
 
-    /// Returns the automaton and, for each of its states in order, the numbers of the lines that have a wording which ends
-    /// there, in order.
+    /// Returns the automaton and, for each of its states in order, the numbers of the lines that have a wording which
+    /// ends there, in order.
     pub(super) fn finish(mut self) -> (Automaton, Vec<Vec<u32>>) {
         let mut states: Table<Vec<Follower>, State> = Table::default();
         let mut sets: Vec<Vec<Follower>> = vec![std::mem::take(&mut self.openings)];
@@ -168,7 +168,7 @@ pub(super) struct Automaton {
     /// The number of each word, spelled as in folded text with the characters between it and the previous word:
     /// " evidence", "/o".
     spellings: Table<Box<[u8]>, Spelling>,
-    /// The words that lead on from each state, with the states that they lead to, sorted by word.
+    /// The words that lead from each state, with the states that they lead to, sorted by word.
     edges: Vec<(Spelling, State)>,
     /// The first edge of each state. The edges of a state end where those of the next state begin.
     first_edges: Vec<usize>,

@@ -58,8 +58,8 @@ impl ScopeWords<'_> {
         ScopeLimits { near, ..ScopeLimits::to(self.start_of(from)) }
     }
 
-    /// Returns the first word of a sentence that is a list of names before the colon of this cue, which answers them all:
-    /// "EGFR L858R, KRAS G12C, BRAF V600E: not detected".
+    /// Returns the first word of a sentence that is a list of names before the colon of this cue, which answers them
+    /// all: "EGFR L858R, KRAS G12C, BRAF V600E: not detected".
     pub(super) fn answered_list(&self, position: &CuePosition, within: usize) -> Option<usize> {
         let limit = position.first.saturating_sub(within);
         let colon = position.first.checked_sub(1).filter(|&at| self.mark(at) == ScopeMark::Colon)?;
@@ -132,8 +132,8 @@ impl ScopeWords<'_> {
         None
     }
 
-    /// Returns whether only nouns and the words that join them stand between the start of the sentence and a word: what is
-    /// "recommended" or "planned" at its end is then all of them.
+    /// Returns whether there are only nouns and the words that join them between the start of the sentence and a word:
+    /// "recommended" or "planned" at its end then applies to all of them.
     fn begins_sentence_before(&self, at: usize) -> bool {
         const LONGEST_SUBJECT: usize = 10;
         let joins = |mark| {
@@ -151,7 +151,7 @@ impl ScopeWords<'_> {
         first.is_some_and(|first| (first..at).all(|word| joins(self.mark(word))))
     }
 
-    /// Returns whether this word is a protein change such as V600E, which ends a finding and is no item of a list.
+    /// Returns whether this word is a protein change such as V600E, which ends a finding and is not an item of a list.
     pub(super) fn is_variant(&self, at: usize) -> bool {
         match self.spelled(at) {
             [first, digits @ .., last] => {

@@ -1,22 +1,22 @@
-//! Decides whether the note tells of the course of a treatment that it first only plans: "The board recommended FOLFOX.
-//! The patient received three cycles."
+//! Decides whether the note describes the course of a treatment that it first only plans: "The board recommended
+//! FOLFOX. The patient received three cycles."
 //!
-//! It reads the two sentences after the plan and little of the text before it, where another treatment would claim the
-//! cycles for itself.
+//! It reads the two sentences after the plan and little of the text before it, where another treatment could be the one
+//! that the cycles belong to.
 
 use std::ops::Range;
 
 use super::Context;
 use crate::steps;
 
-/// Most bytes after a planned treatment that may tell of its course.
+/// Maximum number of bytes after a planned treatment that may describe its course.
 const AFTER: usize = 320;
-/// Most bytes before it that may name another treatment.
+/// Maximum number of bytes before it that may name another treatment.
 const BEFORE: usize = 250;
 
 /// Words of an operation.
 const OPERATIONS: [&str; 7] = ["ectomy", "resection", "surg", "excision", "dissection", "debulking", "operation"];
-/// Words of a general name for an operation: what was performed may bear another name.
+/// Words of a general name for an operation: the operation that was performed may have another name.
 const GENERAL: [&str; 3] = ["surg", "operation", "operative"];
 /// Words that state a result, a sign that the treatment before it has taken place.
 const RESULTS: [&str; 15] = [
@@ -36,7 +36,7 @@ const RESULTS: [&str; 15] = [
     "residual",
     "confirm",
 ];
-/// Words of what is still to come.
+/// Words about the future.
 const FUTURE: [&str; 12] = [
     "will ",
     "plan",
@@ -57,13 +57,13 @@ const GIVEN_BEFORE: [&str; 5] = ["cycle", "received", "started", "treated with",
 const OPERATED_BEFORE: [&str; 2] = ["underwent", "performed"];
 /// Words before a count of cycles that were given.
 const COUNTED: [&str; 6] = ["after", "received", "completed", "completing", "tolerated", "following"];
-/// Words that stand for the treatment that was named before.
+/// General words that refer to the treatment named before.
 const GENERIC: [&str; 5] = ["therapy", "treatment", "chemotherapy", "this", "neoadjuvant"];
 /// Words for the portions in which a treatment is given.
 const PORTIONS: [&str; 5] = [" cycle", " course", " dose", " infusion", " fraction"];
 
 impl Context<'_> {
-    /// Returns whether the text after a planned treatment tells of its course.
+    /// Returns whether the text after a planned treatment describes its course.
     pub(super) fn is_carried_out(&self, range: &Range<usize>) -> bool {
         let Some(value) = self.text.get(range.clone()) else { return false };
         let value = value.to_ascii_lowercase();
@@ -82,7 +82,7 @@ impl Context<'_> {
         if claimed {
             return false;
         }
-        // The rest of the plan's own clause tells how the treatment is planned.
+        // The rest of the plan's own clause states how the treatment is planned.
         let own_length = own.end.saturating_sub(range.end).min(after.len());
         let (rest, later) = after.split_at_checked(own_length).unwrap_or((after.as_str(), ""));
         let clauses = rest.split(';').skip(1).chain(later.split(['.', ';', '\n']));
@@ -153,8 +153,8 @@ fn tells_of_operation(clause: &str) -> bool {
         && OPERATIONS.iter().any(|word| clause.contains(word))
 }
 
-/// Returns whether a clause counts portions that were given, and not those of a treatment that it names itself: "received
-/// three cycles", "CT after 3 cycles showed shrinkage".
+/// Returns whether a clause counts portions that were given, and not those of a treatment that it names itself:
+/// "received three cycles", "CT after 3 cycles showed shrinkage".
 fn tells_of_portions(clause: &str) -> bool {
     let resulted = RESULTS.iter().any(|word| clause.contains(word));
     PORTIONS.iter().any(|portion| {
@@ -170,8 +170,8 @@ fn tells_of_portions(clause: &str) -> bool {
     })
 }
 
-/// Returns whether a clause says that the treatment is over or was borne: "imaging after completion showed", "treatment
-/// was well tolerated".
+/// Returns whether a clause says that the treatment has ended or was tolerated: "imaging after completion showed",
+/// "treatment was well tolerated".
 fn tells_of_end(clause: &str) -> bool {
     let ended = clause.find("after completion").is_some_and(|at| {
         let rest = clause.get(at + "after completion".len()..).unwrap_or_default().trim_start();

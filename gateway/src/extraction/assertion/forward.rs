@@ -9,16 +9,17 @@ use super::{
     words::ScopeMark,
 };
 
-/// What a scan has read of the relative whom its cue names.
+/// What a scan has read about the relative that its cue names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relative {
-    /// The cue names none.
+    /// The cue names no relative.
     Nobody,
     WithoutVerb,
     WithVerb,
 }
 
-/// The state of a scan from the cue towards the end of its sentence. A `usize` that is no depth is the index of a word.
+/// The state of a scan from the cue towards the end of its sentence. A `usize` that is not a depth is the index of a
+/// word.
 struct ForwardScan {
     /// The first word after the cue.
     from: usize,
@@ -30,7 +31,7 @@ struct ForwardScan {
     is_aside: bool,
     /// What the scan has read of the relative that the cue names.
     relative: Relative,
-    /// Whether the cue states a plan, which goes on over its steps: "will receive docetaxel followed by mastectomy".
+    /// Whether the cue states a plan, which extends over its steps: "will receive docetaxel followed by mastectomy".
     is_plan: bool,
     /// Parentheses that were opened after the cue and are not closed yet.
     depth: usize,
@@ -128,9 +129,10 @@ impl ScopeWords<'_> {
         None
     }
 
-    /// Returns whether a word that ends other scopes goes on to tell of the relative: "sister, who had ovarian cancer",
-    /// "brother, a smoker, had lung cancer", "mother carries BRCA2, detected after her breast cancer". Only the first verb
-    /// is surely the relative's: "mother had breast cancer, has stage IV lung cancer" returns to the patient.
+    /// Returns whether a word that ends other scopes continues the description of the relative: "sister, who had
+    /// ovarian cancer", "brother, a smoker, had lung cancer", "mother carries BRCA2, detected after her breast cancer".
+    /// Only the first verb certainly describes the relative: "mother had breast cancer, has stage IV lung cancer"
+    /// returns to the patient.
     fn tells_of_relative(&self, scan: &mut ForwardScan, at: usize) -> bool {
         const SUBJECTS: [&[u8]; 9] = [b"she", b"he", b"patient", b"pt", b"we", b"i", b"now", b"currently", b"presents"];
         let from = scan.last_break.unwrap_or(scan.from).max(at.saturating_sub(4));
@@ -139,7 +141,7 @@ impl ScopeWords<'_> {
             return false;
         }
         match self.spelled(at) {
-            // "Her son, who lives abroad, was told of the lung cancer" tells nothing of the son's health.
+            // "Her son, who lives abroad, was told of the lung cancer" says nothing about the son's health.
             b"who" => {
                 matches!(self.spelled(at + 1), b"had" | b"has" | b"was" | b"is" | b"died" | b"carries" | b"developed")
             }
@@ -216,8 +218,9 @@ impl ScopeWords<'_> {
     }
 
     /// Returns the end of a list without "or" whose items are each whole, up to the end of their sentence: "no liver
-    /// metastases, lung metastases, bone metastases", "negative for KRAS G12C, BRAF V600E". A bare "no" needs three items,
-    /// because "no liver metastases, bone metastases" may be two statements. The list of a label may have any items.
+    /// metastases, lung metastases, bone metastases", "negative for KRAS G12C, BRAF V600E". A bare "no" needs three
+    /// items, because "no liver metastases, bone metastases" may be two statements. The list of a label may have any
+    /// items.
     fn end_of_whole_items(&self, position: &CuePosition, limit: usize) -> Option<usize> {
         let from = position.last + 1;
         let end = (from..limit).find(|&at| self.opens(at) || self.mark(at) == ScopeMark::End)?;
@@ -251,8 +254,8 @@ impl ScopeWords<'_> {
         alone && self.mark(before) == ScopeMark::Plain
     }
 
-    /// Returns what completes the item of a list in these words: "liver metastases", "ALK fusion", "KRAS G12C", "inv(16)"; None
-    /// if nothing does.
+    /// Returns what completes the item of a list in these words: "liver metastases", "ALK fusion", "KRAS G12C",
+    /// "inv(16)"; None if nothing does.
     pub(super) fn kind_of_item(&self, from: usize, end: usize) -> Option<ItemKind> {
         let last = end.checked_sub(1).filter(|&last| last >= from)?;
         match self.mark(last) {

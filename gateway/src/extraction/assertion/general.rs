@@ -1,4 +1,4 @@
-//! Recognises stages that are said of patients in general: "Per NCCN, stage IV gets systemic therapy".
+//! Recognises statements about the stages of patients in general: "Per NCCN, stage IV gets systemic therapy".
 
 use std::ops::Range;
 
@@ -7,7 +7,8 @@ use crate::steps;
 
 /// Bytes of the sentence before a stage that are read.
 const REACH: usize = 240;
-/// Who speaks of patients in general. AJCC and FIGO are missing, because they name the system of a patient's own stage.
+/// Sources that describe patients in general. AJCC and FIGO are missing, because they name the system of a patient's
+/// own stage.
 const SOURCES: [&str; 7] = ["nccn", "esmo", "asco", "guideline", "literature", "consensus", "published"];
 /// Words that tie a sentence to this patient.
 const OWN: [&str; 17] = [
@@ -33,7 +34,7 @@ const OWN: [&str; 17] = [
 const MOST_BETWEEN: usize = 4;
 
 impl Context<'_> {
-    /// Returns whether the sentence before this range says something of patients in general, and nothing of this one.
+    /// Returns whether the sentence before this range describes patients in general, and not this patient.
     pub(super) fn is_general(&self, range: &Range<usize>) -> bool {
         let sentence = self.sentence_at(range.start);
         let from = sentence.start.max(range.start.saturating_sub(REACH));
@@ -43,8 +44,8 @@ impl Context<'_> {
         if words.iter().any(|word| OWN.contains(word)) {
             return false;
         }
-        // "NCCN stage IIB" and "by NCCN criteria stage IIB" name the system of the patient's own stage, "per NCCN, stage
-        // IIB ..." a source.
+        // "NCCN stage IIB" and "by NCCN criteria stage IIB" name the system of the patient's own stage, "per NCCN,
+        // stage IIB ..." a source.
         let has_source = words.iter().enumerate().any(|(at, word)| {
             let before = at.checked_sub(1).and_then(|before| words.get(before)).copied().unwrap_or_default();
             let linked = matches!(before, "per" | "to" | "on" | "the" | "current");

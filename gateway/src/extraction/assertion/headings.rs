@@ -2,17 +2,18 @@
 //!
 //! The headings are listed in `cues/headings.txt`. `sentences.rs` decides where a section ends.
 //!
-//! A scan damages headings: "Plan;", "Plan." and `PIan:` are "Plan:". What stands below such a heading must not become
-//! true, so it counts as one.
+//! A scan damages headings: "Plan;", "Plan." and `PIan:` are "Plan:". Text below a damaged heading such as `PIan:` must
+//! not be read as fact, so the damaged heading counts as a heading.
 
 use std::sync::LazyLock;
 
 use super::Section;
 use crate::extraction::table::Table;
 
-/// Most bytes of a heading.
+/// Maximum number of bytes of a heading.
 const LONGEST_HEADING: usize = 48;
-/// Fewest bytes of a heading that is known with letters mistaken: short ones are too like other labels.
+/// Minimum number of bytes of a heading that is recognised with misread letters: shorter ones are too similar to other
+/// labels.
 const SHORTEST_BLURRED: usize = 4;
 
 static HEADINGS: LazyLock<Table<&'static [u8], Section>> = LazyLock::new(|| {
@@ -46,7 +47,7 @@ static BLURRED: LazyLock<Table<Vec<u8>, Section>> = LazyLock::new(|| {
 /// A heading as [`blurred`] writes it, with its section.
 type BlurredHeading = (&'static [u8], Section);
 
-/// Those of them below which nothing becomes true, by their first letter.
+/// The headings whose sections state no facts about the patient, such as plans, by their first letter.
 static WITHHOLDING: LazyLock<Table<u8, Vec<BlurredHeading>>> = LazyLock::new(|| {
     let mut by_letter: Table<u8, Vec<BlurredHeading>> = Table::default();
     for (name, &section) in BLURRED.iter().filter(|(_, section)| withholds(**section)) {
@@ -60,14 +61,14 @@ static WITHHOLDING: LazyLock<Table<u8, Vec<BlurredHeading>>> = LazyLock::new(|| 
 pub struct LineHeading {
     /// Where it begins, in bytes of the line.
     pub start: usize,
-    /// The byte behind it.
+    /// The byte after it.
     pub end: usize,
     /// Whether it is spelled as in the list, and a colon or the end of the line follows.
     pub is_clear: bool,
 }
 
-/// Returns the known heading at the start of a line, for those who check a text that was read from paper. A heading
-/// that changes what the words below it mean is found without a colon too: "Plan Osimertinib".
+/// Returns the known heading at the start of a line, for checks of a text that was scanned from paper. A heading that
+/// changes what the words below it mean is found without a colon too: "Plan Osimertinib".
 #[must_use]
 pub fn line_heading(line: &str) -> Option<LineHeading> {
     let start = line.len() - line.trim_start().len();
@@ -118,8 +119,9 @@ pub(super) fn label(line: &[u8]) -> Option<Label> {
     named.then_some(Label { length: end + closing, section })
 }
 
-/// Returns whether the sign at `stop` stands for the colon of a known heading. A full stop or a comma, which sentences
-/// have too, does so only where nothing below becomes true by it; a comma only at the end of its line.
+/// Returns whether the sign at `stop` replaces the colon of a known heading. A full stop or a comma also occurs in
+/// sentences. It counts as a colon only after a heading whose section states no facts; a comma also only at the end of
+/// its line.
 fn is_damaged(line: &[u8], stop: usize) -> bool {
     let name = line.get(..stop).unwrap_or_default();
     let section = || heading(name).or_else(|| misread(name));
@@ -131,7 +133,7 @@ fn is_damaged(line: &[u8], stop: usize) -> bool {
     }
 }
 
-/// Returns whether nothing that stands in a section becomes true by it.
+/// Returns whether a section states no facts about the patient.
 fn withholds(section: Section) -> bool {
     matches!(section, Section::Plan | Section::Allergies | Section::FamilyHistory | Section::Pending)
 }
@@ -143,8 +145,8 @@ fn misread(name: &[u8]) -> Option<Section> {
     BLURRED.get(&*blurred(name.get(start..end)?)?).copied()
 }
 
-/// Returns the section of a heading with a letter too much, too little or wrong: "Pitan". Only of headings below which
-/// nothing becomes true, because another label may look like this too. The first letter must be right.
+/// Returns the section of a heading with one letter too many, missing or wrong: "Pitan". Only headings whose sections
+/// state no facts count, because another label may look similar too. The first letter must be right.
 fn nearly(name: &[u8]) -> Option<Section> {
     let name = blurred(name.trim_ascii())?;
     let alike = WITHHOLDING.get(name.first()?)?;
@@ -160,8 +162,8 @@ fn is_one_edit_apart(one: &[u8], other: &[u8]) -> bool {
     alike + ends + 1 >= one.len().max(other.len())
 }
 
-/// Returns a heading in which letters and digits that scans take for each other are one, without spaces. None for a
-/// long text, and for one with other signs than those of headings.
+/// Returns a heading without spaces, in which letters and digits that scans confuse have one form. `None` for a long
+/// text, and for a text with characters that no heading has.
 fn blurred(name: &[u8]) -> Option<Blurred> {
     let mut letters = Blurred::default();
     for (at, byte) in name.iter().enumerate() {
@@ -184,7 +186,7 @@ fn blurred(name: &[u8]) -> Option<Blurred> {
     Some(letters)
 }
 
-/// The letters of a heading, without memory of their own: every label of every note is looked up.
+/// The letters of a heading, without an allocation, because every label of every note is looked up.
 #[derive(Default)]
 struct Blurred {
     bytes: [u8; 32],

@@ -1,5 +1,5 @@
-//! Finds answers that stand behind the finding that they answer: "Liver metastases ..... no", "Chemotherapy: No",
-//! "liver no, bone yes", "Prior radiation? No.", a box that is ticked or empty.
+//! Finds answers that follow the finding that they answer: "Liver metastases ..... no", "Chemotherapy: No", "liver no,
+//! bone yes", "Prior radiation? No.", a box that is ticked or empty.
 //!
 //! In prose "no" denies the words after it. In a form, a table row or a list of answers it denies the words before it,
 //! on its own row. One pass over each line; an item has at most [`LONGEST_ITEM`] bytes. Only the denied items are
@@ -17,9 +17,9 @@ use self::{
 use super::words::number_follows;
 use crate::extraction::{tick_boxes, word_runs::words};
 
-/// Most bytes of an item and the filling between it and its answer.
+/// Maximum number of bytes of an item and the filling between it and its answer.
 const LONGEST_ITEM: usize = 120;
-/// Most items of a list with signs.
+/// Maximum number of items of a list with signs.
 const LONGEST_LIST: usize = 24;
 /// An item that its answer denies. All offsets are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct DeniedItem {
 pub(super) fn read(text: &str) -> Vec<DeniedItem> {
     let mut found = Vec::new();
     let mut at = 0;
-    // In a table with percentages a dash is a missing number and no answer.
+    // In a table with percentages a dash is a missing number and not an answer.
     let mut has_numbers = false;
     let (mut columns, mut before) = (None::<Columns>, "");
     while at < text.len() {
@@ -195,14 +195,14 @@ impl Line<'_> {
         self.bare_signs(found);
     }
 
-    /// Returns whether an answer stands alone in brackets: "Liver [N]", "brain (no)".
+    /// Returns whether an answer is alone in brackets: "Liver [N]", "brain (no)".
     fn is_bracketed(&self, answer: &Range<usize>) -> bool {
         let before = self.text.get(..answer.start).unwrap_or_default();
         let after = self.text.get(answer.end..).unwrap_or_default();
         (before.ends_with('[') && after.starts_with(']')) || (before.ends_with('(') && after.starts_with(')'))
     }
 
-    /// Reads minus signs in brackets behind their items: "Bone (-), liver (+)".
+    /// Reads minus signs in brackets after their items: "Bone (-), liver (+)".
     fn signs(&self, found: &mut Vec<DeniedItem>) {
         let from = found.len();
         let mut floor = 0;
@@ -220,8 +220,9 @@ impl Line<'_> {
         }
     }
 
-    /// Reads the signs and letters of a list that has one behind each item: "Mets: lung +, liver -", "Sites: lung Y, liver
-    /// N". Only of a list with a label and short items without figures: "N" is also a nodal category, and a dash joins words.
+    /// Reads the signs and letters of a list that has one after each item: "Mets: lung +, liver -", "Sites: lung Y,
+    /// liver N". Only of a list with a label and short items without figures: "N" is also a nodal category, and a dash
+    /// joins words.
     fn bare_signs(&self, found: &mut Vec<DeniedItem>) {
         let Some((label, list)) = self.text.split_once(": ") else { return };
         let from = label.len() + 2;
@@ -332,7 +333,7 @@ impl Line<'_> {
         tick_boxes::find(self.text)
     }
 
-    /// Reads boxes before or behind their items; a line that begins with a box, after its label, has them before.
+    /// Reads boxes before or after their items; a line that begins with a box, after its label, has them before.
     fn boxes(&self, found: &mut Vec<DeniedItem>) {
         let marks: Vec<_> = self.marks().collect();
         let Some((first, _)) = marks.first() else { return };

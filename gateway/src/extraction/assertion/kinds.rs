@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::Field;
 
-/// What the note says of a value.
+/// What the note says about a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(example = "present")]
@@ -121,6 +121,6 @@ pub enum Section {
     Reason,
     /// Clinical questions and differential diagnoses, which are uncertain.
     Question,
-    /// What a trial asks of its patients, or what is written about patients in general.
+    /// Eligibility criteria of a trial, or text about patients in general.
     Criteria,
 }

@@ -28,12 +28,12 @@ const FILES: [(Option<Assertion>, &str); 12] = [
     (None, include_str!("cues/marks.txt")),
 ];
 
-/// On which side of the value a cue stands.
+/// The side of the value on which a cue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Direction {
-    /// The cue stands before the value: "no metastases".
+    /// The cue is before the value: "no metastases".
     Before,
-    /// The cue stands after the value: "metastases are absent".
+    /// The cue is after the value: "metastases are absent".
     After,
     /// Before or after the value; the words around the cue decide: "planned surgery", "surgery planned".
     Either,
@@ -46,7 +46,7 @@ pub(super) enum Direction {
 pub(super) struct Rule {
     pub(super) assertion: Assertion,
     pub(super) direction: Direction,
-    /// Most words of its scope.
+    /// Maximum number of words of its scope.
     pub(super) within: usize,
     fields: u8,
 }
@@ -94,7 +94,7 @@ impl Lexicon {
 /// The cues of the lists in `cues/`.
 pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| checked(read(&FILES), "the lists of cues"));
 
-/// Most words of a scope. A list can set a lower limit (`within`).
+/// Maximum number of words of a scope. A list can set a lower limit (`within`).
 pub(super) const MOST_SCOPE_WORDS: usize = 40;
 
 fn bit(field: Field) -> u8 {
@@ -103,7 +103,7 @@ fn bit(field: Field) -> u8 {
 
 /// What the lines below a group line mean.
 #[derive(Clone, Copy)]
-enum Group {
+enum CueGroup {
     Rule(Rule),
     Mark(ScopeMark),
     Neutral,
@@ -158,13 +158,13 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
 
 impl Cue {
     /// Returns what a wording means that these groups have.
-    fn of<'g>(groups: impl Iterator<Item = &'g Group>) -> Self {
+    fn of<'g>(groups: impl Iterator<Item = &'g CueGroup>) -> Self {
         let mut cue = Self::default();
         for group in groups {
             match *group {
-                Group::Rule(rule) => cue.rules.push(rule),
-                Group::Mark(mark) => cue.mark = Some(mark),
-                Group::Neutral => {}
+                CueGroup::Rule(rule) => cue.rules.push(rule),
+                CueGroup::Mark(mark) => cue.mark = Some(mark),
+                CueGroup::Neutral => {}
             }
         }
         cue
@@ -193,11 +193,11 @@ fn positions(line: &str) -> Result<Vec<Position<'_>>, String> {
 }
 
 /// Reads a group line: `before: treatment`, `after within 4: all`, `mark clause`, `neutral`.
-fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
+fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<CueGroup> {
     if let Some(mark) = heading.strip_prefix("mark ") {
-        return read_mark(mark).map(Group::Mark);
+        return read_mark(mark).map(CueGroup::Mark);
     }
-    let Some(assertion) = assertion else { return (heading == "neutral").then_some(Group::Neutral) };
+    let Some(assertion) = assertion else { return (heading == "neutral").then_some(CueGroup::Neutral) };
     let (side, fields) = heading.split_once(": ")?;
     let (name, within) =
         side.split_once(" within ").map_or((side, Some(MOST_SCOPE_WORDS)), |(name, n)| (name, n.parse().ok()));
@@ -212,7 +212,7 @@ fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
         "all" => Some(0x7f),
         name => Some(bits | bit(Field::named(name)?)),
     })?;
-    Some(Group::Rule(Rule { assertion, direction, within: within?.min(MOST_SCOPE_WORDS), fields }))
+    Some(CueGroup::Rule(Rule { assertion, direction, within: within?.min(MOST_SCOPE_WORDS), fields }))
 }
 
 fn read_mark(name: &str) -> Option<ScopeMark> {
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn every_wording_has_the_rules_of_all_its_lines() {
-        let mut expected: std::collections::HashMap<String, Vec<Group>> = std::collections::HashMap::new();
+        let mut expected: std::collections::HashMap<String, Vec<CueGroup>> = std::collections::HashMap::new();
         for (assertion, file) in FILES {
             let mut group = None;
             for line in file.lines().map(|line| line.split('#').next().unwrap().trim()).filter(|line| !line.is_empty())

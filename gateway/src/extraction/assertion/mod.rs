@@ -1,4 +1,4 @@
-//! Decides what a note says of a value that it names: present, historical, planned, possible, absent and others.
+//! Decides what a note says about a value that it names: present, historical, planned, possible, absent and others.
 //!
 //! [`Context::of`] reads a note once, in linear time; [`Context::assess`] then answers for any byte
 //! range of it. The cues are lists in `cues/`; the tests check the examples in `cases.txt`. This module does
@@ -22,7 +22,7 @@
 //! | 12 | the default of the section | Plan: planned; Past history: historical |
 //! | 13 | `present` | |
 //!
-//! A planned treatment whose course the next sentences tell is present, see `carried_out.rs`.
+//! A planned treatment whose course the next sentences describe is present, see `carried_out.rs`.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -55,10 +55,10 @@ use scope::Scope;
 pub(super) use sentences::{Sentence, split as sentences};
 use words::{ScopeMark, ScopeWord};
 
-/// Most words of a cue.
+/// Maximum number of words of a cue.
 const LONGEST_CUE: usize = 12;
 
-/// Markers whose result may stand behind a site that it says nothing of.
+/// Markers whose result may follow a site without applying to the site.
 const MARKERS: [&str; 20] = [
     "ER", "PR", "HR", "AR", "HER2", "EGFR", "ALK", "ROS1", "BRAF", "KRAS", "NRAS", "RET", "PSA", "TTF1", "CK7", "CK20",
     "GATA3", "p40", "p63", "CD20",
@@ -117,7 +117,7 @@ impl<'note> Context<'note> {
         &self.sentences
     }
 
-    /// Returns what the note says of the value in `range` (bytes) of `field`.
+    /// Returns what the note says about the value in `range` (bytes) of `field`.
     ///
     /// The field matters: "HER2 negative" is a biomarker with a result, so it is present; "negative for brain
     /// metastases" negates a site. A biomarker is negated only where the range itself names a positive
@@ -154,7 +154,7 @@ impl<'note> Context<'note> {
             Some((_, rule)) => rule.assertion,
             None => section_default(section, field),
         };
-        // Whatever a criterion says, it says of no patient yet: "Exclusion criteria: prior docetaxel".
+        // The text of an eligibility criterion does not describe this patient: "Exclusion criteria: prior docetaxel".
         let of_nobody = section == Section::Criteria && assertion.in_record(field);
         let assertion = if of_nobody { section_default(section, field) } else { assertion };
         if field == Field::Stage && assertion.in_record(field) && self.is_general(&range) {
@@ -253,8 +253,8 @@ impl<'note> Context<'note> {
         is_in_scope && !of_marker && (!negates_biomarker || self.names_positive(range))
     }
 
-    /// Returns whether the value at a word is the subject of a condition, which no verb after it makes a fact: "if stage IV
-    /// is confirmed".
+    /// Returns whether the value at a word is the subject of a condition, which no verb after it makes a fact: "if
+    /// stage IV is confirmed".
     fn is_condition(&self, word: usize, cue_start: usize) -> bool {
         let before = self.words.get(word.saturating_sub(3)..word).unwrap_or_default();
         let Some(condition) = before.iter().rev().find(|word| {
@@ -273,7 +273,7 @@ impl<'note> Context<'note> {
         MARKERS.contains(&spelled)
     }
 
-    /// Returns what an answer behind the value says of it: "Chemotherapy: No", "KRAS G12C? Not yet known."
+    /// Returns what an answer after the value says about it: "Chemotherapy: No", "KRAS G12C? Not yet known."
     fn answered(&self, range: &Range<usize>, field: Field) -> Option<Assertion> {
         let at = self.denied.partition_point(|one| one.item.end <= range.start);
         let denied = self.denied.get(at).filter(|one| one.item.start <= range.start && range.start < one.item.end)?;

@@ -1,9 +1,9 @@
 //! Recognises the answers that end a section at once: "Family history: none.", "Allergies: NKDA.", "Eligibility: met."
 //!
-//! What stands behind such an answer is the note going on, and must not be taken for a relative's disease, a drug that the
-//! patient does not tolerate, or a question.
+//! The text after such an answer belongs to the rest of the note. It must not be read as a relative's disease, a drug
+//! that the patient does not tolerate, or a question.
 
-/// Most words of an answer.
+/// Maximum number of words of an answer.
 const LONGEST_ANSWER: usize = 8;
 
 /// Words that answer a heading. One of them is in each answer.
@@ -32,7 +32,7 @@ const ANSWERS: &[&str] = &[
     "eligible",
 ];
 
-/// Words that may stand beside them: "no known drug allergies", "none of note", "non-contributory", "not applicable".
+/// Words that may be beside them: "no known drug allergies", "none of note", "non-contributory", "not applicable".
 const BESIDE: &[&str] = &[
     "known",
     "of",
@@ -84,7 +84,7 @@ const BESIDE: &[&str] = &[
 /// Parts of the words that name a malignant disease, which no list of allergies has.
 const DISEASES: &[&str] = &["cancer", "carcinoma", "metasta", "lymphoma", "melanoma", "sarcoma", "myeloma", "stage"];
 
-/// Returns whether a sentence says no more than that there is nothing to say under its heading, or that it is met.
+/// Returns whether a sentence only answers its heading: with "none" or the like, or that the criteria are met.
 pub(super) fn answers(sentence: &[u8]) -> bool {
     let mut has_answer = false;
     let mut words = 0;
@@ -99,8 +99,8 @@ pub(super) fn answers(sentence: &[u8]) -> bool {
     all && words > 0 && (has_answer || opens_with_not())
 }
 
-/// Returns whether a sentence begins with a malignant disease or its stage, as no item of a list of allergies does: "Stage IV
-/// lung cancer on osimertinib".
+/// Returns whether a sentence begins with a malignant disease or its stage, as no item of a list of allergies does:
+/// "Stage IV lung cancer on osimertinib".
 pub(super) fn begins_with_disease(sentence: &[u8]) -> bool {
     const BEGINNING: usize = 4;
     let bracket = sentence.iter().position(|&byte| byte == b'(').unwrap_or(sentence.len());
@@ -108,7 +108,7 @@ pub(super) fn begins_with_disease(sentence: &[u8]) -> bool {
     each_word(beginning).take(BEGINNING).any(|word| has_part(word, DISEASES))
 }
 
-/// Returns whether a sentence tells of something that is not tolerated.
+/// Returns whether a sentence describes something that is not tolerated.
 pub(super) fn is_intolerance(sentence: &[u8]) -> bool {
     const PARTS: &[&str] =
         &["rash", "hives", "anaphyl", "react", "allerg", "intoler", "hypersens", "urticar", "caused", "itch"];

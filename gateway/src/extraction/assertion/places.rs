@@ -53,8 +53,8 @@ pub(super) struct EitherDirection {
     treatment_forward: bool,
     /// For results, which usually come after their subject: whether the scope lies after the cue.
     result_forward: bool,
-    /// Whether the cue is the label of a list: "Not detected: KRAS G12C". What else stands after its subject then stands
-    /// before it.
+    /// Whether the cue is the label of a list: "Not detected: KRAS G12C". A cue that otherwise follows its subject then
+    /// precedes it.
     label: bool,
 }
 
@@ -208,7 +208,7 @@ fn mark_sentence_starts(words: &mut [ScopeWord], sentences: &[Sentence]) {
     }
 }
 
-/// Returns whether a word is the sign before a number and no denial: "copy no. 12", "block No.3".
+/// Returns whether a word is the sign before a number and not a denial: "copy no. 12", "block No.3".
 fn is_number_sign(text: &[u8], word: &ScopeWord) -> bool {
     text.get(word.folded_start..word.folded_end) == Some(b"no") && number_follows(text.get(word.folded_end..))
 }

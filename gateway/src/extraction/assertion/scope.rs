@@ -1,8 +1,8 @@
 //! Computes the scope of each cue of a note.
 //!
 //! A scope depends on the marks of the words between the cue and the end of its sentence. It has at most
-//! `lexicon::MOST_SCOPE_WORDS` words, so a text that consists of cues alone still takes linear time. `mod.rs` decides which
-//! assertion applies where scopes overlap.
+//! `lexicon::MOST_SCOPE_WORDS` words, so a text that consists of cues alone still takes linear time. `mod.rs` decides
+//! which assertion applies where scopes overlap.
 
 use std::sync::LazyLock;
 

@@ -52,7 +52,7 @@ pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
         let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
         let line = splitter.trimmed(at..at + length);
         if line.is_empty() {
-            // The empty stretch between the CR and the LF of one line end is no blank line.
+            // The empty stretch between the CR and the LF of one line end is not a blank line.
             let is_crlf = length == 0 && at > 0 && text.as_bytes().get(at - 1..=at) == Some(b"\r\n".as_slice());
             if !is_crlf {
                 blank = true;
@@ -80,8 +80,8 @@ fn describes_present(sentence: &[u8]) -> bool {
     words().count() > LONGEST_FRAGMENT || words().any(marks_present)
 }
 
-/// Returns whether a line is longer than an item of a list of allergies: "Allergies: NKDA" ends with its line. A blank line
-/// makes the end of the list likelier.
+/// Returns whether a line is longer than an item of a list of allergies: "Allergies: NKDA" ends with its line. A blank
+/// line makes the end of the list likelier.
 fn is_statement(line: &[u8], after_blank: bool) -> bool {
     let longest_item = if after_blank { 3 } else { 4 };
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count() > longest_item
@@ -225,7 +225,7 @@ impl Splitter<'_> {
         }
     }
 
-    /// Returns whether the section ended in a question, which this line, that asks none, may answer.
+    /// Returns whether the section ended in a question that this line may answer, because the line is not a question.
     fn asked(&self, line: &Range<usize>) -> bool {
         let last = self.sentences.last().filter(|last| !last.heading);
         last.is_some_and(|last| self.byte(last.end.saturating_sub(1)) == b'?')

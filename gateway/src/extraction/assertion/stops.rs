@@ -25,7 +25,7 @@ pub(super) fn ends(line: &[u8], stop: usize) -> bool {
         return is_missing_space && next.is_ascii_uppercase() && byte(stop + 2).is_ascii_lowercase();
     }
     if byte(stop) != b'.' {
-        // "? liver metastases": a question mark before the words is a cue and ends no sentence.
+        // "? liver metastases": a question mark before the words is a cue and does not end a sentence.
         let precedes_words = stop == 0 || matches!(byte(stop - 1), b' ' | b'\t' | b'(');
         return !(precedes_words && byte(stop) == b'?');
     }

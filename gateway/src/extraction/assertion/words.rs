@@ -113,7 +113,7 @@ pub(super) fn fold(text: &str) -> FoldedWords {
             ':' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
                 folder.mark(at, character, ':', ScopeMark::Colon);
             }
-            // "t(8;21)" is one change, and its semicolon ends nothing.
+            // "t(8;21)" is one change, and its semicolon does not end a scope.
             ';' if folder.number && is_translocation(text, at) => folder.separator(';'),
             ';' => folder.mark(at, character, ';', ScopeMark::End),
             '(' | '[' => folder.mark(at, character, '(', ScopeMark::Open),
@@ -142,7 +142,7 @@ pub(super) fn fold(text: &str) -> FoldedWords {
     folder.out
 }
 
-/// Returns whether the semicolon at `at` stands between two chromosomes: "t(8;21)", "der(1;7)".
+/// Returns whether the semicolon at `at` is between two chromosomes: "t(8;21)", "der(1;7)".
 fn is_translocation(text: &str, at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
     let next = text.as_bytes().get(at + 1);
@@ -230,7 +230,7 @@ impl Folder {
         self.in_word = false;
     }
 
-    /// Returns whether this byte was added last: the dash of "+/-" separates nothing.
+    /// Returns whether this byte was added last: the dash of "+/-" is not a separator.
     fn ends_in(&self, byte: u8) -> bool {
         !self.space && self.out.text.last() == Some(&byte)
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::extraction::{Field, Record, alike::WordSet, fields::parts, staging::group};
 
-/// Most values of one field that are compared, because the cost grows with their square. Further values are kept as
-/// they are.
+/// Maximum number of values of one field that are compared, because the cost grows with their square. Further values
+/// are kept as they are.
 const MOST_COMPARED: usize = 256;
 
 /// The record of several chunks.

@@ -20,13 +20,13 @@ use super::{
     assertion::{self, Sentence},
 };
 
-/// Most code points of the opening sentence in a chunk.
+/// Maximum number of code points of the opening sentence in a chunk.
 const OPENING: usize = 300;
-/// Most code points of the heading in a chunk.
+/// Maximum number of code points of the heading in a chunk.
 const HEADING: usize = 80;
 /// Line breaks between the context and the chunk's own text.
 const BREAKS: usize = 4;
-/// What stands after each piece of the context.
+/// The text after each piece of the context.
 const CONTEXT_END: &str = "\n\n";
 /// A chunk with fewer code points of its own text is not halved.
 const LEAST: usize = 400;
@@ -106,7 +106,7 @@ fn chunks(text: &str, range: Range<usize>, own_chars: usize) -> Vec<Chunk> {
         .collect()
 }
 
-/// Returns the note's first sentence that is no heading; `None` if it stands in a section such as family history.
+/// Returns the note's first sentence that is not a heading; `None` if it is in a section such as family history.
 fn opening(text: &str, sentences: &[Sentence]) -> Option<Range<usize>> {
     let first = sentences.iter().find(|sentence| !sentence.heading)?;
     (first.section == Section::Body).then(|| shortened(text, first.start..first.end, OPENING))

@@ -1,4 +1,4 @@
-//! Makes a table of codes of the operator's files, and refuses files with a bad row.
+//! Makes a table of codes from the operator's files, and refuses files with a bad row.
 
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
@@ -8,11 +8,11 @@ use super::{
     table::{CodeFile, CodeTable, Entry},
 };
 
-/// Most bytes of all files together.
+/// Maximum number of bytes of all files together.
 const MOST_BYTES: usize = 64 << 20;
-/// Most rows of all files together.
+/// Maximum number of rows of all files together.
 const MOST_ROWS: usize = 1_000_000;
-/// Most systems. A value has at most one code of each.
+/// Maximum number of systems. A value has at most one code of each.
 const MOST_SYSTEMS: usize = 32;
 
 /// Why a file of codes is refused. The text names the file, but quotes nothing from it.
@@ -29,7 +29,7 @@ pub enum CodeFileError {
         fault: CodeRowFault,
     },
     /// The file has no row.
-    #[error("{0}: it has no row below the names of the columns")]
+    #[error("{0}: it has no row below the names of the columns: add a row, or remove the file from `codes.files`")]
     NoRow(String),
     /// The file has the content of an earlier one.
     #[error("{0}: it has the same content as {1}: name each file once")]

@@ -2,12 +2,12 @@
 //!
 //! A value gets a code by one of these rules:
 //! - the whole value is a name in the list;
-//! - the value is a name with words of extent, side or state around it: "metastatic melanoma", "HER2-positive breast cancer";
-//!   words of state make the code broader;
-//! - the value is a name with a bracket that only says more of the same type: "melanoma (cutaneous)", "breast cancer
-//!   (invasive ductal carcinoma)". Both must lie on one path of the tree; the code is that of the narrower type;
-//! - the bracket only names a histology or an immunoglobulin: "multiple myeloma (`IgG` kappa)" has the broader code of the
-//!   name before it.
+//! - the value is a name with words of extent, side or state around it: "metastatic melanoma", "HER2-positive breast
+//!   cancer"; words of state make the code broader;
+//! - the value is a name with a bracket that only describes the same type further: "melanoma (cutaneous)", "breast
+//!   cancer (invasive ductal carcinoma)". Both must lie on one path of the tree; the code is that of the narrower type;
+//! - the bracket only names a histology or an immunoglobulin: "multiple myeloma (`IgG` kappa)" has the broader code of
+//!   the name before it.
 
 use std::sync::LazyLock;
 
@@ -43,7 +43,7 @@ static NAMES: LazyLock<Table<String, Match>> = LazyLock::new(|| {
     map
 });
 
-/// Words of extent and side. They do not change the type of the cancer. Longer phrases stand before shorter ones.
+/// Words of extent and side. They do not change the type of the cancer. Longer phrases come before shorter ones.
 const EXTENT: [&str; 21] = [
     "locally advanced",
     "locally recurrent",
@@ -154,8 +154,8 @@ fn find(folded: &str) -> Option<Match> {
     Some((found, basis.max(outside.least).max(inside.least).max(CodeBasis::Synonym)))
 }
 
-/// Returns whether a bracket holds a histology without its noun, or the immunoglobulin of a myeloma: the code of the name
-/// before it says less.
+/// Returns whether a bracket holds a histology without its noun, or the immunoglobulin of a myeloma: the code of the
+/// name before it says less.
 fn is_apposed(inside: &str) -> bool {
     const HISTOLOGIES: [&str; 14] = [
         "squamous",

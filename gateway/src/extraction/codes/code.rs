@@ -18,8 +18,8 @@ pub enum CodeSystem {
     Ncit,
     /// HUGO Gene Nomenclature Committee, for genes: `HGNC:3236`.
     Hgnc,
-    /// HGVS nomenclature, for the change of a protein: `p.(Leu858Arg)`. It refers to no transcript; the gene has a code of
-    /// its own.
+    /// HGVS nomenclature, for the change of a protein: `p.(Leu858Arg)`. It refers to no transcript; the gene has a code
+    /// of its own.
     Hgvs,
     /// `DrugBank`'s open vocabulary, for drugs: `DB09330`.
     DrugBank,
@@ -43,12 +43,12 @@ pub enum CodeBasis {
     Broader,
 }
 
-/// The code of a value in a standard terminology. A value gets a code only by a name in a list or by a written form, never
-/// by likeness. The code says what the value names, and not that the note affirms it.
+/// The code of a value in a standard terminology. A value gets a code only by a name in a list or by a written form,
+/// never by similarity. The code says what the value names, and not that the note affirms it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Code {
-    /// The terminology: `oncotree`, `ncit`, `hgnc`, `hgvs`, `drugbank`, `ucum`, or one of the operator's files by its name
-    /// there.
+    /// The terminology: `oncotree`, `ncit`, `hgnc`, `hgvs`, `drugbank`, `ucum`, or one of the operator's files by its
+    /// name there.
     #[schema(value_type = String, example = "oncotree", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:/-]+$")]
     pub system: CodeSystem,
     /// The code in the terminology.

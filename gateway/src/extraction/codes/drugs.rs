@@ -1,8 +1,8 @@
 //! Codes of drugs: `DrugBank`'s open vocabulary.
 //!
-//! A value gets codes if the whole of it is treatments of the list, joined by commas, slashes, plus signs and words such as
-//! "and", with plain words of setting, dose and time. Regimens, operations and radiotherapy have no code; a drug beside them
-//! keeps its own. A value with a negation or any other word gets none.
+//! A value gets codes if it consists only of treatments of the list, joined by commas, slashes, plus signs and words
+//! such as "and", with plain words of setting, dose and time. Regimens, operations and radiotherapy have no code; a
+//! drug beside them keeps its own. A value with a negation or any other word gets no code.
 
 use std::{collections::HashSet, sync::LazyLock};
 
@@ -29,7 +29,7 @@ static NAMES: LazyLock<Table<String, Match>> = LazyLock::new(|| {
     map
 });
 
-/// What stands between the drugs of a value.
+/// The separators between the drugs of a value.
 static JOINER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\s*(?:,|/|\+|→|->)\s*|\s+(?:and then|and|plus|with|then|followed by|in combination with)\s+")
 });

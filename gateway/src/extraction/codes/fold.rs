@@ -55,8 +55,8 @@ pub(super) fn fold(name: &str) -> String {
     folded
 }
 
-/// Returns the form in which the operator's files are searched: that of [`fold`], but without losing a sign that may change
-/// the meaning. "ER-" is not "ER", "1-5" is not "1,5", and "5'" is not "5".
+/// Returns the form in which the operator's files are searched: that of [`fold`], but without losing a sign that may
+/// change the meaning. "ER-" is not "ER", "1-5" is not "1,5", and "5'" is not "5".
 pub(super) fn key(name: &str) -> String {
     let mut marked = String::with_capacity(name.len());
     let mut before: Option<char> = None;

@@ -1,7 +1,7 @@
 //! Codes of genes: HGNC. A changed amino acid also gets its HGVS form, see [`hgvs`].
 //!
 //! Every gene of the list that the value names gets its code, in the order of the value. A name of several genes
-//! ("BRCA1/2", "RAS") gets none.
+//! ("BRCA1/2", "RAS") gets no code.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -15,7 +15,7 @@ use crate::extraction::table::Table;
 
 pub(super) const LIST: &str = include_str!("genes.txt");
 
-/// Most words of a gene's name.
+/// Maximum number of words of a gene's name.
 const MOST_WORDS: usize = 6;
 
 /// One name of a gene.
@@ -82,8 +82,8 @@ pub(super) fn codes(value: &str) -> Vec<Code> {
     found
 }
 
-/// Returns the longest gene name at the first of some words, with the number of its words. A gene with a slash and the end
-/// of another name ("MSH2/6") counts as a name of several genes.
+/// Returns the longest gene name at the first of some words, with the number of its words. A gene with a slash and the
+/// end of another name ("MSH2/6") counts as a name of several genes.
 fn gene_at(value: &str, words: &[Range<usize>]) -> Option<(Name, usize)> {
     let start = words.first()?.start;
     (1..=words.len().min(MOST_WORDS)).rev().find_map(|length| {

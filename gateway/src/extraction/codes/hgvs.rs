@@ -1,5 +1,5 @@
 //! The HGVS form of a change of one amino acid: `p.(Val600Glu)` for V600E. The form is written from the letters of the
-//! value alone. Deletions, insertions and fusions need a transcript and get none.
+//! value alone. Deletions, insertions and fusions need a transcript and get no form.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -38,11 +38,11 @@ static CHANGE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Positions below this one are no changes here: "E2F" and "P2Y" are names.
+/// Positions below this one are not read as changes: "E2F" and "P2Y" are names.
 const FIRST_POSITION: u32 = 10;
 
-/// Genes whose usual names of changes are not those of HGVS: the promoter of TERT has positions in DNA, and the histones
-/// are counted without their first amino acid.
+/// Genes whose usual names of changes are not those of HGVS: the promoter of TERT has positions in DNA, and the
+/// histones are counted without their first amino acid.
 const OTHER_NOTATION: [&str; 3] = ["TERT", "H3-3A", "H3C2"];
 
 /// Genes in which a change between A, C, G and T is one of amino acids. In others it may be an old name of a change in

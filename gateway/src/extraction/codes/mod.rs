@@ -34,8 +34,8 @@ pub(super) fn compile() {
     genes::compile();
 }
 
-/// Returns the codes of one value of a field, in the order of the names in the value. Returns none for a field without a
-/// terminology, and for a value that has no name in the lists.
+/// Returns the codes of one value of a field, in the order of the names in the value. Returns none for a field without
+/// a terminology, and for a value that has no name in the lists.
 pub(crate) fn of(field: Field, value: &str) -> Vec<Code> {
     if value.len() > LONGEST_VALUE {
         return Vec::new();

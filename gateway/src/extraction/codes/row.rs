@@ -1,5 +1,5 @@
-//! Reads a row of an operator's file of codes: `system,code,display,match`, quoted as in RFC 4180. A row is one line, so
-//! an error can name the line, and a missing quote cannot swallow the rows below it.
+//! Reads a row of an operator's file of codes: `system,code,display,match`, quoted as in RFC 4180. A row is one line,
+//! so an error can name the line, and a missing quote cannot swallow the rows below it.
 
 use std::borrow::Cow;
 
@@ -17,22 +17,22 @@ pub enum CodeRowFault {
     #[error("the first line must be `{HEADER}`")]
     Header,
     /// The line is not UTF-8.
-    #[error("it is no UTF-8 text: save the file as UTF-8")]
+    #[error("it is not UTF-8 text: save the file as UTF-8")]
     NotText,
     /// The row has fewer or more cells than columns.
     #[error("the row must have four cells, `{HEADER}`: put a cell that contains a comma between double quotes")]
     CellCount,
     /// A double quote is not one of RFC 4180.
     #[error(
-        "a double quote is out of place: put the whole cell between double quotes, write a quote inside as two, and break \
-         no line inside"
+        "a double quote is out of place: put the whole cell between double quotes, write a quote inside as two, and put \
+         no line break inside"
     )]
     Quote,
     /// A cell is empty or blank.
-    #[error("the column `{0}` is empty")]
+    #[error("the column `{0}` is empty: write a value, or remove the row")]
     Empty(&'static str),
     /// A cell is too long.
-    #[error("the column `{0}` has more than {1} bytes")]
+    #[error("the column `{0}` has more than {1} bytes: shorten it, or remove the row")]
     TooLong(&'static str, usize),
     /// A cell has a blank at an end.
     #[error("the column `{0}` begins or ends with a blank: remove it")]
@@ -40,8 +40,8 @@ pub enum CodeRowFault {
     /// A cell has a control character or an invisible one.
     #[error("the column `{0}` has a control character or an invisible character: remove it")]
     Unprintable(&'static str),
-    /// The name of the system has other characters than it may.
-    #[error("the column `system` may have only letters, digits and `.`, `_`, `:`, `/`, `-`")]
+    /// The name of the system has a character that is not allowed.
+    #[error("the column `system` may have only letters, digits and `.`, `_`, `:`, `/`, `-`: rename the system")]
     SystemName,
     /// The gateway has codes of this system itself.
     #[error("the gateway has its own codes of this system: remove the row, or give the system another name")]
@@ -50,10 +50,10 @@ pub enum CodeRowFault {
     #[error("the system's name differs in upper and lower case from {0}: write it in one way")]
     SystemCase(String),
     /// There are too many systems.
-    #[error("there are more than {0} systems")]
+    #[error("there are more than {0} systems: keep those that notes can use")]
     TooManySystems(usize),
-    /// The wording would fit nothing.
-    #[error("the column `match` has no letter and no digit")]
+    /// The wording would match no value.
+    #[error("the column `match` has no letter and no digit: write a wording, or remove the row")]
     NoWording,
     /// The wording has two codes of one system.
     #[error("`match` has another code of the same system in {0}: keep one of the two rows")]

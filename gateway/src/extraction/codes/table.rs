@@ -1,7 +1,7 @@
 //! The codes of the operator's files, which hold systems that the gateway may not ship.
 //!
-//! A value gets a code if the whole of it is a wording of the files after [`key`]; nothing is matched by likeness. The
-//! wordings are sorted, so a search compares about twenty of a million.
+//! A value gets a code if the whole value is a wording of the files after [`key`]; nothing is matched by similarity.
+//! The wordings are sorted, so a search compares about twenty of a million.
 
 use std::{fmt, sync::Arc};
 
@@ -93,7 +93,7 @@ impl CodeTable {
 }
 
 impl fmt::Debug for CodeTable {
-    /// Shows numbers only: a licence may not allow to print the rows.
+    /// Shows numbers only: a licence may forbid printing the rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CodeTable")
             .field("files", &self.files)

@@ -89,7 +89,7 @@ fn a_bad_line_is_refused_with_its_number() {
     }
     for content in [&b"system,code,display,match\nCLINIC,1,One,one\nCLINIC,2,Two,t\xff\n"[..], b"\xff\xfes\0y\0"] {
         let error = table(&[content]).unwrap_err().to_string();
-        assert!(error.contains("no UTF-8 text"), "{error}");
+        assert!(error.contains("not UTF-8 text"), "{error}");
         assert_eq!(error.contains("line 3"), content.starts_with(b"system"), "{error}");
     }
     // The refusal shows nothing of the file.
@@ -124,7 +124,7 @@ fn faults_of_several_files_name_both() {
 fn files_are_bounded() {
     let systems: Vec<String> = (0..33).map(|number| format!("S{number},1,One,one\n")).collect();
     let error = table(&[format!("{HEADER}{}", systems.concat()).as_bytes()]).unwrap_err().to_string();
-    assert_eq!(error, "1.csv, line 34: there are more than 32 systems");
+    assert_eq!(error, "1.csv, line 34: there are more than 32 systems: keep those that notes can use");
 
     let refused = |files: &[&[u8]]| {
         let mut builder = CodeTableBuilder::with_limits(1_000, 10);

@@ -76,7 +76,7 @@ fn rows_are_well_formed_and_codes_are_unique() {
         assert!(codes.insert(path.rsplit('/').next().unwrap()), "{path}");
         assert!(ncit == "-" || codes.insert(ncit), "{ncit}");
         assert!(!same.is_empty() || !broader.is_empty(), "{path}");
-        // An organ is no cancer type.
+        // An organ is not a cancer type.
         assert!(path.contains('/') || (same.is_empty() && ncit == "-"), "{path}");
     }
     for [id, symbol, names] in rows(genes::LIST) {
@@ -238,7 +238,7 @@ fn drugs_have_codes() {
             ("T-DM1", "drugbank DB05773 synonym"),
             ("FOLFOX and bevacizumab", "drugbank DB00112"),
             ("docetaxel, carboplatin and trastuzumab (TCH)", "drugbank DB01248, drugbank DB00958, drugbank DB00072"),
-            // Other treatments have no code. Other words leave none to the drugs beside them.
+            // Other treatments have no code. With other words, the drugs beside them have no code either.
             ("FOLFOX", ""),
             ("radiation with temozolomide", "drugbank DB00853"),
             ("chemotherapy", ""),

@@ -5,8 +5,8 @@ use super::{
     list::code,
 };
 
-/// Units as notes write them, the UCUM code and the printed form. UCUM's "U" is a unit of enzyme activity. "U/mL" is the
-/// unit of tumour markers, and therefore an arbitrary unit.
+/// Units as notes write them, the UCUM code and the printed form. UCUM's "U" is a unit of enzyme activity. "U/mL" is
+/// the unit of tumour markers, and therefore an arbitrary unit.
 pub(super) const UNITS: [(&str, &str, &str); 34] = [
     ("%", "%", "%"),
     ("ng/mL", "ng/mL", "ng/mL"),

@@ -1,5 +1,5 @@
-//! The words that tell the course of a treatment. They are ASCII, which keeps the patterns small; only what stands between
-//! them may be any text.
+//! The words that describe the course of a treatment. They are ASCII, which keeps the patterns small; only the text
+//! between them may have other characters.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -7,11 +7,11 @@ use regex::Regex;
 
 use crate::statics::pattern;
 
-/// What a cue says of a treatment.
+/// What a cue says about a treatment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CueKind {
     Start,
-    /// "Since": it was started then and goes on.
+    /// "Since": it was started then and continues.
     Since,
     Ongoing,
     Completed,
@@ -20,14 +20,14 @@ pub(super) enum CueKind {
 
 /// A cue, in bytes of the text.
 #[derive(Clone, Debug)]
-pub(super) struct Cue {
+pub(super) struct CourseCue {
     pub(super) range: Range<usize>,
     pub(super) kind: CueKind,
     /// "Was stopped", "has been completed".
     pub(super) is_passive: bool,
     /// "Started on", "completed 4 cycles of": the treatment follows.
     pub(super) leads_on: bool,
-    /// It speaks only of a treatment behind it: "underwent", "switched from", "stopped smoking".
+    /// It refers only to a treatment after it: "underwent", "switched from", "stopped smoking".
     pub(super) needs_object: bool,
 }
 
@@ -44,7 +44,7 @@ static CUE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Words shortly before a cue that make it none: it did not happen, or not yet.
+/// Words shortly before a cue that cancel it: the event did not happen, or not yet.
 static NOT_YET: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         "(?i-u)(?-u:\\b)(?:not|never|no|without|unable to|failed to|will|would|should|(?-i:may)|might|can|could|if|once|until|till|to \
@@ -57,10 +57,10 @@ static PASSIVE: LazyLock<Regex> = LazyLock::new(|| {
     pattern("(?i-u)(?-u:\\b)(?:was|were|is|are|been|being)(?: (?:then|subsequently|later|also|recently))? $")
 });
 
-/// The words behind a passive cue that lead to a treatment: "was started on".
+/// The words after a passive cue that lead to a treatment: "was started on".
 static LEADS_ON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)^ (?:on|with|to|from)(?-u:\\b)"));
 
-/// What may stand behind a verb that has no object: "stopped in May", "completed.".
+/// What may follow a verb that has no object: "stopped in May", "completed.".
 static NO_OBJECT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         "(?i-u)^(?:\\s*(?:$|[.,;:()\\d-])|\\s+(?:in|on|at|after|due|because|for|by|since|from|until|before|during|when|as|owing\
@@ -69,15 +69,15 @@ static NO_OBJECT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// A range of dates behind a treatment: "11/2016 to 3/2017".
+/// A range of dates after a treatment: "11/2016 to 3/2017".
 static PERIOD: LazyLock<Regex> = LazyLock::new(|| {
     pattern("(?i-u)\\d{4}\\s?(?:-|\u{2013}|to|until|till|through|thru)\\s?(?:\\d|[a-z]{3,9}\\.? \\d)")
 });
 
-/// The words behind "continued" that tell its end.
+/// The words after "continued" that state its end.
 static UNTIL: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)^(?: [a-z]+)? (?:until|till|through)(?-u:\\b)"));
 
-/// The words between a treatment and a cue behind it that speaks of it: auxiliaries, doses, cycles and dates.
+/// The words between a treatment and a cue after it that refers to it: auxiliaries, doses, cycles and dates.
 static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         "(?i-u)^(?:[\\s,/+-]|\\((?u:[^()]*)\\)|\\d[\\d./-]*(?:mg|g|gy|mcg|auc|x|st|nd|rd|th|yrs?|mos?|wks?)?(?:/m2|/kg)?|x\\d+\
@@ -91,7 +91,7 @@ static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// The words behind "stopped" that begin a reason.
+/// The words after "stopped" that begin a reason.
 static REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern("(?i-u)(?-u:\\b)(?:due to|because of|owing to|secondary to|on account of|in view of)\\s+")
 });
@@ -99,8 +99,8 @@ static REASON: LazyLock<Regex> = LazyLock::new(|| {
 /// Other words that may begin a reason, if what follows is one.
 static PLAIN_REASON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)(?-u:\\b)(?:for|on|at|upon|after)\\s+"));
 
-/// The fewest and the most characters of a reason. They are counted outside the patterns, which would hold a copy of a
-/// character's class for each of them.
+/// The minimum and maximum number of characters of a reason. They are counted outside the patterns, which would hold a
+/// copy of a character's class for each of them.
 const SHORTEST_REASON: usize = 3;
 const LONGEST_REASON: usize = 100;
 
@@ -111,7 +111,7 @@ static REASON_END: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// What may stand behind "for", "after" and "on" as a reason; a time or a number of cycles is none.
+/// What may follow "for", "after" and "on" as a reason; a time or a number of cycles is not a reason.
 static IS_REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         "(?i-u)progress|toxic|intoleran|adverse|reaction|side effect|relapse|recurrence|refus|request|choice|preference|rash\
@@ -141,11 +141,11 @@ pub(in crate::extraction) fn compile() {
 
 /// Bytes before a cue that may say that it did not happen.
 const BEFORE: usize = 40;
-/// Bytes behind "stopped" within which a reason begins.
+/// Bytes after "stopped" within which a reason begins.
 const REASON_REACH: usize = 60;
 
 /// Returns the cues of a text in order.
-pub(super) fn cues(text: &str) -> Vec<Cue> {
+pub(super) fn cues(text: &str) -> Vec<CourseCue> {
     let cue = |found: regex::Captures<'_>| {
         let whole = found.get(0)?;
         let before = (whole.start().saturating_sub(BEFORE)..=whole.start()).find(|at| text.is_char_boundary(*at))?;
@@ -167,7 +167,7 @@ pub(super) fn cues(text: &str) -> Vec<Cue> {
         }
         let leads_on = LEADS_ON.is_match(behind) || has("from") || has("to");
         let is_passive = PASSIVE.is_match(before) || kind == CueKind::Since;
-        Some(Cue {
+        Some(CourseCue {
             range: whole.range(),
             kind,
             is_passive,
@@ -178,17 +178,17 @@ pub(super) fn cues(text: &str) -> Vec<Cue> {
     CUE.captures_iter(text).filter_map(cue).collect()
 }
 
-/// Returns whether words tell a range of dates, of which only the first is read.
+/// Returns whether words state a range of dates, of which only the first is read.
 pub(super) fn has_period(words: &str) -> bool {
     PERIOD.is_match(words)
 }
 
-/// Returns whether a cue behind a treatment speaks of it, by the words between the two.
+/// Returns whether a cue after a treatment refers to it, by the words between the two.
 pub(super) fn speaks_of(between: &str) -> bool {
     BETWEEN.is_match(between)
 }
 
-/// Returns the words that say why a treatment was stopped, from behind the cue to the end of the clause.
+/// Returns the words that say why a treatment was stopped, from after the cue to the end of the clause.
 pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     let rest = text.get(from..to)?;
     let is_long = |words: &str| words.chars().nth(SHORTEST_REASON - 1).is_some();
@@ -207,8 +207,8 @@ pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>>
     Some(start..start + words.len())
 }
 
-/// Returns the first words behind a match of a pattern that may be a reason, without the blanks before them, to the end of
-/// the clause.
+/// Returns the first words after a match of a pattern that may be a reason, without the blanks before them, to the end
+/// of the clause.
 fn behind(lead: &Regex, text: &str, may_be_reason: impl Fn(&str) -> bool) -> Option<Range<usize>> {
     lead.find_iter(text).find_map(|lead| {
         let words = text.get(lead.end()..)?;

@@ -1,5 +1,6 @@
-//! The course of a treatment: whether it goes on, when it was started and stopped, why, and the response that the note
-//! ties to it. Read from the words of the treatment's own sentence and of the one behind it; what they do not say is null.
+//! The course of a treatment: whether it continues, when it was started and stopped, why it was stopped, and the
+//! response that the note ties to it. Read from the words of the treatment's own sentence and of the next one; what
+//! they do not say is null.
 
 mod cues;
 #[cfg(test)]
@@ -11,21 +12,21 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(super) use self::cues::compile;
-use self::cues::{Cue, CueKind, cues};
+use self::cues::{CourseCue, CueKind, cues};
 use super::{StatedDate, assertion::Sentence};
 use crate::steps;
 
-/// Most bytes between a treatment and a cue of its sentence.
+/// Maximum number of bytes between a treatment and a cue of its sentence.
 const REACH: usize = 200;
-/// Most words between a cue and a treatment behind it: "started on adjuvant weekly paclitaxel".
+/// Maximum number of words between a cue and a treatment after it: "started on adjuvant weekly paclitaxel".
 const MOST_WORDS_BETWEEN: usize = 5;
-/// Words that end the reach of a cue to a treatment behind it.
+/// Words that end the reach of a cue to a treatment after it.
 const TURNS: [&str; 9] = ["and", "but", "then", "with", "after", "before", "while", "without", "for"];
 /// Words between two treatments of one list.
 const JOINTS: [&str; 6] = ["and", "plus", "with", "the", "in", "combination"];
-/// Words between a response and the treatment behind it that caused it: "progression on osimertinib".
+/// Words between a response and the treatment after it that caused it: "progression on osimertinib".
 const CAUSES: [&str; 9] = ["on", "to", "under", "during", "while", "despite", "after", "with", "following"];
-/// Most bytes between a response and the treatment behind it.
+/// Maximum number of bytes between a response and the treatment after it.
 const CAUSE_REACH: usize = 40;
 
 /// How far a treatment has gone.
@@ -33,7 +34,7 @@ const CAUSE_REACH: usize = 40;
 #[serde(rename_all = "lowercase")]
 #[schema(example = "stopped")]
 pub enum CourseStatus {
-    /// It goes on when the note is written.
+    /// It continues when the note is written.
     Ongoing,
     /// It was given to its end.
     Completed,
@@ -56,7 +57,8 @@ pub struct TreatmentCourse {
     /// Why it was stopped; null where the note does not say.
     #[schema(required = true)]
     pub reason: Option<CourseReason>,
-    /// The response that the note ties to it, as in `response`, or in its words where that has several; null if it ties none.
+    /// The response that the note ties to it, as in `response`, or in its words where that has several; null if it ties
+    /// none.
     #[schema(required = true, example = "partial response")]
     pub response: Option<String>,
 }
@@ -130,7 +132,7 @@ impl Courses {
                 match cue.kind {
                     CueKind::Start => {
                         start = start.or_else(|| date_near(&cue.range));
-                        // "Stopped, and started again": what was said before holds no more.
+                        // "Stopped, and started again": the earlier statement no longer applies.
                         (status, stop, reason) = (None, None, None);
                     }
                     CueKind::Ongoing => status = Some(CourseStatus::Ongoing),
@@ -209,14 +211,14 @@ fn is_joint(gap: &str) -> bool {
             .all(|word| JOINTS.iter().any(|joint| joint.eq_ignore_ascii_case(word)))
 }
 
-/// Returns the cues that speak of a list: those behind it up to the next list, and one that leads to it.
+/// Returns the cues that refer to a list: those after it up to the next list, and one that leads to it.
 fn of_list<'c>(
     text: &str,
     sentence: &Range<usize>,
     lists: &[Range<usize>],
     at: usize,
-    cues: &'c [Cue],
-) -> Vec<&'c Cue> {
+    cues: &'c [CourseCue],
+) -> Vec<&'c CourseCue> {
     let Some(list) = lists.get(at) else { return Vec::new() };
     let before = at.checked_sub(1).and_then(|at| lists.get(at)).map_or(0, |list| list.end);
     let behind = lists.get(at + 1).map_or(text.len(), |list| list.start);
@@ -232,7 +234,7 @@ fn of_list<'c>(
                 && !words.iter().any(|word| TURNS.iter().any(|turn| turn.eq_ignore_ascii_case(word)))
         };
         if cue.range.end <= list.start {
-            // "Was stopped" speaks of what stands before it; "was started on" of what follows.
+            // "Was stopped" refers to the words before it; "was started on" to the words after it.
             (!cue.is_passive || cue.leads_on) && text.get(cue.range.end..list.start).is_some_and(leads)
         } else {
             // A cue that leads to the next list is that list's.

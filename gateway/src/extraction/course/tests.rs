@@ -95,7 +95,7 @@ fn start_stop_and_status_are_those_of_the_words_near_a_treatment() {
         ("On pembrolizumab; prednisone was discontinued in January 2020 for toxicity.", "pembrolizumab", &[]),
         ("Pembrolizumab 4 cycles, then warfarin was stopped due to adverse reaction.", "pembrolizumab", &[]),
         ("On letrozole, doing well since April 2020.", "letrozole", &[]),
-        // What did not happen, or not yet, is no course.
+        // What did not happen, or not yet, is not a course.
         ("Osimertinib was not stopped.", "osimertinib", &[]),
         ("Osimertinib will be discontinued if it progresses.", "osimertinib", &[]),
         ("Letrozole is to be continued until completed.", "letrozole", &[]),
@@ -138,14 +138,14 @@ fn a_response_is_tied_to_the_treatment_that_the_note_ties_it_to() {
             "partial response then disease progression",
             &["cisplatin: ? .. > progression", "nivolumab: ? .. > partial response"],
         ),
-        // A response is the cause of the next treatment, and no response to it.
+        // A response is the cause of the next treatment, and not a response to it.
         (
             "Brigatinib was stopped, and lorlatinib was started because of disease progression.",
             "brigatinib; lorlatinib",
             pd,
             &["brigatinib: stopped .."],
         ),
-        // Two lists before, or none: it is not told which.
+        // Two lists before, or none: the text does not say which.
         ("Carboplatin, later docetaxel. Partial response.", "carboplatin; docetaxel", pr, &[]),
         ("Carboplatin was given.\n\nPartial response.", "carboplatin", pr, &[]),
         ("Partial response. Docetaxel was given.", "docetaxel", pr, &[]),

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::resolve::DateMention;
 use crate::{extraction::assertion::Sentence, statics::pattern, steps};
 
-/// Most bytes of a bracket whose clauses are read by themselves.
+/// Maximum number of bytes of a bracket whose clauses are read separately.
 const LONGEST_BRACKET: usize = 400;
 
 static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
@@ -98,7 +98,8 @@ pub(super) fn within<'a>(mentions: &'a [DateMention], range: &Range<usize>) -> &
     mentions.get(first..end).unwrap_or_default()
 }
 
-/// Returns the sentences of a text. A full stop in a date ends none ("Mar. 2019"), and each row of a table is one.
+/// Returns the sentences of a text. A full stop in a date does not end a sentence ("Mar. 2019"), and each row of a
+/// table is one.
 fn units(text: &str, sentences: &[Sentence], mentions: &[DateMention]) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::with_capacity(sentences.len());
     for sentence in sentences {

@@ -1,11 +1,11 @@
-//! Reads the words directly before and after a date: prepositions, and signs that the words are no date or a date of
-//! the document.
+//! Reads the words directly before and after a date: prepositions, and signs that the words are not a date, or are a
+//! date of the document.
 
 use std::ops::Range;
 
 /// Bytes before and after a date that are read.
 const NEAR: usize = 48;
-/// Words that belong to the date behind them: "since early March".
+/// Words that belong to the date after them: "since early March".
 const PREPOSITIONS: [&str; 27] = [
     "in",
     "on",
@@ -37,7 +37,7 @@ const PREPOSITIONS: [&str; 27] = [
 ];
 /// Words before a date that is the end of something, or later than it.
 const ENDS: [&str; 8] = ["until", "till", "through", "thru", "before", "to", "by", "after"];
-/// Words behind a number that is no year, such as units.
+/// Words after a number that is not a year, such as units.
 const NOT_YEAR_AFTER: [&str; 34] = [
     "mg",
     "mcg",
@@ -74,7 +74,7 @@ const NOT_YEAR_AFTER: [&str; 34] = [
     "classification",
     "edition",
 ];
-/// Words before a number that is no year.
+/// Words before a number that is not a year.
 const NOT_YEAR_BEFORE: [&str; 34] = [
     "who",
     "figo",
@@ -111,8 +111,8 @@ const NOT_YEAR_BEFORE: [&str; 34] = [
     "wbc",
     "dose",
 ];
-/// Phrases before the date of a document or an appointment, a date of birth, or that of an earlier scan which another is
-/// compared with.
+/// Phrases before the date of a document or an appointment, a date of birth, or that of an earlier scan which another
+/// is compared with.
 const DOCUMENT: [&str; 30] = [
     "compared with",
     "compared to",

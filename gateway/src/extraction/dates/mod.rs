@@ -1,7 +1,7 @@
 //! The dates of values: finds the dates of a note and decides which belongs to a value, from the words near it.
 //!
 //! A value has the date of its clause, then of its sentence, then of the line or heading above it that begins with a
-//! date. Where that is unsure it has none. Dates of birth, of the document and of the next appointment never count.
+//! date. If that is unsure, it has no date. Dates of birth, of the document and of the next appointment never count.
 
 mod calendar;
 mod clauses;

@@ -1,5 +1,5 @@
 //! Decides which date belongs to a value: one in its clause, one that leads the clauses before it, or one that closes a
-//! list. Where two dates may belong to a value, none does.
+//! list. If two dates may belong to a value, neither is used.
 
 use std::ops::Range;
 
@@ -13,22 +13,22 @@ use super::{
 };
 use crate::{extraction::Field, steps};
 
-/// Most clauses between a value and its date.
+/// Maximum number of clauses between a value and its date.
 const MOST_CLAUSES: usize = 12;
-/// Most bytes between a value and a date behind it.
+/// Maximum number of bytes between a value and a date after it.
 const REACH_FORWARD: usize = 160;
-/// Most bytes between a value and a date before it.
+/// Maximum number of bytes between a value and a date before it.
 const REACH_BACK: usize = 500;
-/// Most bytes between the start of a clause and a date that leads it or closes a list in it.
+/// Maximum number of bytes between the start of a clause and a date that leads it or closes a list in it.
 const LONGEST_LEAD: usize = 200;
 /// How many words before a date say what it is the date of.
 const WORDS_BEFORE: usize = 5;
 
-/// The date of a value, as its sentence tells it.
+/// The date of a value, as its sentence states it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NearestDate<'a> {
     Date(&'a DateMention),
-    /// Dates are near, but the sentence does not tell whether one belongs to the value.
+    /// Dates are near, but the sentence does not say whether one belongs to the value.
     Unsure,
     /// No date of the sentence is near the value.
     Nothing,

@@ -47,7 +47,7 @@ const TISSUE: [&str; 10] =
     ["biopsy", "pathology", "histology", "cytology", "fna", "ngs", "sequencing", "ihc", "fish", "marrow"];
 /// Words for a visit.
 const VISIT: [&str; 8] = ["seen", "reviewed", "visit", "clinic", "visited", "attended", "consultation", "review"];
-/// Words that may stand between a value, or the comma after it, and its date.
+/// Words that may be between a value, or the comma after it, and its date.
 const CONNECTING_WORDS: [&str; 58] = [
     "was",
     "were",
@@ -108,7 +108,7 @@ const CONNECTING_WORDS: [&str; 58] = [
     "newly",
     "recently",
 ];
-/// Verbs at the start of a clause that tell of a new event.
+/// Verbs at the start of a clause that describe a new event.
 const VERBS: [&str; 29] = [
     "was",
     "were",
@@ -170,17 +170,17 @@ pub(super) fn tells_visit(word: &str) -> bool {
     has(&VISIT, word)
 }
 
-/// Returns whether a word before a date makes it the start of something that goes on.
+/// Returns whether a word before a date makes it the start of something that continues.
 pub(super) fn opens_duration(word: &str) -> bool {
     has(&["since", "from"], word)
 }
 
-/// Returns whether a text has only words that may stand between a value and its date, and numbers.
+/// Returns whether a text has only words that may be between a value and its date, and numbers.
 pub(super) fn is_connecting(text: &str) -> bool {
     words(text).all(|word| has(&CONNECTING_WORDS, word) || word.contains(|letter: char| letter.is_ascii_digit()))
 }
 
-/// Returns whether a clause starts with a verb, and so tells of a new event.
+/// Returns whether a clause starts with a verb, and so describes a new event.
 pub(super) fn starts_with_verb(clause: &str) -> bool {
     words(clause).next().is_some_and(|word| has(&VERBS, word))
 }

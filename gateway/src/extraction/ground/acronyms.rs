@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use super::index::{Index, TokenKind};
 
-/// Tokens before and after the initials among which a word about response may stand.
+/// Tokens before and after the initials among which a word about response may be.
 const WINDOW_TOKENS: usize = 12;
 
-/// Words after which CR is a complete response and no creatinine: "remains in CR", "achieved CR".
+/// Words after which CR is a complete response and not creatinine: "remains in CR", "achieved CR".
 const COMPLETE: [&str; 7] = [" in", " into", "achieved", "attained", "reached", "obtained", " with"];
 
 /// Returns the initials of a response, given the response's key.
@@ -65,7 +65,7 @@ fn is_separated(note: &Index, at: usize) -> bool {
     pair.is_some_and(|(token, next)| token.sentence != next.sentence || token.clause != next.clause)
 }
 
-/// Returns whether a word about response, treatment or disease stands near the initials, at most one sentence away.
+/// Returns whether a word about response, treatment or disease is near the initials, at most one sentence away.
 fn is_near_response_word(note: &Index, at: usize) -> bool {
     let Some(initials) = note.tokens().get(at) else { return false };
     let near = note

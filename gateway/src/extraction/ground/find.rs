@@ -130,8 +130,8 @@ impl<'note> Finder<'note> {
         }
     }
 
-    /// Returns whether a stretch goes on from one sentence or row into the next: "Metastases: bone, lung", and below it
-    /// "Prostate cancer".
+    /// Returns whether a stretch continues from one sentence or row into the next: "Metastases: bone, lung", and below
+    /// it "Prostate cancer".
     fn spans_sentences(&self, range: &Range<usize>) -> bool {
         self.context.sentence_at(range.start) != self.context.sentence_at(range.end.saturating_sub(1))
     }
@@ -256,8 +256,8 @@ impl<'note> Finder<'note> {
         combine(pieces.into_iter().map(|piece| self.find(field, piece)).collect::<Option<Vec<_>>>()?)
     }
 
-    /// Returns whether each of several responses has the site that the value gives it: "progression in liver and partial
-    /// response in bone". One response may have its site anywhere.
+    /// Returns whether each of several responses has the site that the value gives it: "progression in liver and
+    /// partial response in bone". One response may have its site anywhere.
     fn sites_match(&self, value: &str) -> bool {
         let phases = pieces::phases(value);
         let mut placed = phases.iter().filter(|phase| phase.contains(" in ") || phase.contains(" at "));
@@ -284,7 +284,7 @@ impl<'note> Finder<'note> {
         })
     }
 
-    /// Returns whether each result and side of a query stands by the same word in the note.
+    /// Returns whether each result and side of a query is next to the same word in the note.
     fn qualifiers_match(&self, query: &Query) -> bool {
         let pair = |first: Option<&QueryWord>, second: Option<&QueryWord>, field: Field| {
             let (Some(first), Some(second)) = (first, second) else { return true };

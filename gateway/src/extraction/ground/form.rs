@@ -17,7 +17,7 @@ pub(super) struct Form {
     pub(super) inflects: bool,
     /// Rule of the synonym; `None` for the word itself.
     pub(super) rule: Option<&'static str>,
-    /// Whether a comma, line end or similar mark stands before it in its text.
+    /// Whether a comma, line end or similar mark is before it in its text.
     pub(super) starts_clause: bool,
 }
 

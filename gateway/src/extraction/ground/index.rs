@@ -30,7 +30,7 @@ pub(super) struct Token {
     pub(super) kind: TokenKind,
     /// Number of characters between the previous token and this one.
     pub(super) gap: u32,
-    /// Whether exactly a hyphen or dash stands between the previous token and this one.
+    /// Whether exactly a hyphen or dash is between the previous token and this one.
     pub(super) after_dash: bool,
     /// Number of sentence ends (full stop, semicolon, blank line) before the token.
     pub(super) sentence: u32,
@@ -49,7 +49,7 @@ impl Index {
     pub(super) fn of(text: &str) -> Self {
         steps::count(text.len());
         let mut index = Self { folded: String::with_capacity(text.len()), tokens: Vec::with_capacity(text.len() / 5) };
-        let mut scan = Scan::default();
+        let mut scan = TokenScan::default();
         let mut end = 0;
         while let Some(&byte) = text.as_bytes().get(end) {
             let at = end;
@@ -106,7 +106,7 @@ impl Index {
         self.tokens.partition_point(|token| token.fold_start < fold_end).checked_sub(1)
     }
 
-    fn add_ascii(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
+    fn add_ascii(&mut self, scan: &mut TokenScan, c: char, at: usize, end: usize, next: Option<char>) {
         match c {
             '0'..='9' => self.push(scan, TokenKind::Number, c, at, end),
             '.' | ',' if scan.open == Some(TokenKind::Number) && next.is_some_and(|next| next.is_ascii_digit()) => {
@@ -118,7 +118,7 @@ impl Index {
         }
     }
 
-    fn add_other(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
+    fn add_other(&mut self, scan: &mut TokenScan, c: char, at: usize, end: usize, next: Option<char>) {
         match c {
             // Soft hyphen, zero-width spaces and joiners, byte order mark: ignored, because they are invisible.
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
@@ -136,7 +136,8 @@ impl Index {
                 }
             }
             _ if is_ideograph(c) => {
-                // A script without blanks between words: each character is a token, so that a value is found inside a line.
+                // A script without blanks between words: each character is a token, so that a value is found inside a
+                // line.
                 scan.open = None;
                 self.push(scan, TokenKind::Letters, c, at, end);
                 scan.open = None;
@@ -160,14 +161,14 @@ impl Index {
         }
     }
 
-    fn push_symbol(&mut self, scan: &mut Scan, symbol: char, start: usize, end: usize) {
+    fn push_symbol(&mut self, scan: &mut TokenScan, symbol: char, start: usize, end: usize) {
         scan.open = None;
         self.push(scan, TokenKind::Symbol, symbol, start, end);
         scan.open = None;
     }
 
     /// Adds a whole run of ASCII letters at once, because notes consist mostly of them.
-    fn add_letters(&mut self, scan: &mut Scan, run: &str, at: usize) {
+    fn add_letters(&mut self, scan: &mut TokenScan, run: &str, at: usize) {
         let fold_start = self.folded.len();
         self.folded.push_str(run);
         if let Some(pushed) = self.folded.get_mut(fold_start..) {
@@ -176,19 +177,19 @@ impl Index {
         self.token(scan, TokenKind::Letters, fold_start, at, at + run.len());
     }
 
-    fn push(&mut self, scan: &mut Scan, kind: TokenKind, folded: char, start: usize, end: usize) {
+    fn push(&mut self, scan: &mut TokenScan, kind: TokenKind, folded: char, start: usize, end: usize) {
         let fold_start = self.folded.len();
         self.folded.push(folded);
         self.token(scan, kind, fold_start, start, end);
     }
 
     /// Records the characters just folded, as a new token or as the continuation of the last one.
-    fn token(&mut self, scan: &mut Scan, kind: TokenKind, fold_start: usize, start: usize, end: usize) {
+    fn token(&mut self, scan: &mut TokenScan, kind: TokenKind, fold_start: usize, start: usize, end: usize) {
         let fold_end = self.folded.len();
         match self.tokens.last_mut() {
             Some(token) if scan.open == Some(kind) => (token.end, token.fold_end) = (end, fold_end),
             _ => {
-                let Scan { gap, sentence, clause, dash, .. } = *scan;
+                let TokenScan { gap, sentence, clause, dash, .. } = *scan;
                 let after_dash = dash && gap == 1;
                 self.tokens.push(Token { start, end, fold_start, fold_end, kind, gap, after_dash, sentence, clause });
             }
@@ -214,7 +215,7 @@ fn is_ideograph(character: char) -> bool {
 
 /// State of the pass over a text.
 #[derive(Default)]
-struct Scan {
+struct TokenScan {
     /// The kind of the run that the next character may continue.
     open: Option<TokenKind>,
     gap: u32,
@@ -225,7 +226,7 @@ struct Scan {
     newlines: u32,
 }
 
-impl Scan {
+impl TokenScan {
     fn separate(&mut self, c: char, next: Option<char>) {
         self.open = None;
         self.gap += 1;

@@ -15,7 +15,7 @@ pub(super) struct Link {
     /// The field for which the assertion of the wording is assessed.
     pub(super) judged_as: Field,
     pub(super) wordings: Vec<Query>,
-    /// Words that must stand near the wording.
+    /// Words that must be near the wording.
     pub(super) beside: AdjacencyRule,
 }
 
@@ -60,7 +60,7 @@ impl Links {
                         of_field.entry(key(value)).or_default().push(link);
                     }
                 }
-                // No synonyms inside a wording: synonyms of synonyms drift away from the value's meaning.
+                // No synonyms inside a wording: synonyms of synonyms may not have the value's meaning.
                 let wordings = wordings.split('|').map(|wording| Query::literal(wording.trim())).collect();
                 self.all.push(Link { basis, rule, judged_as, wordings, beside });
             }

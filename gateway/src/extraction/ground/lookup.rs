@@ -123,7 +123,7 @@ fn collect(note: &Index, form: &Form, folded: &str, spans: &mut Vec<TokenSpan>) 
     }
 }
 
-/// Returns whether "non" stands directly before the token: "non-Hodgkin lymphoma" does not support "Hodgkin lymphoma".
+/// Returns whether "non" is directly before the token: "non-Hodgkin lymphoma" does not support "Hodgkin lymphoma".
 fn follows_non(note: &Index, first: usize) -> bool {
     let before = first.checked_sub(1).and_then(|before| note.tokens().get(before));
     let joined = note.tokens().get(first).zip(before).is_some_and(|(token, before)| {
@@ -132,7 +132,7 @@ fn follows_non(note: &Index, first: usize) -> bool {
     joined && before.is_some_and(|&before| note.fold_of(before) == "non")
 }
 
-/// Returns whether tokens of the note can be read as one word. They can if nothing stands between two of them, or one
+/// Returns whether tokens of the note can be read as one word. They can if nothing is between two of them, or one
 /// character at a position where the value has a break too or where letters meet digits ("HER 2").
 fn form_one_word(tokens: &[Token], at: usize, form: &Form) -> bool {
     tokens.windows(2).all(|pair| {

@@ -43,7 +43,7 @@ pub struct Grounded<'a> {
     pub basis: Basis,
     /// How the note asserts the value; `None` for `unsupported`.
     pub assertion: Option<Assertion>,
-    /// Name of the synonym or rule behind `normalized` and `inferred`.
+    /// Name of the synonym or rule for `normalized` and `inferred`.
     pub rule: Option<&'static str>,
     /// Spans of the note that support the value, in the order of the note; empty for `unsupported`.
     pub spans: Vec<Span<'a>>,

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::index::Index;
 
-/// Tokens before and after a wording among which a required word may stand.
+/// Tokens before and after a wording among which a required word may be.
 const WINDOW_TOKENS: usize = 7;
 
 /// The words that a wording needs near it in order to count.
@@ -29,7 +29,7 @@ impl AdjacencyRule {
         }
     }
 
-    /// Returns whether a required word stands near a stretch, in the same sentence.
+    /// Returns whether a required word is near a stretch, in the same sentence.
     pub(super) fn stands_by(self, note: &Index, range: &Range<usize>) -> bool {
         let counts = |word: &str| match self {
             Self::Anything => true,

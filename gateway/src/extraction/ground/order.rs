@@ -1,8 +1,8 @@
-//! Checks that another word order keeps the meaning: "carcinoma of the breast" is a breast carcinoma, but "ER+ HER2-" is
-//! not "ER- HER2+". A result, number, side or direction must belong to the same words in the note as in the value.
+//! Checks that another word order keeps the meaning: "carcinoma of the breast" is a breast carcinoma, but "ER+ HER2-"
+//! is not "ER- HER2+". A result, number, side or direction must belong to the same words in the note as in the value.
 //!
-//! A value consists of units: a name with its results ("ER negative"), or a side with what follows it. Words of a unit that
-//! has a result stand together in the note. Within it the order may change only where nothing else owns the result.
+//! A value consists of units: a name with its results ("ER negative"), or a side with what follows it. Words of a unit
+//! that has a result are together in the note. Within it the order may change only where nothing else owns the result.
 
 use super::{
     index::{Index, Token, TokenKind},
@@ -33,8 +33,8 @@ pub(super) fn keeps_meaning(note: &Index, query: &Query, order: &[(TokenSpan, us
     }) && units_stay_together(query, order)
 }
 
-/// Returns whether a unit with a result, side or direction has no word of another unit inside. In the order of the value
-/// it never has.
+/// Returns whether a unit with a result, side or direction has no word of another unit inside. In the order of the
+/// value it never has.
 fn units_stay_together(query: &Query, order: &[(TokenSpan, usize)]) -> bool {
     let binds = |unit: usize| {
         let mut of_unit = query.words.iter().filter(|word| word.unit == unit);
@@ -56,7 +56,7 @@ fn units_stay_together(query: &Query, order: &[(TokenSpan, usize)]) -> bool {
     true
 }
 
-/// Returns whether two words that stand the other way round in the value mean the same.
+/// Returns whether two words that have the opposite order in the value mean the same.
 fn may_turn(
     note: &Index,
     query: &Query,
@@ -137,7 +137,7 @@ fn has_own_result(note: &Index, name: TokenSpan, result: &QueryWord) -> bool {
     }
 }
 
-/// Returns whether another side or response stands between two words: "left breast and right kidney" has no left kidney.
+/// Returns whether another side or response is between two words: "left breast and right kidney" has no left kidney.
 fn another_stands_between(
     note: &Index,
     left: TokenSpan,

@@ -1,6 +1,6 @@
-//! Finds tumours whose organ and histology stand apart: "a mass in the sigmoid; biopsy: adenocarcinoma". Both must be
-//! in one sentence, or in two adjacent sentences of which one gives the pathology. A histology that belongs to one
-//! organ, as in "breast cancer", is never combined with another organ of the note.
+//! Finds tumours whose organ and histology are apart: "a mass in the sigmoid; biopsy: adenocarcinoma". Both must be in
+//! one sentence, or in two adjacent sentences of which one gives the pathology. A histology that belongs to one organ,
+//! as in "breast cancer", is never combined with another organ of the note.
 
 use std::{collections::BTreeSet, ops::Range, rc::Rc};
 
@@ -14,7 +14,7 @@ use super::{
 /// Maximum number of spans of one word that are examined.
 const MAX_SPANS: usize = 64;
 
-/// Organs, as nouns and adjectives, that stand before a cancer or after its "of the". "Head" is left out, because it
+/// Organs, as nouns and adjectives, that occur before a cancer or after its "of the". "Head" is left out, because it
 /// may be the head of the pancreas.
 const ORGANS: [&str; 59] = [
     "breast",

@@ -39,7 +39,7 @@ impl QueryWord {
 
 /// Maximum number of words between two words of a value.
 pub(super) const WIDEST_GAP: usize = 4;
-/// The same for listed wordings, whose words stand closer together.
+/// The same for listed wordings, whose words are closer together.
 const NARROW_GAP: usize = 2;
 
 impl Query {

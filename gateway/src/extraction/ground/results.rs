@@ -27,7 +27,7 @@ pub(super) fn are_of_another(note: &Index, between: &[Token], left: &str, right:
         after_symbol = SYMBOLS.contains(word);
         symbol |= after_symbol;
         list &= after_symbol || number || words::is_joiner(word) || is_list_word(word);
-        // "MSI low and TMB high": a second result must not stand in between, but a number may follow its grade.
+        // "MSI low and TMB high": a second result must not be in between, but a number may follow its grade.
         if is_grade(word) && [left, right].into_iter().any(|end| words::is_result(end) || is_grade(end)) {
             return true;
         }
@@ -35,7 +35,7 @@ pub(super) fn are_of_another(note: &Index, between: &[Token], left: &str, right:
     symbol && !(list && !is_exact(left) && !is_exact(right))
 }
 
-/// Returns whether a word may stand in a list of symbols: "KRAS and BRAF sequencing reported wild-type".
+/// Returns whether a word may be in a list of symbols: "KRAS and BRAF sequencing reported wild-type".
 fn is_list_word(folded: &str) -> bool {
     matches!(
         folded,

@@ -13,7 +13,7 @@ const WIDEST_GAP: usize = 4;
 /// Words before a group.
 const HEADS: [&str; 10] =
     ["stage", "stages", "staged", "staging", "stg", "figo", "ajcc", "cstage", "pstage", "substage"];
-/// Words before a group that are towns, too: "Ann Arbor 3 weeks ago".
+/// Words before a group that are also the name of a town: "Ann Arbor 3 weeks ago".
 const TOWNS: [&str; 2] = ["arbor", "lugano"];
 /// The first letters of these words, and of the groups themselves. Most words of a note begin with others.
 const INITIALS: [char; 7] = ['s', 'f', 'a', 'c', 'p', 'l', 'i'];
@@ -38,7 +38,7 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
         }
         let mut next = at + 1;
         let mut gap = 0;
-        // The full stop of "st." ends no sentence.
+        // The full stop of "st." does not end a sentence.
         let sentence = if is_abbreviated(note, at) {
             note.tokens().get(next).map_or(head.sentence, |token| token.sentence)
         } else {
@@ -65,7 +65,7 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
     found
 }
 
-/// Returns the group to which the words behind another group correct it: "staged as IV; revised to II".
+/// Returns the group to which the words after another group correct it: "staged as IV; revised to II".
 fn revised(note: &Index, from: usize) -> Option<(Group, Range<usize>)> {
     const REACH: usize = 6;
     let tokens = note.tokens().get(from..note.tokens().len().min(from + REACH))?;
@@ -120,15 +120,15 @@ fn is_cancer(word: &str) -> bool {
         || ACRONYMS.contains(&word)
 }
 
-/// Returns whether "st" is short for "stage" here: a Roman numeral of two letters or more follows. "St. 1" is a street or
-/// a saint.
+/// Returns whether "st" is short for "stage" here: a Roman numeral of two letters or more follows. "St. 1" is a street
+/// or a saint.
 fn is_abbreviated(note: &Index, at: usize) -> bool {
     let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
     word(at) == Some("st")
         && word(at + 1).is_some_and(|next| next.len() >= 2 && next.starts_with('i') && staging::group(next).is_some())
 }
 
-/// Returns whether a group stands without the word "stage" directly behind a cancer: "ovarian cancer IIIC". Its letter is
+/// Returns whether a group without the word "stage" directly follows a cancer: "ovarian cancer IIIC". Its letter is
 /// needed, because "IV" as often means intravenous.
 fn is_behind_cancer(note: &Index, at: usize) -> bool {
     let tokens = note.tokens();

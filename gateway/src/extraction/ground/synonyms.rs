@@ -1,5 +1,5 @@
-//! The other words with the meaning of a word, by field, and the words that only order the parts of a value. Both come from
-//! `links/words.txt`.
+//! The other words with the meaning of a word, by field, and the words that only order the parts of a value. Both come
+//! from `links/words.txt`.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -10,13 +10,13 @@ use crate::extraction::{
 };
 
 /// Synonyms by field and folded word, and words that only order or qualify a value.
-struct Lexicon {
+struct SynonymLexicon {
     synonyms: [Table<String, Vec<Form>>; Field::ALL.len()],
     order: Words<String>,
 }
 
-static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
-    let mut lexicon = Lexicon { synonyms: Default::default(), order: Words::default() };
+static LEXICON: LazyLock<SynonymLexicon> = LazyLock::new(|| {
+    let mut lexicon = SynonymLexicon { synonyms: Default::default(), order: Words::default() };
     let (mut rule, mut fields) = ("", Vec::new());
     for line in include_str!("links/words.txt").lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
@@ -38,7 +38,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     lexicon
 });
 
-/// Joins all words of a wording into one form, because they stand side by side in the note.
+/// Joins all words of a wording into one form, because they are next to each other in the note.
 fn form_of(wording: &'static str, rule: &'static str) -> Option<Form> {
     if let sign @ ("+" | "-") = wording.trim() {
         return Some(Form {

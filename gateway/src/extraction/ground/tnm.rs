@@ -1,5 +1,5 @@
-//! Stages that a TNM formula of the note supports: the same formula in another spelling, or the stage group that it means in the organ
-//! of the note.
+//! Stages that a TNM formula of the note supports: the same formula in another spelling, or the stage group that it
+//! means in the organ of the note.
 
 use std::ops::Range;
 

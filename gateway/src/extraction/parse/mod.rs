@@ -1,9 +1,9 @@
 //! Reads a record from model text. Every text gives a record or the reason why it is not one.
 //!
 //! The training format, and any other strict JSON object with the seven keys, takes the fast path in `strict`. All
-//! other texts go through `lenient`, which makes only repairs that need no guess and lists them in `repairs`. The
-//! parser never completes a record that is cut off, and never reads a missing key as null. Time is linear in the length
-//! of any text; no function is recursive.
+//! other texts go through `lenient`, which makes only repairs with exactly one possible meaning and lists them in
+//! `repairs`. The parser never completes a record that is cut off, and never reads a missing key as null. Time is
+//! linear in the length of any text; no function is recursive.
 
 mod builder;
 mod cursor;
@@ -75,8 +75,8 @@ pub enum RepairCode {
     TrailingComma,
     /// Single or typographic quotation marks were read as double ones.
     QuoteMarks,
-    /// A string had an unescaped line break, tab or other control character, or an invisible character was removed from a
-    /// value.
+    /// A string had an unescaped line break, tab or other control character, or an invisible character was removed from
+    /// a value.
     RawControl,
     /// A backslash before a character that needs none was dropped, or half of a surrogate pair was replaced by U+FFFD.
     InvalidEscape,
@@ -122,7 +122,7 @@ pub enum Unusable {
     #[error("no record in the output")]
     NoRecord,
     /// A `<think>` block is not closed, so the text has no answer.
-    #[error("the output ends while thinking")]
+    #[error("the output ends inside its `<think>` block")]
     UnclosedThinking,
     /// The text ends inside an object or a string.
     #[error("the record is cut off")]
@@ -144,7 +144,7 @@ pub enum Unusable {
     #[error("the output holds records that differ")]
     ConflictingRecords,
     /// The record is empty, but the output has more text, or its envelope reports a failure.
-    #[error("the record is empty and the output is not")]
+    #[error("the record is empty although the output contains other text or reports a failure")]
     EmptyRecord,
 }
 

@@ -1,5 +1,6 @@
-//! Phrases that a model writes where the note gives no value. A phrase that reports a result, even that nothing was found or
-//! done (`negative`, `not tested`, `none identified`, `no evidence of disease`), is a value and never one of these.
+//! Phrases that a model writes where the note gives no value. A phrase that reports a result, even that nothing was
+//! found or done (`negative`, `not tested`, `none identified`, `no evidence of disease`), is a value and never one of
+//! these.
 
 /// Whole phrases, in lower case and without a full stop at the end.
 const PHRASES: [&str; 43] = [
@@ -51,7 +52,7 @@ const PHRASES: [&str; 43] = [
 /// First words of a phrase.
 const DENIALS: [&str; 4] = ["not", "none", "no", "nothing"];
 
-/// What a phrase says to be missing: that the text speaks of the field at all.
+/// What a phrase says is missing: any mention of the field in the text.
 const STATEMENTS: [&str; 28] = [
     "applicable",
     "available",
@@ -83,7 +84,7 @@ const STATEMENTS: [&str; 28] = [
     "said",
 ];
 
-/// What may stand between and after these words.
+/// What may be between and after these words.
 const FILLERS: [&str; 27] = [
     "above",
     "any",

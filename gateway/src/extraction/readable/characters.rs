@@ -6,7 +6,7 @@
 
 use super::rewrite::Rewrite;
 
-/// Returns whether it is a hyphen, an en dash or a minus sign. An em dash separates clauses and is none of them.
+/// Returns whether it is a hyphen, an en dash or a minus sign. An em dash separates clauses and is not one of them.
 pub(in crate::extraction) fn is_hyphen(character: char) -> bool {
     matches!(character, '-' | '\u{2010}'..='\u{2013}' | '\u{2043}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
 }
@@ -16,7 +16,7 @@ pub(in crate::extraction) fn is_apostrophe(character: char) -> bool {
     matches!(character, '\'' | '\u{2018}'..='\u{201b}' | '\u{2bc}' | '\u{ff07}')
 }
 
-/// The names of Greek letters in names of genes, markers and drugs. Mu is missing: it stands in units.
+/// The names of Greek letters in names of genes, markers and drugs. Mu is missing, because it occurs in units.
 const GREEK: [(char, &str); 9] = [
     ('α', "alpha"),
     ('β', "beta"),

@@ -1,9 +1,9 @@
-//! Removes the values that a form offers and that nobody ticked: "ER: [ ] positive [x] negative" is read as "ER: negative",
-//! "Stage: ☐ I ☐ II ☒ III ☐ IV" as "Stage: III".
+//! Removes the values that a form offers and that are not ticked: "ER: [ ] positive [x] negative" is read as "ER:
+//! negative", "Stage: ☐ I ☐ II ☒ III ☐ IV" as "Stage: III".
 //!
 //! Only lines in which every box has a value of one thing (a result, a stage, a side) are rewritten. An organ or a drug
-//! beside an empty box stays, because the note denies it, and the answer shows what was denied. "Yes" and "no" stay, too:
-//! `assertion/item_answers.rs` reads them.
+//! beside an empty box stays, because the note denies it, and the answer shows what was denied. "Yes" and "no" stay,
+//! too: `assertion/item_answers.rs` reads them.
 
 use std::ops::Range;
 
@@ -61,7 +61,7 @@ const VALUES: [&str; 48] = [
     "progressive disease",
     "progression",
 ];
-/// Most boxes of one line.
+/// Maximum number of boxes of one line.
 const MOST_BOXES: usize = 24;
 
 /// A value to tick.
@@ -71,7 +71,7 @@ struct Choice {
     ticked: bool,
 }
 
-/// Returns the ranges of the values that nobody ticked, in order.
+/// Returns the ranges of the values that are not ticked, in order.
 pub(in crate::extraction) fn unticked(text: &str) -> Vec<Range<usize>> {
     if memchr::memchr3(b'[', b'(', 0xe2, text.as_bytes()).is_none() {
         return Vec::new();
@@ -123,7 +123,7 @@ fn choices(line: &str) -> Vec<Choice> {
     }
     let before = marks.first().map_or(0, |(first, _)| first.start);
     let head = line.get(..before).unwrap_or_default();
-    // Boxes stand behind their values if a value stands before the first of them: "ER: positive [ ] negative [x]".
+    // Boxes follow their values if a value comes before the first box: "ER: positive [ ] negative [x]".
     let value_from = head.rfind([':', '?', '|', '\t']).map_or(0, |at| at + 1);
     let behind = is_value(head.get(value_from..).unwrap_or_default());
     let mut floor = value_from;
@@ -146,7 +146,7 @@ fn choices(line: &str) -> Vec<Choice> {
 
 fn trimmed(line: &str, range: Range<usize>) -> Range<usize> {
     let slice = line.get(range.clone()).unwrap_or_default();
-    // Behind the last value the line may go on: "[x] high. Colon cancer."
+    // After the last value the line may continue: "[x] high. Colon cancer."
     let slice = slice.split_once(". ").map_or(slice, |(value, _)| value);
     let rest = slice.trim_start();
     let start = range.start + slice.len() - rest.len();

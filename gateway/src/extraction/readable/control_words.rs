@@ -1,4 +1,4 @@
-//! Reads RTF and the escapes of HL7 text segments as what they show.
+//! Reads RTF and the escapes of HL7 text segments as the text that they show.
 
 use std::ops::Range;
 

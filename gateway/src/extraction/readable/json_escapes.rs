@@ -2,7 +2,7 @@
 
 use super::rewrite::Rewrite;
 
-/// Least number of escapes for decoding, because a note may contain a single backslash for other reasons.
+/// Minimum number of escapes for decoding, because a note may contain a single backslash for other reasons.
 const LEAST_ESCAPES: usize = 2;
 
 /// Returns the text with its escapes decoded; `None` where it has too few escapes or names a file path.

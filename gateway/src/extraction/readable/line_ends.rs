@@ -97,7 +97,7 @@ pub(super) fn is_doubtful(text: &str) -> bool {
 }
 
 /// Returns whether a text has only printable ASCII characters, tabs, line ends and page ends. Most notes have, and this
-/// look at many bytes at once saves one at each character.
+/// check of many bytes at once saves a check of each character.
 fn is_plain(text: &str) -> bool {
     const BLOCK: usize = 64;
     let is_plain = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' '..=b'~');
@@ -120,7 +120,7 @@ fn is_invisible(character: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Returns whether a hyphen stands before the line end at this offset.
+/// Returns whether a hyphen is before the line end at this offset.
 fn hyphen_precedes(text: &str, at: usize) -> bool {
     text.get(..at).unwrap_or_default().trim_end_matches([' ', '\t', '\r']).ends_with(is_hyphen)
 }

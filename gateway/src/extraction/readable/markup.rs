@@ -1,6 +1,6 @@
 //! Removes the tags of HTML and similar markup, and decodes entities.
 //!
-//! Only tags with known names and a valid form count: `<5%` and `p <b and y> z` are no tags.
+//! Only tags with known names and a valid form count: `<5%` and `p <b and y> z` are not tags.
 
 use std::{collections::HashMap, sync::LazyLock};
 

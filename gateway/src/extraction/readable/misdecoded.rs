@@ -1,7 +1,7 @@
 //! Repairs text whose UTF-8 was read as Windows-1252: "â‰¥50%" is "≥50%", "HER2â€“negative" is "HER2–negative".
 //!
-//! A sequence is repaired only if its characters are the bytes of one character in UTF-8. Such sequences do not occur in
-//! correct text, because they begin with a capital letter with a diacritic and go on with signs.
+//! A sequence is repaired only if its characters are the bytes of one character in UTF-8. Such sequences do not occur
+//! in correct text, because they begin with a capital letter with a diacritic and continue with signs.
 
 use super::rewrite::Rewrite;
 
@@ -33,7 +33,8 @@ pub(super) fn repair(text: &str) -> Option<Rewrite> {
     Some(made)
 }
 
-/// Returns the character whose UTF-8 bytes stand at the start of the text as characters, and the length of these in bytes.
+/// Returns the character whose UTF-8 bytes are at the start of the text as characters, and the length of these in
+/// bytes.
 fn misread(text: &str, first: char) -> Option<(char, usize)> {
     let count = match byte_of(first)? {
         0xc2..=0xdf => 2,

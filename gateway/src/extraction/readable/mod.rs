@@ -1,6 +1,6 @@
 //! Makes the readable text of a note: decodes encoded text, removes markup and invisible characters, writes characters
-//! that look alike in one way, joins words that are split at a line end, and removes values that a form offers and nobody
-//! ticked.
+//! that look alike in one way, joins words that are split at a line end, and removes values that a form offers and that
+//! are not ticked.
 //!
 //! The rules, the aligner and the assertions read this text. Each byte of it maps back to the note as sent, so that
 //! quotes and offsets refer to that note. Most notes are readable already and are not copied.

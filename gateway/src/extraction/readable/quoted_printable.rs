@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::rewrite::Rewrite;
 
-/// Least length in bytes of a line whose final `=` is a sign of the encoding. Mails break lines at 76 characters;
+/// Minimum length in bytes of a line whose final `=` is a sign of the encoding. Mails break lines at 76 characters;
 /// shorter lines may end in `=` for other reasons.
 const LONG_LINE: usize = 60;
 /// So many encoded blanks between letters do not occur by chance.

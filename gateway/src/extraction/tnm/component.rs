@@ -1,4 +1,4 @@
-//! One component of a formula: its prefix, its letter, its degree and what stands in brackets behind it.
+//! One component of a formula: its prefix, its letter, its degree and the text in brackets after it.
 
 use std::ops::Range;
 
@@ -25,12 +25,12 @@ pub(super) struct Component {
     bracket: String,
     /// Whether the degree was written as a letter, `NO`.
     pub(super) misread: bool,
-    /// Whether a space stands between letter and degree, `pT 2`: in other texts "at 3" and "pt 2" are words.
+    /// Whether a space is between letter and degree, `pT 2`: in other texts "at 3" and "pt 2" are words.
     spaced: bool,
 }
 
-/// Prefixes are the TNM classifications: clinical, pathological, after therapy, recurrent, autopsy, multiple, by ultrasound; `mr`: by
-/// magnetic resonance.
+/// Prefixes are the TNM classifications: clinical, pathological, after therapy, recurrent, autopsy, multiple, by
+/// ultrasound; `mr`: by magnetic resonance.
 const PREFIXES: &[u8] = b"cpyramu";
 const LONGEST_PREFIX: usize = 3;
 /// The letters with which a component may begin, as bits.
@@ -71,8 +71,8 @@ impl Component {
             && (other.bracket.is_empty() || self.bracket.eq_ignore_ascii_case(&other.bracket))
     }
 
-    /// Returns whether a tumour component needs no nodes to be one: `pT2` and `cT2`, but not `T2`, nor `AT3` (antithrombin), `rT3` (a
-    /// hormone) or "pt 2 days after".
+    /// Returns whether a tumour component needs no nodes to be one: `pT2` and `cT2`, but not `T2`, nor `AT3`
+    /// (antithrombin), `rT3` (a hormone) or "pt 2 days after".
     pub(super) fn stands_alone(&self) -> bool {
         !self.spaced && self.prefix.contains(['p', 'c', 'y'])
     }
@@ -125,7 +125,7 @@ impl Component {
         format!("{own}{}", self.letter_and_degree())
     }
 
-    /// What stands in the brackets; `None` where there are none.
+    /// The text in the brackets; `None` where there are none.
     pub(super) fn in_brackets(&self) -> Option<&str> {
         let inner = self.bracket.trim_matches(['(', ')']).trim();
         (!inner.is_empty()).then_some(inner)
@@ -195,7 +195,7 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
     let byte = |at: usize| bytes.get(at).map(u8::to_ascii_lowercase);
     let mut at = start;
     while at - start < LONGEST_PREFIX && byte(at).is_some_and(|byte| PREFIXES.contains(&byte)) {
-        // The `m` of `M0` is a letter, and no prefix.
+        // The `m` of `M0` is a letter, and not a prefix.
         if byte(at) == Some(b'm') && !matches!(byte(at + 1), Some(b't' | b'n' | b'p' | b'y' | b'r')) {
             break;
         }
@@ -226,7 +226,7 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
         _ => {}
     }
     let suffix = lower(text, suffix_start..at);
-    // Behind it the word ends, or the next component begins.
+    // After it the word ends, or the next component begins.
     let next_letter = matches!(byte(at), Some(b'n' | b'm' | b'p' | b'c' | b'y' | b't'));
     if byte(at).is_some_and(|next| next.is_ascii_alphanumeric())
         && !(next_letter && component_at(text, at).is_some_and(|next| next.letter as u8 > letter as u8))
@@ -234,7 +234,7 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
         return None;
     }
     let (bracket, end) = bracket(text, at);
-    // Copied last, because most words that begin like a component are none.
+    // Copied last, because most words that begin like a component are not components.
     let prefix = lower(text, prefix);
     Some(Component { letter, range: start..end, prefix, degree, suffix, bracket, misread, spaced })
 }
@@ -256,7 +256,7 @@ fn degree(letter: TnmLetter, first: u8, second: Option<u8>) -> Option<(String, b
     })
 }
 
-/// What stands in brackets behind a component and qualifies it, and where it ends.
+/// The qualifier in brackets after a component, and where it ends.
 fn bracket(text: &str, at: usize) -> (String, usize) {
     let none = (String::new(), at);
     let Some(rest) = text.get(at..) else { return none };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Bytes before and after a formula in which its edition is looked for: a heading before it, or a remark behind it.
+/// Bytes before and after a formula that are searched for its edition: a heading before it, or a remark after it.
 const REACH: usize = 160;
 /// The editions that have been in use since 1997, as numerals and as words.
 const EDITIONS: [(u8, &[&str]); 5] = [
@@ -13,8 +13,8 @@ const EDITIONS: [(u8, &[&str]); 5] = [
     (9, &["9", "9th", "ninth"]),
 ];
 
-/// Returns the edition: a number behind AJCC, UICC or TNM ("AJCC 8", "UICC TNM v8", "TNM8"), or one before or behind
-/// the word edition.
+/// Returns the edition: a number after AJCC, UICC or TNM ("AJCC 8", "UICC TNM v8", "TNM8"), or one before or after the
+/// word edition.
 pub(super) fn beside(text: &str, formula: &Range<usize>) -> Option<u8> {
     let after = edges(text, formula.end, formula.end.saturating_add(REACH));
     let before = edges(text, formula.start.saturating_sub(REACH), formula.start);

@@ -1,8 +1,8 @@
-//! Stage groups of TNM formulas, for the organs in which T, N and M alone settle them.
+//! Stage groups of TNM formulas, for the organs in which T, N and M alone determine them.
 //!
-//! Source: AJCC Cancer Staging Manual, 8th edition: anatomic groups of the breast; colon and rectum; lung; kidney; exocrine
-//! pancreas. For the prostate, the bladder and melanoma only the groups that need neither PSA nor grade nor ulceration. A
-//! missing or unknown M counts as M0, as the manual has it for pathological groups.
+//! Source: AJCC Cancer Staging Manual, 8th edition: anatomic groups of the breast; colon and rectum; lung; kidney;
+//! exocrine pancreas. For the prostate, the bladder and melanoma only the groups that need neither PSA nor grade nor
+//! ulceration. A missing or unknown M counts as M0, as the manual has it for pathological groups.
 
 use super::component::Component;
 

@@ -1,7 +1,7 @@
 //! TNM formulas: where a text has one, what it says, and which stage group it means.
 //!
-//! Reports write them run together (`pT3N1M0`), in a list (`pT3, pN1b`), on a line each (`pT: pT3`, `pN: pN1`), and, after
-//! optical character recognition, with an `O` for a zero (`pT2NOMX`) or an `l` for a one (`Tlc`).
+//! Reports write them run together (`pT3N1M0`), in a list (`pT3, pN1b`), on a line each (`pT: pT3`, `pN: pN1`), and,
+//! after optical character recognition, with an `O` for a zero (`pT2NOMX`) or an `l` for a one (`Tlc`).
 
 mod component;
 mod edition;
@@ -15,7 +15,7 @@ pub(crate) use groups::Organ;
 pub use stated::TnmFormula;
 pub(super) use stated::stated;
 
-/// Most bytes between two components of one formula where each names its letter with a prefix, as in `pT2 ... pN1`.
+/// Maximum number of bytes between two components of one formula, if each letter has a prefix, as in `pT2 ... pN1`.
 const LONGEST_GAP: usize = 800;
 
 /// A formula: a tumour component and what follows it.
@@ -44,7 +44,8 @@ impl Formula {
         self.metastasis.as_ref().is_some_and(|metastasis| metastasis.degree() == Some(0))
     }
 
-    /// Returns whether a tumour, its nodes or its metastases have another degree in the other formula. A missing one has none.
+    /// Returns whether a tumour, its nodes or its metastases have another degree in the other formula. A missing one
+    /// has none.
     pub(crate) fn differs(&self, other: &Self) -> bool {
         let degree = |component: &Option<Component>| component.as_ref().and_then(Component::degree);
         let both = |one: Option<u8>, other: Option<u8>| one.zip(other).is_some_and(|(one, other)| one != other);
@@ -82,14 +83,14 @@ impl Formula {
         self.components().map(Component::to_text).collect::<Vec<_>>().join(" ")
     }
 
-    /// The stage group that the formula means in an organ, where the letters alone settle it.
+    /// The stage group that the formula means in an organ, where the letters alone determine it.
     pub(crate) fn group(&self, organ: Organ) -> Option<&'static str> {
         groups::of(organ, &self.tumour, self.nodes.as_ref(), self.metastasis.as_ref())
     }
 }
 
-/// Finds the formulas of a text, in order. A `T` without a prefix counts only with an `N` behind it: `T2` alone is as
-/// well a vertebra, a relaxation time or a troponin. Letters may be upper or lower case.
+/// Finds the formulas of a text, in order. A `T` without a prefix counts only with an `N` after it: `T2` alone may also
+/// be a vertebra, a relaxation time or a troponin. Letters may be upper or lower case.
 pub(crate) fn find(text: &str) -> Vec<Formula> {
     let mut formulas = Vec::new();
     let mut open: Option<Formula> = None;

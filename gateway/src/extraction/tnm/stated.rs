@@ -10,7 +10,8 @@ use super::{
     Formula, edition, find,
 };
 
-/// The most formulas in an answer. Each further one is left out; notes with several tumours have fewer than ten.
+/// Maximum number of formulas in an answer. Each further one is left out; notes with several tumours have fewer than
+/// ten.
 const MOST_FORMULAS: usize = 32;
 
 /// A TNM formula of the note, by its parts. A misread zero or one is written as a digit; the quote shows it as it was.
@@ -29,10 +30,10 @@ pub struct TnmFormula {
     /// m (several tumours), u (ultrasound), mr (magnetic resonance), or several of them; null if there is none.
     #[schema(required = true, example = "p")]
     pub prefix: Option<String>,
-    /// What stands in brackets behind a part, such as `sn` for a sentinel node.
+    /// The text in brackets after a part, such as `sn` for a sentinel node.
     #[schema(example = json!(["sn"]))]
     pub suffixes: Vec<String>,
-    /// The edition of the AJCC or UICC manual that stands beside the formula, 5 to 9; null if none does.
+    /// The edition of the AJCC or UICC manual that the note names next to the formula, 5 to 9; null if it names none.
     #[schema(required = true, example = 8, minimum = 5, maximum = 9)]
     pub edition: Option<u8>,
     /// The words of the note from the first part of the formula to the last.

@@ -10,7 +10,7 @@ use super::{
     NamedTumour, TumourRole, Tumours, side,
 };
 
-/// The most places that an answer shows of one tumour. Each further one is left out.
+/// Maximum number of places that an answer shows of one tumour. Each further one is left out.
 const MOST_PLACES: usize = 8;
 
 /// A tumour that the note names.
@@ -19,7 +19,7 @@ pub struct Tumour {
     /// The id in this answer: `t1`, `t2` and so on, in the order in which the note names them.
     #[schema(example = "t1")]
     pub id: String,
-    /// Its most telling name in the note.
+    /// Its most specific name in the note.
     #[schema(example = "lung adenocarcinoma")]
     pub cancer_type: String,
     /// The organ; null for malignancies of blood and lymph, and where the note does not name it.
@@ -31,7 +31,7 @@ pub struct Tumour {
     /// The codes of its name in standard terminologies; empty if the name is neither in the gateway's lists nor in
     /// the operator's files.
     pub codes: Vec<Code>,
-    /// What the note says of it. If no tumour is `index`, the note does not say which one it is about, and the seven
+    /// What the note says about it. If no tumour is `index`, the note does not say which one it is about, and the seven
     /// fields hold the values of all.
     pub role: TumourRole,
     /// The date beside the first of its names that has one: mostly that of its diagnosis; null if none has.
@@ -60,7 +60,8 @@ pub(in crate::extraction) fn id(number: usize) -> String {
     format!("t{}", number + 1)
 }
 
-/// Returns the tumours as an answer shows them. `code_table`: the codes of the operator's files. `date_near` returns the date of a name in the readable text.
+/// Returns the tumours as an answer shows them. `code_table`: the codes of the operator's files. `date_near` returns
+/// the date of a name in the readable text.
 pub(in crate::extraction) fn shown(
     note: &Note,
     read: &Readable<'_>,

@@ -1,10 +1,10 @@
-//! Tells where a block of a text begins: a paragraph, a list item, a table row or a section.
+//! Finds where a block of a text begins: a paragraph, a list item, a table row or a section.
 
 use std::ops::Range;
 
 use super::super::assertion::{Section, Sentence};
 
-/// Words of headings that tell what follows of the same tumour.
+/// Words of headings whose text is about the tumour above them.
 const LABELS: [&str; 12] = [
     "treatment",
     "therapy",
@@ -20,17 +20,17 @@ const LABELS: [&str; 12] = [
     "grade",
 ];
 
-/// Words with which a label begins that speaks of the patient, and not only of the tumour above it.
+/// First words of labels that are about the patient, and not only about the tumour above them.
 const GENERAL_LABELS: [&str; 9] =
     ["symptom", "decision", "discussion", "question", "conclusion", "comment", "so far", "present illness", "history"];
 
-/// Words with which a label of past illnesses begins.
+/// First words of labels of past illnesses.
 pub(super) const PAST_LABELS: [&str; 6] = ["previous", "prior", "past", "antecedent", "pmh", "former"];
 
-/// Words with which a label of past illnesses, or of the whole history, begins.
+/// First words of labels of past illnesses or of the whole history.
 const HISTORY_LABELS: [&str; 3] = ["history", "hx", "background"];
 
-/// Words with which a label begins that ends a block of past illnesses.
+/// First words of labels that end a block of past illnesses.
 const AFTER_PAST: [&str; 12] = [
     "illness",
     "reason",
@@ -46,18 +46,19 @@ const AFTER_PAST: [&str; 12] = [
     "examination",
 ];
 
-/// Most bytes of such a heading.
+/// Maximum number of bytes of such a heading.
 const LONGEST_LABEL: usize = 30;
 
-/// Returns what follows up to the end of the line. Of a long line it is the beginning, so that the work stays linear.
+/// Returns the text from `start` to the end of the line; of a long line only the beginning, so that the work stays
+/// linear.
 pub(super) fn line_at(text: &str, start: usize) -> &str {
     const LONGEST: usize = 256;
     let end = (start..=text.len().min(start + LONGEST)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(start);
     text.get(start..end).and_then(|rest| rest.lines().next()).unwrap_or_default()
 }
 
-/// Returns the lines of a table that was read as one sentence; of a list item what stands below a label that ends the list
-/// apart; otherwise the sentence.
+/// Returns the lines of a table that was read as one sentence; for a list item, the text before and after a label that
+/// ends the list; otherwise the sentence.
 pub(super) fn rows(text: &str, sentence: Range<usize>, of_item: bool) -> Vec<Range<usize>> {
     let words = text.get(sentence.clone()).unwrap_or_default();
     if !words.contains(['|', '\t']) {
@@ -86,7 +87,7 @@ pub(super) fn begins_block(text: &str, last: &Sentence, next: &Sentence, of_item
     }
     let words = text.get(next.start..next.end).unwrap_or_default();
     let label = label(words, next.heading);
-    // "Treatment:" goes on about the tumour above it.
+    // "Treatment:" is also about the tumour above it.
     if line_ends < 2 && LABELS.iter().any(|word| label.contains(word)) {
         return false;
     }
@@ -138,7 +139,8 @@ fn is_marked(gap: &str, text: &str, line: &Sentence) -> bool {
     bullet || begins_with_number(gap, line) || line.contains(['|', '\t'])
 }
 
-/// Returns whether a list item with a number begins: "2. Breast cancer", "#1 Tonsil SCC", "# Colon". `gap` is the text before the line.
+/// Returns whether a list item with a number begins: "2. Breast cancer", "#1 Tonsil SCC", "# Colon". `gap` is the text
+/// before the line.
 pub(super) fn begins_with_number(gap: &str, line: &str) -> bool {
     let is_digit = |c: char| c.is_ascii_digit();
     let has_sign =
@@ -163,7 +165,7 @@ fn is_numbered(line: &str) -> bool {
     ((1..=2).contains(&digits) && rest(digits)) || ((1..=4).contains(&romans) && rest(romans)) || letter
 }
 
-/// Returns whether a list item with a dash or a dot begins behind a gap.
+/// Returns whether a list item with a dash or a dot begins after a gap.
 pub(super) fn is_dash(gap: &str) -> bool {
     gap.contains('\n') && gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}'])
 }
@@ -183,18 +185,18 @@ pub(super) fn is_name_alone(line: &str, name: usize) -> bool {
     !line.ends_with('.') && line.len() <= name + MORE && !line.contains([',', ';', '|', '\t'])
 }
 
-/// Returns whether the first line of a text, below a list item, is no more about that item.
+/// Returns whether the first line of a text, below a list item, is no longer about that item.
 pub(super) fn leaves_item(text: &str) -> bool {
     is_title(text) || is_of_patient(text)
 }
 
-/// Returns whether a line below a list begins with the patient or the writer, and so tells something new.
+/// Returns whether a line below a list begins with the patient or the writer, and so starts a new subject.
 fn is_of_patient(line: &str) -> bool {
     const SUBJECTS: [&str; 9] = ["Mr", "Ms", "Mrs", "The patient", "This patient", "Patient ", "We ", "I ", "Today"];
     SUBJECTS.iter().any(|subject| line.starts_with(subject))
 }
 
-/// Returns the cells of a row of a table; none if it is no row.
+/// Returns the cells of a row of a table; none if it is not a row.
 pub(super) fn cells(text: &str, row: &Range<usize>) -> Vec<Range<usize>> {
     let words = text.get(row.clone()).unwrap_or_default();
     let separator = if words.contains('|') { '|' } else { '\t' };

@@ -1,5 +1,5 @@
-//! Follows the letters and numbers of a list of tumours: "A. Uterus: endometrioid carcinoma" tells what "A3: PTEN" or
-//! "Tumour 2: stable" speaks of later.
+//! Follows the letters and numbers of a list of tumours: an item such as "A. Uterus: endometrioid carcinoma" states
+//! which tumour a later "A3: PTEN" or "Tumour 2: stable" refers to.
 
 use std::collections::HashMap;
 
@@ -17,11 +17,11 @@ pub(super) struct ItemLabels {
 }
 
 impl ItemLabels {
-    /// Takes in the next unit of a text in lower case, and returns the tumour of the item that it refers to.
+    /// Reads the next unit of a text in lower case, and returns the tumour of the item that it refers to.
     /// `begins_block`: whether it is the first of its block.
     pub(super) fn next(&mut self, lower: &str, unit: &Unit, begins_block: bool) -> Option<usize> {
         let words = lower.get(unit.range.clone()).unwrap_or_default();
-        // The number of a list item stands before its words.
+        // The number of a list item comes before its words.
         let mark = mark(number_before(lower, unit.range.start)).or_else(|| mark(words));
         if begins_block {
             self.current = mark.map(|(item, _)| item);
@@ -40,7 +40,7 @@ impl ItemLabels {
     }
 }
 
-/// Returns what stands before a unit in its line, if it is short.
+/// Returns the text before a unit in its line, if it is short.
 fn number_before(lower: &str, at: usize) -> &str {
     const LONGEST: usize = 6;
     let from = (at.saturating_sub(LONGEST)..=at).find(|from| lower.is_char_boundary(*from)).unwrap_or(at);
@@ -49,8 +49,8 @@ fn number_before(lower: &str, at: usize) -> &str {
     line.or((from == 0).then_some(before)).unwrap_or_default()
 }
 
-/// Returns the letter or the digit with which words begin, and whether they refer to an item and do not begin one: "A. ",
-/// "(2) ", "tumour 1: ", "b5: ".
+/// Returns the letter or the digit with which words begin, and whether they refer to an item and do not begin one: "A.
+/// ", "(2) ", "tumour 1: ", "b5: ".
 fn mark(words: &str) -> Option<(char, bool)> {
     let words = words.trim_start();
     let noun = NOUNS.iter().find_map(|noun| words.strip_prefix(noun));

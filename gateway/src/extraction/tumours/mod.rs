@@ -1,7 +1,8 @@
-//! Tells the tumours of a note apart: which ones it names, which of them it is about, and which words speak of which.
+//! Identifies the tumours of a note: which tumours it names, which one is the index tumour, and which tumour each part
+//! of the text refers to.
 //!
-//! The seven flat fields are those of the index tumour. A second tumour is believed only where the note names its organ
-//! or kind; metastases, and diagnoses that the note itself revises later, make none. Where the note does not say
+//! The seven flat fields are those of the index tumour. A second tumour is accepted only if the note names its organ or
+//! kind. Metastases, and diagnoses that the note revises later, do not count as tumours. Where the note does not say
 //! which tumour it is about, no role is `index` and the values of all stay in the fields.
 
 mod answer;
@@ -32,7 +33,8 @@ pub(crate) use organs::first_alike;
 pub(crate) use same_organ::histology;
 pub(crate) use signs::{TumourMention, TumourReader, TumourReference, TumourSigns};
 
-/// The most tumours that are told apart. A text with more of them is a list of diseases and not a note on a patient.
+/// Maximum number of tumours that are distinguished. A text with more of them is a list of diseases and not a note on a
+/// patient.
 const MOST_TUMOURS: usize = 8;
 
 /// The kind whose bound words do not count beside a gynaecologic tumour.
@@ -43,7 +45,7 @@ const GYNAECOLOGIC: [&str; 2] = ["ovary", "uterus"];
 /// The kinds of tumours after which hormones are taken for years.
 const OF_HORMONES: [&str; 3] = [BREAST, "prostate", "thyroid"];
 
-/// What a note says of one of its tumours.
+/// What a note says about one of its tumours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(example = "index")]
@@ -59,24 +61,24 @@ pub enum TumourRole {
 /// A tumour that a note names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedTumour {
-    /// Its most telling name in the note.
+    /// Its most specific name in the note.
     pub(crate) name: String,
     pub(crate) organ: Option<&'static str>,
     pub(crate) role: TumourRole,
     /// Where the text names it, in order.
     pub(crate) places: Vec<Range<usize>>,
     kind: &'static str,
-    /// What tells it from another tumour of the same kind; empty if there is none.
+    /// What distinguishes it from another tumour of the same kind; empty if there is none.
     variant: &'static str,
     past: bool,
     certain: bool,
 }
 
-/// The tumours of a text, and which stretches of it speak of which.
+/// The tumours of a text, and the tumour that each stretch refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tumours {
     named: Vec<NamedTumour>,
-    /// In order and without gaps where a sentence stands; the tumour is `None` where the text does not say.
+    /// In order and without gaps inside sentences; the tumour is `None` where the text does not say.
     segments: Vec<(Range<usize>, Option<usize>)>,
 }
 
@@ -173,25 +175,25 @@ impl Tumours {
         self.named.iter().position(|tumour| tumour.role == TumourRole::Index)
     }
 
-    /// Returns the tumour that the text speaks of at a place; `None` if it does not say.
+    /// Returns the tumour that the text refers to at a place; `None` if it does not say.
     pub(crate) fn at(&self, place: usize) -> Option<usize> {
         let after = self.segments.partition_point(|(range, _)| range.end <= place);
         self.segments.get(after).filter(|(range, _)| range.start <= place).and_then(|(_, tumour)| *tumour)
     }
 
-    /// Returns whether a place speaks of another tumour than the index, where there is an index.
+    /// Returns whether a place refers to another tumour than the index, where there is an index.
     pub(crate) fn is_of_other(&self, place: usize) -> bool {
         self.index().is_some_and(|index| self.at(place).is_some_and(|tumour| tumour != index))
     }
 
-    /// Takes the values of other tumours than the index out of a record's values, and places of other tumours out of the
-    /// places of a value. A value without a place of its own in the note stays.
+    /// Takes the values of other tumours than the index out of a record's values, and places of other tumours out of
+    /// the places of a value. A value without a place of its own in the note stays.
     ///
     /// If the record names only another tumour, its engine read the note as one about that tumour, so which one is the
     /// index is not certain: every value stays, and no tumour is the index.
     ///
-    /// `again` searches a value in the text without the stretches of other tumours. It finds a place that the first search
-    /// passed over: a synonym, or one after many places of another tumour.
+    /// `again` searches a value in the text without the stretches of other tumours. It finds a place that the first
+    /// search passed over: a synonym, or one after many places of another tumour.
     pub(super) fn leave_out<'a>(
         &mut self,
         grounded: &mut [Grounded<'a>],

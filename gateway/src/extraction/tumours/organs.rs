@@ -1,7 +1,7 @@
-//! Organs that count as one when tumours are told apart.
+//! Organs that count as one when tumours are distinguished.
 
-/// Organs that notes call by several names, under the name of the first: a tumour of one of them is no second tumour
-/// beside one of another.
+/// Organs that notes call by several names, under the name of the first: a tumour of one of them is not a second tumour
+/// beside a tumour of another of them.
 const ALIKE: [&[&str]; 8] = [
     &["colon", "rectum", "appendix"],
     &["esophagus", "stomach", "gastroesophageal junction"],

@@ -16,7 +16,7 @@ const LATTER: &str = "the latter";
 const SKIN: &str = "skin";
 const SKIN_KINDS: [&str; 2] = [SKIN, "melanoma"];
 
-/// The most names before "the former" among which the two tumours are looked for.
+/// Maximum number of names before "the former" that are searched for the two tumours.
 const MOST_NAMES: usize = 32;
 
 /// Words after "the former" that show that no noun follows it, as one does in "the former smoker".
@@ -45,8 +45,8 @@ const NO_NOUN: [&str; 22] = [
     "diagnosed",
 ];
 
-/// Returns the names of `mentions` with the words that refer to one of the tumours, in order. `lower` is the text in lower
-/// case.
+/// Returns the names of `mentions` with the words that refer to one of the tumours, in order. `lower` is the text in
+/// lower case.
 pub(super) fn with_references(
     lower: &str,
     named: &[NamedTumour],
@@ -78,7 +78,7 @@ fn with_new(mut names: Vec<Name>, mut more: Vec<Name>) -> Vec<Name> {
     names
 }
 
-/// Returns the only tumour that is called by a word of histology. A carcinoma may be any tumour whose name tells no
+/// Returns the only tumour that is called by a word of histology. A carcinoma may be any tumour whose name states no
 /// histology.
 fn only_called(named: &[NamedTumour], word: &str) -> Option<usize> {
     let is_general = |tumour: &NamedTumour| {
@@ -94,8 +94,8 @@ fn only_called(named: &[NamedTumour], word: &str) -> Option<usize> {
     all.next().is_none().then_some(at)
 }
 
-/// Returns where a text speaks of the only tumour of a side or of a histology without its name: "the left-sided tumour",
-/// "the right is pT1c", "the lobular lesion".
+/// Returns where a text refers to the only tumour of a side or of a histology without its name: "the left-sided
+/// tumour", "the right is pT1c", "the lobular lesion".
 fn by_side_or_histology(lower: &str, named: &[NamedTumour]) -> Vec<Name> {
     const SIDES: [&str; 2] = ["left", "right"];
     const NOUNS: [&str; 3] = [" tumo", " cancer", " primary"];
@@ -131,7 +131,7 @@ fn by_side_or_histology(lower: &str, named: &[NamedTumour]) -> Vec<Name> {
     found
 }
 
-/// Returns where a text speaks of the former and the latter of the two tumours that it named last.
+/// Returns where a text refers to the former and the latter of the two tumours that it named last.
 fn former_and_latter(lower: &str, names: &[Name]) -> Vec<Name> {
     let place = |word: &'static str| lower.match_indices(word).map(move |(at, _)| (at, word));
     let mut found = Vec::new();

@@ -30,7 +30,7 @@ const PAST_BEFORE: [&str; 17] = [
     "you will remember",
 ];
 
-/// Words that tell, anywhere beside a name, that the tumour is past.
+/// Words that say, anywhere beside a name, that the tumour is past.
 const PAST: [&str; 11] = [
     "years ago",
     "years earlier",
@@ -94,7 +94,8 @@ const ENDED: [&str; 12] = [
     "history",
 ];
 
-/// Words of [`ACTIVE`] that tell how far a disease went, which a tumour that a label calls past may have had too.
+/// Words of [`ACTIVE`] that describe how far a disease progressed. They can also describe a tumour that a label calls
+/// past.
 const COURSE: [&str; 10] = [
     "metasta",
     "oligometasta",
@@ -108,10 +109,10 @@ const COURSE: [&str; 10] = [
     "complete response",
 ];
 
-/// Most bytes of such a label.
+/// Maximum number of bytes of such a label.
 const LONGEST_LABEL: usize = 34;
 
-/// The word of [`ACTIVE`] that a tumour of the past may have too: hormone therapy goes on for years.
+/// The word of [`ACTIVE`] that can also describe a past tumour, because hormone therapy continues for years.
 const ONGOING: &str = "ongoing";
 
 /// Words shortly before the name of a tumour that is not what the note is about, though it is present.
@@ -131,7 +132,7 @@ const SECONDARY_BEFORE: [&str; 13] = [
     "additional diagnos",
 ];
 
-/// Words that tell, anywhere beside a name, that the tumour is present but left alone.
+/// Words that say, anywhere beside a name, that the tumour is present but not treated.
 const SECONDARY: [&str; 9] = [
     "under observation",
     "obs only",
@@ -160,13 +161,13 @@ const EQUAL: [&str; 12] = [
     "both malignan",
 ];
 
-/// Bytes before a name within which words speak of it.
+/// Bytes before a name within which words refer to it.
 const BESIDE: usize = 60;
 
 /// Years between two tumours of which the earlier one is past. Treatment and follow-up of one take as long.
 const CLEARLY_LATER: u16 = 3;
 
-/// What the units that name a tumour say of it.
+/// What the units that name a tumour say about it.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that words may say, and several may hold")]
 struct RoleClues {
@@ -174,12 +175,13 @@ struct RoleClues {
     past: bool,
     /// A label calls it past.
     labelled_past: bool,
-    /// Words tell that it is long over.
+    /// Words say that it was over long ago.
     over: bool,
     active: bool,
-    /// A drug for it is told of far from the names of tumours, without a word that the treatment is over.
+    /// The note mentions a drug for it in a block without names of tumours, and does not say there that the treatment
+    /// has ended.
     treated: bool,
-    /// Words tell that it is treated or worked up today, and not only how far it went.
+    /// Words say that it is treated or worked up today, and not only how far it progressed.
     now: bool,
     secondary: bool,
     year: Option<u16>,
@@ -187,16 +189,16 @@ struct RoleClues {
     age: Option<u16>,
     /// What follows its name is about an active tumour, also beside other names.
     goes_on: bool,
-    /// The latest year of a metastasis that a sentence right after its name tells of: "Colon cancer 2017. Liver mets 2023."
+    /// The latest year of a metastasis that a sentence directly after its name mentions: "Colon cancer 2017. Liver mets
+    /// 2023."
     spread: Option<u16>,
     /// Whether a year comes with a month or a diagnosis, as that of a tumour under treatment does.
     exact: bool,
 }
 
-/// Returns the role of each tumour. Exactly one is `index` if the note tells which one it is about, else none.
-/// `lower` is the text in lower case; `past` says of each tumour whether every mention of it is past, `certain` whether
-/// one is no mere suspicion.
-/// `bound`: words that belong to tumours of one organ.
+/// Returns the role of each tumour. Exactly one is `index` if the note says which one it is about, else none. `lower`:
+/// the text in lower case; `past`: for each tumour, whether every mention of it is past; `certain`: whether one mention
+/// is more than a suspicion. `bound`: words that belong to tumours of one organ.
 pub(super) fn decide(
     lower: &str,
     units: &[Unit],
@@ -215,11 +217,11 @@ pub(super) fn decide(
         let has = |list: &[&str]| list.iter().any(|word| affirms(words, word));
         let has_before = |list: &[&str]| list.iter().any(|word| affirms(before, word));
         let of_year = lower.get(unit.name.end..unit.range.end).is_some_and(is_of_year);
-        // "The breast cancer of 2018, anastrozole ongoing" is past all the same.
+        // "The breast cancer of 2018, anastrozole ongoing" is still past.
         let tells = |word: &str| affirms(words, word) && !(of_year && word == ONGOING);
         let is_active = !unit.past_section && ACTIVE.iter().any(|word| tells(word));
         let is_now = is_active && ACTIVE.iter().any(|word| !COURSE.contains(word) && tells(word));
-        // What follows in the block of a name tells whether its tumour is active, and nothing else.
+        // The text after a name in its block only shows whether its tumour is active.
         let goes_on =
             last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
         if let Some(clue) = last.filter(|(block, _)| *block == unit.block).and_then(|(_, at)| clues.get_mut(at)) {
@@ -237,7 +239,7 @@ pub(super) fn decide(
             clue.treated = true;
         }
         let Some(clue) = unit.named.or(goes_on).and_then(|tumour| clues.get_mut(tumour)) else { continue };
-        // "Now a caecal mass" turns to something else.
+        // "Now a caecal mass" starts a new subject.
         clue.active |= is_active && (unit.named.is_some() || !words.trim_start().starts_with("now "));
         clue.now |= is_now && (unit.named.is_some() || !words.trim_start().starts_with("now "));
         if let Some(named) = unit.named {
@@ -260,7 +262,7 @@ pub(super) fn decide(
         let (Some(clue), Some(all_past)) = (clues.get(at), past.get(at)) else { return false };
         let others = clues.iter().enumerate().filter(|(other, _)| *other != at);
         let earlier = clue.year.is_some_and(|year| {
-            // A bare year, "breast cancer 2015", tells of the past; "diagnosed in March 2024" does not.
+            // A bare year, "breast cancer 2015", refers to the past; "diagnosed in March 2024" does not.
             let year = year.max(clue.spread.unwrap_or(year));
             let is_later = |other: &RoleClues| match other.year.max(other.spread) {
                 Some(later) => later >= year + CLEARLY_LATER,
@@ -302,8 +304,8 @@ pub(super) fn decide(
     (0..past.len()).map(role).collect()
 }
 
-/// Returns which of several present tumours a note is about: the only one, or of tumours that all have a year, the one that
-/// spread last.
+/// Returns which of several present tumours a note is about: the only one, or of tumours that all have a year, the one
+/// that spread last.
 fn main_tumour(clues: &[RoleClues], main: &[usize]) -> Option<usize> {
     if let [one] = main {
         return Some(*one);
@@ -318,7 +320,7 @@ fn main_tumour(clues: &[RoleClues], main: &[usize]) -> Option<usize> {
     last.next().filter(|_| last.next().is_none())
 }
 
-/// Returns whether words hold a word that no negation stands before in its clause: "no evidence of a metastasis".
+/// Returns whether words contain a word that no negation precedes in its clause: "no evidence of a metastasis".
 fn affirms(words: &str, word: &str) -> bool {
     const NEGATIONS: [&str; 4] = ["no ", "not ", "without ", "never "];
     const REACH: usize = 40;

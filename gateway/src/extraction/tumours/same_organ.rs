@@ -1,4 +1,4 @@
-//! Tells two tumours of one organ apart: those of its two sides, of different histology, or of different parts of the
+//! Distinguishes two tumours of one organ: those of its two sides, of different histology, or of different parts of the
 //! bowel, where the note says that there are two.
 
 use std::{
@@ -35,11 +35,12 @@ pub(super) const HISTOLOGIES: [&str; 8] =
 const PARTS: [&str; 10] =
     ["cecum", "caecum", "cecal", "caecal", "ascending", "transverse", "descending", "sigmoid", "rectum", "rectal"];
 
-/// Bytes before a name within which its side stands.
+/// Bytes before a name that are searched for its side.
 const SIDE_BEFORE: usize = 30;
 
-/// Returns one variant per mention: `Some("")` if nothing tells tumours of its kind apart; `None` if its kind has several
-/// variants and this name fits none in particular, so that it names no tumour. `lower` is the text in lower case.
+/// Returns one variant per mention: `Some("")` if nothing distinguishes tumours of its kind; `None` if its kind has
+/// several variants and this name fits none in particular, so that it names no tumour. `lower` is the text in lower
+/// case.
 pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'static str>> {
     let beside = |list: &[&str]| mentions.iter().any(|mention| stands_beside(lower, &mention.range, list));
     let (both_sides, second) =
@@ -65,7 +66,7 @@ pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'
     mentions.iter().enumerate().map(of).collect()
 }
 
-/// Returns whether words speak of a transformation that they do not deny.
+/// Returns whether words refer to a transformation that they do not deny.
 fn says_transformation(lower: &str) -> bool {
     const DENIALS: [&str; 7] = ["no ", "not ", "without ", "rather than ", "instead of ", "denies ", "against "];
     const REACH: usize = 24;
@@ -76,7 +77,7 @@ fn says_transformation(lower: &str) -> bool {
     })
 }
 
-/// What may tell tumours of one kind apart, for each mention.
+/// What may distinguish tumours of one kind, for each mention.
 struct Variants {
     each: Vec<Option<&'static str>>,
     /// The kinds with more than one variant.
@@ -96,7 +97,7 @@ impl Variants {
     }
 }
 
-/// Returns whether one of these words stands shortly before or after a name.
+/// Returns whether one of these words is shortly before or after a name.
 fn stands_beside(lower: &str, name: &Range<usize>, list: &[&str]) -> bool {
     let from = (name.start.saturating_sub(SIDE_BEFORE)..=name.start).find(|at| lower.is_char_boundary(*at));
     let to = (name.end..=lower.len().min(name.end + SIDE_BEFORE)).rev().find(|at| lower.is_char_boundary(*at));
@@ -126,7 +127,7 @@ fn part(name: &str) -> Option<&'static str> {
     PARTS.into_iter().find(|part| name.contains(part))
 }
 
-/// Returns the histology that a name in lower case says, if it is one that tells tumours of one organ apart.
+/// Returns the histology that a name in lower case says, if it is one that distinguishes tumours of one organ.
 pub(crate) fn histology(name: &str) -> Option<&'static str> {
     if name.contains("non-small cell") || name.contains("nonsmall cell") {
         return None; // It may be any of several.

@@ -1,9 +1,9 @@
-//! Assigns every stretch of a text to the tumour that it speaks of.
+//! Assigns every stretch of a text to the tumour that it refers to.
 //!
-//! A unit that names a tumour speaks of it. One that names none speaks of the tumour that its block named last; but what
-//! is said after the name of another tumour than the index belongs to that one only where the block names no further
-//! tumour, or where the words look back. Words of today return to the index tumour, and what follows them goes on about
-//! it. Otherwise the text does not say.
+//! A unit that names a tumour belongs to it. A unit without a name belongs to the tumour that its block named last;
+//! before any name, to the index tumour. If there is an index tumour and the block named another one last, this holds
+//! only if the words refer to the past, or in a list item or a paragraph set apart that names no further tumour. Words
+//! about the present switch to the index tumour for the rest of the block. Other units are assigned to no tumour.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::{
     units::{self, Name, Unit},
 };
 
-/// Words that tell that a tumour of the past is over.
+/// Words that say that a past tumour is over.
 const OVER: [&str; 11] = [
     "recurrence",
     "evidence of disease",
@@ -27,12 +27,12 @@ const OVER: [&str; 11] = [
     "that specimen",
 ];
 
-/// Words that go on about a tumour of the past, unless words of today stand beside them.
+/// Words that continue the description of a past tumour, unless words about the present are next to them.
 const LOOKING_BACK: [&str; 7] =
     ["at that time", "thereafter", "treated with", "was treated", "had been", "for that", "for which"];
 
-/// Words that return to the present. At the start of a line they speak of the index tumour; in a list item they tell that
-/// it is no more about its tumour alone.
+/// Words that return to the present. At the start of a line they refer to the index tumour; in a list item they show
+/// that it is no longer about its tumour alone.
 const RETURNING: [&str; 17] = [
     "now ",
     "today",
@@ -53,7 +53,7 @@ const RETURNING: [&str; 17] = [
     "restarted ",
 ];
 
-/// Words that speak of today or of what comes, and so of the index tumour where the block named another one last.
+/// Words about the present or the future, and so about the index tumour where the block named another one last.
 const PRESENT: [&str; 27] = [
     "now ",
     "here for ",
@@ -84,17 +84,17 @@ const PRESENT: [&str; 27] = [
     "tolerates ",
 ];
 
-/// Words with which a paragraph begins that tells of another tumour alone.
+/// First words of paragraphs that are only about another tumour.
 const SET_APART: [&str; 5] = ["separately", "other malignanc", "another malignanc", "other cancer", "other primar"];
 
 /// Bytes of a value that a bound word is read with: "ER 95 %".
 const REACH_OF_BOUND_WORD: usize = 24;
 
-/// Stretches of a text, each with the tumour that it speaks of.
+/// Stretches of a text, each with the tumour that it refers to.
 type Segments = Vec<(Range<usize>, Option<usize>)>;
 
 /// Returns the stretches in order, each with its tumour. `bound`: words that belong to tumours of one organ; `labels`:
-/// organs that say which tumour a unit, or a clause of it, speaks of. Both are in order.
+/// organs that say which tumour a unit, or a clause of it, refers to. Both are in order.
 pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name], index: Option<usize>) -> Segments {
     let mut segments = Segments::with_capacity(units.len());
     let (mut next_bound, mut labels) = (bound.iter().peekable(), labels.iter().peekable());
@@ -133,7 +133,7 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
         if !unit.bracket {
             last = match named {
                 Some(named) => Some(named),
-                // What follows a return to the index tumour goes on about it.
+                // The text after a return to the index tumour is also about it.
                 None if index.is_some() && tumour == index => last.and(index),
                 None => last.or(tumour),
             };
@@ -150,7 +150,7 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
         let stretch = label.and_then(|(at, of)| Some((labelled(lower, unit, &at, start, end)?, of)));
         let mut bind = |until: usize, start: &mut usize, segments: &mut Segments| {
             while let Some((range, of)) = next_bound.next_if(|(range, _)| range.start < until) {
-                // A unit that names a tumour says itself what it speaks of.
+                // A unit that names a tumour belongs to that tumour.
                 if range.start < *start || unit.named.is_some() || tumour == Some(*of) {
                     continue;
                 }
@@ -180,13 +180,13 @@ pub(super) fn assign(lower: &str, units: &[Unit], bound: &[Name], labels: &[Name
     segments
 }
 
-/// Returns whether only spaces stand before a place in its line.
+/// Returns whether only spaces are before a place in its line.
 fn begins_line(lower: &str, at: usize) -> bool {
     let before = lower.get(..at).unwrap_or_default().trim_end_matches([' ', '\t']);
     before.is_empty() || before.ends_with('\n')
 }
 
-/// Returns where a bound word ends with the value behind it: "ER 95 %".
+/// Returns where a bound word ends with the value after it: "ER 95 %".
 fn reach_of_bound_word(lower: &str, word: &Range<usize>, end: usize) -> usize {
     let far = end.min(word.end + REACH_OF_BOUND_WORD).max(word.end);
     let far = (word.end..=far).rev().find(|at| lower.is_char_boundary(*at)).unwrap_or(word.end);
@@ -194,8 +194,9 @@ fn reach_of_bound_word(lower: &str, word: &Range<usize>, end: usize) -> usize {
     word.end + reach.find([',', ';', '.', '(', ')', '\n', '|']).unwrap_or(reach.len())
 }
 
-/// Returns what of a unit a label speaks of: all of it from `start` where the unit begins with the label, else the clause
-/// of the label, unless that denies; up to a semicolon behind it that does not go on about the same.
+/// Returns the part of a unit that a label applies to: all of it from `start` where the unit begins with the label,
+/// else from the clause of the label, unless that denies; up to a semicolon after the label that does not continue
+/// about the same tumour.
 fn labelled(lower: &str, unit: &Unit, label: &Range<usize>, start: usize, end: usize) -> Option<Range<usize>> {
     const CLAUSES: [&str; 6] = [", ", "; ", " and ", " but ", "\n", ". "];
     const DENIALS: [&str; 4] = ["no ", "not ", "without ", "never "];

@@ -1,4 +1,5 @@
-//! The side of a tumour of a paired organ: that beside its names, else that of the organ wherever the text names both.
+//! The side of a tumour of a paired organ: the side next to its names, else the side next to the organ anywhere in the
+//! text.
 
 use std::ops::Range;
 
@@ -20,7 +21,7 @@ const PAIRED: [(&str, &[&str]); 9] = [
 
 const SIDES: [&str; 3] = ["left", "right", "bilateral"];
 
-/// Words behind an organ that make it one without a tumour, anywhere in its finding or at the start of it.
+/// Words after an organ that show that it has no tumour, anywhere in its finding or at the start of it.
 const HEALTHY: [&str; 5] = ["normal", "unremarkable", "benign", "healthy", "prophylactic"];
 const HEALTHY_AHEAD: [&str; 7] = ["negative", "no ", "without", "free of", "clear", "is negative", "shows no"];
 
@@ -55,18 +56,18 @@ const BETWEEN: [&str; 28] = [
     "testicular",
     "pulmonary",
 ];
-/// The most words between a side and a name.
+/// Maximum number of words between a side and a name.
 const MOST_BETWEEN: usize = 5;
 
-/// Bytes before and behind a name within which its side stands.
+/// Bytes before and after a name that are searched for its side.
 const BEFORE: usize = 48;
 const BEHIND: usize = 48;
-/// Bytes behind an organ within which its finding stands.
+/// Bytes after an organ that are searched for its finding.
 const FINDING: usize = 60;
-/// Bytes before an organ within which its side stands.
+/// Bytes before an organ that are searched for its side.
 const SIDE_BEFORE: usize = 12;
 
-/// What words say of a side.
+/// What words say about a side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Side {
     #[default]
@@ -101,7 +102,8 @@ pub(super) fn of(text: &str, organ: &str, places: &[Range<usize>], is_only: bool
     }
 }
 
-/// Returns the side beside the names of a tumour: "left breast cancer", "cancer of the left breast", "breast cancer, left".
+/// Returns the side beside the names of a tumour: "left breast cancer", "cancer of the left breast", "breast cancer,
+/// left".
 fn beside(text: &str, words: &[&str], places: &[Range<usize>]) -> Side {
     places.iter().fold(Side::default(), |found, place| {
         found.and(ahead_of_name(text, place)).and(in_name(text, place)).and(behind_name(text, words, place))
@@ -121,7 +123,7 @@ fn in_name(text: &str, place: &Range<usize>) -> Option<&'static str> {
     text.get(place.clone())?.split(|c: char| !c.is_alphabetic()).find_map(side)
 }
 
-/// Returns the side behind a name: of the organ, or between commas or brackets.
+/// Returns the side after a name: of the organ, or between commas or brackets.
 fn behind_name(text: &str, organ: &[&str], place: &Range<usize>) -> Option<&'static str> {
     let lower = behind(text, place.end, BEHIND).to_ascii_lowercase();
     let line = lower.split(['.', ';', '\n']).next().unwrap_or_default();
@@ -140,7 +142,7 @@ fn behind_name(text: &str, organ: &[&str], place: &Range<usize>) -> Option<&'sta
     side(word).filter(|_| is_organ || (closed && (linked.is_some() || start.contains([',', '(', '-']))))
 }
 
-/// Returns the side that stands beside the organ wherever the text names it: "BREAST, LEFT, LUMPECTOMY:".
+/// Returns the side that is next to the organ anywhere in the text: "BREAST, LEFT, LUMPECTOMY:".
 fn of_organ(text: &str, words: &[&str]) -> Side {
     let lower = text.to_ascii_lowercase();
     steps::count(lower.len());

@@ -1,4 +1,4 @@
-//! What an engine sees of tumours in a text: their names, and words that belong to tumours of one organ.
+//! Signs of tumours that an engine finds in a text: their names, and words that belong to tumours of one organ.
 
 use std::{fmt, ops::Range};
 
@@ -9,7 +9,7 @@ use super::super::{Context, Note};
 pub(crate) struct TumourMention {
     /// The name as it is written in a record: "lung adenocarcinoma".
     pub(crate) name: String,
-    /// What tells its tumour from others: the organ, the group of blood and lymph, or else the name.
+    /// What distinguishes its tumour from others: the organ, the group of blood and lymph, or else the name.
     pub(crate) kind: &'static str,
     /// The organ, if the words name it.
     pub(crate) organ: Option<&'static str>,
@@ -23,7 +23,7 @@ pub(crate) struct TumourMention {
     pub(crate) range: Range<usize>,
 }
 
-/// What words tell of the tumour that they refer to.
+/// What words state about the tumour that they refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TumourReference {
     /// Its kind: "the bladder tumour".
@@ -32,7 +32,7 @@ pub(crate) enum TumourReference {
     Histology(&'static str),
 }
 
-/// What an engine sees of tumours in a text.
+/// Signs of tumours that an engine finds in a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TumourSigns {
     /// The names, in the order of the text.
@@ -42,16 +42,16 @@ pub(crate) struct TumourSigns {
     /// Treatments and markers that count for the only tumour of their kinds, in a unit that names no tumour, such as a
     /// prostatectomy: the byte range and the kinds, in the order of the text.
     pub(crate) bound_words: Vec<(Range<usize>, Vec<&'static str>)>,
-    /// Organs that say what a sentence speaks of ("Rectal: CAPOX.", "histology of the sigmoid"): the byte range and the
+    /// Organs that say what a sentence refers to ("Rectal: CAPOX.", "histology of the sigmoid"): the byte range and the
     /// kind, in the order of the text.
     pub(crate) organ_labels: Vec<(Range<usize>, &'static str)>,
-    /// Acronyms that mean something else, such as the ER of "went to the ER" and the AC of "AC joint": byte ranges, in the
-    /// order of the text. They support no value.
+    /// Acronyms that mean something else, such as the ER of "went to the ER" and the AC of "AC joint": byte ranges, in
+    /// the order of the text. They support no value.
     pub(crate) homonyms: Vec<Range<usize>>,
 }
 
-/// Sees tumours in texts.
+/// Finds signs of tumours in texts.
 pub(crate) trait TumourReader: Send + Sync + fmt::Debug {
-    /// Returns what it sees in a readable text with this context.
+    /// Returns the signs of tumours in a readable text with this context.
     fn signs(&self, text: &Note, context: &Context<'_>) -> TumourSigns;
 }

@@ -79,7 +79,7 @@ struct Score {
 
 impl Score {
     fn add(&mut self, case: &Case, judged: &JudgedRecord) {
-        // Everything that the note says of a tumour's name, so that "left" or "squamous" finds it.
+        // Everything that the note says about a tumour's name, so that "left" or "squamous" finds it.
         let names = |id: &Option<String>| {
             let tumour = judged.tumours.iter().find(|tumour| Some(&tumour.id) == id.as_ref());
             tumour.map_or_else(String::new, |tumour| {
@@ -321,7 +321,7 @@ fn tumours_have_their_roles() {
             "colon cancer Synchronous, renal cell carcinoma Synchronous",
         ),
         ("Colon cancer in 2016. Breast cancer in 2018.", "colon cancer Synchronous, breast cancer Synchronous"),
-        // A dose is no year, and a suspicion is not what a note is about.
+        // A dose is not a year, and a suspicion is not what a note is about.
         ("Lung cancer, metformin 2000 mg. Colon cancer in 2015.", "lung cancer Index, colon cancer Previous"),
         (
             "Suspicious for lung cancer. Breast cancer in 2015, cured.",
@@ -336,7 +336,7 @@ fn tumours_have_their_roles() {
         ("Lung cancer. Seen for a trial for breast cancer.", "lung cancer Index"),
         ("Submitted as lymphoma. It is not lymphoma; gastric adenocarcinoma.", "gastric adenocarcinoma Index"),
         ("Lung cancer. Her mother had breast cancer.", "lung cancer Index"),
-        // Nor what a primary is told apart from, a mass that is a metastasis, and the organ of a sarcoma.
+        // Nor what a primary is distinguished from, a mass that is a metastasis, and the organ of a sarcoma.
         ("Endometrial carcinoma, stage II, endometrial rather than ovarian primary.", "endometrial carcinoma Index"),
         ("Leiomyosarcoma, uterine primary, stage IV.", "leiomyosarcoma Index"),
         (

@@ -1,4 +1,4 @@
-//! Cuts a text into units: the stretches that speak of one tumour each.
+//! Cuts a text into units: the stretches that refer to one tumour each.
 //!
 //! A unit is a sentence, a part of a sentence that names two tumours, or a bracket that names another tumour than the
 //! words before it.
@@ -26,22 +26,22 @@ pub(super) struct Unit {
     pub(super) range: Range<usize>,
     /// The number of its paragraph, list item, table row or section.
     pub(super) block: usize,
-    /// Whether that block is a list item, a table row or one of past illnesses, which speaks of one thing.
+    /// Whether that block is a list item, a table row or one of past illnesses, which refers to one thing.
     pub(super) of_item: bool,
-    /// Whether it stands in a section of past illnesses.
+    /// Whether it is in a section of past illnesses.
     pub(super) past_section: bool,
     /// The tumour that it names.
     pub(super) named: Option<usize>,
     /// The first name of that tumour in it; empty if it names none.
     pub(super) name: Range<usize>,
-    /// Whether it is a bracket inside a sentence, after which the sentence goes on.
+    /// Whether it is a bracket inside a sentence, after which the sentence continues.
     pub(super) bracket: bool,
 }
 
 /// A name of a tumour in the text: its range and the number of the tumour.
 pub(super) type Name = (Range<usize>, usize);
 
-/// Most bytes of a bracket after the name in it.
+/// Maximum number of bytes of a bracket after the name in it.
 const LONGEST_BRACKET: usize = 400;
 
 /// Returns where a word begins in a text in lower case, and not where it ends another one, as "now" does in "know".
@@ -57,7 +57,8 @@ pub(super) fn places<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = u
 pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
     let mut units = Vec::new();
     let (mut block, mut of_item, mut last): (usize, bool, Option<Sentence>) = (0, false, None);
-    // Whether a numbered line began the block, so that dashes below it are about the same; whether a label calls it past.
+    // Whether a numbered line began the block, so that dashes below it are about the same; whether a label calls it
+    // past.
     let (mut numbered, mut of_past) = (false, false);
     // The tumour of each column of a table whose first row names several.
     let mut columns: Vec<Option<usize>> = Vec::new();
@@ -226,7 +227,7 @@ fn boundary(text: &str, between: Range<usize>) -> usize {
     })
 }
 
-/// Returns where " for " stands shortly before the name that follows the words.
+/// Returns where " for " is shortly before the name that follows the words.
 fn given_for(words: &str) -> Option<usize> {
     const NEAR: usize = 28;
     let at = words.rfind(" for ")?;

@@ -28,16 +28,17 @@ use crate::{
 
 pub(super) const ROUTE: Route = "/api/v1/ask";
 
-const NOT_THE_FORM: &str = "The model for questions did not answer in the form that was asked for. Ask again, or ask \
-                            about one of the seven fields, which needs no model.";
-const CUT_OFF: &str = "What the model for questions wrote did not end within ask.max_tokens. Ask a narrower question.";
+const NOT_THE_FORM: &str = "The model for questions did not answer in the requested form. Ask again, or ask about one \
+                            of the seven fields, which needs no model.";
+const CUT_OFF: &str = "The answer of the model for questions is longer than ask.max_tokens. Ask a narrower question.";
 
 /// Answers a question about a note.
 ///
 /// Questions about the seven fields are answered from the record of the rules engine, without a model: the value, its
-/// words, its date, and what the note says of it (denied, planned, of a relative...). Other questions go to the model of
-/// `ask.url`, if one is set; its quotes must stand in the note and its answer in the quotes. Where the note does not
-/// say, the answer says so. No advice, no triage; nothing is kept.
+/// words, its date, and what the note says about it (denied, planned, of a relative...). Other questions go to the
+/// model of `ask.url`, if one is set; its quotes must be in the note, and the words of the note around them must
+/// support its answer. If the note does not state the answer, the response says so. The service gives no advice and no
+/// triage, and keeps nothing.
 #[utoipa::path(post, path = ROUTE, tag = "questions", operation_id = "askNote",
     request_body = AskRequest, responses((status = 200, description = "The answer and the words that support it", body = AskAnswer,
         headers(("X-Request-Id" = String, description = "Id of this request, as in `request_id`")))))]

@@ -1,4 +1,4 @@
-//! `POST /api/v1/ask/stream`: sends the quotes as soon as they are known to stand in the note, then the answer, as
+//! `POST /api/v1/ask/stream`: sends each quote as soon as it is known to be in the note, then the answer, as
 //! server-sent events.
 
 use std::{convert::Infallible, sync::Arc};
@@ -29,8 +29,8 @@ use crate::{
 
 pub(in crate::http) const ROUTE: Route = "/api/v1/ask/stream";
 
-/// What is known before the whole answer.
-enum Update {
+/// A part of the answer that is known before the whole answer.
+enum AnswerUpdate {
     Quote(AskQuote),
     Answer(String),
 }
@@ -42,25 +42,25 @@ struct AnswerEvent {
     unverified: bool,
 }
 
-struct UpdateSink(UnboundedSender<Update>);
+struct AnswerUpdateSink(UnboundedSender<AnswerUpdate>);
 
-impl AskSink for UpdateSink {
+impl AskSink for AnswerUpdateSink {
     // The receiver is gone if the caller has disconnected.
     fn quote(&self, quote: AskQuote) {
-        let _ = self.0.send(Update::Quote(quote));
+        let _ = self.0.send(AnswerUpdate::Quote(quote));
     }
 
     fn answer(&self, answer: &str) {
-        let _ = self.0.send(Update::Answer(answer.to_owned()));
+        let _ = self.0.send(AnswerUpdate::Answer(answer.to_owned()));
     }
 }
 
 /// Answers a question about a note in events.
 ///
-/// The data of every event is a JSON object whose `type` is the name of the event (`AskStreamEvent`): `quote` (words that
-/// stand in the note, each as soon as it is known), `answer` (unverified until the end), and last exactly one
-/// `result` (what `POST /api/v1/ask` would answer) or `error` (a problem object). Only the last event counts: a quote or an
-/// answer before it may be missing from it. A request that is refused gets an error status, as from `/ask`.
+/// The data of every event is a JSON object whose `type` is the name of the event (`AskStreamEvent`): `quote` (words of
+/// the note, each as soon as it is known), `answer` (unverified until the end), and last exactly one `result` (what
+/// `POST /api/v1/ask` would answer) or `error` (a problem object). Only the last event counts: a quote or an answer
+/// before it may be missing from it. A request that is refused gets an error status, as from `/ask`.
 #[utoipa::path(post, path = ROUTE, tag = "questions", operation_id = "askStream",
     request_body = AskRequest, responses((status = 200, description = "Events: `quote`, `answer`, then `result` or `error`",
         body = String, content_type = "text/event-stream")))]
@@ -75,8 +75,8 @@ pub(in crate::http) async fn stream(
 }
 
 /// The events of one question, and the task that answers it.
-struct EventStream {
-    updates: UnboundedReceiver<Update>,
+struct AnswerEvents {
+    updates: UnboundedReceiver<AnswerUpdate>,
     answering: AnswerTask<AskAnswer>,
     /// Bytes of the memory budget, reserved until the caller has read the last event.
     _reservation: MemoryReservation,
@@ -91,9 +91,9 @@ fn events(
     let (sender, updates) = mpsc::unbounded_channel();
     let request_id = Arc::clone(&context.id);
     let reservation = admitted.reservation.reserve_also(body::REQUEST_OVERHEAD);
-    // What was admitted holds its memory and its place as long as the task.
+    // The admitted request keeps its memory and its place as long as the task runs.
     let answering = async move {
-        let sink = UpdateSink(sender);
+        let sink = AnswerUpdateSink(sender);
         let answer = super::answer(&app, &context, &asked, &admitted, &mut audit_guard, &sink);
         let caller = admitted.priority.principal.as_ref();
         let outcome = access::answer_unless_cut_off(&app, caller, &context.id, answer).await;
@@ -101,19 +101,19 @@ fn events(
         outcome
     };
     let answering = AnswerTask::spawn(&request_id, ROUTE, answering);
-    let events = EventStream { updates, answering, _reservation: reservation };
+    let events = AnswerEvents { updates, answering, _reservation: reservation };
     stream::unfold(events, |mut events| async move { Some((Ok(events.next().await?), events)) })
 }
 
-impl EventStream {
+impl AnswerEvents {
     async fn next(&mut self) -> Option<Event> {
         if self.answering.has_ended() {
             return None;
         }
         // The sender is dropped with the task's future, which has ended then.
         Some(match self.updates.recv().await {
-            Some(Update::Quote(quote)) => event("quote", &quote),
-            Some(Update::Answer(answer)) => event("answer", &AnswerEvent { answer, unverified: true }),
+            Some(AnswerUpdate::Quote(quote)) => event("quote", &quote),
+            Some(AnswerUpdate::Answer(answer)) => event("answer", &AnswerEvent { answer, unverified: true }),
             None => match self.answering.outcome().await {
                 Ok(answer) => event("result", &answer),
                 Err(problem) => error_event(&problem),

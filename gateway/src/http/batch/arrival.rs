@@ -1,5 +1,5 @@
 //! The body of a batch as it arrives. While the batch takes no notes, because its caller does not read the answers or
-//! because the engine is slow, the body is read on into a [`Spool`].
+//! because the engine is slow, the rest of the body is read into a [`Spool`].
 //!
 //! Many clients send their whole body before they read the answer. If the gateway stopped reading, such a client and
 //! the gateway would wait for each other.
@@ -33,7 +33,7 @@ pub(in crate::http) struct ArrivingBody {
     last_received: Instant,
     received: usize,
     limit: usize,
-    /// How the batch's part of the body ended; `None` while the batch reads on.
+    /// How the batch's part of the body ended; `None` while the batch still reads.
     end: Option<Result<(), ErrorCode>>,
     /// Whether nothing more arrives.
     fully_arrived: bool,

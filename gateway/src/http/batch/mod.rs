@@ -52,7 +52,7 @@ const LINES_ROUTE: Route = "/api/v1/extract/lines";
 pub(super) const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
-const TOO_MANY: &str = "The service already reads as many batches as it may. Try again after the time in Retry-After.";
+const TOO_MANY: &str = "The service already reads as many batches as it can. Try again after the time in Retry-After.";
 const TOO_MANY_OF_KEY: &str =
     "The service already reads as many batches of this key as it may. Send the next when one is done.";
 
@@ -64,7 +64,7 @@ const TOO_MANY_OF_KEY: &str =
 ///
 /// Every note has its own deadline, counts once for rate limits, and has a lower priority than single notes. A note
 /// that fails has a problem object, with `retry_after` in seconds if it is worth trying again, and never fails the
-/// others. `index` tells notes apart. An `id` is returned as it was sent; it may be missing (then it is null), and if
+/// others. `index` identifies a note. An `id` is returned as it was sent; it may be missing (then it is null), and if
 /// two notes have the same `id`, the second is refused.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extractBatch", params(QueryOptions),
     request_body = BatchRequest,
@@ -83,8 +83,8 @@ pub(super) async fn batch(
 ///
 /// Send one note `{"id", "text"}` per line and the options of `/extract` in the query. The answer has one line for each
 /// note when it is done, as an element of `results` of `POST /api/v1/extract/batch` (`NoteOutcome`); it may begin before
-/// the input has ended. What is said there of notes and ids holds here too. The media type is `application/x-ndjson`, or
-/// `text/plain` except from a page of another site.
+/// the input has ended. The rules of that route for notes and ids apply here too. The media type is
+/// `application/x-ndjson`, or `text/plain` except from a page of another site.
 ///
 /// Blank lines do not count. If lines end early (too many bytes,
 /// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes

@@ -1,5 +1,5 @@
 //! `POST /api/v1/patient`: reads the notes of one patient and returns one timeline. The notes are read as those of a
-//! batch; of each answer only what the timeline needs is kept.
+//! batch; only the parts of each answer that the timeline needs are kept.
 
 use axum::{
     Extension,
@@ -39,7 +39,7 @@ const TOO_MUCH: &str = "The note was read, but the service has no memory for a l
 /// Returns what the notes say together: the tumours, and for each tumour stages, markers, treatments, responses and
 /// metastases in order of time, each with the note and its words. A value without a date of its own has the `note_date`
 /// of its note, so give one with every note. Statements that cannot all be right are kept and listed in
-/// `contradictions`. The part `notes` says of each note whether it was read; if one was not, `complete` is false.
+/// `contradictions`. The part `notes` states for each note whether it was read; if one was not, `complete` is false.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "readPatient", params(QueryOptions),
     request_body = BatchRequest,
     responses((status = 200, description = "The timeline", body = PatientAnswer)))]
@@ -88,7 +88,7 @@ struct PatientNoteOutcome {
     ends: bool,
 }
 
-/// Collects what the notes of one patient say.
+/// Collects the contents of the notes of one patient.
 #[derive(Debug)]
 pub(super) struct PatientNotes {
     notes: Vec<PatientNote>,
@@ -102,7 +102,8 @@ impl PatientNotes {
         Self { notes: Vec::new(), reservation }
     }
 
-    /// Keeps what a note says. Returns the outcome without its answer; a failed one if there is no memory to keep it.
+    /// Stores the content of a note. Returns the outcome without its answer; a failed one if there is no memory to keep
+    /// it.
     pub(super) fn keep(&mut self, outcome: NoteOutcome, request_id: &str) -> NoteOutcome {
         let NoteOutcome { id, index, result: Some(answer), note_date, .. } = outcome else { return outcome };
         let json = serde_json::to_string(&answer).unwrap_or_default();

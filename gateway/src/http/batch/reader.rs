@@ -89,7 +89,7 @@ impl BatchReader {
         Self { app, context, route, caller, principal, options, time, ids, hasher }
     }
 
-    /// Returns when the time is over in which notes of the batch are accepted.
+    /// Returns the time until which notes of the batch are accepted.
     pub(in crate::http) fn accepts_until(&self) -> Instant {
         Instant::from_std(self.context.arrived) + self.app.batch.time
     }

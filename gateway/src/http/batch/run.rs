@@ -55,7 +55,7 @@ pub(super) struct BatchRun {
     reader: BatchReader,
     notes: Notes,
     form: AnswerForm,
-    /// What the notes say, for a timeline.
+    /// The contents of the notes, for a timeline.
     patient: Option<PatientNotes>,
     log_guard: BatchLogGuard,
     /// The index of the next note.
@@ -87,8 +87,8 @@ impl Drop for BatchLogGuard {
     }
 }
 
-/// The caller disconnected, stopped reading, or was cut off at shutdown.
-struct CallerVanished;
+/// The caller disconnected, stopped reading, or was disconnected at shutdown.
+struct CallerDisconnected;
 
 impl BatchRun {
     pub(super) fn new(
@@ -138,7 +138,7 @@ impl BatchRun {
         self.log_guard.ended
     }
 
-    async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerVanished> {
+    async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerDisconnected> {
         let width = self.reader.width();
         let mut running = JoinSet::new();
         let mut until_closed = std::pin::pin!(self.reader.until_closed());
@@ -164,7 +164,7 @@ impl BatchRun {
                 biased;
                 Some(outcome) = running.join_next(), if !running.is_empty() => {
                     // The task catches panics of the note. If the task fails in any other way, the answer breaks off.
-                    self.write_outcome(out, outcome.map_err(|_| CallerVanished)?).await?;
+                    self.write_outcome(out, outcome.map_err(|_| CallerDisconnected)?).await?;
                 }
                 code = &mut until_closed, if open => {
                     open = false;
@@ -190,7 +190,7 @@ impl BatchRun {
         }
         let summary = self.log_guard.summary;
         if let Some(patient) = &mut self.patient {
-            let end = patient.end(summary, summary.failed == 0).await.ok_or(CallerVanished)?;
+            let end = patient.end(summary, summary.failed == 0).await.ok_or(CallerDisconnected)?;
             let reservation = self.reservation.reserve_also(0);
             self.send(out, reservation.attached_to(end)).await?;
         } else if self.form == AnswerForm::List {
@@ -206,7 +206,7 @@ impl BatchRun {
         running: &mut JoinSet<NoteOutcome>,
         out: &Sender<Bytes>,
         check: impl FnOnce(&mut BatchReader, usize) -> CheckedLine,
-    ) -> Result<(), CallerVanished> {
+    ) -> Result<(), CallerDisconnected> {
         let index = self.index;
         let line = check(&mut self.reader, index);
         self.index += 1;
@@ -235,7 +235,7 @@ impl BatchRun {
         &mut self,
         out: &Sender<Bytes>,
         code: ErrorCode,
-    ) -> Result<Option<ErrorCode>, CallerVanished> {
+    ) -> Result<Option<ErrorCode>, CallerDisconnected> {
         let Notes::List(notes) = &mut self.notes else {
             self.notes.refuse_rest(code);
             return Ok(Some(code));
@@ -250,7 +250,7 @@ impl BatchRun {
     }
 
     /// Counts an outcome, and writes it or keeps it until its turn.
-    async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerVanished> {
+    async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerDisconnected> {
         let outcome = match &mut self.patient {
             Some(patient) => patient.keep(outcome, &self.reader.context.id),
             None => outcome,
@@ -287,11 +287,11 @@ impl BatchRun {
     }
 
     /// Writes bytes once there is room in the output; meanwhile lets more of the body arrive. Fails if the caller
-    /// neither reads nor sends for [`WRITE_TIMEOUT`], disconnects, or is cut off at shutdown.
-    async fn send(&mut self, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), CallerVanished> {
+    /// neither reads nor sends for [`WRITE_TIMEOUT`], disconnects, or is disconnected at shutdown.
+    async fn send(&mut self, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), CallerDisconnected> {
         let bytes = match out.try_send(bytes) {
             Ok(()) => return Ok(()),
-            Err(TrySendError::Closed(_)) => return Err(CallerVanished),
+            Err(TrySendError::Closed(_)) => return Err(CallerDisconnected),
             Err(TrySendError::Full(bytes)) => bytes,
         };
         let app = self.reader.app.clone();
@@ -305,9 +305,9 @@ impl BatchRun {
         loop {
             tokio::select! {
                 biased;
-                sent = &mut sending => return sent.map_err(|_| CallerVanished),
-                () = &mut cut_off => return Err(CallerVanished),
-                () = tokio::time::sleep_until(until) => return Err(CallerVanished),
+                sent = &mut sending => return sent.map_err(|_| CallerDisconnected),
+                () = &mut cut_off => return Err(CallerDisconnected),
+                () = tokio::time::sleep_until(until) => return Err(CallerDisconnected),
                 bytes = self.notes.spool(), if self.notes.can_spool() => {
                     minimum_rate.add_bytes(bytes);
                     let now = tokio::time::Instant::now();

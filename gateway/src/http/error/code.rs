@@ -118,7 +118,7 @@ impl ErrorCode {
                 "usage_off",
                 404,
                 "Usage is not counted",
-                "This service does not count who used what: its operator has not set audit.path (GATEWAY_AUDIT__PATH).",
+                "This service does not count the usage of keys: its operator has not set audit.path (GATEWAY_AUDIT__PATH).",
             ),
             Self::TranscribeOff => (
                 "transcribe_off",
@@ -136,7 +136,7 @@ impl ErrorCode {
                 "method_not_allowed",
                 405,
                 "Method not allowed",
-                "The path exists, but not for this method. See the Allow header.",
+                "The path exists, but not for this method. The Allow header lists the methods of the path.",
             ),
             Self::BodyTooLarge => (
                 "body_too_large",
@@ -178,7 +178,7 @@ impl ErrorCode {
                 "rate_limited",
                 429,
                 "Too many requests",
-                "More notes than the limit allows. Try again after the time in Retry-After.",
+                "More notes were sent than a rate limit allows, so this one was not read. Try again after the time in Retry-After.",
             ),
             Self::BudgetExhausted => (
                 "budget_exhausted",
@@ -199,7 +199,7 @@ impl ErrorCode {
                 "upstream_rejected",
                 502,
                 "Model server refused",
-                "The model server refused the request: its configuration and this service's do not fit. An operator must look.",
+                "The model server refused the request: its configuration does not match the configuration of this service. Nothing is known about the note. Tell the operator the request id: the log of this service states the cause.",
             ),
             Self::UpstreamFailed => (
                 "upstream_failed",
@@ -211,7 +211,7 @@ impl ErrorCode {
                 "output_unusable",
                 502,
                 "Unusable model output",
-                "The model answered twice, but not with a record. Nothing is known about the note.",
+                "The model answered twice, but not with a record. Nothing is known about the note; try again or tell an operator.",
             ),
             Self::OutputTruncated => (
                 "output_truncated",
@@ -223,13 +223,13 @@ impl ErrorCode {
                 "upstream_unavailable",
                 503,
                 "Model server unavailable",
-                "The model server cannot be reached. Try again later.",
+                "The model server cannot be reached. Nothing is known about the note; try again after the time in Retry-After.",
             ),
             Self::ModelLoading => (
                 "model_loading",
                 503,
                 "Model is loading",
-                "The model server is starting and loads its model. Try again in a minute.",
+                "The model server is starting and loads its model. Nothing is known about the note; try again after the time in Retry-After.",
             ),
             Self::Overloaded => (
                 "overloaded",
@@ -241,7 +241,7 @@ impl ErrorCode {
                 "draining",
                 503,
                 "Shutting down",
-                "This server is shutting down and takes no more notes. Try again soon.",
+                "This server is shutting down and accepts no more notes. Try again after the time in Retry-After.",
             ),
             Self::DeadlineExceeded => (
                 "deadline_exceeded",

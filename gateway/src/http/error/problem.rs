@@ -96,7 +96,8 @@ impl Problem {
         Self { detail: detail.to_owned(), ..self }
     }
 
-    /// Returns the problem with another `type`, for a place where a key of this name tells it from other objects.
+    /// Returns the problem with another `type`, for a place where a key of this name distinguishes it from other
+    /// objects.
     #[must_use]
     pub fn with_kind(self, kind: &'static str) -> Self {
         Self { kind, ..self }

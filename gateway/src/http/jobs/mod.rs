@@ -1,5 +1,5 @@
 //! `/api/v1/jobs`: many notes that are read without a connection. A job is sent like a batch, and its results are
-//! fetched later. Another key does not see it.
+//! fetched later. Other keys do not see it.
 
 mod create;
 mod results;
@@ -36,7 +36,7 @@ pub(super) const ROUTE: Route = "/api/v1/jobs";
 pub(super) const ONE: Route = "/api/v1/jobs/{id}";
 pub(super) const RESULTS: Route = "/api/v1/jobs/{id}/results";
 
-const NO_JOB: &str = "There is no such job for this key: its id is wrong, it was deleted, or its time is over.";
+const NO_JOB: &str = "There is no such job for this key: its id is wrong, or it was deleted or has expired.";
 
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,7 +69,7 @@ pub(super) struct JobStatus {
     waits_for: Option<JobWait>,
 }
 
-/// Why the notes of a job cannot be read now. It is looked at every 30 s.
+/// Why the notes of a job cannot be read now. The service checks it again every 30 s.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum JobWait {
@@ -79,7 +79,7 @@ pub(super) enum JobWait {
     Options,
     /// The results of all jobs are as large as they may be: jobs whose results were fetched have to be deleted.
     Results,
-    /// The budget of its key is used up: it is read on in the next month, or once the operator raises the budget.
+    /// The budget of its key is used up: reading continues in the next month, or once the operator raises the budget.
     Budget,
     /// The service has no memory for it, or cannot write to its disk.
     Service,
@@ -97,7 +97,7 @@ impl From<WaitReason> for JobWait {
     }
 }
 
-/// What a job does.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum JobStateName {

@@ -29,11 +29,11 @@ use crate::{
 /// Bytes of outcomes that are read from the disk together.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// Which results are wanted.
+/// Which results to return.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct ResultsQuery {
-    /// The index of the first note whose result is wanted.
+    /// The index of the first note whose result to return.
     #[param(value_type = u64, minimum = 0, maximum = 9_007_199_254_740_991u64, example = 0, required = false, nullable = false)]
     from: u64,
     /// Whether to delete the job once its last result was sent.
@@ -44,8 +44,8 @@ pub(in crate::http) struct ResultsQuery {
 /// Returns the results of a job, one per line.
 ///
 /// The lines are those of `/extract/batch`, in the order of the notes: from the note `from` to the first one that is not
-/// read yet. To go on, ask again with `from` raised by the number of lines. With `delete=true` a job that is done is
-/// deleted after its last line.
+/// read yet. To continue, send the request again with `from` raised by the number of lines. With `delete=true` a job
+/// that is done is deleted after its last line.
 #[utoipa::path(get, path = RESULTS, tag = "jobs", operation_id = "getJobResults",
     params(("id" = String, Path, description = "The id of the job"), ResultsQuery),
     responses((status = 200, description = "A line for each note", content((String = "application/x-ndjson")))))]

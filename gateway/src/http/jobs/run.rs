@@ -1,5 +1,6 @@
-//! Reads the notes of a job, and keeps their outcomes. A job is read like a batch: its notes have their own deadlines, count
-//! for rate limits and go after single notes. A few jobs are read at once; they take no place of a batch.
+//! Reads the notes of a job, and keeps their outcomes. A job is read like a batch: its notes have their own deadlines,
+//! count for rate limits and have a lower priority than single notes. A few jobs are read at once; they use no slots of
+//! batches.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -37,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 /// was not offered, or for which the disk was full.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Reads the jobs that are not finished, and deletes those whose time is over, as long as the gateway runs.
+/// Reads the jobs that are not finished, and deletes those that have expired, as long as the gateway runs.
 pub(in crate::http) fn resume(app: &App) {
     let Some(jobs) = app.jobs.clone() else { return };
     let app = app.clone();
@@ -48,7 +49,7 @@ pub(in crate::http) fn resume(app: &App) {
             }
             let expiring = Arc::clone(&jobs);
             if let Err(error) = blocking(move || expiring.delete_expired()).await {
-                tracing::error!(%error, "jobs whose time is over cannot be deleted");
+                tracing::error!(%error, "expired jobs cannot be deleted");
             }
             tokio::select! {
                 () = app.state.in_flight.until_closed() => return,
@@ -76,7 +77,7 @@ pub(super) fn start(app: App, jobs: Arc<Jobs>, job: &Job) {
     let principal = match (&app.access.keys, &job.owner) {
         (Some(keys), Some(owner)) => match keys.named(owner) {
             Some(principal) if principal.may(Scope::Extract) => Some(principal),
-            // Without its key a job may not be read. It is kept until its time is over.
+            // Without its key a job may not be read. It is kept until it expires.
             _ => return record_wait(&jobs, job.id, WaitReason::Key),
         },
         (None, None) => None,
@@ -124,7 +125,8 @@ fn record_wait(jobs: &Jobs, id: JobId, reason: WaitReason) {
     if jobs.set_waiting(id, Some(reason)) {
         let why = match reason {
             WaitReason::Key => {
-                "its key is not in the key file or has not the scope extract, or it was sent with other settings of auth"
+                "its key is not in the key file or lacks the scope extract, or the job was sent while auth had another \
+                 value"
             }
             WaitReason::Options => "its model, or another of its options, is not offered any more",
             WaitReason::Results => "the results of all jobs are as large as jobs.result_bytes allows; delete jobs",

@@ -1,8 +1,8 @@
-//! The events of `/api/v1/extract/stream` and `/api/v1/ask/stream` as schemas: what stands in the data of each event.
+//! The events of `/api/v1/extract/stream` and `/api/v1/ask/stream` as schemas: the data of each event.
 
 use serde_json::{Map, Value, json};
 
-/// Where the document says what each stream answers, and the schema of its events.
+/// The place of each stream's answer in the document, and the schema of its events.
 const STREAMS: [(&str, &str); 2] = [
     ("/paths/~1api~1v1~1extract~1stream/post/responses/200/content/text~1event-stream", "StreamEvent"),
     ("/paths/~1api~1v1~1ask~1stream/post/responses/200/content/text~1event-stream", "AskStreamEvent"),
@@ -10,7 +10,7 @@ const STREAMS: [(&str, &str); 2] = [
 
 /// Adds the schemas of the events to the document, and the schema of the stream.
 pub(super) fn add(document: &mut Value) {
-    // `OpenAPI` 3.1 has no words for a stream: some clients give the whole text, others the data of each event.
+    // `OpenAPI` 3.1 has no keywords for a stream: some clients give the whole text, others the data of each event.
     for (answer, event) in STREAMS {
         let Some(answer) = document.pointer_mut(answer).and_then(Value::as_object_mut) else { continue };
         let event = json!({"$ref": format!("#/components/schemas/{event}")});
@@ -38,7 +38,7 @@ fn add_schemas(schemas: &mut Map<String, Value>) {
     ];
     let error = extended("NestedProblem", "error", "The last event if there is no answer: a problem.");
     let of_ask = [
-        ("AskQuoteEvent", "quote", extended("AskQuote", "quote", "Words that stand in the note.")),
+        ("AskQuoteEvent", "quote", extended("AskQuote", "quote", "Words of the note.")),
         ("AskAnswerEvent", "answer", ask_answer()),
         (
             "AskResultEvent",

@@ -13,13 +13,13 @@ const WWW_AUTHENTICATE: Row = ("WWW-Authenticate", Type::String, "`Bearer`: how 
 const RATE_LIMIT: Row = (
     "RateLimit",
     Type::String,
-    "The limit that is nearest, with the notes that remain (`r`) and the seconds until more are free (`t`); only where \
-     limits are set.",
+    "The limit with the fewest notes left, with the number of notes left (`r`) and the seconds until more are free \
+     (`t`); only if limits are set.",
 );
 const RATE_LIMIT_POLICY: Row = (
     "RateLimit-Policy",
     Type::String,
-    "That limit: notes (`q`) in a window of seconds (`w`); only where limits are set.",
+    "The limit that `RateLimit` reports: notes (`q`) in a window of seconds (`w`); only if limits are set.",
 );
 const ACCEPT: Row = ("Accept", Type::String, "The media types that are read, if that is the reason.");
 const ACCEPT_ENCODING: Row =

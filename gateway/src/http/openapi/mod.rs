@@ -83,7 +83,8 @@ fn without_examples(settings: &DocumentSettings) -> Value {
             property.insert(key.to_owned(), value);
         }
     };
-    // The models of this server are an example and no list of what is valid: a client may be made on another server.
+    // The models of this server are an example and not a list of the valid values: a client may be made on another
+    // server.
     let default = settings.models.first().map_or(Value::Null, |name| Value::from(&**name));
     for request in ["ExtractRequest", "BatchRequest"] {
         set(&format!("{request}/properties/model"), "example", default.clone());
@@ -125,7 +126,7 @@ fn build(guarded: bool) -> utoipa::openapi::OpenApi {
             // Every operation states its security, also if it needs none, so that no generator has to guess.
             let schemes = ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, [""; 0]));
             operation.security = Some(if needs_key { schemes.to_vec() } else { Vec::new() });
-            // Not a role of the requirement: only 3.1 allows it there, and linters take it for a scope of OAuth.
+            // Not a role of the requirement: only 3.1 allows it there, and linters interpret it as a scope of OAuth.
             if let Some(scope) = route(path).and_then(access::needed_scope).filter(|_| needs_key) {
                 operation.extensions = Some(Extensions::from_iter([("x-scope", scope.name())]));
             }

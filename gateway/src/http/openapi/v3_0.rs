@@ -1,6 +1,6 @@
 //! Converts the OpenAPI 3.1 document to OpenAPI 3.0, for generators that do not read 3.1.
 //!
-//! 3.1 has the keywords of JSON Schema 2020-12, 3.0 has words of its own for some of them. Keywords that 3.0 lacks and
+//! 3.1 has the keywords of JSON Schema 2020-12, 3.0 has its own keywords for some of them. Keywords that 3.0 lacks and
 //! that only describe are left out.
 
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ pub(super) fn converted(document: &Value) -> Value {
     simplify(&mut document);
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default();
     type_nullable(&mut document, &schemas);
-    // A schema that was written into all schemas that named it is named no more.
+    // A schema that was copied into all schemas that referred to it has no references left.
     let text = document.to_string();
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         schemas.retain(|name, _| text.contains(&format!("/schemas/{name}\"")));
@@ -134,7 +134,7 @@ fn convert(value: &mut Value) {
     }
 }
 
-/// Converts the keywords of one schema. An object that is no schema has none of them.
+/// Converts the keywords of one schema. An object that is not a schema has none of them.
 fn convert_schema(schema: &mut Map<String, Value>) {
     for keyword in NOT_IN_3_0 {
         schema.remove(keyword);
@@ -203,7 +203,7 @@ fn take_out_null(schema: &mut Map<String, Value>, keyword: &str) {
     }
 }
 
-/// Turns a reference with other keywords beside it, which 3.0 would pass over, into `allOf`.
+/// Turns a reference with other keywords next to it, which 3.0 would ignore, into `allOf`.
 fn wrap_reference(schema: &mut Map<String, Value>) {
     if schema.len() > 1
         && let Some(reference) = schema.remove("$ref")
@@ -239,7 +239,7 @@ mod tests {
             (json!({"examples": ["a", "b"]}), json!({"example": "a"})),
             (json!({"$ref": "#/x", "description": "d"}), json!({"allOf": [{"$ref": "#/x"}], "description": "d"})),
             (json!({"$ref": "#/x"}), json!({"$ref": "#/x"})),
-            // Names of properties, and examples, are no keywords.
+            // Names of properties, and examples, are not keywords.
             (
                 json!({"properties": {"const": {"type": ["null", "string"]}, "example": {"const": 1}}}),
                 json!({"properties": {"const": {"type": "string", "nullable": true}, "example": {"enum": [1]}}}),

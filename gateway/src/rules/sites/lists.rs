@@ -1,11 +1,12 @@
-//! Reads the words between organs: whether they go on a list, answer a question, or lead from a spread term to an organ.
+//! Reads the words between organs: whether they continue a list, answer a question, or lead from a spread term to an
+//! organ.
 
 use std::borrow::Cow;
 
 use crate::rules::view::is_one_of;
 
-/// Words that may stand between organs of one list, or between an organ and its lesions. The "no" of "no brain metastases"
-/// denies its own item, and the list goes on behind it.
+/// Words that may be between organs of one list, or between an organ and its lesions. The "no" of "no brain metastases"
+/// denies its own item, and the list continues after it.
 const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
                        small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
                        enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region no \
@@ -31,7 +32,7 @@ pub(super) fn is_list(gap: &str) -> bool {
             .all(|word| word.is_empty() || is_one_of(FILLERS, word))
 }
 
-/// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]", "liver +,
+/// Returns whether answers are between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]", "liver +,
 /// bone -", or rows of a form: "- liver: no", and on the next line "- bone: yes".
 pub(super) fn is_answered_list(gap: &str) -> bool {
     const ANSWERS: &str = "no yes n y none nil 0 neg pos absent present negative positive not seen identified detected";

@@ -1,10 +1,10 @@
-//! Tells spread that the note refutes: a benign lesion, a count of none, a diagnosis that was only submitted, and a place that
-//! is named by an organ beside it.
+//! Recognises spread that the note refutes: a benign lesion, a count of none, a diagnosis that was only submitted, and
+//! a place that is named by an organ beside it.
 
 use super::sites_of;
 use crate::rules::{benign, lexicon::Mention, view::NoteView};
 
-/// Returns whether a spread term tells of something benign, or of a metastasis that the note takes back.
+/// Returns whether a spread term refers to something benign, or to a metastasis that the note retracts.
 pub(super) fn is_refuted(view: &NoteView<'_>, word: &Mention) -> bool {
     let metastatic = word.term.is("metastatic");
     if benign::replaces(view, &word.range) || (metastatic && is_submitted(view, word)) {
@@ -23,7 +23,7 @@ pub(super) fn is_refuted(view: &NoteView<'_>, word: &Mention) -> bool {
     benign::explains(view, &range, &places)
 }
 
-/// Returns whether a count of none stands behind an organ: "liver 0, lung 2".
+/// Returns whether a count of none is after an organ: "liver 0, lung 2".
 pub(super) fn is_counted_as_zero(view: &NoteView<'_>, site: &Mention) -> bool {
     let after = view.folded.after(site.range.end, 6).trim_start_matches([' ', ':', '=']);
     let zero = after.strip_prefix('0');
@@ -41,7 +41,7 @@ pub(super) fn is_beside(view: &NoteView<'_>, site: &Mention) -> bool {
     site.term.name != "lung" && PLACES.iter().any(|place| after.starts_with(place))
 }
 
-/// Returns whether a term stands in the diagnosis that was sent in with a specimen, and the note has its own: "Submitted
+/// Returns whether a term is in the diagnosis that was sent in with a specimen, and the note has its own: "Submitted
 /// diagnosis: metastatic colorectal adenocarcinoma".
 fn is_submitted(view: &NoteView<'_>, word: &Mention) -> bool {
     const SENDERS: [&str; 8] =

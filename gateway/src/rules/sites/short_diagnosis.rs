@@ -1,4 +1,4 @@
-//! Tells an organ that is short for its cancer from a place of metastases: "metastatic prostate on ADT".
+//! Distinguishes an organ that is short for its cancer from a place of metastases: "metastatic prostate on ADT".
 
 use crate::rules::{lexicon::Mention, view::NoteView};
 

@@ -1,5 +1,5 @@
-//! Reads the stage of the note's tumour. What the note states comes first, then its TNM formula, then what follows from the extent of
-//! the disease.
+//! Reads the stage of the note's tumour. What the note states comes first, then its TNM formula, then what follows from
+//! the extent of the disease.
 
 mod group;
 mod other_diseases;
@@ -37,7 +37,8 @@ pub(crate) fn read(
         .or_else(|| formula::of(view).map(|formula| group_or_text(view, diagnosis, formula)))
 }
 
-/// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the formula.
+/// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the
+/// formula.
 fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpread) -> Option<String> {
     let formula = formula::of(view)?;
     if formula.is_metastatic() {
@@ -51,7 +52,8 @@ fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpr
     Some(if certain { group_or_text(view, diagnosis, formula) } else { formula::text(view, formula) })
 }
 
-/// Returns the clinical and the pathological stage that the note gives, if they differ. The pathological one is the stage.
+/// Returns the clinical and the pathological stage that the note gives, if they differ. The pathological one is the
+/// stage.
 pub(crate) fn conflict(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Vec<String> {
     if diagnosis.value.is_none() {
         return Vec::new();

@@ -1,10 +1,10 @@
-//! Tells stages of tumours from those of other diseases: kidneys, ulcers, heart failure, operations in steps.
+//! Distinguishes stages of tumours from those of other diseases: kidneys, ulcers, heart failure, operations in steps.
 
 use std::ops::Range;
 
 use crate::rules::{lexicon::TermKind, view::NoteView};
 
-/// Bytes after a stage in which another disease is looked for, and bytes before it.
+/// Bytes after a stage that are searched for another disease, and bytes before it.
 const AFTER: usize = 28;
 const BEFORE: usize = 26;
 /// Diseases that have stages but are not malignancies, by the beginnings of their words.
@@ -16,10 +16,10 @@ const DISEASES: &str = "kidney disease|ckd|chronic kidney|renal|decubitus|heart 
 const OPERATIONS: &str = "reconstruction|repair|procedure|revision|closure|palate|operation|implant exchange";
 /// Diseases whose stage may follow a comma: "sacral ulcer, stage IV".
 const BESIDE_COMMA: &str = "ulcer|ulcers|decubitus|pressure injury|lymphedema|lymphoedema|kidney disease|ckd|cirrhosis";
-/// Words after which a sentence speaks of something else.
+/// Words after which a sentence refers to something else.
 const JOINTS: [&str; 6] = [" and ", " with ", " in ", " on ", " but ", " ("];
 
-/// Returns whether the stage in `range` belongs to another disease: one stands beside it, and no malignancy between.
+/// Returns whether the stage in `range` belongs to another disease: one is beside it, and no malignancy between.
 pub(super) fn has_stage(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let after = view.folded.after(range.end, AFTER);
     let after = after.split(['.', ';', '\n', ',']).next().unwrap_or_default();
@@ -33,7 +33,7 @@ pub(super) fn has_stage(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let cancers = view.terms(TermKind::Cancer);
     let later = cancers.partition_point(|cancer| cancer.range.start < range.end);
     let next_cancer = cancers.get(later).map_or(usize::MAX, |cancer| cancer.range.start - range.end);
-    // "CKD, stage IV lung cancer": the malignancy right behind the stage has it.
+    // "CKD, stage IV lung cancer": the malignancy directly after the stage has it.
     if next_cancer <= 1 {
         return false;
     }

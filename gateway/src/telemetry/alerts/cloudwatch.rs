@@ -1,5 +1,6 @@
-//! The alert rules as alarms of `CloudWatch`, in a `CloudFormation` template: the same table of rules, and what must be watched
-//! from outside of the box. `config/alarms.yaml` is what this renders for `config/alerts.toml`. Reads and sends nothing.
+//! The alert rules as alarms of `CloudWatch`, in a `CloudFormation` template: the same table of rules, and alarms about
+//! the box that only AWS can detect. `config/alarms.yaml` is what this renders for `config/alerts.toml`. Reads and
+//! sends nothing.
 
 use std::fmt::Write as _;
 
@@ -46,7 +47,7 @@ pub fn render_alarms(thresholds: &Thresholds, pace: Pace) -> String {
         let _ = write!(
             text,
             "\n  {name}:\n    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmName: !Sub \"${{AWS::StackName}}-{name}\"\n      \
-             AlarmDescription: \"{severity}: what it means and what to do stands in gateway/docs/monitoring.md#{}\"\n      \
+             AlarmDescription: \"{severity}: for its meaning and what to do see gateway/docs/monitoring.md#{}\"\n      \
              AlarmActions: [!Ref {topic}]\n      OKActions: [!Ref {topic}]\n      EvaluationInterval: 60\n      \
              EvaluationCriteria:\n        PromQLCriteria:\n          PendingPeriod: {}\n          RecoveryPeriod: 300\n          \
              Query: |\n",

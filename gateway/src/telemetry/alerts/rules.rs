@@ -1,5 +1,5 @@
-//! The table of the alert rules. Each of their metrics and labels exists in this process or stands in the list of foreign
-//! metrics in `gateway/docs/monitoring.md`, as a test holds.
+//! The table of the alert rules. Each of their metrics and labels exists in this process or is in the list of foreign
+//! metrics in `gateway/docs/monitoring.md`, as a test checks.
 
 use super::{
     Thresholds,
@@ -7,9 +7,9 @@ use super::{
     times::Pace,
 };
 
-/// Notes that the service failed: the errors with a status of 5xx, but for the planned end of a process.
+/// Notes that the service failed: the errors with a status of 5xx, except the planned end of a process.
 const FAILED: &str = r#"gateway_notes_total{code=~"internal|upstream_rejected|upstream_failed|output_unusable|output_truncated|upstream_unavailable|model_loading|overloaded|deadline_exceeded"}"#;
-/// The same and the notes that were read: what a share of failures is measured against.
+/// The same and the notes that were read: the total of which a share of notes failed.
 const JUDGED: &str = r#"gateway_notes_total{code=~"ok|internal|upstream_rejected|upstream_failed|output_unusable|output_truncated|upstream_unavailable|model_loading|overloaded|deadline_exceeded"}"#;
 /// Notes that were read for a record: questions, recordings and scans have none that could be empty.
 const READ: &str =
@@ -20,7 +20,7 @@ const UNSUPPORTED: &str = r#"gateway_values_total{kind="unsupported"}"#;
 const VALUES: &str = "gateway_values_total";
 const DISKS: &str = r#"{fstype=~"ext4|xfs|btrfs"}"#;
 
-/// How soon somebody must look.
+/// How urgent an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// Now: notes fail, or their audit is lost.
@@ -45,7 +45,7 @@ impl Severity {
 pub struct Rule {
     /// Its name, which the chapter on monitoring explains.
     pub name: &'static str,
-    /// How soon somebody must look.
+    /// How urgent it is.
     pub severity: Severity,
     /// The condition, as `PromQL`.
     pub expr: String,
@@ -83,7 +83,7 @@ fn burn(limits: &Thresholds, pace: Pace, burn: f64, [long, short]: [u32; 2]) -> 
     )
 }
 
-/// The rules about notes that fail, and what makes all of them fail.
+/// The rules about notes that fail, and about causes that make all of them fail.
 fn failures(limits: &Thresholds, pace: Pace) -> Vec<Rule> {
     use Severity::{Page, Ticket};
     vec![
@@ -132,7 +132,8 @@ fn failures(limits: &Thresholds, pace: Pace) -> Vec<Rule> {
                 "max by (job, instance) (gateway_audit_failing) == 1\nor {} > 0",
                 increase("gateway_audit_lines_lost_total", &pace.minutes(10))
             ),
-            "{{ $labels.instance }} cannot write its audit: who read which note is being lost.",
+            "{{ $labels.instance }} cannot write its audit: the records of which client read which note are being \
+             lost.",
         ),
         rule(
             "Degraded",
@@ -187,7 +188,7 @@ fn load(limits: &Thresholds, pace: Pace) -> Vec<Rule> {
     ]
 }
 
-/// The rules about what the notes become.
+/// The rules about the results of the notes.
 fn quality(limits: &Thresholds, pace: Pace) -> Vec<Rule> {
     use Severity::Ticket;
     let hour = pace.minutes(60);

@@ -12,7 +12,7 @@ pub struct Thresholds {
     pub fast_burn: f64,
     /// Multiple of the budget at which notes fail slowly.
     pub slow_burn: f64,
-    /// Fewer notes than this in a window say nothing about a share of failures or about latency.
+    /// With fewer notes than this in a window, neither a share of failures nor the latency is evaluated.
     pub least_notes: u32,
     /// Minutes without a model server that is ready.
     pub no_server_minutes: u32,
@@ -28,7 +28,7 @@ pub struct Thresholds {
     pub unusable: f64,
     /// Multiple of the usual share of empty records or unsupported values.
     pub drift_factor: f64,
-    /// Fewer notes or values than this in six hours say nothing about drift.
+    /// With fewer notes or values than this in six hours, drift is not evaluated.
     pub drift_least: u32,
     /// Fewer notes or values than this in the week before do not make a usual share.
     pub drift_usual_least: u32,
@@ -69,7 +69,7 @@ impl Default for Thresholds {
 /// Why thresholds cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidThresholds {
-    /// The text is no TOML, or has an unknown key or a value of another type.
+    /// The text is not TOML, or has an unknown key or a value of another type.
     #[error("the thresholds cannot be read: {0}")]
     Syntax(String),
     /// A value is outside of its range, so its rule would always or never fire.

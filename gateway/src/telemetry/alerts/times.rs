@@ -1,6 +1,6 @@
 //! The windows and waiting times of the alert rules, and the pace that shortens them for rehearsals.
 
-/// How much faster than in earnest the rules look at time.
+/// The factor by which a rehearsal shortens every window and waiting time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace(u32);
 

@@ -92,7 +92,7 @@ fn statements_of_one_value_are_one_entry_unless_another_was_stated_in_between() 
             &[("2018-01-01", "ER positive", ""), ("2020-01-01", "ER negative", ""), ("2022-01-01", "ER positive", "")],
             "ER positive 2018-01-01 x1, ER negative 2020-01-01 x1, ER positive 2022-01-01 x1",
         ),
-        // An older result in a later note is no change.
+        // An older result in a later note is not a change.
         (
             "biomarker",
             &[
@@ -116,7 +116,7 @@ fn statements_of_one_value_are_one_entry_unless_another_was_stated_in_between() 
             ],
             "partial response 2020-01-01 x1, stable disease 2020-03-01 x1, partial response 2020-05-01 x1",
         ),
-        // The words tell the time better than the date of a note, and a month better than a year.
+        // The words state the time more exactly than the date of a note, and a month better than a year.
         (
             "treatment",
             &[("2021-06-01", "osimertinib", ""), ("2021-09-01", "osimertinib", "2021-03")],

@@ -15,7 +15,7 @@ const DEEPEST: usize = 200;
 /// Maximum bytes of a heading, an id or a day.
 const LONGEST_NAME: usize = 1_000;
 
-/// Elements that stand on lines of their own. Those of HTML are not CDA, but are met in it.
+/// Elements whose text begins on a new line. The HTML elements are not part of CDA, but occur in it.
 const LINES: [&str; 12] = ["paragraph", "item", "caption", "footnote", "p", "div", "li", "h1", "h2", "h3", "h4", "h5"];
 
 /// The parts of a document. Each may be missing.
@@ -31,7 +31,7 @@ pub(super) struct Parts {
 
 /// What the text of an element is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+enum TextRole {
     /// An element without text for the reader.
     Other,
     /// Left out with all that it contains.
@@ -48,7 +48,7 @@ enum Role {
 
 struct Element {
     name: String,
-    role: Role,
+    role: TextRole,
     /// Cells of a row, or headings without text before a section.
     count: usize,
 }
@@ -135,50 +135,52 @@ impl Document {
         self.stack.len() == path.len() && self.stack.iter().zip(path).all(|(element, name)| element.name == *name)
     }
 
-    fn role(&self) -> Role {
-        self.stack.last().map_or(Role::Other, |element| element.role)
+    fn role(&self) -> TextRole {
+        self.stack.last().map_or(TextRole::Other, |element| element.role)
     }
 
     fn start(&mut self, start: &BytesStart<'_>) -> Result<(), Fault> {
         let name = start.local_name().as_ref().to_owned();
         if self.stack.is_empty() && (self.is_closed || name != "ClinicalDocument") {
-            return Err(broken("The file is no single CDA document: its root element is not ClinicalDocument alone"));
+            return Err(broken(
+                "The file is not a single CDA document: its root element is not ClinicalDocument alone",
+            ));
         }
         if self.stack.len() >= DEEPEST {
             return Err(broken("The elements of the document are nested too deep"));
         }
-        let (mut role, mut count) = (Role::Other, 0);
+        let (mut role, mut count) = (TextRole::Other, 0);
         match self.role() {
-            Role::Hidden => role = Role::Hidden,
-            Role::Narrative | Role::Row => role = self.start_narrative(&name, start)?,
-            Role::Title => role = Role::Title,
-            Role::Body => {
+            TextRole::Hidden => role = TextRole::Hidden,
+            TextRole::Narrative | TextRole::Row => role = self.start_narrative(&name, start)?,
+            TextRole::Title => role = TextRole::Title,
+            TextRole::Body => {
                 if name == "reference" {
                     let message = "The text of the document is in another file (reference). Send that file";
                     self.fault.get_or_insert(Fault::text("attachment", format!("{message}.")));
                 }
-                role = Role::Hidden;
+                role = TextRole::Hidden;
             }
-            Role::Section if name == "title" => {
-                role = Role::Title;
+            TextRole::Section if name == "title" => {
+                role = TextRole::Title;
                 self.title.clear();
             }
-            Role::Section if name == "text" => {
-                role = Role::Narrative;
+            TextRole::Section if name == "text" => {
+                role = TextRole::Narrative;
                 self.narrative.end_paragraph();
             }
-            Role::Section | Role::Other if name == "section" => {
-                role = Role::Section;
+            TextRole::Section | TextRole::Other if name == "section" => {
+                role = TextRole::Section;
                 count = self.narrative.open_headings();
                 self.narrative.end_paragraph();
             }
-            Role::Other if name == "text" && self.parent_is("nonXMLBody") => {
-                role = Role::Body;
+            TextRole::Other if name == "text" && self.parent_is("nonXMLBody") => {
+                role = TextRole::Body;
                 let kind = attribute(start, "mediaType")?.unwrap_or_else(|| "text/plain".to_owned());
                 let is_base64 = attribute(start, "representation")?.is_some_and(|value| value == "B64");
                 self.body_kind = Some((kind, is_base64));
             }
-            Role::Section | Role::Other => self.header(&name, start)?,
+            TextRole::Section | TextRole::Other => self.header(&name, start)?,
         }
         self.stack.push(Element { name, role, count });
         Ok(())
@@ -206,14 +208,14 @@ impl Document {
         Ok(())
     }
 
-    fn start_narrative(&mut self, name: &str, start: &BytesStart<'_>) -> Result<Role, Fault> {
+    fn start_narrative(&mut self, name: &str, start: &BytesStart<'_>) -> Result<TextRole, Fault> {
         if is_left_out(start)? {
-            return Ok(Role::Hidden);
+            return Ok(TextRole::Hidden);
         }
         match name {
             "br" => self.narrative.end_line(),
             "td" | "th" => {
-                let row = self.stack.last_mut().filter(|element| element.role == Role::Row);
+                let row = self.stack.last_mut().filter(|element| element.role == TextRole::Row);
                 let is_first = row.is_none_or(|row| {
                     row.count += 1;
                     row.count == 1
@@ -222,32 +224,32 @@ impl Document {
             }
             "tr" => {
                 self.narrative.end_line();
-                return Ok(Role::Row);
+                return Ok(TextRole::Row);
             }
             "table" | "list" => self.narrative.end_paragraph(),
             name if LINES.contains(&name) => self.narrative.end_line(),
             _ => {}
         }
-        Ok(Role::Narrative)
+        Ok(TextRole::Narrative)
     }
 
     fn end(&mut self) {
         let Some(Element { name, role, count }) = self.stack.pop() else { return };
         match (role, name.as_str()) {
-            (Role::Section, _) => {
+            (TextRole::Section, _) => {
                 self.narrative.forget_headings(count);
                 self.narrative.end_paragraph();
             }
-            (Role::Title, "title") => {
+            (TextRole::Title, "title") => {
                 let title = self.title.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
                 if !title.is_empty() {
                     self.narrative.heading(attachment::heading(&title));
                 }
             }
-            (Role::Narrative, "td" | "th") => self.narrative.end_cell(),
-            (Role::Narrative, "table" | "list") => self.narrative.end_paragraph(),
-            (Role::Row, _) => self.narrative.end_line(),
-            (Role::Narrative, name) if LINES.contains(&name) => self.narrative.end_line(),
+            (TextRole::Narrative, "td" | "th") => self.narrative.end_cell(),
+            (TextRole::Narrative, "table" | "list") => self.narrative.end_paragraph(),
+            (TextRole::Row, _) => self.narrative.end_line(),
+            (TextRole::Narrative, name) if LINES.contains(&name) => self.narrative.end_line(),
             _ => {}
         }
         self.is_closed |= self.stack.is_empty();
@@ -255,10 +257,10 @@ impl Document {
 
     fn text(&mut self, text: &str) -> Result<(), Fault> {
         match self.role() {
-            Role::Narrative | Role::Row => self.narrative.add(text, self.parent_is("text")),
-            Role::Title if self.title.len() + text.len() <= LONGEST_NAME => self.title.push_str(text),
-            Role::Title => self.fault = Some(broken("The title of a section is longer than 1,000 bytes")),
-            Role::Body => self.body.push_str(text),
+            TextRole::Narrative | TextRole::Row => self.narrative.add(text, self.parent_is("text")),
+            TextRole::Title if self.title.len() + text.len() <= LONGEST_NAME => self.title.push_str(text),
+            TextRole::Title => self.fault = Some(broken("The title of a section is longer than 1,000 bytes")),
+            TextRole::Body => self.body.push_str(text),
             _ if self.stack.is_empty() && !text.trim().is_empty() => {
                 return Err(broken("The file has text outside of its XML"));
             }
@@ -280,9 +282,9 @@ fn is_left_out(start: &BytesStart<'_>) -> Result<bool, Fault> {
     Ok(is_deleted || is_struck)
 }
 
-/// Returns the value of an attribute, whatever its namespace.
+/// Returns the value of an attribute in any namespace.
 fn attribute(start: &BytesStart<'_>, name: &str) -> Result<Option<String>, Fault> {
-    // Without its check for attributes of one name, which compares each with all others.
+    // Without the parser's check for repeated attributes, which compares each attribute with all others.
     for attribute in start.attributes().with_checks(false) {
         let attribute: Attribute<'_> =
             attribute.map_err(|_| broken("An attribute of the document is not valid XML"))?;
@@ -301,5 +303,5 @@ fn character(entity: &BytesRef<'_>) -> Result<String, Fault> {
         return Ok(character.to_string());
     }
     let known = quick_xml::escape::resolve_xml_entity(entity).map(str::to_owned);
-    known.ok_or_else(|| broken("The document has an entity that XML does not know"))
+    known.ok_or_else(|| broken("The document has an entity that XML does not define"))
 }

@@ -87,7 +87,8 @@ fn decoded(bytes: Vec<u8>, is_utf8: bool) -> Result<String, Fault> {
         // The operator said how to decode the input, so it is UTF-8 by now.
         None if is_utf8 => encoding_rs::UTF_8,
         None => match declared(start) {
-            // The name could be read byte by byte, so it cannot be true where a character takes two bytes at least.
+            // The declaration could be read as single bytes, so a declared encoding with at least two bytes per
+            // character must be wrong.
             Some(name) => encoding_rs::Encoding::for_label(name.as_bytes())
                 .filter(|encoding| encoding.is_ascii_compatible())
                 .ok_or_else(|| fault("The XML of the document names an encoding that it cannot have"))?,

@@ -8,7 +8,7 @@ pub(super) struct Narrative {
     gap: Gap,
     longest: usize,
     pub(super) is_too_long: bool,
-    /// Headings that stand before the next text, if any comes.
+    /// Headings to write before the next text, if there is one.
     headings: Vec<String>,
     /// Number of cells of tables that are open.
     open_cells: usize,
@@ -83,12 +83,12 @@ impl Narrative {
         self.gap = self.gap.max(gap);
     }
 
-    /// Ends the line. Within a cell of a table, the row goes on.
+    /// Ends the line. Within a cell of a table, the row continues.
     pub(super) fn end_line(&mut self) {
         self.separate(if self.open_cells > 0 { Gap::Blank } else { Gap::Line });
     }
 
-    /// Ends the line and leaves one empty.
+    /// Ends the line and adds an empty one.
     pub(super) fn end_paragraph(&mut self) {
         self.separate(if self.open_cells > 0 { Gap::Blank } else { Gap::Paragraph });
     }
@@ -114,7 +114,7 @@ impl Narrative {
         }
     }
 
-    /// Adds a heading, which is left out if no text follows until it is forgotten.
+    /// Adds a heading. It is left out if it is removed before any text follows.
     pub(super) fn heading(&mut self, heading: String) {
         self.headings.push(heading);
     }
@@ -124,7 +124,7 @@ impl Narrative {
         self.headings.len()
     }
 
-    /// Forgets headings that no text followed.
+    /// Removes the headings without text, except the first `kept` ones.
     pub(super) fn forget_headings(&mut self, kept: usize) {
         self.headings.truncate(kept);
     }

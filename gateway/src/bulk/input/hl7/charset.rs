@@ -62,7 +62,7 @@ impl Charset {
 /// Names the character set only if it looks like a name: the field may hold anything.
 fn refusal(name: &str) -> String {
     let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_/.".contains(&byte));
-    let name = if is_name { format!("`{name}`") } else { "a name that is no character set".to_owned() };
+    let name = if is_name { format!("`{name}`") } else { "a name that is not a character set".to_owned() };
     format!(
         "MSH-18 names the character set {name}, which is not read. Convert the message to UTF-8 and write UNICODE UTF-8 in MSH-18."
     )

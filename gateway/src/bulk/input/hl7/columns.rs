@@ -2,7 +2,7 @@
 
 use super::{super::InputFormat, syntax::Marks};
 
-/// Maximum bytes of such a value. A longer one is no id and no name.
+/// Maximum bytes of such a value. A longer one is not an id or a name.
 const LONGEST_VALUE: usize = 1_000;
 
 /// A field of a segment, such as `PID-3` or `OBR-3.2`.

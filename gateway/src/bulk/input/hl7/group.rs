@@ -15,9 +15,9 @@ pub(super) struct Group {
     /// The observation of the last line, and of the first one.
     key: Option<String>,
     first_key: Option<String>,
-    /// Whether the group has more than one observation: then headings tell them apart.
+    /// Whether the group has more than one observation: then headings distinguish them.
     has_several: bool,
-    /// Where the first heading stands in the text.
+    /// The position of the first heading in the text.
     first_heading: Option<Range<usize>>,
     last_form: Option<Form>,
     fault: Option<Fault>,
@@ -80,7 +80,7 @@ impl Observation<'_> {
         let is_letter =
             |&number: &usize| matches!(self.field(number).trim().as_bytes(), [letter] if letter.is_ascii_alphabetic());
         let is_moved = status.is_empty() && [12, 13, 14].iter().any(is_letter);
-        let message = "The status of a result (OBX-11) is no status. Perhaps its text contains the field separator, \
+        let message = "The status of a result (OBX-11) is not a valid status. Perhaps its text contains the field separator, \
                        which must be written \\F\\";
         (!is_status || is_moved).then(|| Fault::text("hl7", format!("{message}.")))
     }
@@ -241,7 +241,7 @@ impl Group {
         self.text.push('\n');
     }
 
-    /// Returns the text of the note, or why it has none; `None` if the group says nothing.
+    /// Returns the text of the note, or why it has none; `None` if the group has no text.
     pub(super) fn finish(self) -> Option<Result<String, Fault>> {
         let Self { mut text, fault, attachment, .. } = self;
         let is_empty = text.trim().is_empty();

@@ -2,7 +2,7 @@
 //! without an order.
 //!
 //! Segments may end with a carriage return, a line feed or both. File and batch headers and the framing of MLLP are
-//! passed over. A line that begins with no segment name continues the text before it.
+//! ignored. A line that does not begin with a segment name continues the text before it.
 
 mod charset;
 mod columns;
@@ -39,13 +39,13 @@ fn is_segment_name(name: &[u8]) -> bool {
         && rest.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()))
 }
 
-/// What the lines that come belong to.
+/// What the next lines belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// No message has begun, or one has ended.
     Outside,
     Message(Marks),
-    /// Text that was reported already. Lines up to the next message are passed over.
+    /// Text that was reported already. Lines up to the next message are skipped.
     PassedOver,
 }
 
@@ -67,12 +67,12 @@ struct Reader<'a> {
     has_common_order: bool,
     given_of_message: u64,
     given: u64,
-    /// The segment that may go on with the next line.
+    /// The segment that may continue in the next line.
     pending: Vec<u8>,
     weight: u64,
 }
 
-/// Passes each note to `give`. Returns false when `give` did.
+/// Passes each note to `give`. Returns false if `give` returned false.
 pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     let columns = match Columns::of(form) {
         Ok(columns) => columns,
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
             }
             (State::Message(_), None) => {
                 if self.pending.is_empty() {
-                    self.fault.get_or_insert(Fault::text("hl7", "A line after MSH is no segment of HL7."));
+                    self.fault.get_or_insert(Fault::text("hl7", "A line after MSH is not a segment of HL7."));
                 } else if self.pending.len() + line.len() > LONGEST_SEGMENT {
                     return self.break_off(give);
                 } else {
@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// Gives up the message: its lines up to the next one are passed over.
+    /// Discards the message: its lines up to the next message are skipped.
     fn break_off(&mut self, give: &mut NoteSink<'_>) -> bool {
         self.pending = Vec::new();
         if !matches!(self.state, State::Message(_)) {

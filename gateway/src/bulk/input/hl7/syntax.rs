@@ -50,7 +50,7 @@ impl Marks {
             shown.push_str(before);
             rest = match after.split_once(mark) {
                 Some((escape, behind)) if self.decode(escape, charset, &mut shown)? => behind,
-                // A mark that begins no escape is text.
+                // A mark that does not begin an escape is text.
                 _ => {
                     shown.push(mark);
                     after
@@ -98,7 +98,7 @@ impl Marks {
     }
 }
 
-/// Adds what a formatting command shows; false if it is none.
+/// Adds what a formatting command shows; false if it is not a formatting command.
 fn format_command(command: &str, shown: &mut String) -> bool {
     let digits = command.get(2..).unwrap_or_default();
     let unsigned = digits.trim_start_matches(['+', '-']);

@@ -32,7 +32,7 @@ pub(in crate::bulk::input) fn read(
 ) -> bool {
     let left = Rc::new(Cell::new(longest_piece(form) as u64));
     let limited = PieceLimit { input, left: Rc::clone(&left) };
-    let mut run = Run { form, prefix, give, left, number: 0, more: true, seen: Seen::default() };
+    let mut run = DocumentReader { form, prefix, give, left, number: 0, more: true, seen: Seen::default() };
     let mut deserializer = serde_json::Deserializer::from_reader(limited);
     let read = deserializer.deserialize_any(WholeVisitor { run: &mut run }).and_then(|()| deserializer.end());
     if !run.more {
@@ -80,7 +80,7 @@ impl<R: Read> Read for PieceLimit<R> {
 }
 
 /// The state of reading one document.
-struct Run<'a, 'b> {
+struct DocumentReader<'a, 'b> {
     form: &'a InputFormat,
     prefix: &'a str,
     give: &'a mut NoteSink<'b>,
@@ -91,7 +91,7 @@ struct Run<'a, 'b> {
     seen: Seen,
 }
 
-impl Run<'_, '_> {
+impl DocumentReader<'_, '_> {
     fn place(&self) -> String {
         format!("{}note-{}", self.prefix, self.number)
     }
@@ -112,7 +112,7 @@ impl Run<'_, '_> {
 }
 
 struct WholeVisitor<'r, 'a, 'b> {
-    run: &'r mut Run<'a, 'b>,
+    run: &'r mut DocumentReader<'a, 'b>,
 }
 
 impl<'de> Visitor<'de> for WholeVisitor<'_, '_, '_> {
@@ -151,7 +151,7 @@ impl<'de> Visitor<'de> for WholeVisitor<'_, '_, '_> {
 
 /// The elements of an array; those of a bundle hold their resource under a key.
 struct Elements<'r, 'a, 'b> {
-    run: &'r mut Run<'a, 'b>,
+    run: &'r mut DocumentReader<'a, 'b>,
     in_entry: bool,
 }
 

@@ -84,7 +84,7 @@ struct Narrative {
     div: String,
 }
 
-/// Returns the note of a resource; `None` if its type is no document.
+/// Returns the note of a resource; `None` if its type is not a document.
 pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteParts> {
     if !matches!(kind, "DocumentReference" | "DiagnosticReport" | "Binary" | "Composition") {
         return None;
@@ -111,7 +111,7 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
     let text = check_columns(form).and(text);
     let patient = patient_of(&resource);
     let day = resource.effective_date_time.or(resource.date).or(resource.issued);
-    // A year or a month is no day: such a date is left out.
+    // A year or a month is not a day: such a date is left out.
     let day = day.filter(|day| day.len() >= 10);
     Some(NoteParts {
         id: Ok(resource.id.filter(|id| !id.is_empty())),
@@ -122,7 +122,7 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
     })
 }
 
-/// Returns why flags for columns do not go with FHIR, whose parts have names of their own.
+/// Returns why flags for columns cannot be combined with FHIR, whose parts have names of their own.
 fn check_columns(form: &InputFormat) -> Result<(), Fault> {
     let flags = [
         ("--text-column", form.text.as_deref(), ""),
@@ -160,7 +160,7 @@ fn text_of(kind: &str, resource: &Resource, longest: usize) -> Result<String, Fa
             (true, Some(conclusion)) => Ok(conclusion.clone()),
             (_, conclusion) => {
                 let mut text = of_attachments(resource.presented_form.iter(), longest)?;
-                // The conclusion is usually part of the report; where it is not, it is no less a part of the note.
+                // The conclusion is usually part of the report; where it is not, it still belongs to the note.
                 if let Some(conclusion) = conclusion.as_deref().filter(|conclusion| !text.contains(conclusion.trim())) {
                     text = format!("{}\n\nCONCLUSION:\n{conclusion}\n", text.trim_end());
                 }
@@ -193,8 +193,8 @@ fn section_into(section: &Section, text: &mut String, depth: usize) {
     }
 }
 
-/// Returns the text of the attachment that is read best: plain text before marked-up text, and that before PDF. Several attachments are the
-/// same document in several forms.
+/// Returns the text of the attachment that is read best: plain text before marked-up text, and that before PDF. Several
+/// attachments are the same document in several forms.
 fn of_attachments<'a>(
     attachments: impl Iterator<Item = &'a Attachment> + Clone,
     longest: usize,
@@ -232,7 +232,7 @@ fn of_attachment(attachment: &Attachment, longest: usize) -> Result<String, Faul
         kind.starts_with("text/") || matches!(kind.as_str(), "application/xhtml+xml" | "application/rtf" | PDF);
     if !readable {
         let advice = "Only text, HTML, RTF and PDF are read; give the text of the document";
-        return Err(no_text(&format!("The attachment is no text (by its content type). {advice}.")));
+        return Err(no_text(&format!("The attachment is not text (by its content type). {advice}.")));
     }
     let compact: String = data.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(compact).map_err(|_| no_text("The data of the attachment is not base64."))?;

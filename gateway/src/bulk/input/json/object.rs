@@ -13,14 +13,14 @@ use super::{
 /// What an object holds.
 pub(super) enum Object {
     Note(Box<NoteParts>),
-    /// A FHIR resource that is no document.
+    /// A FHIR resource that is not a document.
     OtherResource,
 }
 
-/// What a run has learnt of an input's objects, for the notices at its end.
+/// Observations about the objects of an input, for the notices at its end.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Numbers of FHIR resources that are no documents, by type.
+    /// Numbers of FHIR resources that are not documents, by type.
     pub(super) other_resources: BTreeMap<String, u64>,
     /// Keys of the first object without an id.
     pub(super) keys_without_id: Option<Vec<String>>,
@@ -28,7 +28,7 @@ pub(super) struct Seen {
     pub(super) decisions: bool,
 }
 
-/// Returns what an object holds, or an error if it is no JSON object.
+/// Returns what an object holds, or an error if it is not a JSON object.
 pub(super) fn read(bytes: &[u8], form: &InputFormat, seen: &mut Seen) -> Result<Object, Fault> {
     let object: BTreeMap<String, &RawValue> = match serde_json::from_slice(bytes) {
         Ok(object) => object,
@@ -87,7 +87,7 @@ fn text(raw: Option<&str>, form: &InputFormat) -> Result<Result<String, Fault>, 
     match serde_json::from_str::<String>(raw) {
         Ok(text) if text.len() > form.longest => Ok(Err(too_long())),
         Ok(text) => Ok(Ok(text)),
-        Err(_) => Err(Fault::not_json(format!("It is not JSON: `{key}` holds an escape that is no character."))),
+        Err(_) => Err(Fault::not_json(format!("It is not JSON: `{key}` contains an escape that is not a character."))),
     }
 }
 
@@ -95,7 +95,9 @@ fn text(raw: Option<&str>, form: &InputFormat) -> Result<Result<String, Fault>, 
 fn plain(raw: Option<&str>, name: &str) -> Result<String, Fault> {
     let raw = raw.unwrap_or("null");
     match raw.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(raw).map_err(|_| Fault::id("type", format!("`{name}` is no valid string."))),
+        Some(b'"') => {
+            serde_json::from_str(raw).map_err(|_| Fault::id("type", format!("`{name}` is not a valid string.")))
+        }
         Some(b'-' | b'0'..=b'9') => Ok(raw.to_owned()),
         Some(b'n') => Ok(String::new()),
         _ => Err(Fault::id("type", format!("`{name}` must be a string or a number."))),
@@ -139,15 +141,15 @@ fn broken(line: &[u8], error: &serde_json::Error) -> String {
 }
 
 impl Seen {
-    /// Writes to standard error what was passed over, and that notes have no id of their own. `places` says what the
-    /// notes are called by instead.
+    /// Writes to standard error what was skipped, and that notes have no id. `places` is what such notes are named by
+    /// instead.
     pub(super) fn print(&self, name: &str, places: &str, form: &InputFormat) {
         if !self.other_resources.is_empty() {
             let all: u64 = self.other_resources.values().sum();
             let kinds: Vec<String> =
                 self.other_resources.iter().take(8).map(|(kind, count)| format!("{count} {kind}")).collect();
             print_status(&format!(
-                "{name}: {all} FHIR resources are no documents and were not read: {}",
+                "{name}: {all} FHIR resources are not documents and were not read: {}",
                 kinds.join(", ").chars().filter(|letter| !letter.is_control()).collect::<String>()
             ));
         }
@@ -160,7 +162,7 @@ impl Seen {
             let (wanted, _) = form.id_keys();
             let wanted = wanted.first().copied().unwrap_or("id");
             print_status(&format!(
-                "{name}: notes without `{wanted}` are called by their {places}; --id-column names one of: {names}"
+                "{name}: notes without `{wanted}` are named by their {places}; --id-column names one of: {names}"
             ));
         }
     }

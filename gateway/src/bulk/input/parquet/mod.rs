@@ -28,7 +28,7 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 /// Maximum bytes of the names of all columns.
 const LONGEST_NAMES: u64 = 4 << 20;
 
-/// Passes each note to `give`. Returns false when `give` did.
+/// Passes each note to `give`. Returns false if `give` returned false.
 pub(super) fn read(file: &File, name: &str, prefix: &str, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     let columns = names(file).and_then(|names| Ok((columns(&names, form)?, names)));
     let started = columns.and_then(|(columns, names)| {
@@ -152,5 +152,5 @@ fn notice(names: &[String], columns: &Columns, form: &InputFormat) -> Option<Str
     let (wanted, _) = form.id_keys();
     let wanted = wanted.first().copied().unwrap_or("id");
     let others = shown(&others).unwrap_or_else(|| "the other columns".to_owned());
-    Some(format!("no column `{wanted}`: the notes are called by their rows; --id-column names one of: {others}"))
+    Some(format!("no column `{wanted}`: the notes are named by their rows; --id-column names one of: {others}"))
 }

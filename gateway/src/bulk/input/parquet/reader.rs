@@ -1,4 +1,4 @@
-//! The side of the process that reads the file with the library.
+//! The code of the separate process: it reads the file with the library.
 
 use std::{
     fs::File,
@@ -92,8 +92,8 @@ fn counts_nanoseconds(field: &Type) -> bool {
     matches!(field.get_basic_info().logical_type_ref(), Some(LogicalType::Timestamp(kind)) if kind.unit == TimeUnit::NANOS)
 }
 
-/// Returns a value in JSON: whole numbers with all digits, days as `YYYY-MM-DD`. What is no value of a table is a list, which
-/// is no note and no id.
+/// Returns a value in JSON: whole numbers with all digits, days as `YYYY-MM-DD`. Anything else becomes an empty list,
+/// which is not valid as a note or an id.
 fn value(field: Field, is_nanoseconds: bool, longest: usize) -> Value {
     let no_value = || Value::Array(Vec::new());
     match field {
@@ -131,12 +131,12 @@ fn time(field: &Field) -> Value {
 
 /// Returns a number: one without a fraction as a whole number, as pandas makes of whole numbers beside missing ones.
 fn float(number: f64) -> Value {
-    /// Beyond it not every whole number has a form of its own.
+    /// From here on, some whole numbers cannot be represented exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "it is whole and far below the largest i64")]
         return Value::from(number as i64);
     }
-    // Not a number and endless ones are null.
+    // NaN and infinite numbers become null.
     Value::from(number)
 }

@@ -1,5 +1,5 @@
-//! Makes the content of pages such as the library reads in full. It passes over two commands that draw text, and over all
-//! that follows a command which it does not understand, and says nothing: a note would lose words.
+//! Rewrites the content of pages so that the library reads it in full. The library silently skips two commands that
+//! draw text, and everything after a command that it does not know, so words of the note would be lost.
 
 use std::io;
 
@@ -54,7 +54,8 @@ pub(super) fn prepare_parts(document: &mut Document) -> Result<(), BrokenContent
     Ok(())
 }
 
-/// Checks that a packed stream can be unpacked to its end: the library takes what comes before a fault for the whole.
+/// Checks that a packed stream can be unpacked to its end: the library would treat the part before a fault as the
+/// whole.
 fn check_packing(stream: &Stream) -> Result<(), BrokenContent> {
     let filters = stream.filters().unwrap_or_default();
     let mut packed = stream.content.clone();

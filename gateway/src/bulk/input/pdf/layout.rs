@@ -1,4 +1,4 @@
-//! Makes lines of the letters of a page, which stand in a PDF without spaces and line ends.
+//! Makes lines from the letters of a page: a PDF has them without spaces and line ends.
 //!
 //! The letters are taken in the order in which the file draws them. That is the order of reading in files of word processors
 //! and report systems, also in columns, which an order by position would mix.

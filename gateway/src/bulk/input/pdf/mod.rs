@@ -1,7 +1,8 @@
 //! Reads the text layer of a PDF. The pages of a PDF are one note.
 //!
-//! The library that reads it runs in a process of its own, see [`super::isolated`]: this room only asks it. Between two
-//! pages stands a form feed, so the number of a page is that of the form feeds before a quote, plus 1.
+//! The library that reads it runs in a process of its own, see [`super::isolated`]: this module only starts that
+//! process. Pages are separated by a form feed, so the page number of a quote is the number of form feeds before it,
+//! plus 1.
 
 mod content;
 mod layout;
@@ -28,10 +29,10 @@ const LONGEST: u64 = 16 << 20;
 const SHOWN_PAGES: usize = 10;
 /// Bytes of the beginning of every PDF.
 pub(super) const MAGIC: &[u8] = b"%PDF-";
-/// The sign between two pages.
+/// The text between two pages.
 const PAGE_END: &str = "\n\u{c}";
 
-/// The rules that a PDF breaks which is not read.
+/// The rules in the errors of PDFs that are not read.
 pub(super) const RULES: [&str; 5] = ["pdf", "no_text_layer", "unreadable_text", "password", "file_limits"];
 
 /// The text of a PDF.
@@ -90,7 +91,8 @@ fn joined(PdfPages { pages, has_form_fields }: &PdfPages) -> Result<PdfText, Fau
     }
     let text = pages.join(PAGE_END);
     if is_unreadable(&text) {
-        let message = "The PDF does not say which letters its signs are: its text would be read wrongly. Give its text";
+        let message =
+            "A font of the PDF does not map its characters to letters: its text would be read wrongly. Give its text";
         return Err(Fault::text("unreadable_text", format!("{message}.")));
     }
     let empty: Vec<usize> = (1..).zip(pages).filter(|(_, page)| is_empty(page)).map(|(number, _)| number).collect();
@@ -119,7 +121,7 @@ fn without_text(empty: &[usize], pages: usize) -> String {
     )
 }
 
-/// Whether more than one in twenty signs of a text is no character: a font without a table of its letters.
+/// Whether more than one in twenty characters of a text cannot be identified: a font has no table of its letters.
 fn is_unreadable(text: &str) -> bool {
     let is_unknown = |letter: char| {
         matches!(letter, '\u{fffd}' | '\u{e000}'..='\u{f8ff}') || letter.is_control() && !letter.is_whitespace()
@@ -145,10 +147,10 @@ fn refused(refusal: Refusal) -> Fault {
         Refusal::TooLong => too_long(),
         Refusal::Page(number) => {
             let message = format!("Page {number} of the PDF is broken, so nothing of it was read");
-            text("pdf", format!("{message}: save it anew, or give its text."))
+            text("pdf", format!("{message}: save it again, or give its text."))
         }
         Refusal::Broken => {
-            let message = "The PDF is broken or cut off. Nothing of it was read: save it anew, or give its text.";
+            let message = "The PDF is broken or cut off. Nothing of it was read: save it again, or give its text.";
             text("pdf", message.to_owned())
         }
     }

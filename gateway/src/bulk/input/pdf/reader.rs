@@ -1,4 +1,5 @@
-//! The side of the process that reads the PDF with the library. Nothing of its messages goes on: they may hold text.
+//! The code of the separate process: it reads the PDF with the library. The library's messages are not passed on,
+//! because they may contain text.
 
 use std::{
     io::{self, Read, Write},
@@ -13,10 +14,10 @@ use super::{super::isolated, content, layout::PageText};
 
 /// Maximum pages of a PDF.
 const PAGES: usize = 1_000;
-/// Bytes at the end of a PDF in which its end mark stands; some programs write more after it.
+/// Bytes at the end of a PDF that contain its end mark; some programs write more after it.
 const END: usize = 2 << 10;
 
-/// What the process says.
+/// The answer of the process.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum ReaderAnswer {
     Read(PdfPages),
@@ -55,7 +56,7 @@ pub(in crate::bulk) fn serve(longest: usize, limited: bool) -> ExitCode {
     })
 }
 
-/// Returns what is to be said of a PDF.
+/// Returns the answer about a PDF.
 pub(super) fn answer(mut input: impl Read, longest: usize) -> ReaderAnswer {
     let mut bytes = Vec::new();
     match input.read_to_end(&mut bytes) {
@@ -78,7 +79,7 @@ fn pages(bytes: Vec<u8>, longest: usize) -> Result<PdfPages, Refusal> {
     if numbered.len() > PAGES {
         return Err(Refusal::TooManyPages(PAGES));
     }
-    // The library passes over pages that it does not find, and says nothing.
+    // The library silently skips pages that it does not find.
     if numbered.is_empty() || declared_pages(&document) != Some(numbered.len()) {
         return Err(Refusal::Broken);
     }
@@ -105,7 +106,7 @@ fn page(document: &mut Document, number: u32, id: ObjectId, longest: usize) -> O
     (page.letters >= letters || page.is_too_long()).then_some(page)
 }
 
-/// Opens a PDF and makes its parts such as the library reads in full.
+/// Opens a PDF and rewrites its parts so that the library reads them in full.
 fn open(bytes: &[u8]) -> Result<Document, Refusal> {
     let mut document = Document::load_mem(bytes).map_err(|_| Refusal::Broken)?;
     // Many reports are encrypted so that they cannot be changed, and open without a password.

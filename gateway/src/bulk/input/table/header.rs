@@ -25,7 +25,7 @@ pub(in crate::bulk::input) struct Header {
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     pub(super) text: usize,
-    /// The columns that make the id; none if the rows are called by their numbers.
+    /// The columns that make the id; none if the rows are named by their numbers.
     pub(super) ids: Vec<usize>,
     pub(super) patient: Option<usize>,
     pub(super) date: Option<usize>,
@@ -96,7 +96,8 @@ impl Header {
         None
     }
 
-    /// Returns a sentence if no column gives the notes an id. A single column needs no word: there is no other.
+    /// Returns a sentence if no column gives the notes an id. A table with a single column gets no such sentence,
+    /// because no other column could have the id.
     pub(in crate::bulk::input) fn notice(&self, form: &InputFormat) -> Option<String> {
         let others: Vec<&str> = self
             .names
@@ -111,7 +112,7 @@ impl Header {
         let (wanted, _) = form.id_keys();
         let wanted = wanted.first().copied().unwrap_or("id");
         let others = shown(&others).unwrap_or_else(|| "the other columns".to_owned());
-        Some(format!("no column `{wanted}`: the notes are called by their rows; --id-column names one of: {others}"))
+        Some(format!("no column `{wanted}`: the notes are named by their rows; --id-column names one of: {others}"))
     }
 }
 

@@ -107,8 +107,8 @@ fn names_an_id(name: &str) -> bool {
     name.ends_with("id") || name.split(|letter: char| !letter.is_alphanumeric()).any(|part| ID_NAMES.contains(&part))
 }
 
-/// Whether each cell is a short word of its own. Without a name that says so, ids have two digits or more and are no
-/// days: a list of visits by day is one patient's.
+/// Whether each cell is a short word of its own. Without a name that says so, ids have at least two digits and are not
+/// days, because a list of visits by day is about one patient.
 fn are_ids<'a>(cells: impl Iterator<Item = &'a str> + Clone, named: bool) -> bool {
     let different = cells.clone().collect::<std::collections::HashSet<_>>().len() == cells.clone().count();
     let mut cells = cells;

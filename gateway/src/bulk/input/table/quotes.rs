@@ -1,6 +1,6 @@
 //! Passes a table's bytes on as long as its quotes are in order, as in RFC 4180: a quoted cell ends before a delimiter
-//! or a line end. At a quote that breaks this rule, or is never closed, the bytes end, because a reader that goes on
-//! gives one patient the note of the next.
+//! or a line end. At a quote that breaks this rule, or is never closed, the bytes end, because a reader that continued
+//! would give one patient the note of the next.
 
 use std::{
     cell::RefCell,
@@ -8,10 +8,10 @@ use std::{
     rc::Rc,
 };
 
-/// What ends a table early, as a sentence with the number of a line; `None` as long as all is well.
+/// What ends a table early, as a sentence with the number of a line; `None` as long as there is no fault.
 pub(super) type TableFault = Rc<RefCell<Option<String>>>;
 
-/// Where the bytes stand.
+/// The position of the last byte in its cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     CellStart,
@@ -30,7 +30,7 @@ pub(super) struct QuoteGuard<R> {
     state: State,
     /// The number of the line of the file, from 1.
     line: u64,
-    /// The line in which the open quote stands.
+    /// The line of the open quote.
     opened: u64,
     row_bytes: u64,
     fault: TableFault,
@@ -70,7 +70,7 @@ impl<R: Read> QuoteGuard<R> {
             State::QuoteInQuoted => {
                 let (line, opened) = (self.line, self.opened);
                 return Some(if line == opened {
-                    format!("in line {line} text stands after a closing quote")
+                    format!("in line {line} text follows a closing quote")
                 } else {
                     format!(
                         "the quote that is opened in line {opened} is not closed where its cell ends: in line {line} text follows a quote"
@@ -147,14 +147,14 @@ mod tests {
     #[test]
     fn the_bytes_end_at_a_quote_out_of_order() {
         for (table, end, words) in [
-            ("a,b\n1,\"x\" y\n2,z\n", "a,b\n1,\"x\"", "in line 2 text stands after a closing quote"),
+            ("a,b\n1,\"x\" y\n2,z\n", "a,b\n1,\"x\"", "in line 2 text follows a closing quote"),
             (
                 "a,b\n1,\"x\n2,\"y\"\n",
                 "a,b\n1,\"x\n2,\"",
                 "opened in line 2 is not closed where its cell ends: in line 3",
             ),
             ("a,b\n1,\"x\n2,y\n", "a,b\n1,\"x\n2,y\n", "opened in line 2 is never closed"),
-            ("a,b\n1,\"x\\\"y\"\n", "a,b\n1,\"x\\\"", "in line 2 text stands after a closing quote"),
+            ("a,b\n1,\"x\\\"y\"\n", "a,b\n1,\"x\\\"", "in line 2 text follows a closing quote"),
         ] {
             let (out, fault) = passed(table, true);
             assert_eq!(out, end, "{table:?}");

@@ -13,7 +13,7 @@ use super::{
     quotes::QuoteGuard,
 };
 
-/// Passes each row to `give`. Returns false when `give` did.
+/// Passes each row to `give`. Returns false if `give` returned false.
 pub(in crate::bulk::input) fn read(
     content: Content,
     header: &Header,
@@ -135,7 +135,7 @@ impl Row<'_> {
         Fault::text(
             "row",
             format!(
-                "The next line has {} of {} cells: this note may go on there, and was not read. A note with line ends must be \
+                "The next line has {} of {} cells: this note may continue there, and was not read. A note with line ends must be \
                  quoted, or each row end with a line of its own (--row-end).",
                 self.record.len(),
                 self.header.names.len()

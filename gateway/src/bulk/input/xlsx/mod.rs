@@ -1,8 +1,8 @@
 //! Reads Excel workbooks (.xlsx): one note for each row of the first visible sheet that has the text column in its first
 //! row with values.
 //!
-//! A workbook is an archive that a small file can make large, so each of its parts is read as a stream with limits. No
-//! number in the file is believed before its content is there.
+//! A small workbook can unpack to a large amount of data, so each of its parts is read as a stream with limits. No size
+//! that the file states is trusted before its content is read.
 
 mod fault;
 mod package;
@@ -24,7 +24,7 @@ use super::{Fault, InputFormat, InputNote, NoteSink, too_long};
 
 /// Maximum bytes that a sheet may inflate to.
 const LONGEST_SHEET: u64 = 4 << 30;
-/// Maximum bytes of a cell that is no note: an id, a patient, a day or the name of a column.
+/// Maximum bytes of a cell that is not a note: an id, a patient, a day or the name of a column.
 const LONGEST_NAME: usize = 1_000;
 /// Maximum bytes of a cell that the output repeats.
 const LONGEST_KEPT: usize = 1 << 20;
@@ -37,7 +37,7 @@ const SHOWN_NAMES: usize = 30;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Columns {
     text: u32,
-    /// The columns that make the id; none if the rows are called by their numbers.
+    /// The columns that make the id; none if the rows are named by their numbers.
     ids: Vec<u32>,
     patient: Option<u32>,
     date: Option<u32>,
@@ -59,7 +59,7 @@ impl Columns {
     }
 }
 
-/// Passes each note to `give`. Returns false when `give` did.
+/// Passes each note to `give`. Returns false if `give` returned false.
 pub(super) fn read(input: impl Read + Seek, prefix: &str, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     let mut row = 1;
     match read_rows(input, prefix, form, &mut row, give) {
@@ -246,7 +246,7 @@ fn note(row: &Row, columns: &Columns, prefix: &str, form: &InputFormat, weight: 
     let date = columns.date.and_then(cell).map(|value| match value {
         Value::Text(text) => text.as_str(),
         Value::Number(number) => number.text.as_str(),
-        // No day is written so.
+        // `?` is never a date, so the value is refused.
         Value::Error | Value::TooLong => "?",
     });
     let (place, note_date) = (format!("{prefix}row-{}", row.number), form.date_of(date));
@@ -259,7 +259,7 @@ fn named(value: &Value, field: &'static str, column: &str) -> Result<String, Fau
         Value::Text(text) => return Ok(text.clone()),
         Value::Number(number) if !number.is_rounded => return Ok(number.text.clone()),
         Value::Number(_) => {
-            let advice = "Format the column as text and write the numbers anew, or export them as CSV";
+            let advice = "Format the column as text and enter the numbers again, or export them as CSV";
             ("digits", format!("`{column}` is a number of more than 15 digits, which Excel has rounded. {advice}."))
         }
         Value::Error => ("type", format!("`{column}` holds a formula that failed.")),

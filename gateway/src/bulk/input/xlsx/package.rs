@@ -14,7 +14,7 @@ use super::{super::Fault, fault::broken, xml::Events};
 /// Maximum files in the archive, and bytes of its directory. Workbooks have some hundred files.
 const MOST_FILES: u16 = 10_000;
 const LONGEST_DIRECTORY: u32 = 2 << 20;
-/// Bytes of the record that ends the archive, and of the longest comment behind it.
+/// Bytes of the record that ends the archive, and of the longest comment after it.
 const END_RECORD: usize = 22;
 const LONGEST_COMMENT: u64 = u16::MAX as u64;
 
@@ -59,7 +59,7 @@ impl<R: Read + Seek> Package<R> {
             return Err(broken("The workbook is encrypted with a password, or an old .xls file. Neither is read"));
         }
         if !begin.starts_with(b"PK") {
-            return Err(broken("The file is no .xlsx workbook"));
+            return Err(broken("The file is not an .xlsx workbook"));
         }
         check_directory(&mut input)?;
         let count = Rc::new(Cell::new(0));
@@ -90,7 +90,7 @@ impl<R: Read + Seek> Package<R> {
 
     /// Opens a part that every workbook has.
     pub(super) fn needed_part(&mut self, path: &str, limit: u64) -> Result<Events<'_>, Fault> {
-        self.part(path, limit)?.ok_or_else(|| broken("The file is no .xlsx workbook: a part of it is missing"))
+        self.part(path, limit)?.ok_or_else(|| broken("The file is not an .xlsx workbook: a part of it is missing"))
     }
 }
 
@@ -117,7 +117,7 @@ fn number(record: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(record.get(at..at + 2)?.try_into().ok()?))
 }
 
-/// Returns the last bytes of the file, in which its directory is named, and goes back to its begin.
+/// Returns the last bytes of the file, in which its directory is named, and returns to its beginning.
 fn read_end(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     let length = input.seek(SeekFrom::End(0))?;
     input.seek(SeekFrom::Start(length.saturating_sub(END_RECORD as u64 + LONGEST_COMMENT)))?;

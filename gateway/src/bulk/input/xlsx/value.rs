@@ -64,7 +64,7 @@ pub(super) struct ShownNumber {
     pub(super) is_rounded: bool,
 }
 
-/// Returns a number of the file as a workbook shows it. What is no number is returned as it is.
+/// Returns a number of the file as a workbook shows it. Text that is not a number is returned unchanged.
 pub(super) fn shown(raw: &str, format: NumberFormat, is_1904: bool) -> ShownNumber {
     let raw = raw.trim();
     let exact = |text: String| ShownNumber { text, is_rounded: false };

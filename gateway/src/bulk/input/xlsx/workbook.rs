@@ -92,7 +92,7 @@ impl Workbook {
     pub(super) fn read<R: Read + Seek>(package: &mut Package<R>) -> Result<Self, Fault> {
         let root = relations(package, "")?;
         let document = root.into_iter().find(|relation| relation.kind == "officeDocument");
-        let document = document.ok_or_else(|| broken("The file is no .xlsx workbook"))?.path;
+        let document = document.ok_or_else(|| broken("The file is not an .xlsx workbook"))?.path;
         if document.to_ascii_lowercase().ends_with(".bin") {
             return Err(broken("The workbook is in the binary format .xlsb, which is not read"));
         }

@@ -41,7 +41,7 @@ impl Read for Limited<'_> {
     }
 }
 
-/// Where the text of an element stands.
+/// Where an element has its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextKind {
     /// Directly in the element.
@@ -82,7 +82,7 @@ impl<'a> Events<'a> {
         match &event {
             Ok(Event::Start(_)) => self.depth += 1,
             Ok(Event::End(_)) => self.depth = self.depth.saturating_sub(1),
-            Ok(Event::DocType(_)) => return Err(broken("The workbook has a DTD, which none has")),
+            Ok(Event::DocType(_)) => return Err(broken("The workbook has a DTD, which workbooks never have")),
             _ => {}
         }
         if self.depth > DEEPEST {
@@ -92,7 +92,7 @@ impl<'a> Events<'a> {
             broken(if self.is_exceeded.get() {
                 "A part of the workbook is larger than its limit when it is unpacked"
             } else {
-                "The workbook is damaged: a part of it is no valid XML"
+                "The workbook is damaged: a part of it is not valid XML"
             })
         })
     }
@@ -125,7 +125,7 @@ impl<'a> Events<'a> {
                 Event::GeneralRef(entity) => match entity.resolve_char_ref() {
                     Ok(Some(character)) => character.to_string(),
                     _ => quick_xml::escape::resolve_xml_entity(&entity)
-                        .ok_or_else(|| broken("The workbook has an entity that XML does not know"))?
+                        .ok_or_else(|| broken("The workbook has an entity that XML does not define"))?
                         .to_owned(),
                 },
                 Event::Eof => return Err(broken("The workbook is cut off")),
@@ -147,7 +147,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Passes over the rest of the element that was begun last.
+    /// Skips the rest of the element that was begun last.
     pub(super) fn skip(&mut self) -> Result<(), Fault> {
         let depth = self.depth;
         while self.depth >= depth {
@@ -164,13 +164,13 @@ pub(super) fn attribute(start: &BytesStart<'_>, name: &str) -> Result<Option<Str
     find_attribute(start, |key, _| key == name)
 }
 
-/// Returns the value of an attribute that has a prefix, by the name behind it.
+/// Returns the value of an attribute that has a prefix, by the name after the prefix.
 pub(super) fn prefixed_attribute(start: &BytesStart<'_>, name: &str) -> Result<Option<String>, Fault> {
     find_attribute(start, |key, local| local == name && key != name)
 }
 
 fn find_attribute(start: &BytesStart<'_>, is_named: impl Fn(&str, &str) -> bool) -> Result<Option<String>, Fault> {
-    let invalid = || broken("The workbook is damaged: an attribute is no valid XML");
+    let invalid = || broken("The workbook is damaged: an attribute is not valid XML");
     for attribute in start.attributes().with_checks(false) {
         let attribute = attribute.map_err(|_| invalid())?;
         if is_named(attribute.key.as_ref(), attribute.key.local_name().as_ref()) {

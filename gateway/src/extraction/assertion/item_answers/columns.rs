@@ -1,4 +1,5 @@
-//! Reads tables whose header row names the answers: "Finding | Present | Absent", and below it "Liver metastases | | x".
+//! Reads tables whose header row names the answers: "Finding | Present | Absent" above the row
+//! "Liver metastases | | x".
 
 use std::ops::Range;
 
@@ -19,10 +20,10 @@ const OPEN: [&str; 9] = [
 /// Headers of columns for what the patient does not have, or was not given.
 const NOT_HAD: [&str; 8] =
     ["not involved", "wild type", "planned", "recommended", "considered", "declined", "not started", "free"];
-/// What stands in the cell of the answer that holds.
+/// The marks in the cell of the answer that applies.
 const MARKS: [&str; 17] =
     ["x", "✓", "✔", "✔\u{fe0f}", "√", "✗", "✘", "☒", "☑", "■", "●", "•", "*", "+", "1", "[x]", "(x)"];
-/// What stands in the cells of the other answers.
+/// The marks in the cells of the other answers.
 const BLANKS: [&str; 10] = ["", "☐", "□", "[]", "[ ]", "( )", "()", "-", "–", "—"];
 /// Last words of the label over the findings. A row of data begins with a finding, a header with one of these.
 const LABELS: [&str; 26] = [
@@ -55,7 +56,7 @@ const LABELS: [&str; 26] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+enum ColumnAnswer {
     Yes,
     No,
     Open,
@@ -66,19 +67,19 @@ enum Answer {
 pub(super) struct Columns {
     separator: char,
     /// For each column of the header row, the answer that it stands for.
-    answers: Vec<Option<Answer>>,
+    answers: Vec<Option<ColumnAnswer>>,
 }
 
 impl Columns {
-    /// Returns the columns of a header row: a label over the findings, and a "yes" beside another answer. `before` is the
-    /// line above. A header is the first row of its table: "ER | positive | negative" below another row is data.
+    /// Returns the columns of a header row: a label over the findings, and a "yes" beside another answer. `before` is
+    /// the line above. A header is the first row of its table: "ER | positive | negative" below another row is data.
     pub(super) fn of_header(line: &str, before: &str) -> Option<Self> {
         let separator = separator(line)?;
         if before.contains(separator) {
             return None;
         }
-        let answers: Vec<Option<Answer>> = line.split(separator).map(answer).collect();
-        let has = |denies: bool| answers.iter().flatten().any(|answer| (*answer != Answer::Yes) == denies);
+        let answers: Vec<Option<ColumnAnswer>> = line.split(separator).map(answer).collect();
+        let has = |denies: bool| answers.iter().flatten().any(|answer| (*answer != ColumnAnswer::Yes) == denies);
         let first = line.split(separator).map(str::trim).find(|cell| !cell.is_empty())?;
         let label = first.rsplit(' ').next().unwrap_or_default().to_lowercase();
         (has(true) && has(false) && LABELS.contains(&&*label)).then_some(Self { separator, answers })
@@ -115,8 +116,8 @@ impl Columns {
         }
         let item = item?;
         Some(match marked {
-            Some((Answer::Yes, _)) => RowAnswer::Affirmed,
-            Some((own, cell)) => RowAnswer::Denied(DeniedItem { item, answer: cell, open: own == Answer::Open }),
+            Some((ColumnAnswer::Yes, _)) => RowAnswer::Affirmed,
+            Some((own, cell)) => RowAnswer::Denied(DeniedItem { item, answer: cell, open: own == ColumnAnswer::Open }),
             None => {
                 let end = start + line.len();
                 RowAnswer::Denied(DeniedItem { answer: item.end..end.max(item.end), item, open: true })
@@ -136,13 +137,13 @@ fn separator(line: &str) -> Option<char> {
     ['|', '\t'].into_iter().find(|separator| line.matches(*separator).count() >= 2)
 }
 
-fn answer(cell: &str) -> Option<Answer> {
+fn answer(cell: &str) -> Option<ColumnAnswer> {
     let cell = cell.trim();
     let is_one = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(cell));
     match () {
-        () if is_one(&YES) || is_one(&["involved", "mutated"]) => Some(Answer::Yes),
-        () if is_one(&NO) || is_one(&DENIALS) || is_one(&NOT_HAD) => Some(Answer::No),
-        () if is_one(&OPEN) => Some(Answer::Open),
+        () if is_one(&YES) || is_one(&["involved", "mutated"]) => Some(ColumnAnswer::Yes),
+        () if is_one(&NO) || is_one(&DENIALS) || is_one(&NOT_HAD) => Some(ColumnAnswer::No),
+        () if is_one(&OPEN) => Some(ColumnAnswer::Open),
         () => None,
     }
 }

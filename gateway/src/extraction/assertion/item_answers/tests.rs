@@ -1,4 +1,4 @@
-//! Tests of the answers that stand behind their items.
+//! Tests of the answers that follow their items.
 
 use super::*;
 

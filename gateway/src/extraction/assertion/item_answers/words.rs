@@ -2,7 +2,7 @@
 
 /// Answers that deny wherever they end an item.
 pub(super) const NO: [&str; 2] = ["no", "n"];
-/// Answers that deny only behind a separator, because in prose they have other readings.
+/// Answers that deny only after a separator, because in prose they have other readings.
 pub(super) const DENIALS: [&str; 14] = [
     "negative",
     "neg",

@@ -8,17 +8,18 @@ const AGES: std::ops::RangeInclusive<u16> = 15..=110;
 /// The years that a note may name.
 const YEARS: std::ops::RangeInclusive<u16> = 1930..=2100;
 
-/// Returns whether words behind a name call its tumour that of a year: "the breast cancer of 2018".
+/// Returns whether words after a name call its tumour that of a year: "the breast cancer of 2018".
 pub(super) fn is_of_year(behind: &str) -> bool {
     let year = behind.strip_prefix(" of ").or_else(|| behind.strip_prefix(" from ")).unwrap_or_default();
     let digits = year.bytes().take_while(u8::is_ascii_digit).count();
     digits == 4 && year.get(..digits).and_then(|year| year.parse().ok()).is_some_and(|year| YEARS.contains(&year))
 }
 
-/// Returns the age that dates the tumour of a unit: "at 52 she presented with", "breast cancer at 41 (", "at the age of 60".
+/// Returns the age that dates the tumour of a unit: "at 52 she presented with", "breast cancer at 41 (", "at the age of
+/// 60".
 pub(super) fn age(lower: &str, unit: &Unit) -> Option<u16> {
     const AGE: [&str; 6] = ["at the age of ", "at age ", "aged ", "at an age of ", "age at diagnosis ", "at "];
-    // After a bare "at 52" these tell that it is an age.
+    // After a bare "at 52" these say that it is an age.
     const SUBJECTS: [&str; 10] = [" she ", " he ", " the ", " with ", " years", " yrs", " y", ",", " (", ")"];
     let (before, after) = (
         lower.get(unit.range.start..unit.name.start)?,
@@ -35,7 +36,7 @@ pub(super) fn age(lower: &str, unit: &Unit) -> Option<u16> {
     read(start).or_else(|| read(after.trim_start_matches([' ', ','])))
 }
 
-/// Returns the patient's age that the beginning of a note tells: "57-year-old", "58 y/o", "woman of 69 years".
+/// Returns the patient's age that the beginning of a note states: "57-year-old", "58 y/o", "woman of 69 years".
 pub(super) fn patient_age(lower: &str) -> Option<u16> {
     const MARKS: [&str; 8] = ["year-old", "year old", "years old", "y/o", "yo ", "y.o.", "yr-old", "yr old"];
     const WITHIN: usize = 600;
@@ -54,11 +55,11 @@ pub(super) fn patient_age(lower: &str) -> Option<u16> {
     age.filter(|age| AGES.contains(age))
 }
 
-/// Returns the latest year that words name, and whether one comes with a month. A number with a unit, and a year of birth,
-/// are none.
+/// Returns the latest year that words name, and whether one comes with a month. A number with a unit, and a year of
+/// birth, do not count.
 pub(super) fn year(words: &str) -> (Option<u16>, bool) {
     const UNITS: [&str; 9] = ["mg", "ml", "mcg", "cgy", "gy", "g", "iu", "units", "ng"];
-    // Before a year, these tell that it is exact.
+    // Before a year, these say that it is exact.
     const BEFORE_EXACT: [&str; 13] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "since"];
     let mut tokens = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).peekable();
