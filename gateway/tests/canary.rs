@@ -19,9 +19,9 @@ use std::{
     time::Duration,
 };
 
-use fake_ocr::Reads;
-use fake_vllm::{Act, start};
-use fake_whisper::Hears;
+use fake_ocr::OcrBehaviour;
+use fake_vllm::{UpstreamBehaviour, start};
+use fake_whisper::WhisperBehaviour;
 use gateway::{
     access,
     config::{Flags, Settings},
@@ -64,44 +64,51 @@ async fn text_of_a_note_is_only_in_its_answer() {
     gateway::tls::install();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let error_body = json!({"error": {"message": CANARY, "type": "X", "code": 500}});
-    let mut acts: Vec<Act> =
-        [400, 401, 404, 422, 429, 500, 503].map(|status| Act::Status(status, error_body.clone())).into();
-    acts.extend([Act::Html, Act::NoChoices, Act::CutOff, Act::Hang, Act::Text(format!("no {CANARY}")), Act::NoUsage]);
+    let mut acts: Vec<UpstreamBehaviour> =
+        [400, 401, 404, 422, 429, 500, 503].map(|status| UpstreamBehaviour::Status(status, error_body.clone())).into();
     acts.extend([
-        Act::Reset,
-        Act::BreakOff,
-        Act::HalfJson,
-        Act::WrongTypes,
-        Act::ErrorEvent(error_body),
-        Act::SlowBytes,
-        Act::WithLogprobs,
-        Act::BrokenStream(None),
-        Act::UnfinishedStream,
-        Act::BrokenStream(Some(json!({"error": {"message": CANARY}}))),
+        UpstreamBehaviour::Html,
+        UpstreamBehaviour::NoChoices,
+        UpstreamBehaviour::CutOff,
+        UpstreamBehaviour::Hang,
+        UpstreamBehaviour::Text(format!("no {CANARY}")),
+        UpstreamBehaviour::NoUsage,
+    ]);
+    acts.extend([
+        UpstreamBehaviour::Reset,
+        UpstreamBehaviour::BreakOff,
+        UpstreamBehaviour::HalfJson,
+        UpstreamBehaviour::WrongTypes,
+        UpstreamBehaviour::ErrorEvent(error_body),
+        UpstreamBehaviour::SlowBytes,
+        UpstreamBehaviour::WithLogprobs,
+        UpstreamBehaviour::BrokenStream(None),
+        UpstreamBehaviour::UnfinishedStream,
+        UpstreamBehaviour::BrokenStream(Some(json!({"error": {"message": CANARY}}))),
     ]);
     let mut secrets = vec![CANARY.to_owned()];
     for act in acts {
         secrets.extend(check_one_server(&client, act).await);
     }
     for hears in [
-        Hears::Text("Stage four Xylocanaryphone on osimertinib."),
-        Hears::Status(400, CANARY),
-        Hears::Status(500, CANARY),
-        Hears::Bytes("{\"text\": \"Xylocanaryphone"),
-        Hears::Bytes("{\"Xylocanaryphone\": 1}"),
-        Hears::Answer(json!({"text": CANARY, "duration": 0.5})),
-        Hears::Hangs,
-        Hears::BreaksOff,
+        WhisperBehaviour::Text("Stage four Xylocanaryphone on osimertinib."),
+        WhisperBehaviour::Status(400, CANARY),
+        WhisperBehaviour::Status(500, CANARY),
+        WhisperBehaviour::Bytes("{\"text\": \"Xylocanaryphone"),
+        WhisperBehaviour::Bytes("{\"Xylocanaryphone\": 1}"),
+        WhisperBehaviour::Answer(json!({"text": CANARY, "duration": 0.5})),
+        WhisperBehaviour::Hangs,
+        WhisperBehaviour::BreaksOff,
     ] {
         secrets.extend(check_dictation(&client, hears).await);
     }
     for reads in [
-        Reads::Table(fake_ocr::table(&[("Plan; Xylocanaryphone", 50.0)])),
-        Reads::Table(CANARY.to_owned()),
-        Reads::Status(422, CANARY),
-        Reads::Status(500, CANARY),
-        Reads::Hangs,
-        Reads::BreaksOff,
+        OcrBehaviour::Table(fake_ocr::table(&[("Plan; Xylocanaryphone", 50.0)])),
+        OcrBehaviour::Table(CANARY.to_owned()),
+        OcrBehaviour::Status(422, CANARY),
+        OcrBehaviour::Status(500, CANARY),
+        OcrBehaviour::Hangs,
+        OcrBehaviour::BreaksOff,
     ] {
         secrets.push(check_scans(&client, reads).await);
     }
@@ -115,7 +122,7 @@ async fn text_of_a_note_is_only_in_its_answer() {
 
 /// Sends recordings to a gateway whose transcription server answers as `hears` states. Returns the address of that
 /// server and its key.
-async fn check_dictation(client: &reqwest::Client, hears: Hears) -> [String; 2] {
+async fn check_dictation(client: &reqwest::Client, hears: WhisperBehaviour) -> [String; 2] {
     let fake = fake_whisper::start(hears).await;
     let folder = tempfile::tempdir().unwrap();
     let (audit, key) = (folder.path().join("audit.jsonl"), folder.path().join("key"));
@@ -150,7 +157,7 @@ async fn check_dictation(client: &reqwest::Client, hears: Hears) -> [String; 2] 
 }
 
 /// Sends scans to a gateway whose OCR server answers as `reads` states. Returns the address of that server.
-async fn check_scans(client: &reqwest::Client, reads: Reads) -> String {
+async fn check_scans(client: &reqwest::Client, reads: OcrBehaviour) -> String {
     let fake = fake_ocr::start(reads).await;
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.scan.url = Some(format!("http://{}", fake.address));
@@ -221,8 +228,8 @@ async fn questions(client: &reqwest::Client, base: &str, note: &str) {
 
 /// Sends notes to a gateway with one model server, which fails as `act` states. Returns the key and the address of the
 /// model server, which must not be in the log either.
-async fn check_one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
-    let is_answered = matches!(act, Act::NoUsage | Act::WithLogprobs);
+async fn check_one_server(client: &reqwest::Client, act: UpstreamBehaviour) -> [String; 2] {
+    let is_answered = matches!(act, UpstreamBehaviour::NoUsage | UpstreamBehaviour::WithLogprobs);
     let fake = start(vec![act]).await;
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://{}", fake.address));

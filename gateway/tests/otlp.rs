@@ -23,7 +23,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use serde_json::{Value as Json, json};
 
-use fake_vllm::{Act, RECORD};
+use fake_vllm::{RECORD, UpstreamBehaviour};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -134,8 +134,8 @@ fn note() -> String {
 async fn requests_and_calls_are_spans_in_the_trace_of_their_caller() {
     let usage = json!({"prompt_tokens": 90, "completion_tokens": 10, "total_tokens": 100});
     let choice = json!({"message": {"content": RECORD}, "finish_reason": "stop"});
-    let completion = Act::Completion(json!({"choices": [choice], "usage": usage}));
-    let fake = fake_vllm::start(vec![completion, Act::Status(500, json!({}))]).await;
+    let completion = UpstreamBehaviour::Completion(json!({"choices": [choice], "usage": usage}));
+    let fake = fake_vllm::start(vec![completion, UpstreamBehaviour::Status(500, json!({}))]).await;
     let received = run(fake.address, &[], vec![note(), note(), "{\"text\": 5}".to_owned()]).await;
     assert_eq!(received.resource["service.name"], "extraction-gateway");
     assert_eq!(received.resource["service.version"], env!("CARGO_PKG_VERSION"));
@@ -215,7 +215,7 @@ async fn requests_and_calls_are_spans_in_the_trace_of_their_caller() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_standard_variables_hold() {
-    let fake = fake_vllm::start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = fake_vllm::start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let named = run(fake.address, &[("OTEL_SERVICE_NAME", "ward-7")], vec![note()]).await;
     assert_eq!((named.resource["service.name"].as_str(), named.named("chat medical-ie").len()), ("ward-7", 1));
     for (name, value, complains) in [

@@ -19,7 +19,7 @@ pub struct File {
     pub region: String,
     /// The box.
     #[serde(rename = "box")]
-    pub first_box: Machine,
+    pub first_box: BoxSettings,
     /// The container images.
     pub images: ImageNames,
     /// Whether the images' attestations are verified, and what is trusted.
@@ -27,7 +27,7 @@ pub struct File {
     pub attestation: Attestation,
     /// The secret that holds the Hugging Face token.
     #[serde(default)]
-    pub secret: SecretPlace,
+    pub secret: SecretSettings,
     /// The model and the model server's flags.
     #[serde(default)]
     pub model: Model,
@@ -54,7 +54,7 @@ pub struct File {
 /// The keys of `[box]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Machine {
+pub struct BoxSettings {
     /// The id of the instance: `i-...`.
     pub instance_id: ValueOrReference,
     /// The SSM document that runs scripts.
@@ -123,7 +123,7 @@ pub struct Image {
 /// The keys of `[secret]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SecretPlace {
+pub struct SecretSettings {
     /// The name of the secret with the Hugging Face token.
     pub id: ValueOrReference,
 }
@@ -277,7 +277,7 @@ fn vllm_image() -> Image {
     Image { repository: ValueOrReference::literal("extraction-gateway/vllm"), version: None, gib: 25 }
 }
 
-impl Default for SecretPlace {
+impl Default for SecretSettings {
     fn default() -> Self {
         Self { id: ValueOrReference::literal("extraction-gateway/hf-token") }
     }

@@ -96,7 +96,7 @@ fn the_prompt_does_not_show_the_token() {
     let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(Inside::default()));
     let ended = laptop.run_at_a_prompt(&ARGUMENTS, Some(&account.url), "not shown): ", &format!("{TOKEN}\n"));
     assert_eq!(ended.code, 0, "{}", ended.stdout);
-    assert!(ended.stdout.contains("made") && !ended.stdout.contains("canary"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("created") && !ended.stdout.contains("canary"), "{}", ended.stdout);
     assert_eq!(account.inside.lock().unwrap().secrets[SECRET], TOKEN);
 }
 

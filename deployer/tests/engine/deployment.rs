@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Emulator,
     engine::{Container, Engine, engine},
-    laptop::{ADAPTER_REVISION, Laptop, Said},
+    laptop::{ADAPTER_REVISION, CommandOutput, Laptop},
     support::{
         emulator::until,
         host::{Host, SECRET},
@@ -113,12 +113,12 @@ impl<'a> Deployment<'a> {
     }
 
     /// Runs `deployer up --yes` with these images.
-    pub fn up(&self, gateway: &str, vllm: &str) -> Said {
+    pub fn up(&self, gateway: &str, vllm: &str) -> CommandOutput {
         let words = self.words(&["up", "--yes"], gateway, vllm);
         self.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Said {
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.laptop.run(arguments)
     }
 

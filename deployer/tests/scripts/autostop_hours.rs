@@ -153,7 +153,7 @@ fn a_deploy_under_way_puts_it_off_to_its_end() {
     look(&host, EIGHT);
     let seen = state(&host);
     assert!(!stopped(&host) && seen.due, "{seen:?}");
-    assert!(seen.reason.contains("at work on the host; the stop at 20:00 waits"), "{seen:?}");
+    assert!(seen.reason.contains("works on the host; the stop at 20:00 waits"), "{seen:?}");
     host.set("go", "");
     assert_eq!(Host::wait(deploying).code, Some(0));
     assert!(!stopped(&host));

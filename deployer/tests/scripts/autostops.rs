@@ -5,7 +5,7 @@ use deployer::script::{Action, ActionOutcome, Autostop, AutostopState};
 use crate::{
     deploys::served,
     support::{
-        host::{Host, Ran},
+        host::{Host, ScriptRun},
         wanted::{act, deploy, gateway, vllm},
     },
 };
@@ -96,7 +96,7 @@ fn the_time_left_is_told() {
 
 fn unknown(host: &Host, name: &str) {
     // Unknown at first, and for an hour.
-    let ran: Ran = host.tick();
+    let ran: ScriptRun = host.tick();
     assert_eq!((&*state(host).decision, stopped(host), ran.code), ("unknown", false, Some(0)), "{name}: {ran:?}");
     up_for(host, 10_800 + 3_599);
     host.tick();
@@ -263,7 +263,10 @@ fn limits_that_cannot_be_relied_on_replace_none() {
     host.fault("curl", "fail timed out");
     let ran =
         host.run(&act(&Action::Autostop(Autostop::On { idle_minutes: 600, max_uptime_hours: None, schedule: None })));
-    assert!(ran.code == Some(1) && ran.report().message.contains("could not be asked"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.report().message.contains("not known whether the instance may stop itself"),
+        "{ran:?}"
+    );
     assert_eq!((state(&host).on, state(&host).idle_minutes), (true, 30), "as before");
 }
 
@@ -272,7 +275,7 @@ fn a_box_that_may_not_stop_itself_is_found_before_it_is_relied_on() {
     let host = served();
     for (tool, fault, says) in [
         ("aws.stop-instances", "fail UnauthorizedOperation", "may not stop itself"),
-        ("curl", "fail no metadata", "could not be asked"),
+        ("curl", "fail no metadata", "not known whether the instance may stop itself"),
     ] {
         host.fault(tool, fault);
         let ran = host.run(&act(&Action::Autostop(ON)));

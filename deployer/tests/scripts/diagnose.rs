@@ -7,12 +7,12 @@ use deployer::script::{Action, ActionOutcome, Diagnostic, Service};
 use crate::{
     deploys::{assert_serves, served},
     support::{
-        host::{CANARY, Host, Ran, write_program},
+        host::{CANARY, Host, ScriptRun, write_program},
         wanted::act,
     },
 };
 
-fn look(host: &Host, diagnostic: Diagnostic) -> Ran {
+fn look(host: &Host, diagnostic: Diagnostic) -> ScriptRun {
     host.run(&act(&Action::Diagnose { diagnostic, service: None }))
 }
 

@@ -10,7 +10,7 @@ use deployer::script::{
 use crate::{
     deploys::{assert_serves, of, served},
     support::{
-        host::{Host, Ran},
+        host::{Host, ScriptRun},
         template::Template,
         wanted::{act, deploy, deploy_with, gateway, vllm},
     },
@@ -63,7 +63,7 @@ fn change(kind: ModelChangeKind, route: &str, before: Route) -> Script {
     act(&Action::Models(Models::Change(ModelChange { kind, route: Route::of(route), before, scores })))
 }
 
-pub(crate) fn make(host: &Host, kind: ModelChangeKind, route: &str) -> Ran {
+pub(crate) fn make(host: &Host, kind: ModelChangeKind, route: &str) -> ScriptRun {
     host.run(&script(host, kind, route))
 }
 

@@ -7,7 +7,7 @@ use deployer::script::{Action, ActionOutcome, ComposeEnv, Script, facts::PruneCa
 use crate::{
     deploys::{assert_serves, of, served},
     support::{
-        host::{Host, Ran},
+        host::{Host, ScriptRun},
         wanted::{act, deploy, deploy_with, gateway, vllm},
     },
 };
@@ -26,7 +26,7 @@ fn found(host: &Host, models: bool) -> PruneCandidates {
 }
 
 /// Removes what was found.
-fn remove(host: &Host, models: bool, found: &PruneCandidates) -> Ran {
+fn remove(host: &Host, models: bool, found: &PruneCandidates) -> ScriptRun {
     host.run(&act(&Action::Prune { models, approved: Some(found.list.clone()) }))
 }
 

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-fn back(host: &Host, to: Option<u32>) -> crate::support::host::Ran {
+fn back(host: &Host, to: Option<u32>) -> crate::support::host::ScriptRun {
     host.run(&act(&Action::Rollback { to }))
 }
 

@@ -5,12 +5,12 @@ use deployer::script::{Action, ActionOutcome, Autostop, Step};
 use crate::{
     deploys::served,
     support::{
-        host::{CANARY, Host, Ran, holds_the_token},
+        host::{CANARY, Host, ScriptRun, holds_the_token},
         wanted::{act, deploy, gateway, vllm},
     },
 };
 
-fn clean(host: &Host, ran: &Ran) {
+fn clean(host: &Host, ran: &ScriptRun) {
     assert!(!holds_the_token(ran.stdout.as_bytes()) && !holds_the_token(ran.stderr.as_bytes()), "{ran:?}");
     assert!(host.leaks().is_empty(), "{:?}", host.leaks());
 }

@@ -305,7 +305,7 @@ fn a_served_name_is_no_pattern() {
 }
 
 /// What the stack's SSM document does before it runs the approved program, with these lines as values.
-fn by_the_document(host: &Host, values: &str) -> crate::support::host::Ran {
+fn by_the_document(host: &Host, values: &str) -> crate::support::host::ScriptRun {
     host.run_text(&document(values))
 }
 

@@ -35,7 +35,7 @@ pub struct Host {
 
 /// The result of a script.
 #[derive(Debug)]
-pub struct Ran {
+pub struct ScriptRun {
     /// The exit code, `None` if a signal killed the script.
     pub code: Option<i32>,
     pub stdout: String,
@@ -43,7 +43,7 @@ pub struct Ran {
     pub report: Option<HostReport>,
 }
 
-impl Ran {
+impl ScriptRun {
     /// Returns the report. Fails the test if there is none, as after a kill.
     pub fn report(&self) -> &HostReport {
         self.report.as_ref().unwrap_or_else(|| panic!("no report: {self:?}"))
@@ -120,19 +120,19 @@ impl Host {
     }
 
     /// Waits for a started script.
-    pub fn wait(child: Child) -> Ran {
+    pub fn wait(child: Child) -> ScriptRun {
         let output = child.wait_with_output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let report = parse_report(&stdout);
-        Ran { code: output.status.code(), report, stdout, stderr: String::from_utf8(output.stderr).unwrap() }
+        ScriptRun { code: output.status.code(), report, stdout, stderr: String::from_utf8(output.stderr).unwrap() }
     }
 
-    pub fn run_text(&self, text: &str) -> Ran {
+    pub fn run_text(&self, text: &str) -> ScriptRun {
         Self::wait(self.spawn(text))
     }
 
     /// Runs a script to its end. Fails the test if the report and the exit code disagree.
-    pub fn run(&self, script: &Script) -> Ran {
+    pub fn run(&self, script: &Script) -> ScriptRun {
         let ran = self.run_text(&script.text());
         if let Some(report) = &ran.report {
             assert_eq!(ran.code, Some(i32::from(report.outcome.exit_code())), "{ran:?}");
@@ -141,7 +141,7 @@ impl Host {
     }
 
     /// Runs the idle stop once, as its timer does.
-    pub fn tick(&self) -> Ran {
+    pub fn tick(&self) -> ScriptRun {
         Self::wait(self.command(&self.at("root/autostop/autostop.sh")).spawn().unwrap())
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     account,
-    laptop::{Laptop, Said},
+    laptop::{CommandOutput, Laptop},
     lock,
     support::{
         emulator::Emulator,
@@ -265,7 +265,7 @@ fn one_box_is_looked_at_and_rolled_back_by_its_id() {
 fn boxes_that_cannot_be_are_refused_before_anything_starts() {
     let account = Account::new();
     let check = |ids: &[&str], words: &[&str]| {
-        let said: Said = account.ada_with(ids).up(1, 1);
+        let said: CommandOutput = account.ada_with(ids).up(1, 1);
         said.ended(2, words);
         assert_eq!(account.states().map(|state| state == "stopped"), [true; 3], "{said}");
     };

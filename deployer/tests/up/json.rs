@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::{
     account,
-    laptop::{Laptop, Said, said},
+    laptop::{CommandOutput, Laptop, said},
     served,
 };
 
 /// Runs a command for a program; every line of it can be read.
-fn read(ada: &Laptop<'_>, arguments: &[&str]) -> (Said, Value) {
+fn read(ada: &Laptop<'_>, arguments: &[&str]) -> (CommandOutput, Value) {
     let said = ada.run(&[arguments, &["--format", "json"]].concat());
     let document = said.json();
     assert_eq!(document["exit"], said.code.unwrap(), "{said}");

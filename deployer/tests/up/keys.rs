@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     account,
-    laptop::{Laptop, Said, said, signal},
+    laptop::{CommandOutput, Laptop, said, signal},
     lock, served,
     support::emulator::Emulator,
 };
@@ -121,7 +121,7 @@ fn approval_lock_and_a_stopped_box() {
 }
 
 /// A change that Ctrl-C interrupts after the signal to the gateway.
-fn cut_off<'a>(emulator: &'a Emulator, change: &[&str]) -> (Laptop<'a>, Said) {
+fn cut_off<'a>(emulator: &'a Emulator, change: &[&str]) -> (Laptop<'a>, CommandOutput) {
     let ada = Laptop::new(emulator, "ada@laptop");
     if change[1] == "revoke" {
         ada.run(&["keys", "add", change[2], "--yes"]).ended(0, &[]);

@@ -23,13 +23,13 @@ pub struct Laptop<'a> {
 
 /// How a command ended, and its output on both streams.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     /// Asserts the exit code, and that standard error contains all of these words.
     #[track_caller]
     pub fn ended(&self, code: i32, words: &[&str]) -> &Self {
@@ -55,7 +55,7 @@ impl Said {
     }
 }
 
-impl std::fmt::Display for Said {
+impl std::fmt::Display for CommandOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "exit code {:?}\n--- stdout\n{}--- stderr\n{}", self.code, self.out, self.err)
     }
@@ -117,24 +117,24 @@ impl<'a> Laptop<'a> {
     }
 
     /// Runs a command to its end, without a terminal.
-    pub fn run(&self, arguments: &[&str]) -> Said {
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.run_with(arguments, "")
     }
 
     /// The same with something on standard input.
-    pub fn run_with(&self, arguments: &[&str], input: &str) -> Said {
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> CommandOutput {
         let mut child = self.command(arguments).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         said(child)
     }
 
     /// Runs a command at a terminal, both streams on it, at which `keys` are typed. Needs `script` (bsdutils).
-    pub fn run_at_a_terminal(&self, arguments: &[&str], keys: &str) -> Said {
+    pub fn run_at_a_terminal(&self, arguments: &[&str], keys: &str) -> CommandOutput {
         self.run_at_a_terminal_in(arguments, keys, &[])
     }
 
     /// The same with other variables: an empty value takes one away.
-    pub fn run_at_a_terminal_in(&self, arguments: &[&str], keys: &str, variables: &[(&str, &str)]) -> Said {
+    pub fn run_at_a_terminal_in(&self, arguments: &[&str], keys: &str, variables: &[(&str, &str)]) -> CommandOutput {
         let line = format!("{} {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
         let plain = self.command(&[]);
         let mut command = Command::new("script");
@@ -154,7 +154,7 @@ impl<'a> Laptop<'a> {
     }
 
     /// Runs a command where no AWS credentials are.
-    pub fn run_without_credentials(&self, arguments: &[&str]) -> Said {
+    pub fn run_without_credentials(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = self.command(arguments);
         command
             .env_remove("AWS_ACCESS_KEY_ID")
@@ -191,7 +191,7 @@ impl<'a> Laptop<'a> {
     }
 
     /// `up` with image numbers.
-    pub fn up(&self, gateway: u8, vllm: u8) -> Said {
+    pub fn up(&self, gateway: u8, vllm: u8) -> CommandOutput {
         let images = Self::images(gateway, vllm);
         let mut arguments = vec!["up", "--yes"];
         arguments.extend(images.iter().map(String::as_str));
@@ -211,10 +211,10 @@ impl<'a> Laptop<'a> {
 }
 
 /// Waits for a command that was started.
-pub fn said(child: Child) -> Said {
+pub fn said(child: Child) -> CommandOutput {
     let output = child.wait_with_output().unwrap();
     assert!(!holds_the_token(&output.stdout) && !holds_the_token(&output.stderr), "the token was printed");
-    Said {
+    CommandOutput {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     http::{Answer, Asked, serve},
-    laptop::{Said, signal},
+    laptop::{CommandOutput, signal},
     model::{NEW, OLD, ada, two},
     support::emulator::{Emulator, until},
 };
@@ -195,7 +195,7 @@ fn a_worse_model_is_refused_by_its_scores_and_an_equal_or_better_one_answers() {
     let service = Service::start(&program, &settings, &ada.path().join("service-keys"), &model_server.url);
     assert_eq!(service.answering(), OLD);
 
-    let evaluate = |more: &[&str]| -> Said {
+    let evaluate = |more: &[&str]| -> CommandOutput {
         let program = program.display().to_string();
         let use_new = ["model", "use", NEW, "--eval", "gold.jsonl", "--api-key-file", "key", "--gateway", &program];
         ada.run(&[&use_new[..], &["--yes", "--url"], more].concat())

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     account,
-    laptop::{Laptop, Said, said, signal},
+    laptop::{CommandOutput, Laptop, said, signal},
     support::emulator::{Emulator, until},
 };
 
@@ -73,7 +73,7 @@ fn ask(address: &str) -> String {
     answer
 }
 
-fn ctrl_c(child: Child) -> Said {
+fn ctrl_c(child: Child) -> CommandOutput {
     signal(&child, "INT");
     said(child)
 }

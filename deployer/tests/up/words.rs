@@ -4,7 +4,7 @@
 
 use crate::{
     account,
-    laptop::{Laptop, Said},
+    laptop::{CommandOutput, Laptop},
     served,
 };
 
@@ -50,7 +50,7 @@ fn crash_looped(text: &str) -> String {
     lines.collect()
 }
 
-fn told(name: &str, ada: &Laptop<'_>, said: &Said) {
+fn told(name: &str, ada: &Laptop<'_>, said: &CommandOutput) {
     let text = format!(
         "exit code: {}\n--- stdout\n{}--- stderr\n{}",
         said.code.unwrap(),
@@ -86,7 +86,7 @@ fn of_a_zone_without_room() {
     let fault = serde_json::json!({"action": "StartInstances", "code": "InsufficientInstanceCapacity", "status": 500, "times": 99});
     emulator.fault(&fault);
     let said = ada.up(1, 1);
-    told("no_capacity", &ada, &Said { err: without_ids(&said.err), ..said });
+    told("no_capacity", &ada, &CommandOutput { err: without_ids(&said.err), ..said });
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn of_a_life() {
 }
 
 /// `3 s ago` and `2 min ago` become `N s ago`, without the blanks before that align them.
-fn without_ages(said: &Said) -> Said {
+fn without_ages(said: &CommandOutput) -> CommandOutput {
     let aged = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         let is_age = |at: usize| {
@@ -132,7 +132,7 @@ fn without_ages(said: &Said) -> Said {
         }
     };
     let text = |text: &str| text.lines().map(aged).collect();
-    Said { code: said.code, out: text(&said.out), err: text(&said.err) }
+    CommandOutput { code: said.code, out: text(&said.out), err: text(&said.err) }
 }
 
 #[test]

@@ -30,16 +30,16 @@ use crate::{
 
 /// An earlier question of the caller with its answer. The caller sends it again each time; nothing is kept here.
 #[derive(Clone)]
-pub struct Turn {
+pub struct EarlierQuestion {
     /// What was asked.
     pub question: String,
     /// What was answered.
     pub answer: String,
 }
 
-impl fmt::Debug for Turn {
+impl fmt::Debug for EarlierQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Turn({} bytes)", self.question.len() + self.answer.len())
+        write!(f, "EarlierQuestion({} bytes)", self.question.len() + self.answer.len())
     }
 }
 
@@ -50,7 +50,7 @@ pub struct NoteQuestion {
     /// The question.
     pub question: String,
     /// Earlier questions and answers, for the model only.
-    pub history: Vec<Turn>,
+    pub history: Vec<EarlierQuestion>,
     /// The unit of the offsets.
     pub offsets: OffsetUnit,
     /// The day on which the note was written.

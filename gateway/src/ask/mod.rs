@@ -25,7 +25,10 @@ mod words;
 
 pub use self::{
     answer::{AskAnswer, AskQuote, AskSource},
-    asker::{AskError, AskModel, AskSink, Asker, NoSink, NoteQuestion, Reply, TextSink, Turn, Written, WrittenFuture},
+    asker::{
+        AskError, AskModel, AskSink, Asker, EarlierQuestion, NoSink, NoteQuestion, Reply, TextSink, Written,
+        WrittenFuture,
+    },
     draft::{MOST_QUOTES, ModelDraft},
     red_flags::RedFlags,
 };

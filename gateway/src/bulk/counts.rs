@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 pub(super) use super::digits::grouped;
 use super::{
     input::{Size, by_kind},
-    outcome::{EntryOutcome, Skipped},
+    outcome::{EntryOutcome, SkippedNote},
     output::RunTotals,
     selection::SelectionCounts,
 };
@@ -62,7 +62,7 @@ impl RunCounts {
         self.weight += outcome.weight;
     }
 
-    pub(super) fn skipped(&mut self, skipped: &Skipped) {
+    pub(super) fn skipped(&mut self, skipped: &SkippedNote) {
         self.skipped += 1;
         self.weight += skipped.weight;
         self.skipped_weight += skipped.weight;

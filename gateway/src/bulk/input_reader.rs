@@ -6,8 +6,8 @@ use super::{
     counts,
     ids::{NoteStatus, RunIds},
     input::{InputFormat, InputNote, Source},
-    outcome::{EntryOutcome, Event, QueuedNote, Skipped},
-    selection::{Selection, Sorted},
+    outcome::{EntryOutcome, Event, QueuedNote, SkippedNote},
+    selection::{NoteSelection, Selection},
     shard::Shard,
     status::print_status,
     tool_ids::ToolIds,
@@ -85,8 +85,8 @@ impl InputReader {
             NoteStatus::New(entry) => match &self.selection {
                 None => sender.blocking_send(entry).is_ok(),
                 Some(selection) => match selection.sort(entry, self.keep_text) {
-                    Sorted::ForModel(entry) => sender.blocking_send(entry).is_ok(),
-                    Sorted::Skipped(outcome) => !sender.is_closed() && report(Event::Ended(outcome)),
+                    NoteSelection::ForModel(entry) => sender.blocking_send(entry).is_ok(),
+                    NoteSelection::Skipped(outcome) => !sender.is_closed() && report(Event::Ended(outcome)),
                 },
             },
             NoteStatus::Faulty(entry, fault) => {
@@ -96,7 +96,7 @@ impl InputReader {
             NoteStatus::Done(entry, offset) => {
                 self.counts.strange = self.counts.strange.saturating_sub(1);
                 let QueuedNote { id, text, weight, .. } = entry;
-                let skipped = Skipped { offset, id, text: self.keep_text.then_some(text), weight };
+                let skipped = SkippedNote { offset, id, text: self.keep_text.then_some(text), weight };
                 !sender.is_closed() && report(Event::Skipped(skipped))
             }
         }

@@ -42,12 +42,12 @@ pub(super) enum Event {
     /// A note was read or failed.
     Ended(EntryOutcome),
     /// An earlier run wrote the note.
-    Skipped(Skipped),
+    Skipped(SkippedNote),
 }
 
 /// A note that an earlier run wrote to the output.
 #[derive(Debug)]
-pub(super) struct Skipped {
+pub(super) struct SkippedNote {
     /// Offset of the note's line in the output.
     pub(super) offset: u64,
     pub(super) id: String,

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     BulkError,
-    outcome::{EntryOutcome, Skipped},
+    outcome::{EntryOutcome, SkippedNote},
     output::{private, with_carried},
 };
 use crate::ui::ReviewWriter;
@@ -56,7 +56,7 @@ impl Review {
     }
 
     /// Adds a note of an earlier run, with its line in the output. A note without a line is left out.
-    pub(super) fn earlier(&mut self, skipped: &Skipped, line: Option<String>) -> Result<(), BulkError> {
+    pub(super) fn earlier(&mut self, skipped: &SkippedNote, line: Option<String>) -> Result<(), BulkError> {
         line.map_or(Ok(()), |line| self.note(&skipped.id, skipped.text.as_deref(), &line))
     }
 

@@ -48,7 +48,7 @@ struct RawWord {
 
 /// What a server heard.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Heard {
+pub(super) struct RecognisedSpeech {
     pub(super) segments: Vec<HeardSegment>,
     /// Words with the probability that the server gives them, in the order of the transcript.
     pub(super) words: Vec<(String, f64)>,
@@ -79,7 +79,7 @@ pub(super) enum AnswerFault {
 }
 
 /// Parses the answer to a recording of some seconds.
-pub(super) fn parse(json: &[u8], seconds: f64) -> Result<Heard, AnswerFault> {
+pub(super) fn parse(json: &[u8], seconds: f64) -> Result<RecognisedSpeech, AnswerFault> {
     let answer: VerboseJson = serde_json::from_slice(json).map_err(|_| AnswerFault::NoAnswer)?;
     let raw = answer.segments.unwrap_or_default();
     let length = answer.text.len().max(raw.iter().map(|segment| segment.text.len()).sum());
@@ -100,7 +100,7 @@ pub(super) fn parse(json: &[u8], seconds: f64) -> Result<Heard, AnswerFault> {
     if letters(&text) > segments.iter().map(|segment| letters(&segment.text)).sum() {
         segments = vec![HeardSegment { text, ..HeardSegment::default() }];
     }
-    Ok(Heard { segments, words })
+    Ok(RecognisedSpeech { segments, words })
 }
 
 impl HeardSegment {
@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    fn heard(answer: &Value) -> Result<Heard, AnswerFault> {
+    fn heard(answer: &Value) -> Result<RecognisedSpeech, AnswerFault> {
         parse(answer.to_string().as_bytes(), 60.0)
     }
 
@@ -158,7 +158,7 @@ mod tests {
             silence: Some(0.25),
         };
         let second = HeardSegment { text: "lung cancer.".to_owned(), ..HeardSegment::default() };
-        assert_eq!(heard, Heard { segments: vec![first, second], words: vec![("Stage".to_owned(), 0.5)] });
+        assert_eq!(heard, RecognisedSpeech { segments: vec![first, second], words: vec![("Stage".to_owned(), 0.5)] });
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(heard.segments[0].text, expected);
             assert_eq!(heard.segments[0].probability.is_none(), text.len() > 10);
         }
-        assert_eq!(heard(&json!({"text": " "})).unwrap(), Heard::default());
+        assert_eq!(heard(&json!({"text": " "})).unwrap(), RecognisedSpeech::default());
     }
 
     #[test]

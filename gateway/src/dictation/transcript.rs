@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{answer::Heard, numbers, vocabulary::PROMPT};
+use super::{answer::RecognisedSpeech, numbers, vocabulary::PROMPT};
 use crate::{
     extraction::{Note, OffsetUnit},
     rules::{self, VocabularyKind},
@@ -108,7 +108,7 @@ pub enum ReviewReason {
 }
 
 /// The parts of a transcript that come from its text.
-pub(super) struct Reviewed {
+pub(super) struct ReviewedSpeech {
     pub(super) transcript: String,
     pub(super) segments: Vec<Segment>,
     pub(super) words_to_review: Vec<WordToReview>,
@@ -116,7 +116,7 @@ pub(super) struct Reviewed {
 
 /// Returns the transcript of what a server heard; none if it heard no words. Probabilities below `limit` are for
 /// review.
-pub(super) fn review(heard: Heard, limit: f64) -> Option<Reviewed> {
+pub(super) fn review(heard: RecognisedSpeech, limit: f64) -> Option<ReviewedSpeech> {
     let mut source = String::new();
     let mut marks: Vec<(Range<usize>, ReviewReason)> = Vec::new();
     let mut segments = Vec::new();
@@ -150,7 +150,7 @@ pub(super) fn review(heard: Heard, limit: f64) -> Option<Reviewed> {
         source.get(change.source.clone()).map(str::to_owned)
     };
     let words_to_review = placed(&rewritten.text, marks, spoken);
-    Some(Reviewed { transcript: rewritten.text, segments, words_to_review })
+    Some(ReviewedSpeech { transcript: rewritten.text, segments, words_to_review })
 }
 
 fn reason(kind: VocabularyKind) -> Option<ReviewReason> {
@@ -242,7 +242,7 @@ mod tests {
             segment("Thank you.", Some(0.9), 0.9),
         ];
         let words = vec![("EGFR".to_owned(), 0.99), ("deletion.".to_owned(), 0.2), ("absent".to_owned(), 0.1)];
-        let reviewed = review(Heard { segments, words }, 0.7).unwrap();
+        let reviewed = review(RecognisedSpeech { segments, words }, 0.7).unwrap();
         assert_eq!(reviewed.transcript, "Übrigens: EGFR exon 19 deletion. A similar to the baby. Thank you.");
         assert_eq!(reviewed.segments.iter().map(|segment| segment.review).collect::<Vec<_>>(), [false, true, true]);
         let marks: Vec<_> = reviewed.words_to_review.iter().map(|mark| (&*mark.text, mark.reason)).collect();
@@ -265,13 +265,14 @@ mod tests {
 
     #[test]
     fn a_segment_without_a_probability_is_for_review_and_silence_is_no_transcript() {
-        let unknown = review(Heard { segments: vec![segment("Well.", None, 0.0)], words: Vec::new() }, 0.7).unwrap();
+        let unknown =
+            review(RecognisedSpeech { segments: vec![segment("Well.", None, 0.0)], words: Vec::new() }, 0.7).unwrap();
         assert!(unknown.segments[0].review && unknown.words_to_review[0].reason == ReviewReason::LowProbability);
         for text in ["", "...", " - "] {
             let segments = vec![segment(text, Some(0.9), 0.0)];
-            assert!(review(Heard { segments, words: Vec::new() }, 0.7).is_none(), "{text}");
+            assert!(review(RecognisedSpeech { segments, words: Vec::new() }, 0.7).is_none(), "{text}");
         }
-        assert!(review(Heard::default(), 0.7).is_none());
+        assert!(review(RecognisedSpeech::default(), 0.7).is_none());
     }
 
     #[test]

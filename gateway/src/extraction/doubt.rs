@@ -10,7 +10,7 @@ use super::{
     affirmed::{SupportedFields, affirmed_fields, supported_fields},
     cpu_pool::{self, CpuPool},
     judge, parse,
-    reading::TextToRead,
+    text_to_read::TextToRead,
 };
 
 /// Most bytes of the model's words outside its record that are searched for values.

@@ -36,6 +36,7 @@ mod staging;
 mod streaming_parser;
 mod superseded;
 mod table;
+mod text_to_read;
 mod tick_boxes;
 pub(crate) mod tnm;
 mod tumours;

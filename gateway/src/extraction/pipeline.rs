@@ -15,7 +15,8 @@ use super::{
     doubt::RecordReader,
     judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
-    reading::{self, EngineReading, ExtractError, StageTimings, TextToRead},
+    reading::{self, EngineReading, ExtractError, StageTimings},
+    text_to_read::TextToRead,
 };
 use crate::{
     admission::Admission,
@@ -198,16 +199,10 @@ impl Pipeline {
         let chunks = if self.engine.needs_lease() { chunk::cut(note, self.chunk_chars) } else { Vec::new() };
         if chunks.len() < 2 {
             let second_reader = self.second_reader();
-            return match reading::read(
-                &*self.engine,
-                second_reader,
-                &self.admission,
-                TextToRead::whole(note),
-                request.clone(),
-                deadline,
-            )
-            .await
-            {
+            let (text, request_of_text) = (TextToRead::whole(note), request.clone());
+            let reading = reading::read(&*self.engine, second_reader, &self.admission, text, request_of_text, deadline);
+            // The future is large, and many futures contain it.
+            return match Box::pin(reading).await {
                 Ok(reading) => Ok(MergedReading::from_one(reading)),
                 Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
                     let halves = chunks.first().and_then(|chunk| chunk.halves(note));

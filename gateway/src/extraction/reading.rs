@@ -10,6 +10,7 @@ use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cpu_pool,
     doubt::{self, Doubt, RecordComparison, RecordReader, SecondReading},
     parse::{self, ParsedRecord, Repair, Unusable},
+    text_to_read::TextToRead,
 };
 use crate::admission::{Admission, AdmissionError, Lease};
 
@@ -97,23 +98,6 @@ impl StageTimings {
             millis(self.parse),
             millis(self.judge)
         )
-    }
-}
-
-/// A text for an engine.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TextToRead<'a> {
-    pub(super) text: &'a Note,
-    /// Where its own part begins, in bytes: after the context of a chunk.
-    pub(super) own_from: usize,
-    /// Whether it is a note, and not a chunk of one.
-    pub(super) is_whole_note: bool,
-}
-
-impl<'a> TextToRead<'a> {
-    /// Returns the text of a whole note.
-    pub(super) fn whole(text: &'a Note) -> Self {
-        Self { text, own_from: 0, is_whole_note: true }
     }
 }
 

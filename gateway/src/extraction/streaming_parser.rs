@@ -34,7 +34,7 @@ impl FieldSink {
         Self(sender)
     }
 
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         let _ = self.0.send(FieldUpdate::Reset);
     }
 }

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::{
+    diagnosis_status::{DiagnosisStatus, diagnosis_status, is_of_study},
     in_situ,
     lexicon::{Mention, Term, TermKind},
     masses::{self, OFTEN_METASTATIC},
     meanings,
     specimen::{specimen_organ, stated_origin},
-    standing::{Standing, is_of_study, standing},
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -42,7 +42,7 @@ pub(super) struct NamedMalignancy {
     words: usize,
     /// The side of a paired organ named directly after it, with a space: "left ".
     side: &'static str,
-    pub(super) standing: Standing,
+    pub(super) status: DiagnosisStatus,
 }
 
 impl NamedMalignancy {
@@ -118,12 +118,12 @@ pub(super) fn key(name: &NamedMalignancy) -> Option<&'static str> {
 /// mentions give more points than past ones.
 fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
     let mut scores: Vec<(&'static str, usize)> = Vec::new();
-    let revised = names.iter().any(|name| name.standing == Standing::First);
+    let revised = names.iter().any(|name| name.status == DiagnosisStatus::First);
     for name in names {
         let Some(key) = key(name) else { continue };
         let points = match (name.assertion, name.term.is("minor"), name.organ.is_none() && name.term.is("head")) {
-            _ if name.standing == Standing::First => PAST,
-            _ if revised && name.standing == Standing::Final => PRESENT + FIRST,
+            _ if name.status == DiagnosisStatus::First => PAST,
+            _ if revised && name.status == DiagnosisStatus::Final => PRESENT + FIRST,
             (Assertion::Historical, _, _) | (_, true, _) | (_, _, true) => PAST,
             _ => PRESENT,
         };
@@ -293,9 +293,9 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
         length = length.saturating_sub(1);
     }
     let side = following_site(view, &head_range).map_or("", |site| side_before(view, site));
-    let standing = standing(view, &(start..head_range.end));
+    let status = diagnosis_status(view, &(start..head_range.end));
     let range = start..head_range.end;
-    NamedMalignancy { value, organ, term: head.term, histology, assertion, range, words: length, side, standing }
+    NamedMalignancy { value, organ, term: head.term, histology, assertion, range, words: length, side, status }
 }
 
 /// Returns whether the name that begins at `start` is that of a metastasis in an organ: "craniotomy: metastatic

@@ -10,6 +10,7 @@ mod cancer;
 #[cfg(test)]
 mod coded;
 mod control_tissue;
+mod diagnosis_status;
 mod entities;
 mod folded;
 mod formula;
@@ -34,7 +35,6 @@ mod sight;
 mod sites;
 mod specimen;
 mod stage;
-mod standing;
 mod treatment;
 mod tumour_organs;
 mod tumour_paragraphs;

@@ -31,7 +31,7 @@ const FREE_PATTERN: &str = concat!(
 const BESIDE: usize = 24;
 
 /// One statement about the course of the disease.
-struct CourseStatement {
+struct Statement {
     at: usize,
     category: &'static str,
     value: String,
@@ -40,9 +40,9 @@ struct CourseStatement {
 /// Reads the response of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpread) -> Option<String> {
     let mut course = stated(view, spread.extent >= Extent::Distant);
-    let is_earlier = |step: &CourseStatement| step.category != "pd" && response_scope::is_of_earlier(view, step.at);
+    let is_earlier = |step: &Statement| step.category != "pd" && response_scope::is_of_earlier(view, step.at);
     if let Some(at) = course.iter().find(|step| is_earlier(step)).map(|step| step.at) {
-        let is_later = |step: &CourseStatement| matches!(step.category, "pd" | "recurrence") && step.at > at;
+        let is_later = |step: &Statement| matches!(step.category, "pd" | "recurrence") && step.at > at;
         if course.iter().any(is_later) || changes(view, diagnosis, true).iter().any(is_later) {
             course.retain(|step| !is_earlier(step));
         }
@@ -69,9 +69,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Metastat
 }
 
 /// Returns the responses that the note states. Beside distant metastases, "no recurrence" at one place does not count.
-fn stated(view: &NoteView<'_>, distant: bool) -> Vec<CourseStatement> {
+fn stated(view: &NoteView<'_>, distant: bool) -> Vec<Statement> {
     let proposals = report::proposals(view);
-    let mut course: Vec<CourseStatement> = view
+    let mut course: Vec<Statement> = view
         .terms(TermKind::Response)
         .iter()
         .filter(|mention| !report::covers(proposals, mention.range.start))
@@ -98,11 +98,7 @@ fn stated(view: &NoteView<'_>, distant: bool) -> Vec<CourseStatement> {
                 .any(|word| after.contains(word));
         let local = distant && response_scope::is_local(view, &found.range());
         if !of_other && !local && is_fact(view, &found.range()) {
-            course.push(CourseStatement {
-                at: found.start(),
-                category: "ned",
-                value: "no evidence of disease".to_owned(),
-            });
+            course.push(Statement { at: found.start(), category: "ned", value: "no evidence of disease".to_owned() });
         }
     }
     let before_that = course.iter().any(|step| step.category != "pd");
@@ -157,22 +153,18 @@ fn ends_a_plan(view: &NoteView<'_>, at: usize) -> bool {
 }
 
 /// Returns the excellent responses, which in thyroid cancer are a category: no evidence of disease.
-fn excellent(view: &NoteView<'_>) -> impl Iterator<Item = CourseStatement> {
+fn excellent(view: &NoteView<'_>) -> impl Iterator<Item = Statement> {
     view.terms(TermKind::Response)
         .iter()
         .filter(|mention| {
             mention.term.spelled == "excellent response" && view.enters_record(&mention.range, Field::Response)
         })
-        .map(|mention| CourseStatement {
-            at: mention.range.start,
-            category: "ned",
-            value: "excellent response".to_owned(),
-        })
+        .map(|mention| Statement { at: mention.range.start, category: "ned", value: "excellent response".to_owned() })
 }
 
 /// Returns the responses that changes in the size of lesions imply.
-fn changes(view: &NoteView<'_>, diagnosis: &Diagnosis, all: bool) -> Vec<CourseStatement> {
-    let mut course: Vec<CourseStatement> = view
+fn changes(view: &NoteView<'_>, diagnosis: &Diagnosis, all: bool) -> Vec<Statement> {
+    let mut course: Vec<Statement> = view
         .terms(TermKind::Response)
         .iter()
         .filter(|mention| {
@@ -201,7 +193,7 @@ fn changes(view: &NoteView<'_>, diagnosis: &Diagnosis, all: bool) -> Vec<CourseS
     course
 }
 
-fn step(mention: &Mention) -> CourseStatement {
+fn step(mention: &Mention) -> Statement {
     let category = mention.term.tag("cat").unwrap_or(mention.term.name);
     let plain = match category {
         "pr" if mention.term.is("own") => mention.term.name,
@@ -212,7 +204,7 @@ fn step(mention: &Mention) -> CourseStatement {
         _ if mention.term.is("own") => mention.term.spelled,
         _ => mention.term.name,
     };
-    CourseStatement { at: mention.range.start, category, value: plain.to_owned() }
+    Statement { at: mention.range.start, category, value: plain.to_owned() }
 }
 
 /// Returns whether a statement is a fact about the patient: not planned, declined, uncertain or untested, and not about
@@ -332,9 +324,9 @@ fn is_of_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
 }
 
 /// Returns one value for the course: the last statement, with the response before it if the disease grew again.
-fn summary(view: &NoteView<'_>, course: &[CourseStatement]) -> Option<String> {
+fn summary(view: &NoteView<'_>, course: &[Statement]) -> Option<String> {
     let last = course.last()?;
-    let same_sentence = |step: &CourseStatement| view.sentence(step.at) == view.sentence(last.at);
+    let same_sentence = |step: &Statement| view.sentence(step.at) == view.sentence(last.at);
     if let Some(strongest) = course.iter().find(|step| matches!(step.category, "mixed" | "pcr")) {
         let worse_later = strongest.category == "mixed" && last.category == "pd" && !same_sentence(strongest);
         return Some(if worse_later { last } else { strongest }.value.clone());

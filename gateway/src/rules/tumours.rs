@@ -11,9 +11,9 @@ use std::{
 use super::{
     RulesEngine,
     cancer::{self, NamedMalignancy},
+    diagnosis_status::DiagnosisStatus,
     lexicon::{Mention, TermKind},
     meanings, record, sites,
-    standing::Standing,
     tumour_organs::{AMBIGUOUS, own_organ},
     tumour_paragraphs,
     tumour_references::{self, UNSPECIFIC},
@@ -100,7 +100,7 @@ pub(super) fn signs(view: &NoteView<'_>, names: &[NamedMalignancy]) -> TumourSig
     for name in names {
         match mention(view, name) {
             Some(mention) => seen.push((name, mention)),
-            None if name.standing != Standing::First && !is_of_no_patient(view, &name.range) => unnamed.push(name),
+            None if name.status != DiagnosisStatus::First && !is_of_no_patient(view, &name.range) => unnamed.push(name),
             None => {}
         }
     }
@@ -230,7 +230,7 @@ fn says_more_than_name(record: &Record) -> bool {
 /// Returns the mention of a malignancy, if it can distinguish a tumour from others.
 fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention> {
     let key = cancer::key(name).or_else(|| name.term.is("head").then_some(name.term.name))?;
-    if name.standing == Standing::First || is_of_no_patient(view, &name.range) {
+    if name.status == DiagnosisStatus::First || is_of_no_patient(view, &name.range) {
         return None;
     }
     let organ = own_organ(view, name);
@@ -315,7 +315,7 @@ fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMen
     let counts = |name: &&NamedMalignancy| {
         name.term.is("head")
             && !name.term.is("weak")
-            && name.standing != Standing::First
+            && name.status != DiagnosisStatus::First
             && !is_of_no_patient(view, &name.range)
     };
     let heads: Vec<&NamedMalignancy> = names.iter().filter(counts).collect();

@@ -195,6 +195,9 @@ impl VllmEngine {
         });
         // An answer of another model must not be returned under the name of the requested one.
         if completion.envelope.model().is_some_and(|answering| !call.is_requested_model(answering, model)) {
+            if let Some(sink) = &request.sink {
+                sink.reset();
+            }
             // Another server may have the model.
             return Err(CallFailure { error: EngineError::Rejected, may_retry: true });
         }

@@ -5,7 +5,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     command::{RunOutput, Workspace, failure, lines, said},
-    fake_vllm::{self, Act, RECORD},
+    fake_vllm::{self, RECORD, UpstreamBehaviour},
 };
 
 /// Runs the command with the fake server as its model server.
@@ -30,7 +30,7 @@ fn workspace(notes: usize) -> Workspace {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_concurrency_limit_is_reached_and_never_exceeded() {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let fake = fake_vllm::start(vec![Act::Hold(permits.clone())]).await;
+    let fake = fake_vllm::start(vec![UpstreamBehaviour::Hold(permits.clone())]).await;
     let calls = fake.calls.clone();
     let limit_check = tokio::spawn(async move {
         // One answer is given each time four calls wait. If fewer calls were sent, this loop would never end.
@@ -55,8 +55,8 @@ async fn the_concurrency_limit_is_reached_and_never_exceeded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_model_server_goes_away_resume_reads_the_remaining_notes() {
-    let unavailable = Act::Status(503, json!({}));
-    let answer = Act::Text(RECORD.to_owned());
+    let unavailable = UpstreamBehaviour::Status(503, json!({}));
+    let answer = UpstreamBehaviour::Text(RECORD.to_owned());
     let fake = fake_vllm::start(vec![answer.clone(), answer.clone(), answer, unavailable]).await;
     let url = format!("http://{}", fake.address);
     let (workspace, output) = run(workspace(9), url, &["--concurrency", "1", "--retries", "0"]).await;
@@ -67,14 +67,14 @@ async fn after_a_model_server_goes_away_resume_reads_the_remaining_notes() {
     // The engine itself retried the fourth note once. No later note was sent.
     assert_eq!(fake.calls.load(std::sync::atomic::Ordering::SeqCst), 5);
 
-    let back = fake_vllm::start(vec![Act::Text(RECORD.to_owned())]).await;
+    let back = fake_vllm::start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let (workspace, output) = run(workspace, format!("http://{}", back.address), &["--resume"]).await;
     assert_eq!((output.code, workspace.results("out.jsonl").len()), (Some(0), 9), "{}", output.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_to_a_busy_model_server_is_retried() {
-    let (busy, answer) = (Act::Status(429, json!({})), Act::Text(RECORD.to_owned()));
+    let (busy, answer) = (UpstreamBehaviour::Status(429, json!({})), UpstreamBehaviour::Text(RECORD.to_owned()));
     let fake = fake_vllm::start(vec![busy.clone(), busy, answer]).await;
     let (workspace, output) = run(workspace(1), format!("http://{}", fake.address), &[]).await;
     assert_eq!(output.code, Some(0), "{}", output.err);
@@ -111,7 +111,7 @@ async fn a_shard_waits_for_a_model_server_that_loads() {
         for _ in 0..3 {
             drop(listener.accept().await.unwrap());
         }
-        fake_vllm::serve(listener, vec![Act::Text(RECORD.to_owned())], 8_192)
+        fake_vllm::serve(listener, vec![UpstreamBehaviour::Text(RECORD.to_owned())], 8_192)
     });
     let workspace = workspace(2);
     let (workspace, output) = spawn_blocking(move || {

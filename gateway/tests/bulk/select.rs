@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     command::{RunOutput, Workspace, by_id, lines, said},
     fake_gateway::{Answer, FakeGateway, read, refused},
-    fake_vllm::{self, Act, RECORD},
+    fake_vllm::{self, RECORD, UpstreamBehaviour},
 };
 
 /// Notes about a malignancy, of `n-0` to `n-4`, and notes about something else, of `k-0` to `k-199`.
@@ -36,7 +36,7 @@ fn select(workspace: &Workspace, more: &[&str]) -> RunOutput {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_model_reads_notes_with_oncology_and_a_sample_of_the_others() {
-    let fake = fake_vllm::start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = fake_vllm::start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let url = format!("http://{}", fake.address);
     let (results, output) = spawn_blocking(move || {
         let workspace = workspace();

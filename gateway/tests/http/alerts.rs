@@ -15,8 +15,9 @@ use promql_parser::{
 use serde_json::Value;
 
 use crate::{
-    fake_vllm::{Act, RECORD},
-    metrics::{Family, documented, families, with_model},
+    exposition::{Family, families},
+    fake_vllm::{RECORD, UpstreamBehaviour},
+    metrics::{documented, with_model},
 };
 
 /// Labels that Prometheus adds to each series.
@@ -55,7 +56,7 @@ fn rows(document: &str) -> Vec<Vec<String>> {
 
 /// Returns the samples of the gateway and those of the document's foreign programs.
 async fn vocabulary() -> Vocabulary {
-    let live = families(&with_model(vec![Act::Text(RECORD.to_owned())]).await).await;
+    let live = families(&with_model(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await).await;
     let mut all = Vocabulary::new();
     for (name, labels) in documented() {
         // The values of the model server's own figures are missing in this gateway, so their kind is taken from their
@@ -240,7 +241,7 @@ async fn a_query_about_nothing_is_found() {
 
 #[tokio::test]
 async fn notes_fail_by_every_error_of_the_service() {
-    let live = families(&with_model(vec![Act::Text(RECORD.to_owned())]).await).await;
+    let live = families(&with_model(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await).await;
     let requests = live["gateway_http_requests"].label_sets();
     let of_service = requests.iter().filter(|labels| labels["status"].starts_with('5') && labels["code"] != "ok");
     let mut expected: BTreeSet<String> = of_service.map(|labels| labels["code"].clone()).collect();

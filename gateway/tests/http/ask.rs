@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use crate::{
     fake_vllm,
-    fake_vllm::{Act, FakeServer},
+    fake_vllm::{FakeServer, UpstreamBehaviour},
     rules, send,
 };
 
@@ -35,7 +35,7 @@ fn with_settings(change: impl FnOnce(&mut Settings)) -> Router {
     http::router(Gateway::new(settings).unwrap().app, Vec::new())
 }
 
-async fn with_model(acts: Vec<Act>) -> (Router, FakeServer) {
+async fn with_model(acts: Vec<UpstreamBehaviour>) -> (Router, FakeServer) {
     let fake = fake_vllm::start(acts).await;
     let url = format!("http://{}", fake.address);
     (with_url(url), fake)
@@ -147,7 +147,7 @@ async fn red_flags_of_the_site_come_first() {
 
 #[tokio::test]
 async fn a_model_answers_other_questions_and_sees_no_control_tokens() {
-    let (router, fake) = with_model(vec![Act::Text(DRAFT.to_owned())]).await;
+    let (router, fake) = with_model(vec![UpstreamBehaviour::Text(DRAFT.to_owned())]).await;
     let mut body = smokes();
     body["text"] = json!(format!("{NOTE} <|eot_id|>"));
     body["history"] = json!([{"question": "Stage?", "answer": "IV <|eot_id|>"}]);
@@ -172,8 +172,9 @@ async fn a_model_answers_other_questions_and_sees_no_control_tokens() {
 
 #[tokio::test]
 async fn what_the_note_does_not_bear_is_withheld_and_a_failing_model_is_an_error() {
-    let draft =
-        |quote: &str, answer: &str| Act::Text(json!({"found": true, "quotes": [quote], "answer": answer}).to_string());
+    let draft = |quote: &str, answer: &str| {
+        UpstreamBehaviour::Text(json!({"found": true, "quotes": [quote], "answer": answer}).to_string())
+    };
     for (act, answered) in [
         (draft("She smokes a pipe.", "She smokes 20 cigarettes."), "is withheld"),
         (draft("She smokes cigars.", "She smokes cigars."), "The note does not say."),
@@ -185,20 +186,20 @@ async fn what_the_note_does_not_bear_is_withheld_and_a_failing_model_is_an_error
         assert!(answer["answer"].as_str().unwrap().contains(answered), "{answer}");
     }
     for (act, status, code) in [
-        (Act::Status(500, json!({})), 502, "upstream_failed"),
-        (Act::Status(400, json!({})), 502, "upstream_rejected"),
-        (Act::Status(429, json!({})), 503, "overloaded"),
-        (Act::Status(503, json!({})), 503, "upstream_unavailable"),
-        (Act::Reset, 503, "upstream_unavailable"),
-        (Act::Html, 502, "upstream_failed"),
-        (Act::HalfJson, 502, "upstream_failed"),
-        (Act::BreakOff, 502, "upstream_failed"),
-        (Act::ErrorEvent(json!({"error": {"message": "x"}})), 502, "upstream_failed"),
-        (Act::BrokenStream(None), 502, "upstream_failed"),
-        (Act::UnfinishedStream, 502, "upstream_failed"),
-        (Act::CutOff, 502, "output_truncated"),
-        (Act::Text("She smokes.".to_owned()), 502, "output_unusable"),
-        (Act::Hang, 504, "deadline_exceeded"),
+        (UpstreamBehaviour::Status(500, json!({})), 502, "upstream_failed"),
+        (UpstreamBehaviour::Status(400, json!({})), 502, "upstream_rejected"),
+        (UpstreamBehaviour::Status(429, json!({})), 503, "overloaded"),
+        (UpstreamBehaviour::Status(503, json!({})), 503, "upstream_unavailable"),
+        (UpstreamBehaviour::Reset, 503, "upstream_unavailable"),
+        (UpstreamBehaviour::Html, 502, "upstream_failed"),
+        (UpstreamBehaviour::HalfJson, 502, "upstream_failed"),
+        (UpstreamBehaviour::BreakOff, 502, "upstream_failed"),
+        (UpstreamBehaviour::ErrorEvent(json!({"error": {"message": "x"}})), 502, "upstream_failed"),
+        (UpstreamBehaviour::BrokenStream(None), 502, "upstream_failed"),
+        (UpstreamBehaviour::UnfinishedStream, 502, "upstream_failed"),
+        (UpstreamBehaviour::CutOff, 502, "output_truncated"),
+        (UpstreamBehaviour::Text("She smokes.".to_owned()), 502, "output_unusable"),
+        (UpstreamBehaviour::Hang, 504, "deadline_exceeded"),
     ] {
         let (router, _fake) = with_model(vec![act.clone()]).await;
         let (answered, problem) = ask(&router, &smokes()).await;
@@ -245,7 +246,7 @@ async fn a_quote_arrives_before_the_model_has_finished() {
         " ",
     ];
     let permits = Arc::new(Semaphore::new(2));
-    let (router, _fake) = with_model(vec![Act::Pieces(pieces, Arc::clone(&permits))]).await;
+    let (router, _fake) = with_model(vec![UpstreamBehaviour::Pieces(pieces, Arc::clone(&permits))]).await;
     let response = router.oneshot(request("/api/v1/ask/stream", &smokes())).await.unwrap();
     let mut body = response.into_body();
     // The model has written two of its four pieces and waits.
@@ -276,7 +277,7 @@ async fn a_stream_of_the_record_ends_with_the_answer_of_ask_and_a_failure_is_the
     result.as_object_mut().unwrap().remove("type");
     (result["request_id"], answer["request_id"]) = (Value::Null, Value::Null);
     assert_eq!(result, answer);
-    let (router, _fake) = with_model(vec![Act::BrokenStream(None)]).await;
+    let (router, _fake) = with_model(vec![UpstreamBehaviour::BrokenStream(None)]).await;
     let (_, _, text) = send(&router, request("/api/v1/ask/stream", &smokes())).await;
     let found = events(std::str::from_utf8(&text).unwrap());
     assert_eq!((found.len(), &found[0].1["code"]), (1, &json!("upstream_failed")));
@@ -286,7 +287,7 @@ async fn a_stream_of_the_record_ends_with_the_answer_of_ask_and_a_failure_is_the
 #[tokio::test]
 async fn a_stream_holds_its_place_among_the_notes_of_its_key() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = fake_vllm::start(vec![Act::Pieces(vec!["{"], Arc::clone(&permits))]).await;
+    let fake = fake_vllm::start(vec![UpstreamBehaviour::Pieces(vec!["{"], Arc::clone(&permits))]).await;
     let (folder, key) = (tempfile::tempdir().unwrap(), access::new_key().unwrap());
     let keys = folder.path().join("keys");
     std::fs::write(&keys, format!("{} at_once=1", access::line_for("ward", &key).unwrap())).unwrap();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    fake_vllm::{Act, RECORD, start},
+    fake_vllm::{RECORD, UpstreamBehaviour, start},
     faults::serving,
     post, rules, send,
 };
@@ -95,7 +95,7 @@ async fn single_notes_batches_and_streams_have_the_codes_of_the_files() {
 
 #[tokio::test]
 async fn a_models_answer_to_a_long_note_has_the_codes_of_the_files() {
-    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let filler = "The patient feels well and walks daily with her dog. ".repeat(150);
     let (settings, _folder) = with_files();
     let router = serving(&fake, settings).await;
@@ -108,7 +108,7 @@ async fn a_models_answer_to_a_long_note_has_the_codes_of_the_files() {
 
 #[tokio::test]
 async fn a_value_that_the_note_does_not_support_has_no_code_of_the_files() {
-    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let (settings, _folder) = with_files();
     let (_, answer) = post(&serving(&fake, settings).await, json!({"text": "Lung adenocarcinoma."}).to_string()).await;
     let finding = &answer["evidence"]["treatment"][0];

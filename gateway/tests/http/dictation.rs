@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     FIELDS,
-    fake_whisper::{FakeWhisper, Hears, answer, form, start, wav},
+    fake_whisper::{FakeWhisper, WhisperBehaviour, answer, form, start, wav},
     send,
 };
 
@@ -50,7 +50,7 @@ async fn without_a_server_dictation_is_off_and_says_so() {
 #[tokio::test]
 async fn a_transcript_is_for_review_and_never_a_record() {
     let spoken = "Stage four lung adenocarcinoma, EGFR exon nineteen deletion, osimertinib.";
-    let server = start(Hears::Text(spoken)).await;
+    let server = start(WhisperBehaviour::Text(spoken)).await;
     let folder = tempfile::tempdir().unwrap();
     let key_file = folder.path().join("key");
     std::fs::write(&key_file, "made-up-key\n").unwrap();
@@ -100,7 +100,7 @@ async fn a_transcript_is_for_review_and_never_a_record() {
 
 #[tokio::test]
 async fn what_is_no_recording_is_refused_and_never_sent() {
-    let server = start(Hears::Text("heard")).await;
+    let server = start(WhisperBehaviour::Text("heard")).await;
     let mut settings = settings(&server);
     settings.transcribe.max_bytes = ByteSize::kib(64);
     settings.transcribe.max_length = Duration::from_secs(1);
@@ -130,24 +130,24 @@ async fn what_is_no_recording_is_refused_and_never_sent() {
 async fn a_server_that_fails_leads_to_a_clear_error_in_time() {
     let words = "a ".repeat(150_000);
     for (hears, status, code, sentence) in [
-        (Hears::Status(400, "bad"), 502, "upstream_rejected", "configuration"),
-        (Hears::Status(401, "bad"), 502, "upstream_rejected", "configuration"),
-        (Hears::Status(302, ""), 502, "upstream_failed", "no transcript"),
-        (Hears::Status(429, ""), 503, "overloaded", "Too many recordings"),
-        (Hears::Status(500, ""), 502, "upstream_failed", "no transcript"),
-        (Hears::Status(503, ""), 503, "upstream_unavailable", "cannot be reached"),
-        (Hears::Bytes("<html>"), 502, "upstream_failed", "no transcript"),
-        (Hears::Bytes("{\"text\": \"a\", \"duration\": NaN}"), 502, "upstream_failed", "no transcript"),
-        (Hears::Bytes("{\"text\": \"a\""), 502, "upstream_failed", "no transcript"),
-        (Hears::Answer(json!({"segments": []})), 502, "upstream_failed", "no transcript"),
-        (Hears::Answer(json!({"text": words})), 502, "upstream_failed", "no transcript"),
-        (Hears::Answer(json!({"text": "a", "duration": 1.0})), 502, "upstream_failed", "only a part"),
-        (Hears::BreaksOff, 502, "upstream_failed", "no transcript"),
-        (Hears::Endless, 502, "upstream_failed", "no transcript"),
-        (Hears::Slow, 504, "deadline_exceeded", "in time"),
-        (Hears::Hangs, 504, "deadline_exceeded", "in time"),
-        (Hears::Text(""), 422, "no_speech", "No speech"),
-        (Hears::Text(" ... "), 422, "no_speech", "No speech"),
+        (WhisperBehaviour::Status(400, "bad"), 502, "upstream_rejected", "configuration"),
+        (WhisperBehaviour::Status(401, "bad"), 502, "upstream_rejected", "configuration"),
+        (WhisperBehaviour::Status(302, ""), 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Status(429, ""), 503, "overloaded", "Too many recordings"),
+        (WhisperBehaviour::Status(500, ""), 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Status(503, ""), 503, "upstream_unavailable", "cannot be reached"),
+        (WhisperBehaviour::Bytes("<html>"), 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Bytes("{\"text\": \"a\", \"duration\": NaN}"), 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Bytes("{\"text\": \"a\""), 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Answer(json!({"segments": []})), 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Answer(json!({"text": words})), 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Answer(json!({"text": "a", "duration": 1.0})), 502, "upstream_failed", "only a part"),
+        (WhisperBehaviour::BreaksOff, 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Endless, 502, "upstream_failed", "no transcript"),
+        (WhisperBehaviour::Slow, 504, "deadline_exceeded", "in time"),
+        (WhisperBehaviour::Hangs, 504, "deadline_exceeded", "in time"),
+        (WhisperBehaviour::Text(""), 422, "no_speech", "No speech"),
+        (WhisperBehaviour::Text(" ... "), 422, "no_speech", "No speech"),
     ] {
         let server = start(hears.clone()).await;
         let mut settings = settings(&server);
@@ -157,7 +157,7 @@ async fn a_server_that_fails_leads_to_a_clear_error_in_time() {
         assert!(answer["detail"].as_str().unwrap().contains(sentence), "{answer}");
         assert_eq!(headers.contains_key("retry-after"), status == 503);
     }
-    let gone = start(Hears::Hangs).await;
+    let gone = start(WhisperBehaviour::Hangs).await;
     let mut settings = settings(&gone);
     settings.transcribe.url = Some("http://127.0.0.1:1".to_owned());
     let (status, _, answer) = transcribe(&router(settings), "audio/wav", wav(1)).await;
@@ -167,7 +167,7 @@ async fn a_server_that_fails_leads_to_a_clear_error_in_time() {
 #[tokio::test]
 async fn probabilities_that_are_none_are_for_review() {
     let unknown = json!({"text": "Stage four.", "segments": [{"text": "Stage four.", "start": -1, "end": "x", "avg_logprob": 9}]});
-    let server = start(Hears::Answer(unknown)).await;
+    let server = start(WhisperBehaviour::Answer(unknown)).await;
     let (_, _, answer) = transcribe(&router(settings(&server)), "audio/wav", wav(1)).await;
     let expected = json!({"start": null, "end": null, "text": "Stage four.", "probability": null, "review": true});
     assert_eq!(answer["segments"][0], expected);
@@ -176,7 +176,7 @@ async fn probabilities_that_are_none_are_for_review() {
 
 #[tokio::test]
 async fn ten_megabytes_of_silence_pass_through() {
-    let server = start(Hears::Text("")).await;
+    let server = start(WhisperBehaviour::Text("")).await;
     let silence = wav(320);
     assert!(silence.len() > 10_000_000 && silence.len() < 10 << 20);
     let (status, _, answer) = transcribe(&router(settings(&server)), form(&silence).0, form(&silence).1).await;
@@ -187,7 +187,7 @@ async fn ten_megabytes_of_silence_pass_through() {
 #[tokio::test]
 async fn keys_rates_places_and_the_audit_are_those_of_notes() {
     let permits = Arc::new(Semaphore::new(0));
-    let server = start(Hears::Waits(Arc::clone(&permits))).await;
+    let server = start(WhisperBehaviour::Waits(Arc::clone(&permits))).await;
     let folder = tempfile::tempdir().unwrap();
     let (keys, audit) = (folder.path().join("keys"), folder.path().join("audit.jsonl"));
     let key = access::new_key().unwrap();
@@ -240,7 +240,7 @@ async fn keys_rates_places_and_the_audit_are_those_of_notes() {
 
 #[tokio::test]
 async fn what_was_heard_is_in_the_answer_alone() {
-    let server = start(Hears::Answer(answer("Xylocanaryphone osimertinib."))).await;
+    let server = start(WhisperBehaviour::Answer(answer("Xylocanaryphone osimertinib."))).await;
     let router = router(settings(&server));
     let (status, _, _) = transcribe(&router, "audio/wav", wav(1)).await;
     assert_eq!(status, StatusCode::OK);
@@ -253,7 +253,7 @@ async fn what_was_heard_is_in_the_answer_alone() {
 
 #[tokio::test]
 async fn a_client_of_openai_s_api_may_name_what_is_done_anyway() {
-    let server = start(Hears::Text("Stage four.")).await;
+    let server = start(WhisperBehaviour::Text("Stage four.")).await;
     let router = router(settings(&server));
     let (_, _, models) = send(&router, Request::get("/api/v1/models").body(Body::empty()).unwrap()).await;
     let models: Value = serde_json::from_slice(&models).unwrap();
@@ -281,7 +281,7 @@ async fn a_client_of_openai_s_api_may_name_what_is_done_anyway() {
 /// A recording counts as one note of the budget: before it is sent to the server, and only if it was transcribed.
 #[tokio::test]
 async fn recordings_use_the_budget_of_their_key() {
-    let server = start(Hears::Text("Stage four.")).await;
+    let server = start(WhisperBehaviour::Text("Stage four.")).await;
     let (folder, key) = (tempfile::tempdir().unwrap(), access::new_key().unwrap());
     let keys = folder.path().join("keys");
     std::fs::write(&keys, format!("{} budget=2/month", access::line_for("ward", &key).unwrap())).unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     FIELDS,
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     faults::{gateway, serving},
     post, send,
 };
@@ -199,7 +199,7 @@ async fn no_output_becomes_an_empty_record_without_a_warning() {
     let mut without_warning = Vec::new();
     for shape in shapes {
         for streamed in [false, true] {
-            let fake = start(vec![Act::Completion(shape.clone())]).await;
+            let fake = start(vec![UpstreamBehaviour::Completion(shape.clone())]).await;
             let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, streamed).await;
             if ok && is_empty_record(&answer) && answer["warnings"][0]["code"] != "empty_record_doubted" {
                 without_warning.push(format!("streamed {streamed}: {shape}"));
@@ -224,7 +224,7 @@ async fn an_output_that_is_not_understood_is_an_error() {
         format!("{RIGHT}</think>{NULLS}"),
     ];
     for shape in contents.iter().map(|content| completion(content)).chain(envelopes) {
-        let fake = start(vec![Act::Completion(shape.clone())]).await;
+        let fake = start(vec![UpstreamBehaviour::Completion(shape.clone())]).await;
         let (ok, problem) = ask(&gateway(&fake, DEADLINE).await, false).await;
         assert!(!ok, "{shape}");
         assert!(
@@ -236,12 +236,14 @@ async fn an_output_that_is_not_understood_is_an_error() {
 
 #[tokio::test]
 async fn a_doubted_record_is_retried_once_and_then_gets_a_warning() {
-    let fake = start(vec![Act::Completion(completion(NULLS)), Act::Completion(completion(RIGHT))]).await;
+    let fake =
+        start(vec![UpstreamBehaviour::Completion(completion(NULLS)), UpstreamBehaviour::Completion(completion(RIGHT))])
+            .await;
     let (_, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
     assert_eq!((&answer["stage"], &answer["warnings"]), (&json!("IV"), &json!([])));
     assert_eq!(fake.calls.load(SeqCst), 2);
 
-    let fake = start(vec![Act::Completion(completion(NULLS))]).await;
+    let fake = start(vec![UpstreamBehaviour::Completion(completion(NULLS))]).await;
     let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
     assert!(ok && is_empty_record(&answer), "{answer}");
     assert_eq!(fake.calls.load(SeqCst), 2);
@@ -256,7 +258,11 @@ async fn after_a_failed_second_attempt_the_first_record_is_answered_and_its_toke
     let mut cut_off = completion("{\"cancer_type\": \"lung");
     cut_off["choices"][0]["finish_reason"] = json!("length");
     for second in [cut_off, completion("I cannot help with that."), completion(&format!("{NULLS}\nlung cancer"))] {
-        let fake = start(vec![Act::Completion(completion(NULLS)), Act::Completion(second.clone())]).await;
+        let fake = start(vec![
+            UpstreamBehaviour::Completion(completion(NULLS)),
+            UpstreamBehaviour::Completion(second.clone()),
+        ])
+        .await;
         let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
         assert!(ok && is_empty_record(&answer) && answer["raw_output"] == NULLS, "{second}: {answer}");
         assert_eq!(answer["warnings"][0]["code"], "empty_record_doubted");
@@ -268,7 +274,7 @@ async fn after_a_failed_second_attempt_the_first_record_is_answered_and_its_toke
 async fn a_thin_record_gets_a_warning_and_a_full_one_does_not() {
     let thin = NULLS.replacen("null", "\"lung adenocarcinoma\"", 1);
     for (record, codes) in [(thin.as_str(), json!(["empty_record_doubted"])), (RIGHT, json!([]))] {
-        let fake = start(vec![Act::Completion(completion(record))]).await;
+        let fake = start(vec![UpstreamBehaviour::Completion(completion(record))]).await;
         let (_, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
         let found: Vec<&Value> =
             answer["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]).collect();
@@ -294,7 +300,11 @@ async fn what_counts_is_what_stays_in_the_record() {
     });
     let almost_full = RIGHT.replace("\"osimertinib\"", "null");
     for (record, calls) in [(unsupported, 2), (phrases, 2), (almost_full, 1)] {
-        let fake = start(vec![Act::Completion(completion(&record)), Act::Completion(completion(&record))]).await;
+        let fake = start(vec![
+            UpstreamBehaviour::Completion(completion(&record)),
+            UpstreamBehaviour::Completion(completion(&record)),
+        ])
+        .await;
         let (_, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
         let is_doubt = |warning: &Value| warning["code"] == "empty_record_doubted";
         assert!(answer["warnings"].as_array().unwrap().iter().any(is_doubt), "{answer}");
@@ -308,7 +318,7 @@ async fn no_value_under_another_key_is_dropped() {
     let with_synonyms = RIGHT.replace("\"treatment\"", "\"treatments\"").replace("\"stage\"", "\"cancerStage\"");
     let with_other_key = RIGHT.replace("\"osimertinib\"", "null").replace('}', ", \"therapies\": [\"osimertinib\"]}");
     for (record, read) in [(with_synonyms, true), (with_other_key, false)] {
-        let fake = start(vec![Act::Completion(completion(&record))]).await;
+        let fake = start(vec![UpstreamBehaviour::Completion(completion(&record))]).await;
         let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
         assert_eq!(ok, read, "{answer}");
         if read {
@@ -322,7 +332,7 @@ async fn no_value_under_another_key_is_dropped() {
 
 #[tokio::test]
 async fn a_note_without_oncology_gets_an_empty_record_without_a_warning() {
-    let fake = start(vec![Act::Completion(completion(NULLS))]).await;
+    let fake = start(vec![UpstreamBehaviour::Completion(completion(NULLS))]).await;
     let note = "A 60-year-old man with a fractured wrist after a fall. His mother had breast cancer.";
     let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": note}).to_string()).await;
     assert!(status.is_success() && is_empty_record(&answer) && answer["warnings"] == json!([]), "{answer}");
@@ -335,7 +345,7 @@ async fn empty_chunks_are_counted_and_doubted() {
     let note = format!("{NOTE}\n\n{filler}\n\n{NOTE}\n{filler}\n\n{NOTE}\n{filler}");
     let mut empty = completion(NULLS);
     empty["usage"]["prompt_tokens"] = json!(2_000);
-    let fake = start(vec![Act::Completion(empty)]).await;
+    let fake = start(vec![UpstreamBehaviour::Completion(empty)]).await;
     let (_, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": note}).to_string()).await;
     assert_eq!((&answer["chunks"], &answer["chunks_empty"]), (&json!(3), &json!(3)), "{answer}");
     assert_eq!(answer["warnings"][0]["code"], "empty_record_doubted");
@@ -343,7 +353,7 @@ async fn empty_chunks_are_counted_and_doubted() {
 
 #[tokio::test]
 async fn an_empty_record_is_counted_and_never_cached() {
-    let fake = start(vec![Act::Completion(completion(NULLS))]).await;
+    let fake = start(vec![UpstreamBehaviour::Completion(completion(NULLS))]).await;
     let cache = CacheSettings { entries: 9, ttl: Duration::from_mins(1) };
     let router = serving(&fake, Settings { cache, ..Settings::default() }).await;
     for calls in [2, 4] {

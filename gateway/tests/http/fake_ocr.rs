@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, sync::Mutex};
 
 /// What the server does with a scan.
 #[derive(Clone, Debug)]
-pub(crate) enum Reads {
+pub(crate) enum OcrBehaviour {
     /// Answers with this table.
     Table(String),
     /// Answers with this status and text.
@@ -34,9 +34,9 @@ pub(crate) struct FakeOcr {
     pub(crate) requests: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
-type Script = (Reads, Arc<Mutex<Vec<(HeaderMap, Bytes)>>>);
+type Script = (OcrBehaviour, Arc<Mutex<Vec<(HeaderMap, Bytes)>>>);
 
-pub(crate) async fn start(reads: Reads) -> FakeOcr {
+pub(crate) async fn start(reads: OcrBehaviour) -> FakeOcr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let requests = Arc::default();
     let script: Script = (reads, Arc::clone(&requests));
@@ -70,14 +70,14 @@ pub(crate) fn png(size: usize) -> Vec<u8> {
 async fn ocr(State((reads, requests)): State<Script>, headers: HeaderMap, body: Bytes) -> Response {
     requests.lock().await.push((headers, body));
     match reads {
-        Reads::Table(table) => ([("x-ocr-engine", "tesseract 9.9.9")], table).into_response(),
-        Reads::Status(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
-        Reads::Hangs => std::future::pending().await,
-        Reads::Endless => {
+        OcrBehaviour::Table(table) => ([("x-ocr-engine", "tesseract 9.9.9")], table).into_response(),
+        OcrBehaviour::Status(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
+        OcrBehaviour::Hangs => std::future::pending().await,
+        OcrBehaviour::Endless => {
             let spaces = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![b' '; 64 << 10])));
             Body::from_stream(spaces).into_response()
         }
-        Reads::BreaksOff => {
+        OcrBehaviour::BreaksOff => {
             // The first piece is large enough to be sent at once.
             let spaces = Ok(Bytes::from(vec![b' '; 1 << 20]));
             let pieces = stream::iter([spaces, Err(std::io::Error::other("broken"))]).then(async |piece| {

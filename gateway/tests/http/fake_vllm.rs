@@ -30,7 +30,7 @@ pub(crate) const RECORD: &str = "{\"cancer_type\": \"lung adenocarcinoma\", \"st
 
 /// What the server does with a completion request.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub(crate) enum UpstreamBehaviour {
     /// Answers with this text.
     Text(String),
     /// Answers with this completion object.
@@ -79,34 +79,39 @@ pub(crate) struct FakeServer {
 
 #[derive(Clone)]
 struct Script {
-    acts: Arc<Vec<Act>>,
+    acts: Arc<Vec<UpstreamBehaviour>>,
     calls: Arc<AtomicUsize>,
     bodies: Arc<Mutex<Vec<Value>>>,
     headers: Arc<Mutex<Vec<[Option<String>; 2]>>>,
 }
 
 /// Starts a server that follows `acts` in order and repeats the last one for ever.
-pub(crate) async fn start(acts: Vec<Act>) -> FakeServer {
+pub(crate) async fn start(acts: Vec<UpstreamBehaviour>) -> FakeServer {
     start_with_context(acts, 8_192).await
 }
 
 /// Starts a server whose model has the given context length, in tokens.
-pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> FakeServer {
+pub(crate) async fn start_with_context(acts: Vec<UpstreamBehaviour>, context: u32) -> FakeServer {
     serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts, context)
 }
 
 /// Starts a server that says in its metrics how many tokens its KV cache holds.
-pub(crate) async fn start_with_cache(acts: Vec<Act>, tokens: u64) -> FakeServer {
+pub(crate) async fn start_with_cache(acts: Vec<UpstreamBehaviour>, tokens: u64) -> FakeServer {
     let metrics = format!("vllm:cache_config_info{{block_size=\"16\",kv_cache_size_tokens=\"{tokens}\"}} 1.0\n");
     serve_with_metrics(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts, 8_192, metrics)
 }
 
 /// Starts a server on an existing socket.
-pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> FakeServer {
+pub(crate) fn serve(listener: TcpListener, acts: Vec<UpstreamBehaviour>, context: u32) -> FakeServer {
     serve_with_metrics(listener, acts, context, String::new())
 }
 
-fn serve_with_metrics(listener: TcpListener, acts: Vec<Act>, context: u32, metrics: String) -> FakeServer {
+fn serve_with_metrics(
+    listener: TcpListener,
+    acts: Vec<UpstreamBehaviour>,
+    context: u32,
+    metrics: String,
+) -> FakeServer {
     let script =
         Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default(), headers: Arc::default() };
     let (calls, bodies, headers) = (Arc::clone(&script.calls), Arc::clone(&script.bodies), Arc::clone(&script.headers));
@@ -135,18 +140,18 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
                "usage": {"total_tokens": 100}})
     };
     match act {
-        Act::Text(text) => answer(say(&text, "stop"), streams),
-        Act::Completion(completion_body) if streams => {
+        UpstreamBehaviour::Text(text) => answer(say(&text, "stop"), streams),
+        UpstreamBehaviour::Completion(completion_body) if streams => {
             event_stream(stream::iter(events_of(completion_body).into_iter().map(Ok)))
         }
-        Act::Completion(completion_body) => Json(completion_body).into_response(),
-        Act::CutOff => answer(say("{\"cancer_type\": \"lu", "length"), streams),
-        Act::NoUsage => {
+        UpstreamBehaviour::Completion(completion_body) => Json(completion_body).into_response(),
+        UpstreamBehaviour::CutOff => answer(say("{\"cancer_type\": \"lu", "length"), streams),
+        UpstreamBehaviour::NoUsage => {
             let mut completion_body = say(RECORD, "stop");
             completion_body["usage"] = Value::Null;
             answer(completion_body, streams)
         }
-        Act::WithLogprobs => {
+        UpstreamBehaviour::WithLogprobs => {
             let mut completion_body = say(RECORD, "stop");
             if wants_logprobs {
                 let stage = RECORD.find("IV").unwrap();
@@ -158,15 +163,15 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
             }
             answer(completion_body, streams)
         }
-        Act::NoChoices => Json(json!({"choices": []})).into_response(),
-        Act::Html => Html("<h1>It works</h1>").into_response(),
-        Act::Status(status, body) => (StatusCode::from_u16(status).unwrap(), Json(body)).into_response(),
-        Act::Hang => std::future::pending().await,
-        Act::Hold(permits) => {
+        UpstreamBehaviour::NoChoices => Json(json!({"choices": []})).into_response(),
+        UpstreamBehaviour::Html => Html("<h1>It works</h1>").into_response(),
+        UpstreamBehaviour::Status(status, body) => (StatusCode::from_u16(status).unwrap(), Json(body)).into_response(),
+        UpstreamBehaviour::Hang => std::future::pending().await,
+        UpstreamBehaviour::Hold(permits) => {
             permits.acquire().await.unwrap().forget();
             answer(say(RECORD, "stop"), streams)
         }
-        Act::Pieces(pieces, permits) => {
+        UpstreamBehaviour::Pieces(pieces, permits) => {
             let pieces = stream::iter(pieces.into_iter().map(|piece| event(&piece_of(piece))));
             let end = stream::iter(final_events("stop", &json!({"total_tokens": 100})));
             event_stream(pieces.chain(end).then(move |event| {
@@ -177,8 +182,8 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
                 }
             }))
         }
-        Act::UnfinishedStream => event_stream(stream::iter([Ok(event(&piece_of(RECORD)))])),
-        Act::BrokenStream(error) => {
+        UpstreamBehaviour::UnfinishedStream => event_stream(stream::iter([Ok(event(&piece_of(RECORD)))])),
+        UpstreamBehaviour::BrokenStream(error) => {
             let beginning =
                 stream::iter([Ok(event(&piece_of("{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": ")))]);
             match error {
@@ -192,8 +197,8 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
             }
         }
         // A panic in a handler closes its connection.
-        Act::Reset => std::panic::resume_unwind(Box::new("reset")),
-        Act::BreakOff => {
+        UpstreamBehaviour::Reset => std::panic::resume_unwind(Box::new("reset")),
+        UpstreamBehaviour::BreakOff => {
             // The yield lets the server send the first half before the error.
             let broken = stream::iter([Ok(half(&say(RECORD, "stop"))), Err(io::Error::other("broken off"))]);
             Body::from_stream(broken.then(async |part| {
@@ -202,12 +207,14 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
             }))
             .into_response()
         }
-        Act::HalfJson => Body::from(half(&say(RECORD, "stop"))).into_response(),
-        Act::WrongTypes => Json(json!({"choices": {"message": 5}, "usage": {"total_tokens": "many"}})).into_response(),
-        Act::ErrorEvent(error) => {
+        UpstreamBehaviour::HalfJson => Body::from(half(&say(RECORD, "stop"))).into_response(),
+        UpstreamBehaviour::WrongTypes => {
+            Json(json!({"choices": {"message": 5}, "usage": {"total_tokens": "many"}})).into_response()
+        }
+        UpstreamBehaviour::ErrorEvent(error) => {
             ([("content-type", "text/event-stream")], format!("data: {error}\n\ndata: [DONE]\n\n")).into_response()
         }
-        Act::SlowBytes => {
+        UpstreamBehaviour::SlowBytes => {
             let text = say(RECORD, "stop").to_string().into_bytes();
             let bytes = stream::iter(text).then(async |byte| {
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -19,7 +19,7 @@ use tokio::{
 
 /// What the server does with a recording.
 #[derive(Clone, Debug)]
-pub(crate) enum Hears {
+pub(crate) enum WhisperBehaviour {
     /// Answers with this text in one segment.
     Text(&'static str),
     /// Answers with this object.
@@ -48,11 +48,11 @@ pub(crate) struct FakeWhisper {
 
 #[derive(Clone)]
 struct Script {
-    hears: Hears,
+    hears: WhisperBehaviour,
     requests: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
-pub(crate) async fn start(hears: Hears) -> FakeWhisper {
+pub(crate) async fn start(hears: WhisperBehaviour) -> FakeWhisper {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let script = Script { hears, requests: Arc::default() };
     let requests = Arc::clone(&script.requests);
@@ -91,13 +91,13 @@ async fn transcription(State(script): State<Script>, headers: HeaderMap, body: B
     let stream =
         |pieces: stream::BoxStream<'static, Result<Bytes, Infallible>>| Body::from_stream(pieces).into_response();
     match script.hears {
-        Hears::Text(text) => json(answer(text).to_string()),
-        Hears::Answer(value) => json(value.to_string()),
-        Hears::Bytes(bytes) => json(bytes.to_owned()),
-        Hears::Status(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
-        Hears::Hangs => std::future::pending().await,
-        Hears::Endless => stream(stream::repeat_with(|| Ok(Bytes::from(vec![b' '; 64 << 10]))).boxed()),
-        Hears::Slow => stream(
+        WhisperBehaviour::Text(text) => json(answer(text).to_string()),
+        WhisperBehaviour::Answer(value) => json(value.to_string()),
+        WhisperBehaviour::Bytes(bytes) => json(bytes.to_owned()),
+        WhisperBehaviour::Status(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
+        WhisperBehaviour::Hangs => std::future::pending().await,
+        WhisperBehaviour::Endless => stream(stream::repeat_with(|| Ok(Bytes::from(vec![b' '; 64 << 10]))).boxed()),
+        WhisperBehaviour::Slow => stream(
             stream::repeat(())
                 .then(async |()| {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -105,7 +105,7 @@ async fn transcription(State(script): State<Script>, headers: HeaderMap, body: B
                 })
                 .boxed(),
         ),
-        Hears::BreaksOff => {
+        WhisperBehaviour::BreaksOff => {
             // The first piece is large enough to be sent at once.
             let spaces = Ok(Bytes::from(vec![b' '; 1 << 20]));
             let pieces = stream::iter([spaces, Err(std::io::Error::other("broken"))]).then(async |piece| {
@@ -114,7 +114,7 @@ async fn transcription(State(script): State<Script>, headers: HeaderMap, body: B
             });
             Body::from_stream(pieces).into_response()
         }
-        Hears::Waits(permits) => {
+        WhisperBehaviour::Waits(permits) => {
             permits.acquire().await.unwrap().forget();
             json(answer("Well.").to_string())
         }

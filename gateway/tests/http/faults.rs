@@ -15,7 +15,7 @@ use gateway::{
 use serde_json::{Value, json};
 
 use crate::{
-    fake_vllm::{Act, FakeServer, RECORD, start},
+    fake_vllm::{FakeServer, RECORD, UpstreamBehaviour, start},
     post, send,
 };
 
@@ -36,10 +36,15 @@ pub(crate) async fn serving(fake: &FakeServer, mut settings: Settings) -> Router
 }
 
 /// Starts a fake model server, sends one note through a gateway and returns its answer.
-async fn ask(acts: Vec<Act>, body: Value) -> (StatusCode, Value, FakeServer) {
+async fn ask(acts: Vec<UpstreamBehaviour>, body: Value) -> (StatusCode, Value, FakeServer) {
     // Only a server that hangs should meet the deadline. For the others it is long, so that a slow machine cannot reach
     // it.
-    let deadline = Duration::from_secs(if matches!(acts.as_slice(), [Act::Hang | Act::SlowBytes]) { 1 } else { 50 });
+    let deadline =
+        Duration::from_secs(if matches!(acts.as_slice(), [UpstreamBehaviour::Hang | UpstreamBehaviour::SlowBytes]) {
+            1
+        } else {
+            50
+        });
     let fake = start(acts).await;
     let (status, answer) = post(&gateway(&fake, deadline).await, body.to_string()).await;
     (status, answer, fake)
@@ -50,26 +55,26 @@ async fn faults_map_to_codes_and_leak_nothing() {
     const CANARY: &str = "CANARYnote";
     let object = |message: &str| json!({"error": {"message": message, "type": "BadRequestError", "code": 400}});
     for (acts, status, code, calls) in [
-        (vec![Act::Status(400, object(CANARY))], 502, "upstream_rejected", 1),
-        (vec![Act::Status(401, json!({"error": CANARY}))], 502, "upstream_rejected", 1),
-        (vec![Act::Status(404, json!({"detail": CANARY}))], 502, "upstream_rejected", 1),
-        (vec![Act::Status(422, json!([CANARY]))], 502, "upstream_rejected", 1),
-        (vec![Act::Status(429, object(CANARY))], 503, "overloaded", 1),
-        (vec![Act::Status(500, object(CANARY))], 502, "upstream_failed", 1),
-        (vec![Act::Status(503, object(CANARY))], 503, "upstream_unavailable", 2),
-        (vec![Act::Html], 502, "upstream_failed", 1),
-        (vec![Act::NoChoices], 502, "upstream_failed", 1),
-        (vec![Act::CutOff], 502, "output_truncated", 2),
-        (vec![Act::Text(format!("I cannot read this {CANARY}."))], 502, "output_unusable", 2),
-        (vec![Act::Text(RECORD.replace("\"IV\"", "{}"))], 502, "output_unusable", 2),
-        (vec![Act::Text(String::new())], 502, "output_unusable", 2),
-        (vec![Act::Hang], 504, "deadline_exceeded", 1),
-        (vec![Act::SlowBytes], 504, "deadline_exceeded", 1),
-        (vec![Act::Reset], 503, "upstream_unavailable", 2),
-        (vec![Act::BreakOff], 502, "upstream_failed", 1),
-        (vec![Act::HalfJson], 502, "upstream_failed", 1),
-        (vec![Act::WrongTypes], 502, "upstream_failed", 1),
-        (vec![Act::ErrorEvent(object(CANARY))], 502, "upstream_failed", 1),
+        (vec![UpstreamBehaviour::Status(400, object(CANARY))], 502, "upstream_rejected", 1),
+        (vec![UpstreamBehaviour::Status(401, json!({"error": CANARY}))], 502, "upstream_rejected", 1),
+        (vec![UpstreamBehaviour::Status(404, json!({"detail": CANARY}))], 502, "upstream_rejected", 1),
+        (vec![UpstreamBehaviour::Status(422, json!([CANARY]))], 502, "upstream_rejected", 1),
+        (vec![UpstreamBehaviour::Status(429, object(CANARY))], 503, "overloaded", 1),
+        (vec![UpstreamBehaviour::Status(500, object(CANARY))], 502, "upstream_failed", 1),
+        (vec![UpstreamBehaviour::Status(503, object(CANARY))], 503, "upstream_unavailable", 2),
+        (vec![UpstreamBehaviour::Html], 502, "upstream_failed", 1),
+        (vec![UpstreamBehaviour::NoChoices], 502, "upstream_failed", 1),
+        (vec![UpstreamBehaviour::CutOff], 502, "output_truncated", 2),
+        (vec![UpstreamBehaviour::Text(format!("I cannot read this {CANARY}."))], 502, "output_unusable", 2),
+        (vec![UpstreamBehaviour::Text(RECORD.replace("\"IV\"", "{}"))], 502, "output_unusable", 2),
+        (vec![UpstreamBehaviour::Text(String::new())], 502, "output_unusable", 2),
+        (vec![UpstreamBehaviour::Hang], 504, "deadline_exceeded", 1),
+        (vec![UpstreamBehaviour::SlowBytes], 504, "deadline_exceeded", 1),
+        (vec![UpstreamBehaviour::Reset], 503, "upstream_unavailable", 2),
+        (vec![UpstreamBehaviour::BreakOff], 502, "upstream_failed", 1),
+        (vec![UpstreamBehaviour::HalfJson], 502, "upstream_failed", 1),
+        (vec![UpstreamBehaviour::WrongTypes], 502, "upstream_failed", 1),
+        (vec![UpstreamBehaviour::ErrorEvent(object(CANARY))], 502, "upstream_failed", 1),
     ] {
         let act_name = format!("{acts:?}");
         let (answered_status, problem, fake) = ask(acts, json!({"text": CANARY})).await;
@@ -82,25 +87,25 @@ async fn faults_map_to_codes_and_leak_nothing() {
 
 #[tokio::test]
 async fn a_second_attempt_may_succeed() {
-    let answer_record = || Act::Text(RECORD.to_owned());
+    let answer_record = || UpstreamBehaviour::Text(RECORD.to_owned());
     for (first, tokens) in [
-        (Act::CutOff, 200),
-        (Act::Text("Sorry.".to_owned()), 200),
-        (Act::Status(503, json!({})), 100),
-        (Act::Reset, 100),
+        (UpstreamBehaviour::CutOff, 200),
+        (UpstreamBehaviour::Text("Sorry.".to_owned()), 200),
+        (UpstreamBehaviour::Status(503, json!({})), 100),
+        (UpstreamBehaviour::Reset, 100),
     ] {
         let (status, answer, fake) = ask(vec![first, answer_record()], json!({"text": "Lung adenocarcinoma."})).await;
         assert_eq!((status, &answer["tokens_used"]), (StatusCode::OK, &json!(tokens)));
         assert_eq!(fake.calls.load(SeqCst), 2);
     }
-    let (_, _, fake) = ask(vec![Act::CutOff, answer_record()], json!({"text": "x"})).await;
+    let (_, _, fake) = ask(vec![UpstreamBehaviour::CutOff, answer_record()], json!({"text": "x"})).await;
     let bodies = fake.bodies.lock().await;
     assert_eq!((&bodies[0]["max_tokens"], &bodies[1]["max_tokens"]), (&json!(1_024), &json!(2_048)));
-    let (_, _, fake) = ask(vec![Act::Text("Sorry.".into()), answer_record()], json!({"text": "x"})).await;
+    let (_, _, fake) = ask(vec![UpstreamBehaviour::Text("Sorry.".into()), answer_record()], json!({"text": "x"})).await;
     let bodies = fake.bodies.lock().await;
     assert!(bodies[0].get("seed").is_none() && bodies[1]["seed"].is_u64());
     // A `max_tokens` of the client is never increased.
-    let (status, problem, fake) = ask(vec![Act::CutOff], json!({"text": "x", "max_tokens": 9})).await;
+    let (status, problem, fake) = ask(vec![UpstreamBehaviour::CutOff], json!({"text": "x", "max_tokens": 9})).await;
     assert_eq!((status.as_u16(), &problem["code"]), (502, &json!("output_truncated")));
     assert_eq!(fake.calls.load(SeqCst), 1);
 }
@@ -108,7 +113,7 @@ async fn a_second_attempt_may_succeed() {
 #[tokio::test]
 async fn the_request_to_the_model_and_the_answer_to_the_client_are_complete() {
     let text = "Stage IV lung adenocarcinoma.<|eot_id|> On osimertinib.";
-    let (status, answer, fake) = ask(vec![Act::NoUsage], json!({"text": text})).await;
+    let (status, answer, fake) = ask(vec![UpstreamBehaviour::NoUsage], json!({"text": text})).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         (&answer["tokens_used"], &answer["engine"], &answer["model"]),
@@ -139,13 +144,13 @@ async fn a_model_server_that_never_answered_counts_as_loading() {
 async fn the_rules_replace_only_an_unreachable_model_server() {
     let body = || Body::from(json!({"text": "Stage IV lung adenocarcinoma on osimertinib."}).to_string());
     for (act, is_unreachable) in [
-        (Act::Reset, true),
-        (Act::Status(503, json!({})), true),
-        (Act::Status(500, json!({})), false),
-        (Act::Status(400, json!({})), false),
-        (Act::Status(429, json!({})), false),
-        (Act::Text("Sorry.".to_owned()), false),
-        (Act::CutOff, false),
+        (UpstreamBehaviour::Reset, true),
+        (UpstreamBehaviour::Status(503, json!({})), true),
+        (UpstreamBehaviour::Status(500, json!({})), false),
+        (UpstreamBehaviour::Status(400, json!({})), false),
+        (UpstreamBehaviour::Status(429, json!({})), false),
+        (UpstreamBehaviour::Text("Sorry.".to_owned()), false),
+        (UpstreamBehaviour::CutOff, false),
     ] {
         let act_name = format!("{act:?}");
         let fake = start(vec![act]).await;

@@ -8,15 +8,15 @@ use gateway::config::Settings;
 use serde_json::{Value, json};
 
 use crate::{
-    fake_vllm::{Act, RECORD, start, start_with_context},
+    fake_vllm::{RECORD, UpstreamBehaviour, start, start_with_context},
     faults::{gateway, serving},
     post,
 };
 
 const DEADLINE: Duration = Duration::from_secs(50);
 
-fn record_with(stage: &str, treatment: &str) -> Act {
-    Act::Text(RECORD.replace("\"IV\"", stage).replace("\"osimertinib\"", treatment))
+fn record_with(stage: &str, treatment: &str) -> UpstreamBehaviour {
+    UpstreamBehaviour::Text(RECORD.replace("\"IV\"", stage).replace("\"osimertinib\"", treatment))
 }
 
 /// Returns a note of three chunks, each with another stage or treatment.
@@ -60,7 +60,7 @@ async fn chunks_are_read_and_merged() {
 
 #[tokio::test]
 async fn one_failed_chunk_fails_the_note_unless_partial_answers_are_allowed() {
-    let broken = || Act::Status(500, json!({}));
+    let broken = || UpstreamBehaviour::Status(500, json!({}));
     let good = || record_with("\"II\"", "null");
     let note = long_note();
     for (acts, allow, status) in [
@@ -86,11 +86,11 @@ async fn one_failed_chunk_fails_the_note_unless_partial_answers_are_allowed() {
 async fn a_short_context_halves_the_note_until_it_cannot_be_halved() {
     // The letters take two bytes each. By the token count of the fake server the whole note is too long, its halves are
     // not.
-    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let text = format!("Lung adenocarcinoma, stage IV, on osimertinib. {}", "\u{e9}\u{e9}\u{e9}. ".repeat(990));
     let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": text}).to_string()).await;
     assert_eq!((status, &answer["chunks"]), (StatusCode::OK, &json!(2)), "{answer}");
-    let fake = start_with_context(vec![Act::NoUsage], 300).await;
+    let fake = start_with_context(vec![UpstreamBehaviour::NoUsage], 300).await;
     let (status, problem) = post(&gateway(&fake, DEADLINE).await, json!({"text": text}).to_string()).await;
     assert_eq!((status.as_u16(), &problem["errors"][0]["rule"]), (422, &json!("fits_context")));
     assert_eq!(fake.calls.load(SeqCst), 0);
@@ -98,7 +98,7 @@ async fn a_short_context_halves_the_note_until_it_cannot_be_halved() {
 
 #[tokio::test]
 async fn a_value_that_the_note_denies_is_only_in_the_evidence() {
-    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let settings = Settings { cross_check: true, ..Settings::default() };
     let text = "Lung adenocarcinoma, stage IIIA. The patient declined osimertinib.";
     let (status, answer) = post(&serving(&fake, settings).await, json!({"text": text}).to_string()).await;
@@ -116,7 +116,7 @@ async fn a_value_that_the_note_denies_is_only_in_the_evidence() {
 
 #[tokio::test]
 async fn confidence_comes_from_the_tokens_of_the_value() {
-    let fake = start(vec![Act::WithLogprobs]).await;
+    let fake = start(vec![UpstreamBehaviour::WithLogprobs]).await;
     let router = gateway(&fake, DEADLINE).await;
     let text = "Lung adenocarcinoma, stage IV, on osimertinib.";
     let (_, answer) = post(&router, json!({"text": text, "confidence": true}).to_string()).await;

@@ -9,6 +9,7 @@ mod codes;
 mod dictation;
 mod empty_records;
 mod encodings;
+mod exposition;
 mod fake_ocr;
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;

@@ -6,11 +6,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderMap, Request},
-};
+use axum::{Router, body::Body, http::Request};
 use gateway::{config::Settings, http};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -18,125 +14,15 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::{
-    fake_vllm::{Act, RECORD, start},
+    exposition::{Family, Labels, families, parse, scrape},
+    fake_vllm::{RECORD, UpstreamBehaviour, start},
     faults::serving,
     rules, send,
 };
 
-const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
+pub(crate) const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 const NOTE: &str = "Stage IV lung adenocarcinoma on osimertinib.";
 const STREAM: &str = "/api/v1/extract/stream";
-
-pub(crate) type Labels = BTreeMap<String, String>;
-
-/// A family of metrics.
-#[derive(Debug, Default)]
-pub(crate) struct Family {
-    pub(crate) kind: String,
-    help: String,
-    unit: Option<String>,
-    samples: Vec<(String, Labels, f64)>,
-}
-
-impl Family {
-    pub(crate) fn label_sets(&self) -> BTreeSet<Labels> {
-        let samples = self.samples.iter().map(|(_, labels, _)| labels.clone());
-        samples
-            .map(|mut labels| {
-                labels.remove("le");
-                labels
-            })
-            .collect()
-    }
-
-    /// Returns the values of a label.
-    pub(crate) fn values(&self, label: &str) -> BTreeSet<String> {
-        self.samples.iter().filter_map(|(_, labels, _)| labels.get(label).cloned()).collect()
-    }
-
-    fn value(&self, suffix: &str, wanted: &[(&str, &str)]) -> f64 {
-        let is_wanted =
-            |labels: &Labels| wanted.iter().all(|(name, value)| labels.get(*name).is_some_and(|v| v == value));
-        let samples = self.samples.iter().filter(|(name, labels, _)| name.ends_with(suffix) && is_wanted(labels));
-        samples.map(|(_, _, value)| value).sum()
-    }
-
-    /// Returns whether a value is the expected one.
-    fn is(&self, suffix: &str, wanted: &[(&str, &str)], expected: f64) -> bool {
-        (self.value(suffix, wanted) - expected).abs() < 1e-6
-    }
-}
-
-async fn scrape(router: &Router, accept: &str) -> (HeaderMap, String) {
-    let request = Request::get("/metrics").header("accept", accept).body(Body::empty()).unwrap();
-    let (status, headers, body) = send(router, request).await;
-    assert_eq!(status.as_u16(), 200);
-    (headers, String::from_utf8(body).unwrap())
-}
-
-/// Returns the families by the names of `OpenMetrics`, without `_total`.
-pub(crate) async fn families(router: &Router) -> BTreeMap<String, Family> {
-    parse(&scrape(router, OPENMETRICS).await.1, true)
-}
-
-/// Parses a text format by its rules: each family is described before its samples, which are together.
-fn parse(text: &str, openmetrics: bool) -> BTreeMap<String, Family> {
-    let (mut families, mut current) = (BTreeMap::<String, Family>::new(), String::new());
-    let text = if openmetrics { text.strip_suffix("# EOF\n").unwrap() } else { text };
-    for line in text.lines() {
-        if let Some(comment) = line.strip_prefix("# ") {
-            let (word, rest) = comment.split_once(' ').unwrap();
-            let (name, value) = rest.split_once(' ').unwrap();
-            if word == "HELP" {
-                name.clone_into(&mut current);
-                assert!(families.insert(current.clone(), Family::default()).is_none(), "{name} is described twice");
-            }
-            let family = families.get_mut(&current).unwrap();
-            assert!(name == current && family.samples.is_empty() && !value.is_empty(), "{line}");
-            match word {
-                "HELP" => value.clone_into(&mut family.help),
-                "TYPE" => value.clone_into(&mut family.kind),
-                "UNIT" if openmetrics => {
-                    assert!(name.ends_with(&format!("_{value}")), "{line}");
-                    family.unit = Some(value.to_owned());
-                }
-                _ => unreachable!("{line}"),
-            }
-            continue;
-        }
-        let (series, value) = line.rsplit_once(' ').unwrap();
-        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-        let labels = labels.strip_suffix('}').unwrap();
-        let pairs = labels.split("\",").filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once("=\"").unwrap();
-            (name.to_owned(), value.trim_end_matches('"').to_owned())
-        });
-        let labels: Labels = pairs.collect();
-        let family = families.get_mut(&current).unwrap();
-        let suffix = name.strip_prefix(&current).unwrap();
-        let suffixes: &[&str] = match family.kind.as_str() {
-            "histogram" => &["_sum", "_count", "_bucket"],
-            "counter" if openmetrics => &["_total"],
-            "counter" => {
-                assert!(current.ends_with("_total"), "{line}");
-                &[""]
-            }
-            "gauge" => &[""],
-            kind => unreachable!("{kind}"),
-        };
-        assert!(suffixes.contains(&suffix), "{line}");
-        assert!(!family.samples.iter().any(|(known, with, _)| known == name && *with == labels), "twice: {line}");
-        family.samples.push((name.to_owned(), labels, value.parse().unwrap()));
-    }
-    for (name, family) in families.iter().filter(|(_, family)| family.kind == "histogram") {
-        for labels in family.label_sets() {
-            let of: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let infinite = family.value("_bucket", &[of.as_slice(), &[("le", "+Inf")]].concat());
-            assert!((infinite - family.value("_count", &of)).abs() < 0.1, "{name} {labels:?}");
-        }
-    }
-    families
-}
 
 #[tokio::test]
 async fn both_formats_parse_and_agree() {
@@ -199,13 +85,13 @@ pub(crate) fn documented() -> BTreeMap<String, Vec<DocumentedLabel>> {
 }
 
 /// Returns the gateway before one model server that gives these answers.
-pub(crate) async fn with_model(acts: Vec<Act>) -> Router {
+pub(crate) async fn with_model(acts: Vec<UpstreamBehaviour>) -> Router {
     serving(&start(acts).await, Settings::default()).await
 }
 
 #[tokio::test]
 async fn every_member_of_a_closed_set_is_there_at_the_start() {
-    let families = families(&with_model(vec![Act::Text(RECORD.to_owned())]).await).await;
+    let families = families(&with_model(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await).await;
     let mut documented = documented();
     // They exist as long as the model server reports them, and this one does not.
     for figure in ["requests_running", "requests_waiting", "kv_cache_usage", "preemptions"] {
@@ -266,8 +152,13 @@ async fn every_member_of_a_closed_set_is_there_at_the_start() {
 
 #[tokio::test]
 async fn requests_and_notes_add_no_series() {
-    let unusable = Act::Text("nothing".to_owned());
-    let router = with_model(vec![Act::Text(RECORD.to_owned()), Act::Status(400, json!({})), unusable]).await;
+    let unusable = UpstreamBehaviour::Text("nothing".to_owned());
+    let router = with_model(vec![
+        UpstreamBehaviour::Text(RECORD.to_owned()),
+        UpstreamBehaviour::Status(400, json!({})),
+        unusable,
+    ])
+    .await;
     let series = async || -> BTreeMap<String, BTreeSet<Labels>> {
         let families = families(&router).await;
         let closed = families.iter().filter(|(name, _)| !name.starts_with("http_server"));
@@ -343,9 +234,9 @@ async fn streamed_answers_are_timed_to_their_end() {
             let permits = Arc::new(Semaphore::new(0));
             let act = if path == STREAM {
                 let (first, rest) = RECORD.split_at(40);
-                Act::Pieces(vec![first, rest], Arc::clone(&permits))
+                UpstreamBehaviour::Pieces(vec![first, rest], Arc::clone(&permits))
             } else {
-                Act::Hold(Arc::clone(&permits))
+                UpstreamBehaviour::Hold(Arc::clone(&permits))
             };
             let router = with_model(vec![act]).await;
             let request = if kind == "application/json" && path != STREAM {
@@ -389,7 +280,7 @@ async fn streamed_answers_are_timed_to_their_end() {
 async fn tokens_are_counted_by_kind_also_of_unusable_answers() {
     let usage = json!({"prompt_tokens": 90, "completion_tokens": 10, "total_tokens": 100});
     let nothing = json!({"choices": [{"message": {"content": "nothing"}, "finish_reason": "stop"}], "usage": usage});
-    let router = with_model(vec![Act::Completion(nothing)]).await;
+    let router = with_model(vec![UpstreamBehaviour::Completion(nothing)]).await;
     let (status, ..) = send(&router, streamed("/api/v1/extract", "application/json")).await;
     assert_eq!(status.as_u16(), 502);
     let families = families(&router).await;

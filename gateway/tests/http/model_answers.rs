@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     FIELDS,
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     faults::gateway,
     post,
 };
@@ -64,7 +64,7 @@ async fn each_value_of_a_model_is_judged_by_the_note() {
                 ((*field).to_owned(), if *field == case.field { json!(values.join("; ")) } else { Value::Null })
             })
             .collect();
-        let fake = start(vec![Act::Text(Value::Object(record).to_string())]).await;
+        let fake = start(vec![UpstreamBehaviour::Text(Value::Object(record).to_string())]).await;
         let router = gateway(&fake, DEADLINE).await;
         let (status, answer) = post(&router, json!({"text": case.note}).to_string()).await;
         assert_eq!(status, StatusCode::OK, "{answer}");

@@ -12,7 +12,7 @@ use gateway::{config::Settings, http, server::Gateway};
 use serde_json::{Value, json};
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     faults::gateway,
     rules, send,
 };
@@ -297,8 +297,8 @@ async fn a_models_records_make_the_same_timeline() {
             "treatment": "osimertinib", "response": response, "metastasis_site": null})
     };
     let model = start(vec![
-        Act::Text(record("IV", Value::Null).to_string()),
-        Act::Text(record("IV", json!("disease progression")).to_string()),
+        UpstreamBehaviour::Text(record("IV", Value::Null).to_string()),
+        UpstreamBehaviour::Text(record("IV", json!("disease progression")).to_string()),
     ])
     .await;
     let router = gateway(&model, Duration::from_secs(50)).await;

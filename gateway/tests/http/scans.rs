@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     FIELDS,
-    fake_ocr::{FakeOcr, Reads, png, start, table},
+    fake_ocr::{FakeOcr, OcrBehaviour, png, start, table},
     fake_whisper::form,
     send,
 };
@@ -50,7 +50,7 @@ async fn without_a_server_scans_are_off_and_say_so() {
 #[tokio::test]
 async fn the_text_is_for_review_and_never_a_record() {
     let lines = [("Lung adenocarcinoma on osimertinib.", 96.0), ("Plan;", 95.0), ("carboplatin", 60.5)];
-    let server = start(Reads::Table(table(&lines))).await;
+    let server = start(OcrBehaviour::Table(table(&lines))).await;
     let router = router(settings(&server));
     let (form_type, form_body) = form(&png(100));
     let pdf = b"%PDF-1.7 made up %%EOF\n".to_vec();
@@ -87,7 +87,7 @@ async fn the_text_is_for_review_and_never_a_record() {
 
 #[tokio::test]
 async fn what_is_no_scan_is_refused_and_never_sent() {
-    let server = start(Reads::Table(table(&[("read", 96.0)]))).await;
+    let server = start(OcrBehaviour::Table(table(&[("read", 96.0)]))).await;
     let mut settings = settings(&server);
     settings.scan.max_bytes = ByteSize::kib(64);
     let router = router(settings);
@@ -113,26 +113,26 @@ async fn what_is_no_scan_is_refused_and_never_sent() {
 #[tokio::test]
 async fn a_server_that_fails_leads_to_a_clear_error_in_time() {
     for (reads, status, code, sentence) in [
-        (Reads::Status(400, "bad"), 502, "upstream_rejected", "configuration"),
-        (Reads::Status(415, "bad"), 502, "upstream_rejected", "configuration"),
-        (Reads::Status(413, "bad"), 422, "invalid_request", "more pages"),
-        (Reads::Status(422, "bad"), 422, "invalid_request", "cannot be read"),
-        (Reads::Status(429, ""), 503, "overloaded", "Too many scans"),
-        (Reads::Status(500, ""), 502, "upstream_failed", "no text"),
-        (Reads::Status(302, ""), 502, "upstream_failed", "no text"),
-        (Reads::Status(503, ""), 503, "upstream_unavailable", "cannot be reached"),
-        (Reads::Status(504, ""), 504, "deadline_exceeded", "in time"),
-        (Reads::Table("<html>".to_owned()), 502, "upstream_failed", "no text"),
-        (Reads::Table(table(&[]).replace("level", "lvl")), 502, "upstream_failed", "no text"),
-        (Reads::BreaksOff, 502, "upstream_failed", "no text"),
-        (Reads::Endless, 502, "upstream_failed", "no text"),
-        (Reads::Hangs, 504, "deadline_exceeded", "in time"),
-        (Reads::Table(table(&[])), 422, "no_text", "No text"),
-        (Reads::Table(table(&[("| ~", 90.0)])), 422, "no_text", "No text"),
+        (OcrBehaviour::Status(400, "bad"), 502, "upstream_rejected", "configuration"),
+        (OcrBehaviour::Status(415, "bad"), 502, "upstream_rejected", "configuration"),
+        (OcrBehaviour::Status(413, "bad"), 422, "invalid_request", "more pages"),
+        (OcrBehaviour::Status(422, "bad"), 422, "invalid_request", "cannot be read"),
+        (OcrBehaviour::Status(429, ""), 503, "overloaded", "Too many scans"),
+        (OcrBehaviour::Status(500, ""), 502, "upstream_failed", "no text"),
+        (OcrBehaviour::Status(302, ""), 502, "upstream_failed", "no text"),
+        (OcrBehaviour::Status(503, ""), 503, "upstream_unavailable", "cannot be reached"),
+        (OcrBehaviour::Status(504, ""), 504, "deadline_exceeded", "in time"),
+        (OcrBehaviour::Table("<html>".to_owned()), 502, "upstream_failed", "no text"),
+        (OcrBehaviour::Table(table(&[]).replace("level", "lvl")), 502, "upstream_failed", "no text"),
+        (OcrBehaviour::BreaksOff, 502, "upstream_failed", "no text"),
+        (OcrBehaviour::Endless, 502, "upstream_failed", "no text"),
+        (OcrBehaviour::Hangs, 504, "deadline_exceeded", "in time"),
+        (OcrBehaviour::Table(table(&[])), 422, "no_text", "No text"),
+        (OcrBehaviour::Table(table(&[("| ~", 90.0)])), 422, "no_text", "No text"),
     ] {
         let server = start(reads.clone()).await;
         let mut settings = settings(&server);
-        settings.scan.timeout = Duration::from_secs(if matches!(reads, Reads::Hangs) { 1 } else { 30 });
+        settings.scan.timeout = Duration::from_secs(if matches!(reads, OcrBehaviour::Hangs) { 1 } else { 30 });
         let (got, headers, answer) = scan(&router(settings), "image/png", png(10)).await;
         assert_eq!((got.as_u16(), answer["code"].as_str().unwrap()), (status, code), "{reads:?}: {answer}");
         assert!(answer["detail"].as_str().unwrap().contains(sentence), "{answer}");
@@ -146,7 +146,7 @@ async fn a_server_that_fails_leads_to_a_clear_error_in_time() {
 
 #[tokio::test]
 async fn keys_rates_metrics_and_the_audit_are_those_of_notes() {
-    let server = start(Reads::Table(table(&[("Xylocanaryphone osimertinib", 96.0)]))).await;
+    let server = start(OcrBehaviour::Table(table(&[("Xylocanaryphone osimertinib", 96.0)]))).await;
     let folder = tempfile::tempdir().unwrap();
     let (keys, audit) = (folder.path().join("keys"), folder.path().join("audit.jsonl"));
     let key = access::new_key().unwrap();
@@ -177,13 +177,13 @@ async fn keys_rates_metrics_and_the_audit_are_those_of_notes() {
 async fn a_text_longer_than_a_scan_has_is_refused_and_what_has_no_room_too() {
     let page = |number: usize| format!("1\t{number}\t0\t0\t0\t0\t0\t0\t900\t900\t-1\t\n");
     let long = table(&[("read", 96.0)]) + &(2..=1_001).map(page).collect::<String>();
-    let server = start(Reads::Table(long)).await;
+    let server = start(OcrBehaviour::Table(long)).await;
     let (status, _, answer) = scan(&router(settings(&server)), "image/png", png(1)).await;
     assert_eq!((status.as_u16(), &answer["code"]), (422, &json!("invalid_request")));
     assert_eq!(answer["errors"][0]["rule"], "max_length");
     // 1 MiB of a table costs more than the budget has, and nothing of it stays reserved.
     let lines = vec![("osimertinib", 96.0); 20_000];
-    let server = start(Reads::Table(table(&lines))).await;
+    let server = start(OcrBehaviour::Table(table(&lines))).await;
     for (budget, status, code) in [(8, 503, json!("overloaded")), (64, 200, Value::Null)] {
         let mut settings = settings(&server);
         settings.limits.memory = Some(ByteSize::mib(budget));
@@ -197,7 +197,7 @@ async fn a_text_longer_than_a_scan_has_is_refused_and_what_has_no_room_too() {
 
 #[tokio::test]
 async fn a_scan_whose_caller_leaves_counts_in_the_budget_of_its_key_also_after_a_restart() {
-    let server = start(Reads::Hangs).await;
+    let server = start(OcrBehaviour::Hangs).await;
     let folder = tempfile::tempdir().unwrap();
     let (keys, audit) = (folder.path().join("keys"), folder.path().join("audit.jsonl"));
     let key = access::new_key().unwrap();

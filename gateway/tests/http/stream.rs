@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use crate::{
     FIELDS, MELANOMA, fake_vllm,
-    fake_vllm::{Act, FakeServer, RECORD},
+    fake_vllm::{FakeServer, RECORD, UpstreamBehaviour},
     post, rules, send,
 };
 
@@ -46,7 +46,7 @@ async fn stream_events(router: &Router, body: Value) -> Vec<(String, Value)> {
     events(&String::from_utf8(body).unwrap())
 }
 
-async fn with_model(acts: Vec<Act>) -> (Router, FakeServer) {
+async fn with_model(acts: Vec<UpstreamBehaviour>) -> (Router, FakeServer) {
     let fake = fake_vllm::start(acts).await;
     let mut settings = Settings::default();
     settings.vllm.url = Some(format!("http://{}", fake.address));
@@ -89,7 +89,7 @@ async fn fields_arrive_while_the_model_writes() {
         ", \"gene_mutation\": null, \"biomarker\": null, \"treatment\": null, \"response\": \"é\\n\", \"metastasis_site\": null}",
     ];
     let permits = Arc::new(Semaphore::new(2));
-    let (router, fake) = with_model(vec![Act::Pieces(pieces, Arc::clone(&permits))]).await;
+    let (router, fake) = with_model(vec![UpstreamBehaviour::Pieces(pieces, Arc::clone(&permits))]).await;
     let response = router.oneshot(request(json!({"text": NOTE}).to_string())).await.unwrap();
     let mut body = response.into_body();
     // The model has written two of its four pieces and waits.
@@ -110,7 +110,8 @@ async fn fields_arrive_while_the_model_writes() {
 
 #[tokio::test]
 async fn a_stream_ends_with_the_answer_of_extract() {
-    for act in [Act::Text(RECORD.to_owned()), Act::WithLogprobs, Act::NoUsage] {
+    for act in [UpstreamBehaviour::Text(RECORD.to_owned()), UpstreamBehaviour::WithLogprobs, UpstreamBehaviour::NoUsage]
+    {
         let (router, _fake) = with_model(vec![act]).await;
         let body = json!({"text": NOTE, "confidence": true});
         let (_, extract_answer) = post(&router, body.to_string()).await;
@@ -123,7 +124,8 @@ async fn a_stream_ends_with_the_answer_of_extract() {
 #[tokio::test]
 async fn a_second_attempt_resets_the_fields() {
     let other = "{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": [[\"IV\"]]}".to_owned();
-    let (router, _fake) = with_model(vec![Act::Text(other), Act::Text(RECORD.to_owned())]).await;
+    let (router, _fake) =
+        with_model(vec![UpstreamBehaviour::Text(other), UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let events = stream_events(&router, json!({"text": NOTE})).await;
     assert_eq!(names(&events), [&["field", "reset"], ["field"; 7].as_slice(), &["result"]].concat());
     assert_eq!(events[1].1, json!({}));
@@ -131,7 +133,7 @@ async fn a_second_attempt_resets_the_fields() {
 
 #[tokio::test]
 async fn the_fields_of_a_note_in_chunks_arrive_at_its_end() {
-    let (router, fake) = with_model(vec![Act::Text(RECORD.to_owned())]).await;
+    let (router, fake) = with_model(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let long = NOTE.to_owned() + &" She was seen again and felt well. ".repeat(300);
     let events = stream_events(&router, json!({"text": long})).await;
     assert_eq!(names(&events), [["field"; 7].as_slice(), &["result"]].concat());
@@ -142,16 +144,16 @@ async fn the_fields_of_a_note_in_chunks_arrive_at_its_end() {
 async fn a_failure_is_the_last_event() {
     let error = json!({"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}});
     for (act, field_count, code, retry) in [
-        (Act::BrokenStream(Some(error.clone())), 1, "upstream_failed", None),
-        (Act::BrokenStream(None), 1, "upstream_failed", None),
-        (Act::UnfinishedStream, 7, "upstream_failed", None),
-        (Act::ErrorEvent(error), 0, "upstream_failed", None),
-        (Act::Html, 0, "upstream_failed", None),
-        (Act::HalfJson, 0, "upstream_failed", None),
-        (Act::Status(500, json!({})), 0, "upstream_failed", None),
-        (Act::Status(400, json!({})), 0, "upstream_rejected", None),
-        (Act::Status(429, json!({})), 0, "overloaded", Some(5)),
-        (Act::Status(503, json!({})), 0, "upstream_unavailable", Some(5)),
+        (UpstreamBehaviour::BrokenStream(Some(error.clone())), 1, "upstream_failed", None),
+        (UpstreamBehaviour::BrokenStream(None), 1, "upstream_failed", None),
+        (UpstreamBehaviour::UnfinishedStream, 7, "upstream_failed", None),
+        (UpstreamBehaviour::ErrorEvent(error), 0, "upstream_failed", None),
+        (UpstreamBehaviour::Html, 0, "upstream_failed", None),
+        (UpstreamBehaviour::HalfJson, 0, "upstream_failed", None),
+        (UpstreamBehaviour::Status(500, json!({})), 0, "upstream_failed", None),
+        (UpstreamBehaviour::Status(400, json!({})), 0, "upstream_rejected", None),
+        (UpstreamBehaviour::Status(429, json!({})), 0, "overloaded", Some(5)),
+        (UpstreamBehaviour::Status(503, json!({})), 0, "upstream_unavailable", Some(5)),
     ] {
         let (router, _fake) = with_model(vec![act.clone()]).await;
         let events = stream_events(&router, json!({"text": NOTE})).await;
@@ -160,10 +162,21 @@ async fn a_failure_is_the_last_event() {
         assert_eq!((&problem["code"], problem["retry_after"].as_u64()), (&json!(code), retry), "{act:?}");
         assert!(problem["detail"].is_string() && problem["request_id"].is_string());
     }
-    let (router, _fake) = with_model(vec![Act::CutOff]).await;
+    let (router, _fake) = with_model(vec![UpstreamBehaviour::CutOff]).await;
     let events = stream_events(&router, json!({"text": NOTE})).await;
     assert_eq!(names(&events), ["reset", "error"]);
     assert_eq!(events[1].1["code"], "output_truncated");
+}
+
+#[tokio::test]
+async fn the_fields_of_another_model_are_reset() {
+    let message = json!({"message": {"role": "assistant", "content": RECORD}, "finish_reason": "stop"});
+    let other = json!({"model": "another", "choices": [message], "usage": {"prompt_tokens": 90, "total_tokens": 100}});
+    let answers = vec![UpstreamBehaviour::Completion(other), UpstreamBehaviour::Text(RECORD.to_owned())];
+    let (router, _fake) = with_model(answers).await;
+    let events = stream_events(&router, json!({"text": NOTE})).await;
+    let seven = ["field"; 7].as_slice();
+    assert_eq!(names(&events), [seven, &["reset"], seven, &["result"]].concat());
 }
 
 #[tokio::test]

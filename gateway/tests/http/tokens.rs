@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::{
-    fake_vllm::{self, Act, FakeServer},
+    fake_vllm::{self, FakeServer, UpstreamBehaviour},
     faults::serving,
     post, send,
 };
@@ -67,7 +67,7 @@ async fn five_notes(fake: FakeServer, permits: Arc<Semaphore>, tokens: Option<u6
 async fn as_many_notes_are_at_the_server_as_its_cache_holds() {
     let held = || {
         let permits = Arc::new(Semaphore::new(0));
-        (vec![Act::Hold(Arc::clone(&permits))], permits)
+        (vec![UpstreamBehaviour::Hold(Arc::clone(&permits))], permits)
     };
     let (acts, permits) = held();
     five_notes(fake_vllm::start_with_cache(acts, 2_000).await, permits, None, 2, 2_000).await;

@@ -20,7 +20,7 @@ use gateway::{
 use serde_json::{Value, json};
 
 use crate::{
-    fake_vllm::{self, Act, RECORD},
+    fake_vllm::{self, RECORD, UpstreamBehaviour},
     send,
 };
 
@@ -318,7 +318,7 @@ async fn a_budget_is_never_exceeded_by_any_route() {
 #[tokio::test]
 async fn a_budget_of_tokens_ends_the_notes_of_its_key_also_after_a_restart() {
     // Each answer reports 100 tokens.
-    let fake = fake_vllm::start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = fake_vllm::start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let start = async |folder: tempfile::TempDir, budget: &str| {
         let mut settings = settings(folder.path(), &[("t", &format!("scopes=extract,usage {budget}"))]);
         settings.vllm.url = Some(format!("http://{}", fake.address));

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     served::{Served, pair, with_model},
 };
 
@@ -91,7 +91,7 @@ async fn malformed_requests_are_refused_and_never_split() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_body_ends_at_the_deadline() {
-    let fake = start(vec![Act::NoUsage]).await;
+    let fake = start(vec![UpstreamBehaviour::NoUsage]).await;
     let mut settings = with_model(&[fake.address]);
     settings.admission.deadline = Duration::from_millis(300);
     let served = Served::ready(settings).await;

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     served::{Served, until, with_model},
 };
 
@@ -106,7 +106,7 @@ async fn every_note_is_answered_or_the_last_line_says_why_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_engine_does_not_keep_a_client_from_sending() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     let note = json!({"text": "Stage IV lung adenocarcinoma."}).to_string() + "\n";
     let stream = send_all(&served, &(note.repeat(60) + &refused_lines())).await;

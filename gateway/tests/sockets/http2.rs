@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     served::{Served, until, with_model},
 };
 
@@ -59,7 +59,7 @@ async fn notes_are_read_over_http2_side_by_side_on_one_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_over_http2_ends_its_note() {
-    let fake = start(vec![Act::Hang]).await;
+    let fake = start(vec![UpstreamBehaviour::Hang]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     let mut sender = connect(&served).await;
     let request = extract(&served.address.to_string(), "Stage IV lung cancer.");

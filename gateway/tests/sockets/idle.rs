@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Semaphore};
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     served::{Served, code, pair, until, with_model},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_without_a_note_do_not_reset_the_idle_time() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     let readiness = &served.app.state.readiness;
     until("the uptime has grown", async || readiness.uptime() > Duration::from_millis(20)).await;

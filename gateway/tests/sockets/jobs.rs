@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     process::Program,
     served::{Served, code, pair, until, with_model},
 };
@@ -47,7 +47,7 @@ fn post(client: &Client, url: &str, body: String) -> RequestBuilder {
 async fn a_job_survives_kill_9_and_leaves_nothing_that_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let permits = Arc::new(Semaphore::new(7));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let config = folder.path().join("gateway.toml");
     let JobSettings { folder: jobs, key_file, .. } = settings(folder.path());
     let mut text = format!("[vllm]\nurl = \"http://{}\"\n", fake.address);
@@ -228,7 +228,7 @@ async fn a_job_that_is_being_read_is_not_read_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_without_memory_reads_one_note_at_a_time() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let (served, _folder) = open_to_all(|jobs| jobs, with_model(&[fake.address])).await;
     let memory = &served.app.state.memory;
     // The room for batches is full, but for less than the longest note.

@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     served::{Served, pair, until, with_model},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vanished_callers_in_flight_and_in_the_queue_free_their_slots() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let mut settings = with_model(&[fake.address]);
     (settings.admission.in_flight, settings.admission.queue) = (2, 3);
     let served = Served::ready(settings).await;
@@ -42,7 +42,7 @@ async fn vanished_callers_in_flight_and_in_the_queue_free_their_slots() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_timeout_holds_in_the_queue_and_at_the_model_server() {
-    let fake = start(vec![Act::Hang]).await;
+    let fake = start(vec![UpstreamBehaviour::Hang]).await;
     let mut settings = with_model(&[fake.address]);
     settings.admission.in_flight = 1;
     let served = Served::ready(settings).await;
@@ -62,8 +62,14 @@ async fn a_request_timeout_holds_in_the_queue_and_at_the_model_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_slot_is_lost_under_mixed_faults() {
     let good = crate::fake_vllm::RECORD.to_owned();
-    let acts =
-        [Act::Text(good), Act::Reset, Act::Status(503, serde_json::json!({})), Act::Hang, Act::CutOff, Act::BreakOff];
+    let acts = [
+        UpstreamBehaviour::Text(good),
+        UpstreamBehaviour::Reset,
+        UpstreamBehaviour::Status(503, serde_json::json!({})),
+        UpstreamBehaviour::Hang,
+        UpstreamBehaviour::CutOff,
+        UpstreamBehaviour::BreakOff,
+    ];
     let fake = start((0..2_000).map(|at| acts[at % acts.len()].clone()).collect()).await;
     let mut settings = with_model(&[fake.address]);
     (settings.admission.in_flight, settings.admission.queue) = (4, 8);

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     served::{Served, until, with_model},
 };
 
@@ -43,7 +43,7 @@ fn requests() -> [(&'static str, String, usize); 5] {
 }
 
 /// Starts a gateway with four slots whose model server waits for the permits.
-async fn start_held(act: impl FnOnce(Arc<Semaphore>) -> Act) -> (Served, Arc<Semaphore>) {
+async fn start_held(act: impl FnOnce(Arc<Semaphore>) -> UpstreamBehaviour) -> (Served, Arc<Semaphore>) {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![act(Arc::clone(&permits))]).await;
     let mut settings: Settings = with_model(&[fake.address]);
@@ -57,7 +57,7 @@ fn notes_in_flight(served: &Served) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_bytes_after_the_body_hold_no_slot_once_the_client_disconnects() {
-    let (served, _permits) = start_held(Act::Hold).await;
+    let (served, _permits) = start_held(UpstreamBehaviour::Hold).await;
     for (kind, request, notes) in requests() {
         // The unread bytes come with the request, after it, or both, and are once more than the gateway reads ahead.
         for (together, later) in [("G", ""), ("", "G"), ("G", "ET"), ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET")] {
@@ -82,7 +82,7 @@ async fn unread_bytes_after_the_body_hold_no_slot_once_the_client_disconnects() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_started_stream_ends_once_its_reader_disconnects() {
     let (served, permits) =
-        start_held(|permits| Act::Pieces(vec!["{\"cancer_type\": \"lung", " cancer\", "], permits)).await;
+        start_held(|permits| UpstreamBehaviour::Pieces(vec!["{\"cancer_type\": \"lung", " cancer\", "], permits)).await;
     let mut caller = TcpStream::connect(served.address).await.unwrap();
     let request = post("/api/v1/extract/stream", "application/json", NOTE);
     caller.write_all(format!("{request}G").as_bytes()).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_started_stream_ends_once_its_reader_disconnects() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_are_answered_in_order() {
-    let (served, permits) = start_held(Act::Hold).await;
+    let (served, permits) = start_held(UpstreamBehaviour::Hold).await;
     let mut caller = TcpStream::connect(served.address).await.unwrap();
     let began = Instant::now();
     caller

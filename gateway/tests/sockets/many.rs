@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, FakeServer, start},
+    fake_vllm::{FakeServer, UpstreamBehaviour, start},
     served::{Served, pair, until, with_model},
 };
 
@@ -64,7 +64,7 @@ fn long_deadline(fake: &FakeServer) -> Settings {
 async fn a_reader_that_disconnects_stops_the_model() {
     let permits = Arc::new(Semaphore::new(1));
     let pieces = vec!["{\"cancer_type\": null,", " \"stage\": "];
-    let fake = start(vec![Act::Pieces(pieces, Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Pieces(pieces, Arc::clone(&permits))]).await;
     let served = Served::ready(long_deadline(&fake)).await;
     let url = format!("http://{}/api/v1/extract/stream", served.address);
     let mut response = served.client.post(url).json(&json!({"text": NOTE})).send().await.unwrap();
@@ -81,7 +81,7 @@ async fn a_reader_that_disconnects_stops_the_model() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_disconnects_cancels_its_remaining_notes() {
     let permits = Arc::new(Semaphore::new(3));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let mut settings = long_deadline(&fake);
     settings.admission.in_flight = 4;
     let served = Served::ready(settings).await;
@@ -104,7 +104,7 @@ async fn a_client_that_disconnects_cancels_its_remaining_notes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_note_goes_before_those_of_a_batch() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let mut settings = with_model(&[fake.address]);
     settings.admission.in_flight = 2;
     let served = Served::ready(settings).await;
@@ -127,7 +127,7 @@ async fn a_single_note_goes_before_those_of_a_batch() {
 async fn shutdown_finishes_running_notes_of_a_batch_and_refuses_the_rest() {
     for kind in ["application/json", "application/x-ndjson"] {
         let permits = Arc::new(Semaphore::new(0));
-        let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+        let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
         let mut settings = with_model(&[fake.address]);
         settings.admission.in_flight = 2;
         let mut served = Served::ready(settings).await;
@@ -213,7 +213,7 @@ async fn every_note_of_a_batch_counts_for_the_limits_of_its_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_batches_are_limited_and_ended_ones_make_room() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     let mut begun = Vec::new();
     while served.app.batch.running.available_permits() > 0 {
@@ -265,7 +265,7 @@ async fn every_note_of_a_batch_has_an_audit_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_note_of_a_batch_is_queued_again() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let mut settings = long_deadline(&fake);
     (settings.admission.in_flight, settings.admission.queue) = (1, 0);
     let served = Served::ready(settings).await;

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     open_lines::OpenLines,
     served::{Served, code, pair, until, with_model},
 };
@@ -182,7 +182,7 @@ async fn idle_line_batches_do_not_count_as_running_batches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_key_may_run_half_of_all_batches() {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let shared = SharedGateway::start(with_model(&[fake.address]), "").await;
     let [one, other] = &shared.keys;
     let free_batches = || shared.served.app.batch.running.available_permits();
@@ -210,7 +210,7 @@ async fn one_key_may_run_half_of_all_batches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_line_batch_waits_for_a_free_place_to_continue() {
     let permits = Arc::new(Semaphore::new(1));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let shared = SharedGateway::start(with_model(&[fake.address]), "").await;
     let [one, _] = &shared.keys;
     let mut lines = OpenLines::begin(shared.served.address, one).await;

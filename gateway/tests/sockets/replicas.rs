@@ -24,7 +24,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
-    fake_vllm::{self, Act, FakeServer, RECORD, start},
+    fake_vllm::{self, FakeServer, RECORD, UpstreamBehaviour, start},
     served::{Served, pair, until, with_model},
 };
 
@@ -58,8 +58,8 @@ impl Drop for Replica {
     }
 }
 
-fn record() -> Act {
-    Act::Text(RECORD.to_owned())
+fn record() -> UpstreamBehaviour {
+    UpstreamBehaviour::Text(RECORD.to_owned())
 }
 
 fn any_port() -> SocketAddr {
@@ -110,7 +110,12 @@ async fn the_only_replica_restarts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_always_fails_is_ejected_for_a_while() {
-    for bad in [Act::Status(503, json!({})), Act::Reset, Act::Status(500, json!({})), Act::Html] {
+    for bad in [
+        UpstreamBehaviour::Status(503, json!({})),
+        UpstreamBehaviour::Reset,
+        UpstreamBehaviour::Status(500, json!({})),
+        UpstreamBehaviour::Html,
+    ] {
         let shown = format!("{bad:?}");
         let (broken, sound) = (start(vec![bad]).await, start(vec![record()]).await);
         let served = Served::start(with_model(&[broken.address, sound.address])).await;
@@ -129,7 +134,7 @@ async fn a_replica_that_always_fails_is_ejected_for_a_while() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_replica_gets_fewer_notes() {
     let permits = Arc::new(tokio::sync::Semaphore::new(0));
-    let (slow, quick) = (start(vec![Act::Hold(Arc::clone(&permits))]).await, start(vec![record()]).await);
+    let (slow, quick) = (start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await, start(vec![record()]).await);
     let served = Served::start(with_model(&[slow.address, quick.address])).await;
     until("both are ready", async || states(&served) == ["ready", "ready"]).await;
     let mut running = tokio::task::JoinSet::new();

@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{UpstreamBehaviour, start},
     open_lines::OpenLines,
     served::{Served, until, with_model},
 };
@@ -60,7 +60,7 @@ async fn open_line_batches_of_a_revoked_key_end_with_401_and_others_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn running_extractions_of_a_revoked_key_end_with_401() {
-    let fake = start(vec![Act::Hang]).await;
+    let fake = start(vec![UpstreamBehaviour::Hang]).await;
     let batch = json!({"notes": [{"text": NOTE}, {"text": NOTE}, {"text": NOTE}]}).to_string();
     let one = json!({"text": NOTE}).to_string();
     let lines = format!("{}\n", json!({"text": NOTE}));

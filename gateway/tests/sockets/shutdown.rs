@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, FakeServer, start},
+    fake_vllm::{FakeServer, UpstreamBehaviour, start},
     served::{Served, pair, until, with_model},
 };
 
@@ -27,7 +27,7 @@ async fn busy_with(
     audit: AuditSettings,
 ) -> (Served, FakeServer, Arc<Semaphore>, JoinSet<(u16, String)>) {
     let permits = Arc::new(Semaphore::new(0));
-    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let fake = start(vec![UpstreamBehaviour::Hold(Arc::clone(&permits))]).await;
     let mut settings = with_model(&[fake.address]);
     settings.admission.drain = drain;
     settings.audit = audit;

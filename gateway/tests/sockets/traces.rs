@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    fake_vllm::{Act, RECORD, start},
+    fake_vllm::{RECORD, UpstreamBehaviour, start},
     served::{Served, pair, until, with_model},
 };
 
@@ -11,7 +11,12 @@ const NOTE: &str = "Stage IV lung adenocarcinoma on osimertinib.";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_extraction_leaves_an_audit_record_without_text_of_the_note() {
-    let fake = start(vec![Act::Text(RECORD.to_owned()), Act::Status(500, Value::Null), Act::Hang]).await;
+    let fake = start(vec![
+        UpstreamBehaviour::Text(RECORD.to_owned()),
+        UpstreamBehaviour::Status(500, Value::Null),
+        UpstreamBehaviour::Hang,
+    ])
+    .await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let mut settings = with_model(&[fake.address]);
@@ -62,7 +67,7 @@ async fn a_full_disk_is_reported_and_stops_no_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_given_again_only_where_it_would_be_the_same() {
-    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let mut settings = with_model(&[fake.address]);
     settings.cache.entries = 10;
     let served = Served::ready(settings).await;
@@ -89,7 +94,8 @@ async fn an_answer_is_given_again_only_where_it_would_be_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_two_requests() {
-    let fake = start(vec![Act::Text(RECORD.to_owned()), Act::Status(503, Value::Null)]).await;
+    let fake =
+        start(vec![UpstreamBehaviour::Text(RECORD.to_owned()), UpstreamBehaviour::Status(503, Value::Null)]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
     assert_eq!(served.code(NOTE).await, pair(503, "upstream_unavailable"));
@@ -119,7 +125,7 @@ async fn metrics_count_two_requests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn request_id_and_trace_reach_the_model_server() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
+    let fake = start(vec![UpstreamBehaviour::Text(RECORD.to_owned())]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     let traced = served.extract(NOTE).header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
     assert_eq!(crate::served::code(traced.header("x-request-id", "my-id")).await, pair(200, "ok"));

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    AskError, AskModel, AskQuote, AskSink, AskSource, Asker, NoteQuestion, RedFlags, Reply, TextSink, Turn, Written,
-    WrittenFuture,
+    AskError, AskModel, AskQuote, AskSink, AskSource, Asker, EarlierQuestion, NoteQuestion, RedFlags, Reply, TextSink,
+    Written, WrittenFuture,
 };
 use crate::{
     admission::Admission,
@@ -139,7 +139,7 @@ impl Bench {
         let asked = NoteQuestion {
             note: Note::new(text.to_owned(), 100_000).unwrap(),
             question: question.to_owned(),
-            history: vec![Turn { question: "Stage?".to_owned(), answer: "Stage: I.".to_owned() }],
+            history: vec![EarlierQuestion { question: "Stage?".to_owned(), answer: "Stage: I.".to_owned() }],
             offsets: OffsetUnit::Byte,
             note_date: None,
         };

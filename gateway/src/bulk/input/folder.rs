@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs::File, path::Path};
 use walkdir::{DirEntry, WalkDir};
 
 use super::{
-    super::status::print_status, BulkError, Content, Fault, InputFormat, InputKind, InputNote, NoteSink, Promise,
+    super::status::print_status, BulkError, Content, Fault, InputFormat, InputKind, InputNote, NameHint, NoteSink,
     pdf_note, shown, text_note, unread,
 };
 
@@ -95,7 +95,7 @@ fn text_file(path: &Path, form: &InputFormat) -> InputNote {
         Err(cause) => return failed(unread(&cause)),
     };
     let opened =
-        Content::open(file, form).and_then(|mut content| match InputKind::of(&mut content, Promise::Nothing, form)? {
+        Content::open(file, form).and_then(|mut content| match InputKind::of(&mut content, NameHint::Nothing, form)? {
             InputKind::Text => Ok((content, false)),
             InputKind::Pdf => Ok((content, true)),
             InputKind::Table(_) => Err("it is a table of notes; give it by name".to_owned()),

@@ -38,7 +38,7 @@ pub enum ReadAs {
 
 /// The kinds of content for which one way of reading is fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Forced {
+pub(super) enum FixedReading {
     Table,
     Lines,
     Document,
@@ -130,15 +130,15 @@ impl InputFormat {
         named.into_iter().find_map(|(flag, name)| Some(format!("{flag} {}", name?)))
     }
 
-    pub(super) fn forced(&self) -> Option<Forced> {
+    pub(super) fn forced(&self) -> Option<FixedReading> {
         Some(match self.from? {
-            ReadAs::Csv | ReadAs::Tsv | ReadAs::OmopNote | ReadAs::Mimic | ReadAs::Redcap => Forced::Table,
-            ReadAs::Jsonl => Forced::Lines,
-            ReadAs::Json => Forced::Document,
-            ReadAs::Text => Forced::Text,
-            ReadAs::Fhir => Forced::Json,
-            ReadAs::Hl7 => Forced::Hl7,
-            ReadAs::Cda => Forced::Cda,
+            ReadAs::Csv | ReadAs::Tsv | ReadAs::OmopNote | ReadAs::Mimic | ReadAs::Redcap => FixedReading::Table,
+            ReadAs::Jsonl => FixedReading::Lines,
+            ReadAs::Json => FixedReading::Document,
+            ReadAs::Text => FixedReading::Text,
+            ReadAs::Fhir => FixedReading::Json,
+            ReadAs::Hl7 => FixedReading::Hl7,
+            ReadAs::Cda => FixedReading::Cda,
         })
     }
 

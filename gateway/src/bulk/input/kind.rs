@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use super::{
     InputFormat,
     content::Content,
-    format::Forced,
+    format::FixedReading,
     several,
     table::{Header, MissingColumn, TableLook},
 };
@@ -34,14 +34,14 @@ pub(super) enum InputKind {
 
 /// What the name of a file promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Promise {
+pub(super) enum NameHint {
     Lines,
     Table,
     Json,
     Nothing,
 }
 
-impl Promise {
+impl NameHint {
     /// Returns what a file's extension promises; `.gz` and `.zst` are ignored.
     pub(super) fn of(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
@@ -57,32 +57,32 @@ impl Promise {
 
 impl InputKind {
     /// Returns how a content is read, or why it is not read, as the end of a sentence that begins with its name.
-    pub(super) fn of(content: &mut Content, promise: Promise, form: &InputFormat) -> Result<Self, String> {
+    pub(super) fn of(content: &mut Content, promise: NameHint, form: &InputFormat) -> Result<Self, String> {
         if content.is_pdf() {
             return match form.forced() {
-                None | Some(Forced::Text) => Self::text(content, form).map(|_| Self::Pdf),
+                None | Some(FixedReading::Text) => Self::text(content, form).map(|_| Self::Pdf),
                 Some(_) => Err("it is a PDF, which --from does not name: leave it out".to_owned()),
             };
         }
         let forced = match (form.forced(), promise) {
-            (None, Promise::Table) => Some(Forced::Table),
+            (None, NameHint::Table) => Some(FixedReading::Table),
             (forced, _) => forced,
         };
         match forced {
-            Some(Forced::Hl7) => Self::with_fixed_columns(Self::Hl7, content, form),
-            Some(Forced::Cda) => Self::with_fixed_columns(Self::Cda, content, form),
-            Some(Forced::Text) => Self::text(content, form),
-            Some(Forced::Lines) => Ok(Self::Lines),
-            Some(Forced::Document) => Ok(Self::Document),
-            Some(Forced::Table) => {
+            Some(FixedReading::Hl7) => Self::with_fixed_columns(Self::Hl7, content, form),
+            Some(FixedReading::Cda) => Self::with_fixed_columns(Self::Cda, content, form),
+            Some(FixedReading::Text) => Self::text(content, form),
+            Some(FixedReading::Lines) => Ok(Self::Lines),
+            Some(FixedReading::Document) => Ok(Self::Document),
+            Some(FixedReading::Table) => {
                 let header = Header::read(content.first_line()?, form).map_err(MissingColumn::shown)?;
                 Self::table(header, content, form)
             }
-            Some(Forced::Json) => Self::json(content, promise)?.ok_or_else(|| "it is not JSON".to_owned()),
+            Some(FixedReading::Json) => Self::json(content, promise)?.ok_or_else(|| "it is not JSON".to_owned()),
             None => match Self::json(content, promise)? {
                 Some(kind) => Ok(kind),
-                None if promise == Promise::Json => Err("it is not JSON, although its name says so".to_owned()),
-                None if promise == Promise::Lines => Ok(Self::Lines),
+                None if promise == NameHint::Json => Err("it is not JSON, although its name says so".to_owned()),
+                None if promise == NameHint::Lines => Ok(Self::Lines),
                 None if begins_hl7(content.first_line()?) => Self::with_fixed_columns(Self::Hl7, content, form),
                 None if begins_cda(content.beginning()?) => Self::with_fixed_columns(Self::Cda, content, form),
                 None if is_other_xml(content.beginning()?) => {
@@ -106,7 +106,7 @@ impl InputKind {
     }
 
     /// Returns the kind of JSON that a content is; `None` if it is none.
-    fn json(content: &mut Content, promise: Promise) -> Result<Option<Self>, String> {
+    fn json(content: &mut Content, promise: NameHint) -> Result<Option<Self>, String> {
         let head = content.first_line()?.trim_ascii_start();
         match head.first() {
             Some(b'[') if begins_array(head) => return Ok(Some(Self::Document)),
@@ -120,7 +120,7 @@ impl InputKind {
         }
         let ends_early = serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof());
         let has_line_end = line.len() < head.len();
-        let spread = ends_early && has_line_end && promise != Promise::Lines && goes_on_as_json(content.beginning()?);
+        let spread = ends_early && has_line_end && promise != NameHint::Lines && goes_on_as_json(content.beginning()?);
         Ok(Some(if spread { Self::Document } else { Self::Lines }))
     }
 

@@ -30,7 +30,7 @@ use std::{
 
 use self::{
     content::Content,
-    kind::{InputKind, Promise},
+    kind::{InputKind, NameHint},
 };
 pub(super) use self::{day::DateOrder, format::ReadAs};
 pub(super) use self::{
@@ -144,7 +144,7 @@ impl Source {
                     return Ok(None);
                 }
                 let mut content = Content::open(file, form).map_err(wrong)?;
-                let found = InputKind::of(&mut content, Promise::of(path), form).map_err(wrong)?;
+                let found = InputKind::of(&mut content, NameHint::of(path), form).map_err(wrong)?;
                 if !matches!(found, InputKind::Text | InputKind::Pdf | InputKind::Hl7 | InputKind::Cda) {
                     content.check_encoding().map_err(wrong)?;
                 }
@@ -171,7 +171,7 @@ impl Source {
     pub(super) fn read(&self, form: &InputFormat, several: bool, give: &mut NoteSink<'_>) -> bool {
         let named = |name: &str| if several { format!("{name}:") } else { String::new() };
         match self {
-            Self::Stdin => read_content(std::io::stdin(), "stdin", &named("stdin"), Promise::Nothing, form, give),
+            Self::Stdin => read_content(std::io::stdin(), "stdin", &named("stdin"), NameHint::Nothing, form, give),
             Self::Folder(path) => folder::read(path, form, give),
             Self::File(path) => {
                 let name = shown(path);
@@ -183,7 +183,7 @@ impl Source {
                         if path.is_file() && begins_with(&mut file, ARCHIVE) {
                             return xlsx::read(file, &named(&name), form, give);
                         }
-                        read_content(file, &name, &named(&name), Promise::of(path), form, give)
+                        read_content(file, &name, &named(&name), NameHint::of(path), form, give)
                     }
                     // It could be opened when the run began.
                     Err(cause) => give(InputNote::new(name, Err(unread(&cause)), 0)),
@@ -205,7 +205,7 @@ fn read_content(
     input: impl Read + 'static,
     name: &str,
     prefix: &str,
-    promise: Promise,
+    promise: NameHint,
     form: &InputFormat,
     give: &mut NoteSink<'_>,
 ) -> bool {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::bulk::{
     BulkError,
-    outcome::{EntryOutcome, Skipped},
+    outcome::{EntryOutcome, SkippedNote},
 };
 
 /// The output of a run.
@@ -134,7 +134,7 @@ impl Sink {
     }
 
     /// Returns the line that an earlier run wrote for a note; `None` if the output has no such line.
-    pub(in crate::bulk) fn earlier(&self, skipped: &Skipped) -> Option<String> {
+    pub(in crate::bulk) fn earlier(&self, skipped: &SkippedNote) -> Option<String> {
         match &self.target {
             SinkTarget::Stdout(_) => None,
             SinkTarget::File(output) => line_at(&output.file, skipped.offset).ok(),

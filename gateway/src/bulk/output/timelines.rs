@@ -22,13 +22,13 @@ const MOST_BYTES: usize = 1 << 30;
 #[derive(Debug, Default)]
 pub(super) struct PatientTimelines {
     /// The notes of each patient; those that name no patient are together.
-    by_patient: HashMap<Option<String>, Vec<Kept>>,
+    by_patient: HashMap<Option<String>, Vec<StoredNote>>,
     bytes: usize,
 }
 
 /// A note: its place in the run, and what it says or why it was not read.
 #[derive(Debug)]
-struct Kept {
+struct StoredNote {
     id: String,
     origin: NoteOrigin,
     status: u16,
@@ -79,14 +79,14 @@ impl PatientTimelines {
         let reading = line.as_ref().and_then(|line| NoteReading::of_json(line.result?.get()));
         let status = line.as_ref().map_or(0, |line| line.status);
         let error = || line.as_ref().and_then(|line| line.error).map_or_else(Box::default, ToOwned::to_owned);
-        let kept = Kept {
+        let kept = StoredNote {
             id: outcome.id.clone(),
             origin: outcome.origin.clone(),
             status,
             warnings: outcome.remarks.clone(),
             outcome: reading.ok_or_else(error),
         };
-        self.bytes += size_of::<Kept>() + kept.id.len();
+        self.bytes += size_of::<StoredNote>() + kept.id.len();
         self.bytes += kept.outcome.as_ref().map_or_else(|error| error.get().len(), NoteReading::bytes);
         self.by_patient.entry(kept.origin.patient.clone()).or_default().push(kept);
     }
@@ -104,7 +104,7 @@ impl PatientTimelines {
     /// Returns a JSON text for each patient, in the order of their first notes. `complete`: whether every note of the
     /// inputs has an outcome.
     pub(super) fn into_json(self, complete: bool) -> impl Iterator<Item = String> {
-        let mut patients: Vec<(Option<String>, Vec<Kept>)> = self.by_patient.into_iter().collect();
+        let mut patients: Vec<(Option<String>, Vec<StoredNote>)> = self.by_patient.into_iter().collect();
         for (_, notes) in &mut patients {
             notes.sort_by_key(|note| note.origin.position);
         }
@@ -112,7 +112,7 @@ impl PatientTimelines {
         patients.into_iter().map(move |(patient, notes)| {
             let (mut lines, mut read) = (Vec::with_capacity(notes.len()), Vec::with_capacity(notes.len()));
             for (index, note) in notes.into_iter().enumerate() {
-                let Kept { id, origin, status, warnings, outcome } = note;
+                let StoredNote { id, origin, status, warnings, outcome } = note;
                 let note_date = origin.note_date.map(|day| day.to_string());
                 let error = match outcome {
                     Ok(reading) => {

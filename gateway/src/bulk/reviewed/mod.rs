@@ -40,7 +40,7 @@ const LISTED: usize = 5;
 
 /// What the check of all results found.
 #[derive(Debug, Default)]
-struct Found {
+struct CheckedResults {
     carried: Vec<String>,
     /// Notes that were read, and those of them that are not marked as done, by the lines of their results.
     read: u64,
@@ -72,8 +72,8 @@ pub fn run(arguments: &ReviewedArguments) -> Result<u8, BulkError> {
 }
 
 /// Checks that decisions and results belong together.
-fn check(path: &Path, decided: &mut HashMap<String, NoteDecisions>) -> Result<Found, BulkError> {
-    let (mut found, mut seen, mut is_first) = (Found::default(), HashSet::new(), true);
+fn check(path: &Path, decided: &mut HashMap<String, NoteDecisions>) -> Result<CheckedResults, BulkError> {
+    let (mut found, mut seen, mut is_first) = (CheckedResults::default(), HashSet::new(), true);
     results::each(path, |note| {
         let place = format!("{}, line {}", path.display(), note.number);
         let carried: Vec<String> = note.carried().into_iter().map(|(name, _)| name).collect();
@@ -138,7 +138,7 @@ fn misfits(misfit: Misfit, own: Option<&NoteDecisions>, place: &str) -> BulkErro
     })
 }
 
-impl Found {
+impl CheckedResults {
     /// Refuses notes that are not marked as done, unless the command line allows them.
     fn allow(&self, arguments: &ReviewedArguments) -> Result<(), BulkError> {
         if arguments.patient_column.as_ref().is_some_and(|name| !self.carried.contains(name)) {

@@ -33,12 +33,12 @@ pub(in crate::bulk) struct SelectionCounts {
 /// The line of a note in the sample.
 #[derive(Deserialize)]
 struct Line {
-    result: Option<Sampled>,
+    result: Option<SampledAnswer>,
 }
 
 /// What a model found.
 #[derive(Deserialize)]
-struct Sampled {
+struct SampledAnswer {
     #[serde(default)]
     engine: String,
     #[serde(default)]
@@ -55,7 +55,7 @@ struct CountedFinding {
     basis: String,
 }
 
-impl Sampled {
+impl SampledAnswer {
     fn has_value(&self) -> bool {
         Field::ALL.iter().any(|field| self.rest.get(field.name()).is_some_and(|value| !value.is_null()))
     }
@@ -77,7 +77,7 @@ impl SelectionCounts {
                 self.sampled += 1;
                 let line: Option<Line> = serde_json::from_str(&outcome.line).ok();
                 // The rules answer for a server without a model, or whose model cannot be reached.
-                let by_model = |result: &Sampled| result.engine != EngineName::Rules.as_str();
+                let by_model = |result: &SampledAnswer| result.engine != EngineName::Rules.as_str();
                 let Some(result) = line.and_then(|line| line.result).filter(by_model) else { return };
                 self.judged += 1;
                 self.missed += u64::from(result.has_value());

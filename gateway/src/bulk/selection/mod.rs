@@ -43,7 +43,7 @@ pub(super) struct Selection {
 }
 
 /// Which engine reads a note.
-pub(super) enum Sorted {
+pub(super) enum NoteSelection {
     ForModel(QueuedNote),
     Skipped(EntryOutcome),
 }
@@ -57,11 +57,11 @@ impl Selection {
     }
 
     /// Decides about a note. A note that the rules refuse or that makes them fail goes to the model.
-    pub(super) fn sort(&self, mut entry: QueuedNote, keep_text: bool) -> Sorted {
+    pub(super) fn sort(&self, mut entry: QueuedNote, keep_text: bool) -> NoteSelection {
         entry.selected = Some(Selected::Seen);
-        let Ok(note) = Note::new(entry.text.clone(), usize::MAX) else { return Sorted::ForModel(entry) };
+        let Ok(note) = Note::new(entry.text.clone(), usize::MAX) else { return NoteSelection::ForModel(entry) };
         if catch_unwind(|| may_concern_oncology(&note)).unwrap_or(true) {
-            return Sorted::ForModel(entry);
+            return NoteSelection::ForModel(entry);
         }
         if is_sampled(&entry.text, self.sample) {
             entry.selected = Some(Selected::Sampled);
@@ -70,9 +70,9 @@ impl Selection {
                 "The rules see no oncology in this note. The model read it in a sample of such notes, which shows what \
                  --select misses.",
             ));
-            return Sorted::ForModel(entry);
+            return NoteSelection::ForModel(entry);
         }
-        let Some(answer) = self.answer(&note, &entry) else { return Sorted::ForModel(entry) };
+        let Some(answer) = self.answer(&note, &entry) else { return NoteSelection::ForModel(entry) };
         entry.selected = Some(Selected::Skipped);
         entry.warnings.push(warning(
             SKIPPED,
@@ -80,7 +80,7 @@ impl Selection {
              mean that the note has no value.",
         ));
         let remarks = answer.warnings.iter().map(|warning| warning.code.name().into()).collect();
-        Sorted::Skipped(EntryOutcome::read(entry, keep_text, &answer, remarks))
+        NoteSelection::Skipped(EntryOutcome::read(entry, keep_text, &answer, remarks))
     }
 
     /// Returns the answer of the rules; `None` if they fail.

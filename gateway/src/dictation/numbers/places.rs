@@ -29,7 +29,7 @@ pub(super) struct Places<'a> {
 }
 
 /// Replacements, and the index of the first word after them.
-type Found = (Vec<Edit>, usize);
+type Replacements = (Vec<Edit>, usize);
 
 impl<'a> Places<'a> {
     pub(super) fn new(words: &'a [Word<'a>], terms: &[(Range<usize>, VocabularyKind)]) -> Self {
@@ -98,7 +98,7 @@ impl<'a> Places<'a> {
     }
 
     /// "T two N one M zero", "p T three": at least two categories, or one with its prefix.
-    fn formula(&self, at: usize) -> Option<Found> {
+    fn formula(&self, at: usize) -> Option<Replacements> {
         let first_word = self.word(at)?;
         let after_therapy = first_word.lower == "y" && self.joined(at + 1).is_some_and(|word| word.is_one_of("p c"));
         let prefix = if after_therapy { 2 } else { usize::from(first_word.is_one_of(PREFIXES)) };
@@ -153,7 +153,7 @@ impl<'a> Places<'a> {
     }
 
     /// "L eight five eight R", "V 600 E".
-    fn protein_change(&self, at: usize) -> Option<Found> {
+    fn protein_change(&self, at: usize) -> Option<Replacements> {
         let amino_acid = |word: &Word<'_>| {
             let letter = word.letter()?;
             AMINO_ACIDS.contains(letter.to_ascii_uppercase()).then_some(letter)
@@ -228,7 +228,7 @@ impl<'a> Places<'a> {
     }
 
     /// "exon nineteen", "stage three B", "ECOG performance status of one", "Gleason four plus three equals seven".
-    fn labelled(&self, at: usize) -> Option<Found> {
+    fn labelled(&self, at: usize) -> Option<Replacements> {
         let label = self.word(at)?;
         let label = LABELS.iter().find(|known| known.name == label.lower)?;
         if !label.always
@@ -250,7 +250,7 @@ impl<'a> Places<'a> {
         Some((edits, end))
     }
 
-    fn label_value(&self, label: &Label, at: usize) -> Option<Found> {
+    fn label_value(&self, label: &Label, at: usize) -> Option<Replacements> {
         let groups = groups(self.words, at);
         let first = groups.first()?;
         let all = groups.last()?.end;
@@ -284,7 +284,7 @@ impl<'a> Places<'a> {
     }
 
     /// Returns the next value of a list, a range or a Gleason score.
-    fn further_value(&self, label: &Label, at: usize) -> Option<Found> {
+    fn further_value(&self, label: &Label, at: usize) -> Option<Replacements> {
         let link = self.joined(at)?;
         let is_gleason = label.name == "gleason";
         let symbol = match link.lower.as_str() {
@@ -317,7 +317,7 @@ impl<'a> Places<'a> {
     }
 
     /// "thirty percent", "eighty milligrams", "sixty-two year old", "three plus" of a marker, and decimals anywhere.
-    fn counted(&self, at: usize) -> Option<Found> {
+    fn counted(&self, at: usize) -> Option<Replacements> {
         if let Some(found) = self.measured(at) {
             return Some(found);
         }
@@ -347,7 +347,7 @@ impl<'a> Places<'a> {
     }
 
     /// A number before a unit.
-    fn measured(&self, at: usize) -> Option<Found> {
+    fn measured(&self, at: usize) -> Option<Replacements> {
         let groups = groups(self.words, at);
         let end = groups.last()?.end;
         let number = together(&groups)?;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{InvalidBody, RequestPolicy, Shape, explain::violation, note_date, parse, shapes::NoteDate};
 use crate::{
-    ask::{NoteQuestion, Turn},
+    ask::{EarlierQuestion, NoteQuestion},
     extraction::OffsetUnit,
     http::error::Violation,
 };
@@ -85,7 +85,7 @@ fn question(text: String) -> Result<String, Violation> {
     }
 }
 
-fn history(json: Option<&RawValue>) -> Result<Vec<Turn>, Violation> {
+fn history(json: Option<&RawValue>) -> Result<Vec<EarlierQuestion>, Violation> {
     let Some(json) = json else { return Ok(Vec::new()) };
     let turns: Option<Vec<AskTurn>> = serde_json::from_str(json.get()).map_err(|_| {
         violation("history", "type", "`history` must be a list of objects with `question` and `answer`, two strings.")
@@ -101,5 +101,5 @@ fn history(json: Option<&RawValue>) -> Result<Vec<Turn>, Violation> {
         let message = "Each question of `history` may have at most 1000 code points, each answer at most 4000.";
         return Err(violation("history", "max_length", message));
     }
-    Ok(turns.into_iter().map(|turn| Turn { question: turn.question, answer: turn.answer }).collect())
+    Ok(turns.into_iter().map(|turn| EarlierQuestion { question: turn.question, answer: turn.answer }).collect())
 }

@@ -17,7 +17,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     super::{Fault, InputFormat, InputNote, NoteSink, longest_piece},
-    object::{self, Object, Seen},
+    object::{self, InputObservations, Object},
 };
 
 /// Maximum bytes of the keys of a single object that are kept beside its notes.
@@ -32,7 +32,8 @@ pub(in crate::bulk::input) fn read(
 ) -> bool {
     let left = Rc::new(Cell::new(longest_piece(form) as u64));
     let limited = PieceLimit { input, left: Rc::clone(&left) };
-    let mut run = DocumentReader { form, prefix, give, left, number: 0, more: true, seen: Seen::default() };
+    let mut run =
+        DocumentReader { form, prefix, give, left, number: 0, more: true, seen: InputObservations::default() };
     let mut deserializer = serde_json::Deserializer::from_reader(limited);
     let read = deserializer.deserialize_any(WholeVisitor { run: &mut run }).and_then(|()| deserializer.end());
     if !run.more {
@@ -88,7 +89,7 @@ struct DocumentReader<'a, 'b> {
     number: u64,
     /// Whether more notes are wanted.
     more: bool,
-    seen: Seen,
+    seen: InputObservations,
 }
 
 impl DocumentReader<'_, '_> {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use super::{
     super::{Fault, InputFormat, InputNote, NoteSink, longest_piece, unread},
-    object::{self, Object, Seen},
+    object::{self, InputObservations, Object},
 };
 
 pub(in crate::bulk::input) fn read(
@@ -14,7 +14,7 @@ pub(in crate::bulk::input) fn read(
     form: &InputFormat,
     give: &mut NoteSink<'_>,
 ) -> bool {
-    let mut seen = Seen::default();
+    let mut seen = InputObservations::default();
     let goes_on = read_objects(&mut input, &format!("{prefix}line-"), &mut seen, form, give);
     if goes_on {
         seen.print(name, "lines", form);
@@ -29,14 +29,14 @@ pub(in crate::bulk::input) fn read_rows(
     form: &InputFormat,
     give: &mut NoteSink<'_>,
 ) -> bool {
-    read_objects(&mut input, &format!("{prefix}row-"), &mut Seen::default(), form, give)
+    read_objects(&mut input, &format!("{prefix}row-"), &mut InputObservations::default(), form, give)
 }
 
 /// Reads the lines; `place` and their number are their names.
 fn read_objects(
     mut input: &mut impl BufRead,
     place: &str,
-    seen: &mut Seen,
+    seen: &mut InputObservations,
     form: &InputFormat,
     give: &mut NoteSink<'_>,
 ) -> bool {

@@ -19,7 +19,7 @@ pub(super) enum Object {
 
 /// Observations about the objects of an input, for the notices at its end.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct InputObservations {
     /// Numbers of FHIR resources that are not documents, by type.
     pub(super) other_resources: BTreeMap<String, u64>,
     /// Keys of the first object without an id.
@@ -29,7 +29,7 @@ pub(super) struct Seen {
 }
 
 /// Returns what an object holds, or an error if it is not a JSON object.
-pub(super) fn read(bytes: &[u8], form: &InputFormat, seen: &mut Seen) -> Result<Object, Fault> {
+pub(super) fn read(bytes: &[u8], form: &InputFormat, seen: &mut InputObservations) -> Result<Object, Fault> {
     let object: BTreeMap<String, &RawValue> = match serde_json::from_slice(bytes) {
         Ok(object) => object,
         Err(error) if error.is_data() => {
@@ -140,7 +140,7 @@ fn broken(line: &[u8], error: &serde_json::Error) -> String {
     format!("It is not JSON: the error is at column {}.", error.column())
 }
 
-impl Seen {
+impl InputObservations {
     /// Writes to standard error what was skipped, and that notes have no id. `places` is what such notes are named by
     /// instead.
     pub(super) fn print(&self, name: &str, places: &str, form: &InputFormat) {

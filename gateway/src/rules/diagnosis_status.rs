@@ -7,7 +7,7 @@ use super::view::NoteView;
 
 /// What the note says about a diagnosis among several in its course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum DiagnosisStatus {
     /// Nothing.
     Plain,
     /// It was the first opinion: "the initial diagnosis was".
@@ -17,7 +17,7 @@ pub(super) enum Standing {
 }
 
 /// Returns what the words around a name say about the diagnosis: the first opinion, or the one that holds.
-pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
+pub(super) fn diagnosis_status(view: &NoteView<'_>, range: &Range<usize>) -> DiagnosisStatus {
     const FIRST_OPINION: [&str; 20] = [
         "initial diagnosis was",
         "initial histological diagnosis",
@@ -57,13 +57,13 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     let before = before.rsplit([';', '\n']).next().unwrap_or_default();
     let before = before.rsplit(" but ").next().unwrap_or_default();
     if FIRST_OPINION.iter().any(|words| before.contains(words)) || is_label_that_fell(view, range, before) {
-        return Standing::First;
+        return DiagnosisStatus::First;
     }
     let near = before.get(before.len().saturating_sub(36)..).unwrap_or(before);
     let after = view.folded.after(range.end, 20).trim_start();
     let holds = HOLDS_BEFORE.iter().any(|words| near.contains(words))
         || HOLDS_AFTER.iter().any(|words| after.starts_with(words));
-    if holds { Standing::Final } else { Standing::Plain }
+    if holds { DiagnosisStatus::Final } else { DiagnosisStatus::Plain }
 }
 
 /// Returns whether a name is what a disease was mistaken for, or a label that the same sentence retracts: "labelled as
