@@ -27,8 +27,11 @@ pub(super) enum OcrFault {
     /// It was not read in time.
     #[error("the scan was not read in time")]
     TooSlow,
-    /// The process of a program cannot be started.
-    #[error("a process that reads scans cannot be started: check the process and memory limits of this server")]
+    /// A program, or the process that sets its limits, cannot be started.
+    #[error(
+        "a program that reads scans cannot be started: check that tesseract and poppler are installed, and the process \
+         and memory limits of this server"
+    )]
     Broken,
 }
 

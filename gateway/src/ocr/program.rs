@@ -22,6 +22,8 @@ use crate::own_program::own_program;
 
 /// Name of the command that sets the limits.
 const COMMAND: &str = "run-limited";
+/// The exit code of [`COMMAND`] if it cannot become the program, as in POSIX shells.
+const NOT_RUN: u8 = 127;
 /// Most bytes of a file that a program writes. Leptonica puts a JPEG into a temporary file without a name.
 const LARGEST_FILE: u64 = 64 << 20;
 const MOST_FILES: u64 = 64;
@@ -111,7 +113,9 @@ impl Running {
         // A program may end its output before it ends.
         loop {
             match self.0.try_wait() {
-                Ok(Some(status)) => return if status.success() { Ok(bytes) } else { Err(ProgramFault::Failed) },
+                Ok(Some(status)) if status.success() => return Ok(bytes),
+                Ok(Some(status)) if status.code() == Some(NOT_RUN.into()) => return Err(ProgramFault::NotStarted),
+                Ok(Some(_)) => return Err(ProgramFault::Failed),
                 Ok(None) if !is_late() => thread::sleep(LOOK / 10),
                 Ok(None) => return Err(ProgramFault::TooSlow),
                 Err(_) => return Err(ProgramFault::Failed),
@@ -142,10 +146,11 @@ pub(super) fn version(program: &'static str, option: &str) -> Result<String, Ocr
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Sets the limits of this process, which then becomes the program. Returns only if that fails. `memory` is in bytes.
+/// Sets the limits of this process, which then becomes the program. Returns only if that fails, with the exit code 127.
+/// `memory` is in bytes.
 #[must_use]
 pub fn run_limited(memory: u64, seconds: u64, program: &[OsString]) -> ExitCode {
-    let Some((name, arguments)) = program.split_first() else { return ExitCode::FAILURE };
+    let Some((name, arguments)) = program.split_first() else { return ExitCode::from(NOT_RUN) };
     let limits = [
         (Resource::DATA, memory),
         (Resource::CPU, seconds),
@@ -156,5 +161,5 @@ pub fn run_limited(memory: u64, seconds: u64, program: &[OsString]) -> ExitCode 
     if limits.into_iter().all(|(resource, most)| resource.set(most, most).is_ok()) {
         let _ = Command::new(name).args(arguments).exec();
     }
-    ExitCode::FAILURE
+    ExitCode::from(NOT_RUN)
 }

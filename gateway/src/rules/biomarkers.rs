@@ -77,7 +77,7 @@ fn markers(view: &NoteView<'_>) -> Vec<Mention> {
                 let gap = view.folded.slice(last.range.end..mention.range.start);
                 last.term.name == "PD-L1" && gap.len() <= 40 && !gap.contains(['.', ';', '%'])
             });
-        let of_control = control_tissue::has(view, &mention.range);
+        let of_control = !mention.term.is("serum") && control_tissue::has(view, &mention.range);
         if !of_earlier && !of_control && !meanings::is_another(view, mention) {
             markers.push(mention.clone());
         }
@@ -112,7 +112,9 @@ fn is_status(view: &NoteView<'_>, marker: &Mention) -> bool {
     let test = ["status", "testing", "test ", "score", "assay", "analysis"].iter().any(|word| next.starts_with(word));
     let bare = matches!(marker.term.spelled, "HRD") || marker.term.spelled.ends_with("deficiency");
     let test = test && bare && !view.folded.after(marker.range.end, 30).contains("positive");
-    let negative = next.starts_with("negative") || next.starts_with("not ") || prior.ends_with("non ");
+    let negative = ["negative", "not ", "was not ", "is not "].iter().any(|word| next.starts_with(word))
+        || ["non ", " no ", " not "].iter().any(|word| prior.ends_with(word))
+        || matches!(prior, "no " | "not ");
     !test && !negative
 }
 
@@ -120,6 +122,10 @@ fn is_status(view: &NoteView<'_>, marker: &Mention) -> bool {
 fn is_unavailable(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let rest = view.near(&(range.end..range.end), 0, 48);
     let rest = rest.split([';', ',']).next().unwrap_or_default();
+    // "ER 95% HER2 pending", "PD-L1 60% with EGFR pending": another test is pending.
+    let rest = [" and ", " with ", " but "].iter().fold(rest, |rest, join| rest.split(join).next().unwrap_or_default());
+    let next = view.terms_in(TermKind::Marker, &(range.end + 1..range.end + 1 + rest.len())).first();
+    let rest = next.map_or(rest, |next| rest.get(..next.range.start - range.end).unwrap_or_default());
     [
         "not available",
         "not performed",

@@ -37,6 +37,11 @@ fn is_of_control(after: &str) -> bool {
 
 /// Returns whether the clause before a marker begins with a control: "control tissue: ".
 fn names_control(before: &str) -> bool {
+    // "Control slides appropriate: ER positive" then tells the result of the tumour.
+    const JUDGED: [&str; 6] = ["appropriate", "satisfactor", "reviewed", "adequate", "valid", "as expected"];
+    if JUDGED.iter().any(|word| before.contains(word)) {
+        return false;
+    }
     const KINDS: [&str; 7] = ["positive", "negative", "external", "internal", "on-slide", "batch", "the"];
     let mut rest = before.trim_start_matches([' ', '-']);
     while let Some(kind) = KINDS.iter().find_map(|kind| rest.strip_prefix(kind)?.strip_prefix(' ')) {
@@ -81,6 +86,10 @@ fn names_normal(before: &str) -> bool {
         "lcis",
         "in situ",
         "invasive",
+        " adjacent to ",
+        "examination",
+        "colonoscopy",
+        " on dre",
     ]
     .iter()
     .any(|word| before.contains(word));

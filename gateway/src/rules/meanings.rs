@@ -239,7 +239,15 @@ pub(crate) fn is_for_other_disease(view: &NoteView<'_>, mention: &Mention) -> bo
             clause.match_indices(word).find(|(at, _)| *at == 0 || clause.as_bytes().get(at - 1) == Some(&b' '))
         })
         .map(|(at, _)| mention.range.end + at);
-    if let Some(at) = reason {
+    // "Pembrolizumab stopped for hepatitis", "letrozole, alendronate for osteoporosis", "carboplatin with ondansetron for
+    // nausea": the reason is that of the stop, or of another drug.
+    let parts =
+        [",", " with ", " and ", "stop", "held", "hold", "discontinu", "chang", "switch", "ceas", "withdr", "paus"];
+    let is_own = |at: &usize| {
+        let between = view.folded.slice(mention.range.end..*at);
+        !parts.iter().any(|part| between.contains(part))
+    };
+    if let Some(at) = reason.filter(is_own) {
         let end = (at + 44).min(reach.end);
         let cancer = !view.terms_in(TermKind::Cancer, &(at..end)).is_empty();
         let word = view.folded.slice(at..end);
@@ -329,6 +337,11 @@ mod tests {
     fn drugs_for_other_diseases_are_told() {
         for (text, other) in [
             ("Rituximab for rheumatoid arthritis.", true),
+            ("Rituximab 1 g was started for vasculitis.", true),
+            ("Pembrolizumab stopped for autoimmune hepatitis.", false),
+            ("Docetaxel with dexamethasone for nausea.", false),
+            ("Letrozole, amlodipine, alendronic acid for osteoporosis.", false),
+            ("Tamoxifen stopped for menopausal symptoms.", false),
             ("methotrexate 15 mg weekly for psoriasis", true),
             ("psoriatic arthritis on methotrexate", true),
             ("lupus, controlled with cyclophosphamide", true),

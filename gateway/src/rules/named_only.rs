@@ -39,7 +39,16 @@ fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
         ": resistance to",
     ];
     const OUTCOMES: [&str; 8] = ["response", "sensitiv", "resist", "benefit", "lack ", "reduced", "poor", "improved"];
-    const OF_PATIENT: [&str; 15] = [
+    const OF_PATIENT: [&str; 24] = [
+        " on ",
+        "commenc",
+        "taking",
+        "complet",
+        "induction",
+        " so ",
+        "therefore",
+        " now ",
+        " after ",
         " she ",
         " he ",
         "patient",
@@ -56,8 +65,18 @@ fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
         "switched",
         "began",
     ];
-    const APPROVED: [&str; 6] =
-        [" is an approved", " is approved", " are approved", " is fda approved", " are fda approved", " is an fda"];
+    const APPROVED: [&str; 10] = [
+        " is an approved",
+        " is approved",
+        " are approved",
+        " is fda approved",
+        " are fda approved",
+        " is an fda",
+        " is licensed",
+        " are licensed",
+        " is available",
+        " are available",
+    ];
     if APPROVED.iter().any(|words| view.folded.after(treatment.range.end, 20).starts_with(words)) {
         return true;
     }
@@ -75,7 +94,28 @@ fn is_interpretation(view: &NoteView<'_>, treatment: &Mention) -> bool {
         return false;
     }
     let tells = associated || MEANINGS.iter().any(|words| between.contains(words));
-    tells && !of_one && !OF_PATIENT.iter().any(|word| between.contains(word))
+    tells && !of_one && !OF_PATIENT.iter().any(|word| between.contains(word)) && !is_given_after(view, treatment)
+}
+
+/// Returns whether the rest of the sentence says that the patient received the treatment: "osimertinib was commenced".
+fn is_given_after(view: &NoteView<'_>, treatment: &Mention) -> bool {
+    const GIVEN: [&str; 12] = [
+        " he ",
+        " she ",
+        " was commenced",
+        " were commenced",
+        " was started",
+        " were started",
+        " was given",
+        " were given",
+        " is being given",
+        " are being given",
+        " since ",
+        " after ",
+    ];
+    let after = view.near(&(treatment.range.end..treatment.range.end), 0, 60);
+    let after = after.split(';').next().unwrap_or_default();
+    GIVEN.iter().any(|words| after.contains(words))
 }
 
 /// Returns whether a treatment depends on a condition: "cystectomy if muscle-invasive", "would be indicated if pT2".
@@ -83,7 +123,9 @@ fn is_conditional(view: &NoteView<'_>, treatment: &Mention) -> bool {
     const CONDITIONS: [&str; 6] =
         [" if ", " only if ", " would be ", " in case of ", " may be considered", " to be considered"];
     // Courses that continue under a condition, and those that were given.
-    const GIVEN: [&str; 17] = [
+    const GIVEN: [&str; 19] = [
+        "tolerating",
+        "taking",
         "continue",
         "continues",
         "continuing",
@@ -126,7 +168,9 @@ fn is_advised(view: &NoteView<'_>, treatment: &Mention) -> bool {
     let label = ["adv:", "adv :", "adv -", "advised:"].iter().find_map(|label| clause.find(label));
     label.is_some_and(|at| {
         !clause.get(..at).unwrap_or_default().ends_with(char::is_alphanumeric)
-            && !["received", "completed", "started", " on ", "given"].iter().any(|word| clause.contains(word))
+            && !["received", "completed", "started", " on ", "given", "continu"]
+                .iter()
+                .any(|word| clause.contains(word))
     })
 }
 
@@ -152,6 +196,12 @@ mod tests {
             ("Lung cancer. EGFR T790M; she developed resistance to erlotinib.", "erlotinib"),
             ("BRAF V600E melanoma resistant to dabrafenib.", "dabrafenib"),
             ("Lung cancer. EGFR L858R confers sensitivity; started osimertinib.", "osimertinib"),
+            ("GIST, KIT exon 11 mutation: resistant to imatinib, now on sunitinib.", "sunitinib"),
+            ("Lung cancer. EGFR L858R confers sensitivity to TKIs and osimertinib was commenced.", "osimertinib"),
+            ("Colorectal cancer. BRAF V600E is associated with poor prognosis, on FOLFOX since April.", "FOLFOX"),
+            ("Melanoma. BRAF V600E is resistant to dabrafenib after nine months.", "dabrafenib"),
+            ("Breast cancer. Tolerating letrozole if taken at night.", "letrozole"),
+            ("Breast cancer. Adv: continue tamoxifen.", "tamoxifen"),
             ("Bladder cancer pT1. Cystectomy if muscle-invasive.", ""),
             ("Bladder cancer. Radical cystectomy would be indicated if pT2.", ""),
             ("Bladder cancer. Cystectomy was done.", "cystectomy"),

@@ -5,7 +5,10 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{lexicon::TermKind, view::NoteView};
+use super::{
+    lexicon::TermKind,
+    view::{NoteView, is_one_of},
+};
 use crate::statics::pattern;
 
 /// Headings of lists of variants without meaning, up to the end of the heading.
@@ -79,9 +82,49 @@ fn lists(view: &NoteView<'_>, headings: &Regex) -> Vec<Range<usize>> {
         if rest.trim_start().starts_with(':') {
             length = length.min(body.find(". ").unwrap_or(length));
         }
+        length = length.min(next_label(view, heading.end() + skipped, length));
+        if tells_of_giving(body.get(..length).unwrap_or_default()) {
+            continue;
+        }
         lists.push(heading.start()..heading.end() + skipped + length);
     }
     lists
+}
+
+/// Returns how many bytes of a list lie before a line that begins with another label: "Pathogenic variants:". The names
+/// of genes in a list may have a colon too, unless the list begins on the line of its heading.
+fn next_label(view: &NoteView<'_>, start: usize, length: usize) -> usize {
+    const LONGEST_LABEL: usize = 40;
+    let breaks_line = |at: usize| view.folded.quote(&(at..at + 1)).contains('\n');
+    let list = view.folded.slice(start..start + length);
+    let on_heading_line = !view.folded.quote(&(start.saturating_sub(1)..start + 1)).contains('\n');
+    let mut spaces = list.match_indices(' ').map(|(at, _)| at);
+    let label = spaces.find(|&at| {
+        let rest = list.get(at + 1..).unwrap_or_default();
+        let Some(colon) = rest.find(':').filter(|colon| *colon <= LONGEST_LABEL) else { return false };
+        let label = start + at + 1..start + at + 1 + colon;
+        let is_label = !rest.get(..colon).unwrap_or_default().contains(['.', ',', ';']);
+        is_label && breaks_line(start + at) && (on_heading_line || view.terms_in(TermKind::Gene, &label).is_empty())
+    });
+    label.unwrap_or(length)
+}
+
+/// Returns whether a list is about treatments that the patient received: "Targeted therapy: osimertinib since March".
+fn tells_of_giving(list: &str) -> bool {
+    const WORDS: &str = "since started commenced began received receiving given daily tolerating tolerated completed \
+                         stopped discontinued enrolled cycle cycles";
+    list.split(|c: char| !c.is_alphanumeric()).any(|word| is_one_of(WORDS, word))
+        || [" from january", " from february", " from march", " from april", " from may", " from june", " from july"]
+            .iter()
+            .chain(&[
+                " from august",
+                " from september",
+                " from october",
+                " from november",
+                " from december",
+                " from 20",
+            ])
+            .any(|month| list.contains(month))
 }
 
 /// Returns whether words are a heading: they begin a line or a column, or they follow a full stop and a colon follows
@@ -178,7 +221,11 @@ fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
         " tier",
         " suspected",
     ];
-    const PARTING: [&str; 7] = [" and ", ". ", " not ", " no ", "rather than", "formerly", "previously"];
+    /// The only words between a variant and what it is called. "Detected with a VUS in ATM" calls another variant so.
+    const LINKS: &str = "a an the is was are were be to as of which classified considered interpreted reported regarded \
+                         called deemed thought felt likely probable probably possible possibly suspected suspicious \
+                         represents representing represent consistent variant variants alteration acmg clinical \
+                         currently germline somatic vaf allele frequency at detected identified found c p";
     const UPGRADED: [&str; 3] = ["reclassified as", "reclassified to", "upgraded to"];
     let after = match after.split_once(',') {
         // "BRCA2 c.223G>C, a variant of ..." says it of this variant, "EGFR L858R, VUS in ATM" of another one.
@@ -203,7 +250,12 @@ fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
     });
     let said = found.min().filter(|at| {
         let between = after.get(..*at).unwrap_or_default();
-        *at <= LONGEST && !PARTING.iter().any(|word| between.contains(word))
+        let consistent = between.replace("consistent with", "consistent");
+        let mut words = consistent.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        // "VAF 2%" and the parts of "p.R882H" have digits.
+        *at <= LONGEST
+            && !between.contains(". ")
+            && words.all(|word| is_one_of(LINKS, word) || word.contains(|c: char| c.is_ascii_digit()))
     });
     said.is_some_and(|at| view.terms_in(TermKind::Gene, &(end..end + at)).is_empty()) && !upgraded
 }
@@ -245,6 +297,32 @@ mod tests {
     }
 
     #[test]
+    fn lists_end_before_the_next_label() {
+        for (text, inside, outside) in [
+            ("NGS report.\nVUS: none detected\nPathogenic variants: KRAS G12D", "none", "kras"),
+            ("NGS.\nTier III variants: ATM p.Ser707Pro\nTier I variants: KRAS G12C", "atm", "kras"),
+            ("Panel.\nVUS: ATM c.2T>C\nBRCA2: c.5946delT pathogenic", "atm", "brca2"),
+            (
+                "Variants of unknown significance\nATM: P1054R\nFANCA: S858R\nGenomic findings: EGFR L858R",
+                "fanca",
+                "egfr",
+            ),
+        ] {
+            let view = NoteView::of(text);
+            let at = |word: &str| view.folded.as_str().find(word).unwrap();
+            let found = unknown_variants(&view);
+            assert!(covers(&found, at(inside)) && !covers(&found, at(outside)), "{text}");
+        }
+        for text in [
+            "Molecular: EGFR L858R.\nTargeted therapy: osimertinib 80 mg daily since March 2023.",
+            "NGS: BRAF V600E.\nTargeted therapy: encorafenib and binimetinib from May 2022.",
+            "Biomarker report.\nClinical trial: she received sotorasib on the CodeBreaK 200 study.",
+        ] {
+            assert!(proposals(&NoteView::of(text)).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
     fn variants_of_unknown_significance_are_told() {
         let view = NoteView::of("Variants of unknown significance:\nATM P1054R, FANCA S858R\n\nEGFR L858R");
         let found = unknown_variants(&view);
@@ -270,6 +348,16 @@ mod tests {
             ("BRCA2 c.223G>C, a VUS reclassified as pathogenic", "brca2 c.223g>c", false),
             ("BRAF D594G, class 3", "braf d594g", false),
             ("KRAS G12C in a chipped block", "kras g12c", false),
+            ("EGFR L858R detected with a VUS in ATM.", "egfr l858r", false),
+            ("EGFR L858R detected plus one VUS.", "egfr l858r", false),
+            ("KRAS G12D mutation with a UGT1A1*28 polymorphism.", "kras g12d", false),
+            ("KRAS G12C detected despite fixation artefact.", "kras g12c", false),
+            ("TP53 R273H is unlikely to be CHIP.", "tp53 r273h", false),
+            ("TP53 R273H confirmed in tissue, excluding CHIP.", "tp53 r273h", false),
+            ("EGFR L858R in a sample with crush artefact.", "egfr l858r", false),
+            ("BRCA2 c.8488-1G>A reclassified from VUS to pathogenic.", "brca2 c.8488-1g>a", false),
+            ("DNMT3A R882H, VAF 2%, likely clonal haematopoiesis.", "dnmt3a r882h", false),
+            ("DNMT3A R882H (VAF 2%) is consistent with clonal haematopoiesis.", "dnmt3a r882h", true),
         ] {
             let view = NoteView::of(text);
             let start = view.folded.as_str().find(gene).unwrap();

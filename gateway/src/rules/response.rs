@@ -97,7 +97,8 @@ fn stated(view: &NoteView<'_>, distant: bool) -> Vec<Statement> {
                 .iter()
                 .any(|word| after.contains(word));
         let local = distant && response_scope::is_local(view, &found.range());
-        if !of_other && !local && is_fact(view, &found.range()) {
+        let of_specimen = response_scope::is_of_specimen(view, &found.range());
+        if !of_other && !of_specimen && !local && is_fact(view, &found.range()) {
             course.push(Statement { at: found.start(), category: "ned", value: "no evidence of disease".to_owned() });
         }
     }
@@ -219,17 +220,18 @@ fn is_fact(view: &NoteView<'_>, range: &Range<usize>) -> bool {
 /// Returns whether a response is stated. "No evidence of disease" contains a negation; all other responses must be
 /// affirmed.
 fn is_stated(view: &NoteView<'_>, mention: &Mention) -> bool {
-    let category = mention.term.tag("cat");
-    let next = view.folded.after(mention.range.end, 16).trim_start();
-    let other = match category {
-        Some("pd") => ["free", "to ", "of symptoms", "of labor", "from "].iter().any(|word| next.starts_with(word)),
-        Some("ned") if next.starts_with("progress") => true,
-        Some("ned") => return is_fact(view, &mention.range),
-        Some("pcr") if mention.term.spelled.starts_with("no ") => return is_fact(view, &mention.range),
-        Some("recurrence") => next.starts_with("score") || next.starts_with("risk"),
-        _ => ["of infection", "to antibiotic", "of symptoms", "infection"].iter().any(|word| next.starts_with(word)),
+    if response_scope::is_of_something_else(view, mention) {
+        return false;
+    }
+    let contains_negation = match mention.term.tag("cat") {
+        Some("ned") => true,
+        Some("pcr") => mention.term.spelled.starts_with("no "),
+        _ => false,
     };
-    !other && view.enters_record(&mention.range, Field::Response)
+    if contains_negation {
+        return is_fact(view, &mention.range);
+    }
+    view.enters_record(&mention.range, Field::Response)
 }
 
 /// Returns whether an abbreviation means a response. "PR" is also a receptor, "PD" a disease, "CR" a laboratory value,

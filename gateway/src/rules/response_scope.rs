@@ -3,7 +3,12 @@
 
 use std::ops::Range;
 
-use super::{benign, cancer::Diagnosis, view::NoteView};
+use super::{
+    benign,
+    cancer::Diagnosis,
+    lexicon::{Mention, TermKind},
+    view::{NoteView, is_one_of},
+};
 
 /// Returns whether "no recurrence" refers to one place only: "no local recurrence", "no recurrence at the resection
 /// margin".
@@ -77,7 +82,7 @@ pub(super) fn is_of_benign(view: &NoteView<'_>, change: &Range<usize>, diagnosis
     let before = view.near(&(change.start..change.start), 90, 0);
     let before = before.rsplit([';', '\n']).next().unwrap_or_default();
     let after = view.near(&(change.end..change.end), 0, 70);
-    let after = after.split([';', '\n']).next().unwrap_or_default();
+    let after = own_clauses(after.split([';', '\n']).next().unwrap_or_default());
     let malignant = MALIGNANT.iter().any(|word| before.contains(word) || after.contains(word));
     let value = diagnosis.value.as_deref().unwrap_or_default().to_lowercase();
     [before, after].iter().any(|part| {
@@ -87,6 +92,96 @@ pub(super) fn is_of_benign(view: &NoteView<'_>, change: &Range<usize>, diagnosis
             !malignant && !value.contains(name)
         })
     })
+}
+
+/// Returns the clauses after a change without those that state something of their own: ", renal cyst unchanged".
+fn own_clauses(after: &str) -> &str {
+    const VERBS: &str =
+        "is are was were has have unchanged stable noted seen present larger smaller grew increased decreased";
+    let mut end = 0;
+    loop {
+        let rest = after.get(end..).unwrap_or_default();
+        let next = [", ", " and "].iter().filter_map(|join| rest.find(join).map(|at| at + join.len())).min();
+        let clause = rest.get(..next.unwrap_or(rest.len())).unwrap_or_default();
+        let states = end > 0 && clause.split([' ', ',', '.']).any(|word| is_one_of(VERBS, word));
+        if states {
+            return after.get(..end).unwrap_or(after);
+        }
+        match next {
+            Some(length) => end += length,
+            None => return after,
+        }
+    }
+}
+
+/// Returns whether the words around a stated response say that it is not the response of the malignancy.
+pub(super) fn is_of_something_else(view: &NoteView<'_>, mention: &Mention) -> bool {
+    let next = view.folded.after(mention.range.end, 16).trim_start();
+    let begins = |words: &[&str]| words.iter().any(|word| next.starts_with(word));
+    match mention.term.tag("cat") {
+        Some("pd") => {
+            begins(&["free", "of symptoms", "of labor"])
+                || is_transition(view, mention.range.end)
+                || is_of_other_condition(view, &mention.range)
+        }
+        Some("ned") => {
+            begins(&["progress", "interval", "survival", "period", "margin"]) || is_of_specimen(view, &mention.range)
+        }
+        Some("pcr") if mention.term.spelled.starts_with("no ") => false,
+        Some("recurrence") => begins(&["score", "risk"]) || is_of_other_condition(view, &mention.range),
+        _ => {
+            begins(&["of infection", "to antibiotic", "of symptoms", "infection"])
+                || is_of_other_condition(view, &mention.range)
+        }
+    }
+}
+
+/// Returns whether "no evidence of malignancy" is the result of one specimen: "sentinel node: no evidence of malignancy".
+pub(super) fn is_of_specimen(view: &NoteView<'_>, free: &Range<usize>) -> bool {
+    const SPECIMENS: [&str; 8] =
+        ["biops", " fna", "cytolog", "margin", "bone marrow", "sentinel", "contralateral", "smear"];
+    let before = view.near(&(free.start..free.start), 48, 0);
+    let before = before.rsplit([';', ',', '\n']).next().unwrap_or_default();
+    // "Margins were negative and she is without evidence of disease."
+    let before = before.rsplit(" and ").next().unwrap_or_default();
+    SPECIMENS.iter().any(|word| before.contains(word))
+}
+
+/// Returns whether words after "progression" name what the disease became, and not where it spread: "progression to
+/// AML", "progressed from smouldering myeloma". "Progression to the brain" and "from the prior scan" are of the disease.
+fn is_transition(view: &NoteView<'_>, end: usize) -> bool {
+    const STUDIES: [&str; 9] = ["prior", "previous", "baseline", "earlier", "last", "nadir", "best", "ct", "scan"];
+    let next = view.folded.after(end, 40);
+    let Some(rest) = next.strip_prefix(" to ").or_else(|| next.strip_prefix(" from ")) else { return false };
+    let rest_at = end + next.len() - rest.len();
+    let rest = rest.strip_prefix("the ").unwrap_or(rest);
+    if next.starts_with(" to ") {
+        return view.terms_in(TermKind::Site, &(rest_at..rest_at + 24)).is_empty();
+    }
+    let word = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    const MONTHS: &str = "january february march april may june july august september october november december";
+    !STUDIES.contains(&word) && !is_one_of(MONTHS, word) && !word.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Returns whether a response is that of another disease, a symptom or a side effect: "depression in remission",
+/// "complete resolution of the rash", "relapse of depression".
+fn is_of_other_condition(view: &NoteView<'_>, range: &Range<usize>) -> bool {
+    const CONDITIONS: &str = "depression depressive anxiety bipolar diabetes asthma copd crohn crohn's colitis arthritis lupus \
+                              eczema psoriasis migraine epilepsy dementia pneumonia pneumonitis hepatitis nephritis \
+                              rash infection sepsis cellulitis thrombosis embolism diarrhea diarrhoea pain \
+                              cough fever nausea oedema edema mucositis neuropathy symptoms alcohol addiction \
+                              schizophrenia vasculitis sarcoidosis gout heart renal";
+    let words = |text: &str| text.split([' ', ',', '(', ')', ':', '.']).any(|word| is_one_of(CONDITIONS, word));
+    let after = view.near(&(range.end..range.end), 0, 40);
+    let after = after.split([',', ';', '\n']).next().unwrap_or_default();
+    let named = after.strip_prefix(" of ").is_some_and(|rest| words(rest.split(" and ").next().unwrap_or_default()));
+    let before = view.near(&(range.start..range.start), 40, 0).trim_end();
+    let before = before.strip_suffix(" clinical").or_else(|| before.strip_suffix(" complete")).unwrap_or(before);
+    let is_in = view.folded.slice(range.clone()).starts_with("in ").then_some(before);
+    let subject = is_in
+        .or_else(|| before.strip_suffix(" in"))
+        .map(|subject| subject.trim_end_matches([',', ' ']).rsplit([',', ';', '.', '\n']).next().unwrap_or_default());
+    named || subject.is_some_and(words)
 }
 
 #[cfg(test)]
@@ -125,6 +220,21 @@ mod tests {
                 "partial response then disease progression",
             ),
             ("Lung cancer. Best response: PR.", "partial response"),
+            ("Lung cancer on nivolumab. Lung lesions are stable, renal cyst unchanged.", "stable disease"),
+            ("Colon cancer on FOLFIRI. Liver lesions smaller, hepatic cyst unchanged.", "partial response"),
+            ("Lung cancer. She had progression to the brain on osimertinib.", "disease progression"),
+            ("Lung cancer. CT shows progression from the prior scan in May.", "disease progression"),
+            ("MDS with progression to AML.", ""),
+            ("Breast cancer. Sentinel node: no evidence of malignancy.", ""),
+            ("Melanoma, excised. Margins were negative and she is free of disease.", "no evidence of disease"),
+            ("Breast cancer. Trial endpoint is disease-free survival.", ""),
+            ("Breast cancer. Tumor-free margins of 5 mm.", ""),
+            ("Breast cancer. Depression in remission.", ""),
+            ("Lung cancer. Crohn's disease in clinical remission.", ""),
+            ("Lung cancer. Complete resolution of the rash.", ""),
+            ("Lung cancer. Progression of COPD.", ""),
+            ("Lymphoma in remission.", "remission"),
+            ("Lung cancer. Complete resolution of the lung mass.", "complete resolution"),
             (
                 "70 year old, CT after two cycles: partial response of the lung cancer. Then progression.",
                 "partial response then disease progression",

@@ -6,7 +6,7 @@ use super::{
     cancer::Diagnosis,
     lexicon::{Mention, TermKind},
     meanings, named_only, report,
-    view::{NoteView, Values},
+    view::{NoteView, Values, is_one_of},
 };
 use crate::{
     extraction::{Assertion, Field},
@@ -148,7 +148,13 @@ fn is_specimen(view: &NoteView<'_>, mention: &Mention) -> bool {
 fn is_of_nodes(view: &NoteView<'_>, mention: &Mention) -> bool {
     let before = view.near(&(mention.range.start..mention.range.start), 40, 0);
     let subject = before.rsplit([',', ';', ':']).next().unwrap_or_default();
-    mention.term.is("verb") && ["node", "polyp", "cyst", "biops"].iter().any(|word| subject.contains(word))
+    // "The cystic tumour was resected", "after biopsy the tumour was excised".
+    let of_tumour = ["tumo", "mass", "lesion", "melanoma", "carcinoma", "cancer", "primary", "sarcoma"];
+    let of_nodes = "node nodes polyp polyps cyst cysts biopsy biopsies biopsied";
+    let mut words = subject.split([' ', '(', ')', '/']);
+    mention.term.is("verb")
+        && !of_tumour.iter().any(|word| subject.contains(word))
+        && words.any(|word| is_one_of(of_nodes, word))
 }
 
 /// Returns whether a term is not a treatment of this malignancy.

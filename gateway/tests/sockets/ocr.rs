@@ -58,11 +58,13 @@ struct OcrServer {
 
 impl OcrServer {
     fn start(arguments: &[&str]) -> Self {
-        let programs = tempfile::tempdir().unwrap();
-        for (name, script) in [("tesseract", TESSERACT), ("pdfinfo", PDFINFO), ("pdftoppm", PDFTOPPM)] {
-            write_program(&programs.path().join(name), script);
-        }
-        let mut child = command(programs.path(), arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let programs = all_programs();
+        let command = command(programs.path(), arguments);
+        Self::spawn(command, programs)
+    }
+
+    fn spawn(mut command: Command, programs: TempDir) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         log.read_line(&mut line).unwrap();
@@ -116,6 +118,14 @@ impl Drop for OcrServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn all_programs() -> TempDir {
+    let programs = tempfile::tempdir().unwrap();
+    for (name, script) in [("tesseract", TESSERACT), ("pdfinfo", PDFINFO), ("pdftoppm", PDFTOPPM)] {
+        write_program(&programs.path().join(name), script);
+    }
+    programs
 }
 
 fn write_program(path: &Path, script: &str) {
@@ -183,6 +193,18 @@ fn a_scan_that_takes_too_long_is_ended_and_one_that_nobody_waits_for_too() {
     patient.program_runs(false);
     // The only place is free again.
     assert_eq!(patient.read(&format!("{PNG} plain")).0, 200);
+}
+
+#[test]
+fn a_program_that_is_gone_is_a_fault_of_the_server() {
+    let programs = all_programs();
+    let mut command = command(programs.path(), &[]);
+    // Only this folder, because the machine may have a tesseract of its own.
+    command.env("PATH", programs.path());
+    let server = OcrServer::spawn(command, programs);
+    std::fs::remove_file(server.programs.path().join("tesseract")).unwrap();
+    let (status, said) = server.read(&format!("{PNG} plain"));
+    assert!(status == 500 && said.contains("cannot be started"), "{status} {said}");
 }
 
 #[test]

@@ -22,6 +22,8 @@ struct BackwardScan {
     is_single_plan: bool,
     /// Whether the cue applies to treatments: "surgery and radiation was declined" declines one of the two only.
     is_treatment_cue: bool,
+    /// Whether the cue says that a test was not done or has no result yet: a result before it is that of another test.
+    is_untested: bool,
     /// Closing parentheses that the scan has passed without their opening ones.
     depth: usize,
     /// The "and" or "or" nearest to the cue.
@@ -38,6 +40,7 @@ impl ScopeWords<'_> {
             may_pass_offer: has_rule(Assertion::Declined),
             is_single_plan: has_rule(Assertion::Planned) && !position.plural,
             is_treatment_cue: position.cue.rules.iter().any(|rule| rule.concerns(Field::Treatment)),
+            is_untested: has_rule(Assertion::NotTested),
             depth: 0,
             conjunction: None,
             subject_start: None,
@@ -92,6 +95,9 @@ impl ScopeWords<'_> {
     fn step_backward(&self, scan: &mut BackwardScan, position: &CuePosition, at: usize) -> Option<usize> {
         let after = at + 1;
         let adjacent = after == position.first;
+        if scan.is_untested && self.is_measured(at) {
+            return Some(after);
+        }
         match self.mark(at) {
             ScopeMark::With | ScopeMark::End
                 if is_plan_of_subject(position)
@@ -130,6 +136,11 @@ impl ScopeWords<'_> {
             _ => {}
         }
         None
+    }
+
+    /// Returns whether a word is a result: `90%`, `ER+`.
+    fn is_measured(&self, at: usize) -> bool {
+        matches!(self.spelled(at), [.., b'%' | b'+'])
     }
 
     /// Returns whether there are only nouns and the words that join them between the start of the sentence and a word:
