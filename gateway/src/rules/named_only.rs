@@ -158,8 +158,20 @@ fn is_conditional(view: &NoteView<'_>, treatment: &Mention) -> bool {
 /// Returns whether a treatment is the subject of a talk or the content of an advice: "chemo discussion", "Adv: chemo,
 /// RT".
 fn is_advised(view: &NoteView<'_>, treatment: &Mention) -> bool {
-    const NOUNS: [&str; 7] =
-        [" discussion", " consult", " referral", " candidacy", " eligibility", " counsel", " options discussed"];
+    const NOUNS: [&str; 12] = [
+        " discussion",
+        " consult",
+        " referral",
+        " candidacy",
+        " eligibility",
+        " counsel",
+        " options discussed",
+        " teaching",
+        " education",
+        " planning ct",
+        " planning scan",
+        " planning appointment",
+    ];
     if NOUNS.iter().any(|noun| view.folded.after(treatment.range.end, 18).starts_with(noun)) {
         return true;
     }

@@ -322,7 +322,8 @@ fn is_of_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let after = view.near(&(range.end..range.end), 0, 60);
     let after = after.split([';', ':']).next().unwrap_or_default();
     let parts = [before, after, view.folded.slice(range.clone())];
-    DISEASE.split_ascii_whitespace().any(|word| parts.iter().any(|part| part.contains(word)))
+    !response_scope::is_of_health(before)
+        && DISEASE.split_ascii_whitespace().any(|word| parts.iter().any(|part| part.contains(word)))
 }
 
 /// Returns one value for the course: the last statement, with the response before it if the disease grew again.

@@ -136,6 +136,16 @@ pub(super) fn is_of_something_else(view: &NoteView<'_>, mention: &Mention) -> bo
     }
 }
 
+/// Returns whether the subject of a change is a symptom, a side effect or a function: "pulmonary embolism has resolved".
+pub(super) fn is_of_health(before: &str) -> bool {
+    const SUBJECTS: &str = "pain fatigue toxicity toxicities function functions enzymes embolism embolus oedema edema \
+                            infection pneumonia pneumonitis anaemia anemia hepatitis colitis rash symptoms symptom \
+                            appetite weight mood neuropathy nausea cough breathlessness dyspnoea dyspnea ejection";
+    const VERBS: &str = "has have had is are was were been being remains remained also now completely gradually";
+    let mut words = before.split([' ', ',']).filter(|word| !word.is_empty()).rev();
+    words.find(|word| !is_one_of(VERBS, word)).is_some_and(|word| is_one_of(SUBJECTS, word))
+}
+
 /// Returns whether "no evidence of malignancy" is the result of one specimen: "sentinel node: no evidence of malignancy".
 pub(super) fn is_of_specimen(view: &NoteView<'_>, free: &Range<usize>) -> bool {
     const SPECIMENS: [&str; 8] =
@@ -227,6 +237,11 @@ mod tests {
             ("MDS with progression to AML.", ""),
             ("Breast cancer. Sentinel node: no evidence of malignancy.", ""),
             ("Melanoma, excised. Margins were negative and she is free of disease.", "no evidence of disease"),
+            ("Lung cancer. Pulmonary embolism has resolved.", ""),
+            ("Breast cancer. Hepatic function stable.", ""),
+            ("Lung cancer. We hope for a partial response.", ""),
+            ("Breast cancer. Anxious about recurrence.", ""),
+            ("Lung cancer. Pulmonary nodules have resolved.", "partial response"),
             ("Breast cancer. Trial endpoint is disease-free survival.", ""),
             ("Breast cancer. Tumor-free margins of 5 mm.", ""),
             ("Breast cancer. Depression in remission.", ""),

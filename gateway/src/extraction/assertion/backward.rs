@@ -138,9 +138,12 @@ impl ScopeWords<'_> {
         None
     }
 
-    /// Returns whether a word is a result: `90%`, `ER+`.
+    /// Returns whether a word is a result: `90%`, `ER+`, the number of "12 ng/mL".
     fn is_measured(&self, at: usize) -> bool {
-        matches!(self.spelled(at), [.., b'%' | b'+'])
+        let sign = self.words.get(at).and_then(|word| self.text.get(word.folded_end));
+        let is_number = self.spelled(at).iter().all(u8::is_ascii_digit);
+        let has_unit = matches!(self.spelled(at + 1), b"ng" | b"pg" | b"u" | b"iu" | b"ku" | b"miu");
+        matches!(sign, Some(b'%' | b'+')) || (is_number && has_unit)
     }
 
     /// Returns whether there are only nouns and the words that join them between the start of the sentence and a word:
