@@ -132,7 +132,7 @@ fn the_further_boxes_are_served_before_the_gateway_and_a_second_up_does_nothing(
     assert_eq!(lock(emulator), None);
     // A key of a client, and its limits, do not concern the further boxes.
     ada.write("config/keys.txt", &format!("vercel {}\nnew {}\n", "0".repeat(64), "1".repeat(64)));
-    ada.up(1, 1).ended(0, &["new comes"]);
+    ada.up(1, 1).ended(0, &["keys     new is added"]);
     assert_eq!(account.sent("deploy")[3..], [&*emulator.instance_id]);
 }
 

@@ -31,7 +31,7 @@ fn from_init_to_a_release_an_address_a_price_and_a_stopped_box() {
     ada.run(&["plan", "--tag", "x"]).ended(2, &["model.adapter_revision is not a full commit of", "deployer init"]);
 
     let init = ada.run_with(&["init", "--adapter-revision", ADAPTER_REVISION], TOKEN);
-    init.ended(0, &["set model.adapter_revision", "hf-token: made", "the digest of a first key, for vercel"]);
+    init.ended(0, &["set model.adapter_revision", "hf-token: created", "the digest of a first key, for vercel"]);
     assert!(init.out.starts_with("BACKEND_API_URL=http://ADDRESS:8080/t/"), "{init}");
     assert!(!init.to_string().contains(TOKEN));
     let stored = emulator.aws("secretsmanager", "get_secret_value", &json!({"SecretId": SECRET}));

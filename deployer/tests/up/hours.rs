@@ -63,7 +63,7 @@ fn hours_that_are_configured_are_installed_by_up() {
     ada.up(1, 1).ended(0, &["autostop off -> after 30 min idle, at 21:00"]);
     ada.configure("");
     let none = ada.up(1, 1);
-    assert!(!none.ended(0, &["-> after 30 min idle: changed"]).err.contains("will be stopped on"), "{none}");
+    assert!(!none.ended(0, &["-> after 30 min idle: set on the box"]).err.contains("will be stopped on"), "{none}");
 }
 
 #[test]

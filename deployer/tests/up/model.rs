@@ -136,7 +136,7 @@ fn the_rules_are_a_switch_without_a_new_image() {
     ada.run(&["model", "rules", "--yes"])
         .ended(0, &["-> the rules", "the model stays loaded", "Now answers: the rules"]);
     assert_eq!(emulator.host.get("containers/gateway/engine"), "rules");
-    ada.run(&["model", "rules", "--yes"]).ended(0, &["Nothing to do. the rules."]);
+    ada.run(&["model", "rules", "--yes"]).ended(0, &["Nothing to do. It answers already: the rules."]);
     ada.up(2, 1).ended(0, &["Release 2 serves"]);
     assert_eq!(emulator.host.get("containers/gateway/engine"), "rules", "an up does not lift it");
     let list = ada.run(&["model", "list"]);

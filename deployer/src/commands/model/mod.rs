@@ -167,7 +167,7 @@ async fn rollback<P: Ports>(context: &DeployContext<'_, P>, yes: bool) -> Result
 
 fn nothing_to_do<P>(context: &DeployContext<'_, P>, route: &Route) {
     context.console.result(&json!({"outcome": "nothing_to_do", "route": route.as_str()}));
-    context.console.say(&format!("Nothing to do. {route} answers already."));
+    context.console.say(&format!("Nothing to do. It answers already: {route}."));
     context.console.next("deployer model list shows it.");
 }
 
