@@ -38,7 +38,8 @@ fn from_init_to_a_release_an_address_a_price_and_a_stopped_box() {
     assert_eq!(stored["SecretString"], TOKEN);
     assert!(fs::read_to_string(&keys).unwrap().starts_with("vercel "));
     let again = ada.run(&["init"]);
-    again.ended(0, &["configuration  config/deployment.toml: unchanged", "hf-token: exists", "has some, none was made"]);
+    again
+        .ended(0, &["configuration  config/deployment.toml: unchanged", "hf-token: exists", "has some, none was made"]);
 
     ada.run(&["url"]).ended(1, &["the box is stopped and has no public address"]);
     ada.up(1, 1).ended(0, &["Release 1 serves and was verified."]);
