@@ -115,10 +115,9 @@ impl Running {
             match self.0.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(bytes),
                 Ok(Some(status)) if status.code() == Some(NOT_RUN.into()) => return Err(ProgramFault::NotStarted),
-                Ok(Some(_)) => return Err(ProgramFault::Failed),
                 Ok(None) if !is_late() => thread::sleep(LOOK / 10),
                 Ok(None) => return Err(ProgramFault::TooSlow),
-                Err(_) => return Err(ProgramFault::Failed),
+                Ok(Some(_)) | Err(_) => return Err(ProgramFault::Failed),
             }
         }
     }

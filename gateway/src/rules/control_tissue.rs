@@ -37,12 +37,12 @@ fn is_of_control(after: &str) -> bool {
 
 /// Returns whether the clause before a marker begins with a control: "control tissue: ".
 fn names_control(before: &str) -> bool {
+    const KINDS: [&str; 7] = ["positive", "negative", "external", "internal", "on-slide", "batch", "the"];
     // "Control slides appropriate: ER positive" then tells the result of the tumour.
     const JUDGED: [&str; 6] = ["appropriate", "satisfactor", "reviewed", "adequate", "valid", "as expected"];
     if JUDGED.iter().any(|word| before.contains(word)) {
         return false;
     }
-    const KINDS: [&str; 7] = ["positive", "negative", "external", "internal", "on-slide", "batch", "the"];
     let mut rest = before.trim_start_matches([' ', '-']);
     while let Some(kind) = KINDS.iter().find_map(|kind| rest.strip_prefix(kind)?.strip_prefix(' ')) {
         rest = kind;

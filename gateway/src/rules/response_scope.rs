@@ -161,6 +161,7 @@ pub(super) fn is_of_specimen(view: &NoteView<'_>, free: &Range<usize>) -> bool {
 /// AML", "progressed from smouldering myeloma". "Progression to the brain" and "from the prior scan" are of the disease.
 fn is_transition(view: &NoteView<'_>, end: usize) -> bool {
     const STUDIES: [&str; 9] = ["prior", "previous", "baseline", "earlier", "last", "nadir", "best", "ct", "scan"];
+    const MONTHS: &str = "january february march april may june july august september october november december";
     let next = view.folded.after(end, 40);
     let Some(rest) = next.strip_prefix(" to ").or_else(|| next.strip_prefix(" from ")) else { return false };
     let rest_at = end + next.len() - rest.len();
@@ -169,7 +170,6 @@ fn is_transition(view: &NoteView<'_>, end: usize) -> bool {
         return view.terms_in(TermKind::Site, &(rest_at..rest_at + 24)).is_empty();
     }
     let word = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    const MONTHS: &str = "january february march april may june july august september october november december";
     !STUDIES.contains(&word) && !is_one_of(MONTHS, word) && !word.starts_with(|c: char| c.is_ascii_digit())
 }
 

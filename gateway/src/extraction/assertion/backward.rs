@@ -14,6 +14,11 @@ fn is_plan_of_subject(position: &CuePosition) -> bool {
     position.predicate && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Planned)
 }
 
+/// Whether the cue says that a test was not done or has no result yet: a result before it is that of another test.
+fn is_untested(position: &CuePosition) -> bool {
+    position.cue.rules.iter().any(|rule| rule.assertion == Assertion::NotTested)
+}
+
 /// The state of a scan from the cue towards the start of its sentence. A `usize` is the index of a word.
 struct BackwardScan {
     /// Whether the scan may still pass over one offer: "was recommended, but she declined".
@@ -22,8 +27,6 @@ struct BackwardScan {
     is_single_plan: bool,
     /// Whether the cue applies to treatments: "surgery and radiation was declined" declines one of the two only.
     is_treatment_cue: bool,
-    /// Whether the cue says that a test was not done or has no result yet: a result before it is that of another test.
-    is_untested: bool,
     /// Closing parentheses that the scan has passed without their opening ones.
     depth: usize,
     /// The "and" or "or" nearest to the cue.
@@ -40,7 +43,6 @@ impl ScopeWords<'_> {
             may_pass_offer: has_rule(Assertion::Declined),
             is_single_plan: has_rule(Assertion::Planned) && !position.plural,
             is_treatment_cue: position.cue.rules.iter().any(|rule| rule.concerns(Field::Treatment)),
-            is_untested: has_rule(Assertion::NotTested),
             depth: 0,
             conjunction: None,
             subject_start: None,
@@ -95,7 +97,7 @@ impl ScopeWords<'_> {
     fn step_backward(&self, scan: &mut BackwardScan, position: &CuePosition, at: usize) -> Option<usize> {
         let after = at + 1;
         let adjacent = after == position.first;
-        if scan.is_untested && self.is_measured(at) {
+        if is_untested(position) && self.is_measured(at) {
             return Some(after);
         }
         match self.mark(at) {
