@@ -92,6 +92,10 @@ struct Value {
     dates: Vec<String>,
     /// Whether every place of the value has such a date.
     all_dated: bool,
+    /// Where the last place of the value begins in the note.
+    last: Option<usize>,
+    /// Where the note tells of a change to the value: "PSA fell to 25 ng/mL".
+    changed_at: Option<usize>,
 }
 
 /// Marks the superseded findings. Returns the fields that lose a value, and the conflicts that remain. With `several`
@@ -157,15 +161,42 @@ fn values(field: Field, findings: &[Finding]) -> Vec<Value> {
             None if values.len() == MOST_COMPARED => continue,
             None => {
                 let says = Comparable::of(field, &key.0);
-                values.push(Value { says, dates: Vec::new(), all_dated: true, key });
+                values.push(Value { says, dates: Vec::new(), all_dated: true, last: None, changed_at: None, key });
                 values.len() - 1
             }
         };
         let Some(value) = values.get_mut(at) else { continue };
         value.all_dated &= date.is_some();
         value.dates.extend(date.map(|date| date.value.clone()));
+        value.last = value.last.max(finding.start);
+        if field == Field::Biomarker && finding.quote.as_deref().is_some_and(tells_change) {
+            value.changed_at = value.changed_at.max(finding.start);
+        }
     }
     values
+}
+
+/// Returns whether words between a marker and its value say that it became that value.
+fn tells_change(quote: &str) -> bool {
+    const CHANGES: &[&str] = &[
+        "fell",
+        "fallen",
+        "falling",
+        "dropped",
+        "declined",
+        "decreased",
+        "down",
+        "reduced",
+        "improved",
+        "rose",
+        "risen",
+        "increased",
+        "climbed",
+        "up",
+    ];
+    let quote = quote.to_lowercase();
+    let mut words = quote.split_whitespace();
+    words.any(|word| CHANGES.contains(&word)) && words.any(|word| word == "to")
 }
 
 /// Returns the name of a marker without its result: "ca 19-9" of "CA 19-9 120 U/mL". Empty if only a number
@@ -190,16 +221,21 @@ fn disagree(one: &Value, other: &Value, several: bool) -> bool {
     of_one_tumour && one.says.disagrees(&other.says)
 }
 
-/// Returns whether a value is later than every place of another.
+/// Returns whether a value is later than every place of another: by their dates, or because the note tells that the
+/// marker changed to it.
 fn replaces(field: Field, later: &Value, earlier: &Value) -> bool {
     let before = |date: &String, than: &String| {
         let known = date.len().min(than.len());
         date.get(..known) < than.get(..known)
     };
-    field != Field::Stage
-        && earlier.all_dated
+    let dated_later = earlier.all_dated
         && !earlier.dates.is_empty()
-        && later.dates.iter().any(|late| earlier.dates.iter().all(|early| before(early, late)))
+        && later.dates.iter().any(|late| earlier.dates.iter().all(|early| before(early, late)));
+    // "PSA 180 ng/mL. ... PSA fell to 25 ng/mL": what a marker changed to is later than what was told before.
+    let changed_later = later.changed_at.is_some_and(|at| earlier.last.is_some_and(|last| last < at));
+    let dated_earlier =
+        !later.dates.is_empty() && later.dates.iter().all(|late| earlier.dates.iter().any(|early| before(late, early)));
+    field != Field::Stage && (dated_later || (changed_later && !dated_earlier))
 }
 
 #[cfg(test)]
@@ -236,6 +272,20 @@ mod tests {
                 "ER positive; ER negative",
                 "ER negative",
                 false,
+            ),
+            (
+                "Prostate cancer. Baseline PSA 180 ng/mL. On leuprolide his PSA declined to 25 ng/mL.",
+                Field::Biomarker,
+                "PSA 180 ng/mL; PSA 25 ng/mL",
+                "PSA 25 ng/mL",
+                false,
+            ),
+            (
+                "Prostate cancer. PSA fell to 25 ng/mL in 2020. PSA 180 ng/mL.",
+                Field::Biomarker,
+                "PSA 25 ng/mL; PSA 180 ng/mL",
+                "PSA 25 ng/mL; PSA 180 ng/mL",
+                true,
             ),
             (
                 "Breast cancer. ER positive. ER negative in 2024.",

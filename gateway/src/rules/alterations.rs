@@ -4,7 +4,11 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{lexicon::TermKind, view::NoteView};
+use super::{
+    gene_results,
+    lexicon::{Mention, TermKind},
+    view::NoteView,
+};
 use crate::statics::pattern;
 
 /// Variants in protein, coding-DNA, exon, codon and legacy notation. The whole note is searched once.
@@ -76,6 +80,7 @@ pub(crate) fn all(view: &NoteView<'_>) -> Vec<Alteration> {
     let mut found = variants(view);
     let named = named(view, &found);
     found.extend(named);
+    found.extend(gene_results::signs(view));
     found.sort_by_key(|alteration| (alteration.range.start, alteration.range.end));
     found
 }
@@ -151,7 +156,13 @@ fn in_digits(words: &str) -> String {
 
 /// Returns the kinds of alteration with the adjectives before them: "likely pathogenic germline variant".
 fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
-    let words = view.terms(TermKind::Alteration);
+    let genes = view.terms(TermKind::Gene);
+    // "TERT promoter" is a name of the gene, in which the adjective "promoter" is no word of the alteration.
+    let of_gene = |word: &Mention| {
+        let at = genes.partition_point(|gene| gene.range.end <= word.range.start);
+        genes.get(at).is_some_and(|gene| gene.range.start <= word.range.start)
+    };
+    let words: Vec<_> = view.terms(TermKind::Alteration).iter().filter(|word| !of_gene(word)).collect();
     let mut found = Vec::new();
     let mut first: Option<usize> = None;
     for (at, word) in words.iter().enumerate() {

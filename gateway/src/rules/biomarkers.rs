@@ -5,9 +5,8 @@ use std::ops::Range;
 use super::{
     control_tissue,
     lexicon::{Mention, TermKind},
-    marker_results::{
-        self, MarkerOutcome, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result, result,
-    },
+    marker_course,
+    marker_results::{MarkerOutcome, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result},
     marker_rows,
     marker_values::{MarkerReading, add, add_row},
     meanings, receptor_scores,
@@ -107,12 +106,17 @@ fn with_burden(view: &NoteView<'_>, marker: &Mention, value: &str) -> String {
 /// Returns whether a term states a status, and not only the test for it: "HRD" or "TNBC" alone counts, "HRD testing"
 /// does not.
 fn is_status(view: &NoteView<'_>, marker: &Mention) -> bool {
-    let next = view.folded.after(marker.range.end, 16).trim_start_matches([' ', '(', ':']);
+    let after = view.folded.after(marker.range.end, 60);
+    let next = after.trim_start_matches([' ', '(', ':']);
+    // "HRD (Myriad) result: negative".
+    let named = after.strip_prefix(" (").and_then(|inside| inside.split_once(')')).map_or(after, |(_, rest)| rest);
+    let named = [" result", " status", " test", " assay"].iter().find_map(|noun| named.strip_prefix(noun));
+    let result = named.unwrap_or(next).trim_start_matches([' ', '(', ':']);
     let prior = view.folded.before(marker.range.start, 12);
     let test = ["status", "testing", "test ", "score", "assay", "analysis"].iter().any(|word| next.starts_with(word));
     let bare = matches!(marker.term.spelled, "HRD") || marker.term.spelled.ends_with("deficiency");
     let test = test && bare && !view.folded.after(marker.range.end, 30).contains("positive");
-    let negative = ["negative", "not ", "was not ", "is not "].iter().any(|word| next.starts_with(word))
+    let negative = ["negative", "not ", "was not ", "is not "].iter().any(|word| result.starts_with(word))
         || ["non ", " no ", " not "].iter().any(|word| prior.ends_with(word))
         || matches!(prior, "no " | "not ");
     !test && !negative
@@ -160,25 +164,29 @@ fn reading<'v>(
     later: &[Mention],
 ) -> Option<MarkerReading<'v>> {
     let term = marker.term;
+    if !term.is("serum") && marker_course::is_neither(view, marker) {
+        return Some(MarkerReading { name: term.name, spelled: term.spelled, outcome: MarkerOutcome::Negative });
+    }
     let new = |outcome| Some(MarkerReading { name: term.name, spelled: term.spelled, outcome });
-    let text = view.folded.after(marker.range.end, 110);
-    let found = result(text);
-    let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
+    let (start, found) =
+        marker_course::result_that_counts(view, marker).map_or((0, None), |(at, found)| (at, Some(found)));
+    let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| start + all.end());
+    let quote = |part: regex::Match<'_>| view.folded.quote(&(start + part.start()..start + part.end())).trim();
     let of_other = found.as_ref().zip(ahead).is_some_and(|(found, end)| is_of_other(view, marker, found, end));
     let passes_next_marker = of_other || ahead.zip(next).is_some_and(|(end, next)| end > next);
     if let (Some(found), false) = (found, passes_next_marker) {
         let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
         let outcome = if get("percent").is_some() {
-            MarkerOutcome::Percent(view_quote(view, marker, found.name("percent")?))
+            MarkerOutcome::Percent(quote(found.name("percent")?))
         } else if get("share").is_some() {
-            MarkerOutcome::Percent(view_quote(view, marker, found.name("share")?))
+            MarkerOutcome::Percent(quote(found.name("share")?))
         } else if let Some(decided) = get("ihc")
             .filter(|score| term.is("her2") && score.contains('2'))
             .and_then(|_| by_fish(view, ahead.unwrap_or_default(), next))
         {
             decided
         } else if get("ihc").is_some() {
-            MarkerOutcome::Score(view_quote(view, marker, found.name("ihc")?))
+            MarkerOutcome::Score(quote(found.name("ihc")?))
         } else if get("equivocal").is_some() {
             by_fish(view, ahead.unwrap_or_default(), next).unwrap_or(MarkerOutcome::Equivocal)
         } else if get("positive").is_some() || get("plus").is_some() {
@@ -190,8 +198,8 @@ fn reading<'v>(
         } else if get("amplified").is_some() {
             MarkerOutcome::Amplified
         } else if let Some(number) = get("number") {
-            let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
-            let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
+            let unit = found.name("unit").map(|unit| quote(unit));
+            let number = quote(found.name("number").filter(|_| !number.is_empty())?);
             let combined =
                 get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined")) || term.is("cps");
             if combined && unit.is_none() {
@@ -225,7 +233,7 @@ fn reading<'v>(
             }
             MarkerOutcome::Raised
         } else {
-            MarkerOutcome::Normal(view_quote(view, marker, found.name("normal")?))
+            MarkerOutcome::Normal(quote(found.name("normal")?))
         };
         return new(denied(view, marker, ahead, outcome));
     }
@@ -250,10 +258,6 @@ fn denied<'v>(
 
 fn is_plain_number(term: &super::lexicon::Term) -> bool {
     term.is("serum") && !term.is("loose")
-}
-
-fn view_quote<'v>(view: &'v NoteView<'_>, marker: &Mention, part: regex::Match<'_>) -> &'v str {
-    view.folded.quote(&(marker.range.end + part.start()..marker.range.end + part.end())).trim()
 }
 
 /// Returns the result before a marker: "positive for ER", "elevated CA-125", "negative for HER2".
@@ -308,7 +312,7 @@ fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Op
 
 /// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
-    marker_results::compile();
+    marker_course::compile();
 }
 
 #[cfg(test)]

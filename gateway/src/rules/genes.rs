@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range};
 use super::{
     alterations::{self, Alteration, AlterationWord},
     cancer::Diagnosis,
-    control_tissue, fusions,
+    control_tissue, fusions, gene_results,
     lexicon::{Mention, TermKind},
     meanings, report,
     view::{NoteView, Values, is_one_of},
@@ -60,7 +60,13 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
             _ => None,
         };
         let limit = genes.get(index).map_or(usize::MAX, |next| next.range.start);
-        let mut alterations_of_run = following(view, &alterations, pair.as_ref().unwrap_or(&last.range), limit);
+        let mut alterations_of_run = following(
+            view,
+            &alterations,
+            pair.as_ref().unwrap_or(&last.range),
+            limit,
+            gene_results::shows_fusion(last),
+        );
         // "A T315I mutation in ABL1 was detected": the alteration before the gene is more specific than the result.
         let result_only = alterations_of_run
             .iter()
@@ -93,7 +99,12 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     for (at, alteration) in alterations.iter().enumerate() {
         let name = alteration.text.to_lowercase();
         let gene = HOTSPOTS.iter().find(|(variant, _)| name.trim_start_matches("p.") == *variant);
-        if let Some((_, gene)) = gene.filter(|_| !linked.contains(&at) && enters_record(view, alteration)) {
+        let counts = |_: &_| {
+            !linked.contains(&at)
+                && !report::covers(&unknown, alteration.range.start)
+                && enters_record(view, alteration)
+        };
+        if let Some((_, gene)) = gene.filter(counts) {
             values.add(format!("{gene} {name}"), format!("{gene} {}", alteration.text));
         }
     }
@@ -191,7 +202,8 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
             && enters_record(view, alteration)
             && view.enters_record(&gene.range, Field::GeneMutation)
         {
-            let kind = worded(view, words, first, alteration);
+            let positive = alteration.sort == AlterationWord::Result && gene_results::shows_fusion(gene);
+            let kind = if positive { "positive".to_owned() } else { worded(view, words, first, alteration) };
             values.add(format!("{} {}", gene.term.name, kind.to_lowercase()), format!("{} {kind}", gene.term.spelled));
         }
     }
@@ -320,16 +332,27 @@ fn without_breakpoint(gap: &str) -> &str {
 }
 
 /// Returns the alterations after a gene. Several variants may follow one another ("L858R and T790M").
-fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Range<usize>, limit: usize) -> Vec<usize> {
+fn following(
+    view: &NoteView<'_>,
+    alterations: &[Alteration],
+    gene: &Range<usize>,
+    limit: usize,
+    of_fusion: bool,
+) -> Vec<usize> {
     let mut found = Vec::new();
     let mut edge = gene.end;
     let from = alterations.partition_point(|alteration| alteration.range.start < edge);
     for (at, alteration) in alterations.iter().enumerate().skip(from) {
         let gap = view.folded.slice(edge..alteration.range.start);
-        if alteration.range.start >= limit || !is_filler(gap) {
+        let of_test = alteration.sort == AlterationWord::Result && of_fusion && gene_results::is_of_test(gap);
+        if alteration.range.start >= limit || !(of_test || is_filler(gap)) {
             break;
         }
-        let beside = gap.len() <= 5 || matches!(gap.trim(), "was" | "is" | "mutation" | "testing");
+        let beside = of_test || gap.len() <= 5 || matches!(gap.trim(), "was" | "is" | "mutation" | "testing");
+        if gene_results::precedes_variant(view, alterations, at, found.last().copied()) {
+            edge = alteration.range.end;
+            continue;
+        }
         if alteration.sort == AlterationWord::Result && (!found.is_empty() || !beside) {
             break;
         }

@@ -9,7 +9,45 @@ use super::{
 
 /// Returns whether the words around a treatment say that it was not given.
 pub(super) fn is_only_named(view: &NoteView<'_>, treatment: &Mention) -> bool {
-    is_interpretation(view, treatment) || is_conditional(view, treatment) || is_advised(view, treatment)
+    is_interpretation(view, treatment)
+        || is_conditional(view, treatment)
+        || is_advised(view, treatment)
+        || is_upcoming(view, treatment)
+}
+
+/// Returns whether an operation or radiotherapy is to come: "for mastectomy next week", "for hemicolectomy on Thursday".
+fn is_upcoming(view: &NoteView<'_>, treatment: &Mention) -> bool {
+    const TIMES: [&str; 16] = [
+        " next week",
+        " next month",
+        " next monday",
+        " next tuesday",
+        " next wednesday",
+        " next thursday",
+        " next friday",
+        " tomorrow",
+        " later this week",
+        " later this month",
+        " in the coming",
+        " in due course",
+        " in one week's time",
+        " in two weeks' time",
+        " in 2 weeks' time",
+        " in the new year",
+    ];
+    const DAYS: [&str; 5] = [" on monday", " on tuesday", " on wednesday", " on thursday", " on friday"];
+    const CAME: [&str; 6] = ["admitted", "came", "attended", "presented", "was", "had"];
+    if !(treatment.term.is("surgery") || treatment.term.is("radiation")) {
+        return false;
+    }
+    let after = view.folded.after(treatment.range.end, 24);
+    if TIMES.iter().any(|time| after.starts_with(time)) {
+        return true;
+    }
+    let before = view.near(&(treatment.range.start..treatment.range.start), 40, 0);
+    let clause = before.rsplit([',', ';', ':', '\n']).next().unwrap_or_default();
+    let intended = clause.ends_with("for ") || clause.ends_with("for a ");
+    intended && DAYS.iter().any(|day| after.starts_with(day)) && !clause.split(' ').any(|word| CAME.contains(&word))
 }
 
 /// Returns whether the sentence says what an alteration means for the treatment.
@@ -217,6 +255,10 @@ mod tests {
             ("Bladder cancer pT1. Cystectomy if muscle-invasive.", ""),
             ("Bladder cancer. Radical cystectomy would be indicated if pT2.", ""),
             ("Bladder cancer. Cystectomy was done.", "cystectomy"),
+            ("Breast cancer right, for mastectomy next week.", ""),
+            ("Colon cancer. For right hemicolectomy on Thursday.", ""),
+            ("Colon cancer. Admitted for right hemicolectomy on Thursday, uneventful.", "right hemicolectomy"),
+            ("Breast cancer. Mastectomy last week.", "mastectomy"),
             ("Colon cancer. On capecitabine if tolerated.", "capecitabine"),
             ("Lung cancer. Continue osimertinib if the scan is stable.", "osimertinib"),
             ("Lung adenocarcinoma. Adv: adj chemo discussion.", ""),

@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::{
     lexicon::TermKind,
+    panel_scope,
     view::{NoteView, is_one_of},
 };
 use crate::statics::pattern;
@@ -22,9 +23,22 @@ const THERAPIES_PATTERN: &str = r"(?-u:\b)(?:(?:fda[ -]?approved |approved |pote
 /// Bytes to which a list reaches after its heading.
 const REACH: usize = 1500;
 
-/// Returns the lists of variants of unknown significance.
+/// Returns the stretches whose variants do not count, in order: the lists of variants of unknown significance and the
+/// scopes of tests.
 pub(crate) fn unknown_variants(view: &NoteView<'_>) -> Vec<Range<usize>> {
-    lists(view, &UNKNOWN)
+    let mut found = lists(view, &UNKNOWN);
+    let scopes = panel_scope::stretches(view);
+    found.extend(scopes);
+    found.sort_by_key(|stretch| stretch.start);
+    // Later searches expect that the ends are in order, too.
+    found.dedup_by(|next, before| {
+        let overlaps = next.start < before.end;
+        if overlaps {
+            before.end = before.end.max(next.end);
+        }
+        overlaps
+    });
+    found
 }
 
 /// Returns the lists of therapies that a molecular report proposes. A letter that only says "treatment options" has no
@@ -177,8 +191,12 @@ pub(crate) fn is_called_unknown(view: &NoteView<'_>, stretch: &Range<usize>) -> 
 
 /// Returns whether the words after a variant say that it does not count.
 fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
-    const WORDS: [&str; 22] = [
+    const WORDS: [&str; 26] = [
         "vus",
+        "tier iii",
+        "tier iv",
+        "tier 3",
+        "tier 4",
         "unknown significance",
         "uncertain significance",
         "undetermined significance",
@@ -263,6 +281,7 @@ fn said_behind(view: &NoteView<'_>, end: usize, after: &str) -> bool {
 /// Compiles the patterns before a note needs them.
 pub(crate) fn compile() {
     LazyLock::force(&UNKNOWN);
+    panel_scope::compile();
     LazyLock::force(&THERAPIES);
 }
 
@@ -349,6 +368,10 @@ mod tests {
             ("BRAF D594G, class 3", "braf d594g", false),
             ("KRAS G12C in a chipped block", "kras g12c", false),
             ("EGFR L858R detected with a VUS in ATM.", "egfr l858r", false),
+            ("ATM p.S707P (Tier III)", "atm p.s707p", true),
+            ("KEAP1 | R470C | Tier 3", "keap1 | r470c", true),
+            ("EGFR L858R (Tier I), ATM S707P (Tier III)", "egfr l858r", false),
+            ("EGFR L858R (Tier I/II)", "egfr l858r", false),
             ("EGFR L858R detected plus one VUS.", "egfr l858r", false),
             ("KRAS G12D mutation with a UGT1A1*28 polymorphism.", "kras g12d", false),
             ("KRAS G12C detected despite fixation artefact.", "kras g12c", false),

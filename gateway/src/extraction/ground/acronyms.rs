@@ -15,9 +15,16 @@ const COMPLETE: [&str; 7] = [" in", " into", "achieved", "attained", "reached", 
 /// Returns the initials of a response, given the response's key.
 fn initials(key: &str) -> &'static [&'static str] {
     match key {
-        "partial response" | "partial remission" => &["PR"],
+        "partial response" | "partial remission" => &["PR", "PMR"],
+        "partial metabolic response" => &["PMR"],
         "very good partial response" => &["VGPR"],
-        "complete response" | "complete remission" => &["CR"],
+        "complete response" | "complete remission" => &["CR", "CMR", "cCR"],
+        "complete metabolic response" | "complete metabolic remission" => &["CMR"],
+        "clinical complete response" | "complete clinical response" => &["cCR"],
+        "pathologic complete response"
+        | "pathological complete response"
+        | "complete pathologic response"
+        | "complete pathological response" => &["pCR"],
         "stable disease" => &["SD"],
         "progressive disease" | "disease progression" | "progression" | "progression of disease" => &["PD"],
         _ => &[],
@@ -34,7 +41,7 @@ pub(super) fn places(note: &Index, text: &str, key: &str) -> Vec<Range<usize>> {
     let matching = tokens.filter(|(at, token)| {
         let spelled = text.get(token.start..token.end).unwrap_or_default();
         let before = text.get(..token.start).unwrap_or_default().trim_end();
-        let introduced = spelled == "VGPR"
+        let introduced = matches!(spelled, "VGPR" | "pCR" | "cCR")
             || before.ends_with(['>', '\u{2192}'])
             || (spelled == "CR" && COMPLETE.iter().any(|word| before.ends_with(word)));
         initials.contains(&spelled) && !has_result(note, *at) && (introduced || is_near_response_word(note, *at))
@@ -89,6 +96,7 @@ pub(crate) fn speaks_of_response(word: &str) -> bool {
             | "scan"
             | "scans"
             | "pet"
+            | "deauville"
             | "ct"
             | "mri"
             | "achieved"

@@ -157,12 +157,16 @@ fn is_acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
             return false;
         }
         let mut gap = 0;
-        for &token in between {
+        for (at, &token) in between.iter().enumerate() {
             let word = note.fold_of(token);
+            // "CA-125 declined to 120" tells of a fall and not of a refusal.
+            let falls = query.has_results
+                && word == "declined"
+                && between.get(at + 1).is_some_and(|&next| matches!(note.fold_of(next), "to" | "from" | "by"));
             // In "BRAF testing positive for V600E" the result belongs to the word after it, so it negates nothing.
             let belongs_to_next_word =
                 query.has_results && word == "positive" && between.iter().any(|&token| note.fold_of(token) == "for");
-            if (is_negator(word) && !belongs_to_next_word) || (is_sign(note, token) && token.gap == 0) {
+            if (is_negator(word) && !belongs_to_next_word && !falls) || (is_sign(note, token) && token.gap == 0) {
                 return false;
             }
             gap += usize::from(!is_joiner(word) && word != "+");
