@@ -9,7 +9,7 @@ use super::{
     doubt::SecondReading,
     judge::{self, JudgeAids, JudgeInput, JudgedRecord},
     parse::Repair,
-    reading::EngineReading,
+    reading::ChunkReading,
     warnings,
 };
 
@@ -28,18 +28,18 @@ pub struct AnswerOptions {
 pub(super) struct MergedReading {
     pub(super) record: Record,
     conflicts: Vec<Conflict>,
-    pub(super) readings: Vec<EngineReading>,
+    pub(super) readings: Vec<ChunkReading>,
     unread: Vec<Range<usize>>,
     pub(super) chunks: usize,
 }
 
 impl MergedReading {
-    pub(super) fn from_one(reading: EngineReading) -> Self {
+    pub(super) fn from_one(reading: ChunkReading) -> Self {
         let record = reading.record.clone();
         Self { record, conflicts: Vec::new(), readings: vec![reading], unread: Vec::new(), chunks: 1 }
     }
 
-    pub(super) fn merged(readings: Vec<EngineReading>, unread: Vec<Range<usize>>, chunks: usize) -> Self {
+    pub(super) fn merged(readings: Vec<ChunkReading>, unread: Vec<Range<usize>>, chunks: usize) -> Self {
         let records: Vec<Record> = readings.iter().map(|reading| reading.record.clone()).collect();
         let merged = chunk::merge(&records);
         Self { record: merged.record, conflicts: merged.conflicts, readings, unread, chunks }

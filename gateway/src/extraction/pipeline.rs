@@ -15,7 +15,7 @@ use super::{
     doubt::RecordReader,
     judge::JudgeAids,
     merged_reading::{AnswerOptions, MergedReading},
-    reading::{self, EngineReading, ExtractError, StageTimings},
+    reading::{self, ChunkReading, ExtractError, StageTimings},
     text_to_read::TextToRead,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub struct Pipeline {
 }
 
 /// The byte range of a chunk in the note, and the result of reading the chunk.
-type ChunkReading = (Range<usize>, Result<EngineReading, ExtractError>);
+type ChunkOutcome = (Range<usize>, Result<ChunkReading, ExtractError>);
 
 impl Pipeline {
     /// Creates a pipeline with one engine. An engine that needs GPU slots gets notes over `chunk_chars` code points in
@@ -253,7 +253,7 @@ impl Pipeline {
         chunk: Chunk,
         request: &'a EngineRequest,
         deadline: Deadline,
-    ) -> Pin<Box<dyn Future<Output = Vec<ChunkReading>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Vec<ChunkOutcome>> + Send + 'a>> {
         Box::pin(async move {
             let chunk_note = chunk.note(note);
             let text = TextToRead { text: &chunk_note, own_from: chunk.own_from(), is_whole_note: false };

@@ -48,9 +48,9 @@ impl ExtractError {
     }
 }
 
-/// The record that an engine read in one text.
+/// The record that an engine read in one text: a chunk of a note, or a whole note.
 #[derive(Debug)]
-pub(super) struct EngineReading {
+pub(super) struct ChunkReading {
     pub(super) record: Record,
     pub(super) repairs: Vec<Repair>,
     pub(super) draft: Draft,
@@ -111,7 +111,7 @@ pub(super) async fn read(
     text_to_read: TextToRead<'_>,
     mut request: EngineRequest,
     deadline: Deadline,
-) -> Result<EngineReading, ExtractError> {
+) -> Result<ChunkReading, ExtractError> {
     let text = text_to_read.text;
     let mut tokens_used = 0u32;
     let mut stages = StageTimings::default();
@@ -120,10 +120,10 @@ pub(super) async fn read(
     let mut second_reading: Option<SecondReading> = None;
     // The empty record of the first attempt, if the second reader found fields. It is the result if the second attempt
     // gives no record.
-    let mut doubtful: Option<EngineReading> = None;
+    let mut doubtful: Option<ChunkReading> = None;
     // The result if the last attempt gives no record.
-    let doubtful_or_error = |doubtful: Option<EngineReading>, error, second_reading, tokens_used, stages| {
-        doubtful.map(|first| EngineReading { second_reading, tokens_used, stages, ..first }).ok_or(error)
+    let doubtful_or_error = |doubtful: Option<ChunkReading>, error, second_reading, tokens_used, stages| {
+        doubtful.map(|first| ChunkReading { second_reading, tokens_used, stages, ..first }).ok_or(error)
     };
     loop {
         let expected_tokens = engine.prompt_tokens(text) + u64::from(expected_answer.min(request.budget.tokens()));
@@ -171,7 +171,7 @@ pub(super) async fn read(
                         Doubt::Fields(fields) => fields,
                         Doubt::None | Doubt::SuspectOutput => Vec::new(),
                     };
-                    let reading = EngineReading {
+                    let reading = ChunkReading {
                         record,
                         repairs,
                         draft,
@@ -182,7 +182,7 @@ pub(super) async fn read(
                         stages,
                     };
                     if is_second || !should_retry {
-                        return Ok(EngineReading { second_reading, ..reading });
+                        return Ok(ChunkReading { second_reading, ..reading });
                     }
                     doubtful = (!reading.doubted.is_empty()).then_some(reading);
                 }

@@ -17,8 +17,8 @@ use super::{
     audit_record::{AuditGuard, CALLER_VANISHED, milliseconds},
     context::RequestContext,
     error::{ErrorCode, NestedProblem, Problem},
-    exchange::Exchange,
     note::Rejection,
+    pending_request::PendingRequest,
 };
 use crate::telemetry::Route;
 
@@ -39,7 +39,7 @@ struct EventData<'a, T> {
 
 /// Returns the response with the events of an accepted request, or the problem of another one.
 pub(super) fn respond<T, S>(
-    exchange: Exchange,
+    pending: PendingRequest,
     accepted: Result<T, Rejection>,
     events: impl FnOnce(T, AuditGuard) -> S,
 ) -> Response
@@ -47,11 +47,11 @@ where
     S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
 {
     let mut response = match accepted {
-        Ok(accepted) => exchange.hand_over(|audit_guard| {
+        Ok(accepted) => pending.hand_over(|audit_guard| {
             let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_INTERVAL).text("keep-alive");
             Sse::new(events(accepted, audit_guard)).keep_alive(keep_alive).into_response()
         }),
-        Err(rejection) => exchange.finish(Err(rejection)),
+        Err(rejection) => pending.finish(Err(rejection)),
     };
     response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response

@@ -11,8 +11,8 @@ use super::{
     App,
     context::RequestContext,
     error::ErrorCode,
-    exchange::{AdmittedRequest, Exchange},
     note::{self, Extraction, NoteCall, Rejection},
+    pending_request::{AdmittedRequest, PendingRequest},
     request::{ExtractRequest, ValidRequest},
 };
 use crate::{extraction::Answer, memory::MemoryReservation};
@@ -46,21 +46,21 @@ pub(super) async fn extract(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let answer = async |request, exchange: &mut _| answer(&app, &context, request, exchange).await;
-    let (exchange, outcome) = Exchange::run(&app, &context, ROUTE, request, answer).await;
-    exchange.finish(outcome)
+    let answer = async |request, pending: &mut _| answer(&app, &context, request, pending).await;
+    let (pending, outcome) = PendingRequest::run(&app, &context, ROUTE, request, answer).await;
+    pending.finish(outcome)
 }
 
 async fn answer(
     app: &App,
     context: &RequestContext,
     request: Request,
-    exchange: &mut Exchange,
+    pending: &mut PendingRequest,
 ) -> Result<Response, Rejection> {
-    let (request, admitted) = accept(app, context, request, exchange).await?;
+    let (request, admitted) = accept(app, context, request, pending).await?;
     let AdmittedRequest { priority, deadline, reservation, grant: _grant } = admitted;
     let call = NoteCall { request, priority, deadline, sink: None };
-    respond(&note::read(app, context, &call, &mut exchange.audit_guard).await?, reservation)
+    respond(&note::read(app, context, &call, &mut pending.audit_guard).await?, reservation)
 }
 
 /// Checks the one note of a request: media type, deadline, rate limits, body.
@@ -68,10 +68,10 @@ pub(super) async fn accept(
     app: &App,
     context: &RequestContext,
     request: Request,
-    exchange: &mut Exchange,
+    pending: &mut PendingRequest,
 ) -> Result<(ValidRequest, AdmittedRequest), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check(body);
-    exchange.accept_note(app, context, request, parse, |valid: &ValidRequest| &valid.note).await
+    pending.accept_note(app, context, request, parse, |valid: &ValidRequest| &valid.note).await
 }
 
 /// Returns the response with the answer. The answer keeps the request's memory reserved until the caller has read it.

@@ -18,9 +18,9 @@ use super::{
     body,
     context::RequestContext,
     event_stream::{self, AnswerTask, error_event, event},
-    exchange::{AdmittedRequest, Exchange},
     extract,
     note::{self, Extraction, NoteCall, Rejection},
+    pending_request::{AdmittedRequest, PendingRequest},
     request::{ExtractRequest, ValidRequest},
 };
 use crate::{
@@ -54,9 +54,9 @@ pub(super) async fn stream(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let accept = async |request, exchange: &mut _| extract::accept(&app, &context, request, exchange).await;
-    let (exchange, accepted) = Exchange::run(&app, &context, ROUTE, request, accept).await;
-    event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
+    let accept = async |request, pending: &mut _| extract::accept(&app, &context, request, pending).await;
+    let (pending, accepted) = PendingRequest::run(&app, &context, ROUTE, request, accept).await;
+    event_stream::respond(pending, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 
 /// The events of one note, and the task that reads the note.

@@ -18,9 +18,9 @@ use super::{
     App, body,
     context::RequestContext,
     error::{ErrorCode, Problem, Violation},
-    exchange::{AdmittedRequest, Exchange},
     media,
     note::Rejection,
+    pending_request::{AdmittedRequest, PendingRequest},
 };
 use crate::{
     admission::QueuePriority,
@@ -82,9 +82,9 @@ pub(super) trait Upload: Sync {
 
 /// Answers a request with a file.
 pub(super) async fn answer<U: Upload>(app: &App, context: &RequestContext, upload: &U, request: Request) -> Response {
-    let read = async |request, exchange: &mut _| read(app, upload, context, request, exchange).await;
-    let (exchange, outcome) = Exchange::run(app, context, U::KIND.route, request, read).await;
-    exchange.finish(outcome)
+    let read = async |request, pending: &mut _| read(app, upload, context, request, pending).await;
+    let (pending, outcome) = PendingRequest::run(app, context, U::KIND.route, request, read).await;
+    pending.finish(outcome)
 }
 
 async fn read<U: Upload>(
@@ -92,14 +92,14 @@ async fn read<U: Upload>(
     upload: &U,
     context: &RequestContext,
     request: Request,
-    exchange: &mut Exchange,
+    pending: &mut PendingRequest,
 ) -> Result<Response, Rejection> {
     let id = &context.id;
     let format = UploadFormat::of(&U::KIND, request.headers(), app.access.keys.is_some(), id)?;
-    let admitted = exchange.admit(app, context, &request, upload.timeout())?;
+    let admitted = pending.admit(app, context, &request, upload.timeout())?;
     let AdmittedRequest { priority, deadline, mut reservation, grant: _grant } = admitted;
     let bytes = receive(app, upload, format, request, deadline, &mut reservation, id).await?;
-    let audit_guard = &mut exchange.audit_guard;
+    let audit_guard = &mut pending.audit_guard;
     audit_guard.record.body_bytes = bytes.len();
     let format = upload.check(&bytes, id)?;
     audit_guard.begin_reading();

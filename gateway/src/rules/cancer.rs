@@ -192,8 +192,8 @@ fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
         || own_organ.is_some_and(|organ| is_beside_own_organ(view, mention, organ))
 }
 
-/// Returns whether the organ of an acronym is beside it, with a grade or the operation that took the tissue: "Breast,
-/// left, biopsy: IDC, grade 2".
+/// Returns whether the organ of an acronym is directly before it, or beside it with a grade or the operation that took
+/// the tissue: "Rt breast ILC", "Breast, left, biopsy: IDC, grade 2".
 fn is_beside_own_organ(view: &NoteView<'_>, mention: &Mention, organ: &str) -> bool {
     const SIGNS: [&str; 7] = ["grade", "biops", "ectomy", "excision", "turbt", "resection", "histolog"];
     const BEFORE: usize = 48;
@@ -202,8 +202,11 @@ fn is_beside_own_organ(view: &NoteView<'_>, mention: &Mention, organ: &str) -> b
         (view.folded.before(mention.range.start, BEFORE), view.folded.after(mention.range.end, AFTER));
     let stretch = mention.range.start - before.len()..mention.range.end + after.len();
     let sites = view.terms_in(TermKind::Site, &stretch);
-    sites.iter().any(|site| site.term.tag("primary") == Some(organ))
-        && SIGNS.iter().any(|sign| before.contains(sign) || after.contains(sign))
+    // "Rt breast ILC" needs no other sign.
+    let directly = |site: &Mention| site.range.end + 1 == mention.range.start;
+    sites.iter().any(|site| site.term.tag("primary") == Some(organ) && directly(site))
+        || sites.iter().any(|site| site.term.tag("primary") == Some(organ))
+            && SIGNS.iter().any(|sign| before.contains(sign) || after.contains(sign))
 }
 
 /// Returns whether the note mentions a malignancy in words, or its treatment, spread or markers, so that short acronyms

@@ -5,8 +5,10 @@ use std::ops::Range;
 use super::view::NoteView;
 
 /// Words that a dash joins to a gene and that are not a partner: tests, diseases, prefixes.
-const NO_PARTNERS: [&str; 16] =
-    ["FISH", "NGS", "IHC", "PCR", "RT", "NSCLC", "SCLC", "CRC", "ANTI", "DNA", "RNA", "WT", "PAN", "MUT", "TKI", "CNS"];
+const NO_PARTNERS: [&str; 25] = [
+    "ITD", "TKD", "AMP", "DEL", "POS", "NEG", "VUS", "HIGH", "LOW", "FISH", "NGS", "IHC", "PCR", "RT", "NSCLC", "SCLC",
+    "CRC", "ANTI", "DNA", "RNA", "WT", "PAN", "MUT", "TKI", "CNS",
+];
 /// Maximum bytes of a partner's name.
 const LONGEST: usize = 10;
 
@@ -64,6 +66,41 @@ fn is_partner(view: &NoteView<'_>, range: &Range<usize>) -> bool {
         })
         && letters >= 2
         && !NO_PARTNERS.contains(&word)
+}
+
+/// Pairs of genes that are named together for their fusion, so that the word may be missing: "Ewing sarcoma, EWSR1-FLI1".
+const KNOWN: [(&str, &str); 24] = [
+    ("EWSR1", "FLI1"),
+    ("EWSR1", "ERG"),
+    ("EWSR1", "ATF1"),
+    ("EWSR1", "CREB1"),
+    ("EML4", "ALK"),
+    ("NPM1", "ALK"),
+    ("PML", "RARA"),
+    ("NAB2", "STAT6"),
+    ("SS18", "SSX1"),
+    ("SS18", "SSX2"),
+    ("TMPRSS2", "ERG"),
+    ("CBFB", "MYH11"),
+    ("RUNX1", "RUNX1T1"),
+    ("ETV6", "NTRK3"),
+    ("ETV6", "RUNX1"),
+    ("KIF5B", "RET"),
+    ("CCDC6", "RET"),
+    ("NCOA4", "RET"),
+    ("CD74", "ROS1"),
+    ("FGFR3", "TACC3"),
+    ("PAX3", "FOXO1"),
+    ("PAX7", "FOXO1"),
+    ("FUS", "DDIT3"),
+    ("KIAA1549", "BRAF"),
+];
+
+/// Returns whether a pair of genes, as the note writes it, is known for its fusion.
+pub(crate) fn is_known(pair: &str) -> bool {
+    let mut names = pair.split(['-', ':', '\u{2010}', '\u{2011}', '\u{2013}']).filter(|name| !name.is_empty());
+    let (first, second) = (names.next(), names.next());
+    first.zip(second).is_some_and(|pair| names.next().is_none() && KNOWN.contains(&pair))
 }
 
 /// Returns whether the text near a pair of genes refers to a fusion.

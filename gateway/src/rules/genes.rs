@@ -76,6 +76,12 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         }
         linked.extend(alterations_of_run.iter().copied());
         let joint = first.range.start..last.range.end;
+        // "AML with FLT3-ITD": the name says what is altered.
+        let itself =
+            alterations_of_run.is_empty() && ["-ITD", "-TKD"].iter().any(|end| last.term.spelled.ends_with(end));
+        if itself && view.enters_record(&last.range, Field::GeneMutation) {
+            values.add(last.term.spelled.to_lowercase(), last.term.spelled);
+        }
         if alterations_of_run.is_empty()
             && run.len() == 2
             && first.term.name != "BCR"
@@ -128,11 +134,14 @@ fn enters_record(view: &NoteView<'_>, alteration: &Alteration) -> bool {
     !of_control && view.enters_record(&alteration.range, Field::GeneMutation)
 }
 
-/// Adds a fusion whose one partner is not in the list of genes, if the text near it refers to a fusion.
+/// Adds a fusion of two genes without an alteration beside them, if the pair is known for its fusion or the text near it
+/// refers to one.
 fn add_fusion(view: &NoteView<'_>, values: &mut Values, pair: &Range<usize>) {
-    if fusions::speaks_of_fusion(view, pair) && view.enters_record(pair, Field::GeneMutation) {
+    let named = fusions::speaks_of_fusion(view, pair);
+    if (named || fusions::is_known(view.folded.quote(pair))) && view.enters_record(pair, Field::GeneMutation) {
         let name = view.folded.quote(pair);
-        values.add(format!("{} fusion", name.to_lowercase()), format!("{name} fusion"));
+        let noun = if named { " fusion" } else { "" };
+        values.add(format!("{} fusion", name.to_lowercase()), format!("{name}{noun}"));
     }
 }
 

@@ -38,31 +38,34 @@ const AMENDED_PATTERN: &str = r"^[ ,;(]*(?:(?:which|and|but|later|subsequently|n
 /// Returns the result that counts of a marker, and the offset in the folded text from which its groups count.
 pub(super) fn result_that_counts<'v>(view: &'v NoteView<'_>, marker: &Mention) -> Option<(usize, Captures<'v>)> {
     const REACH: usize = 110;
-    let start = marker.range.end + passage(view.folded.after(marker.range.end, REACH));
-    let mut counts = (start, result(view.folded.after(start, REACH))?);
+    // Read once: a row of markers asks for the results of its later ones again and again.
+    let text = view.folded.after(marker.range.end, REACH);
+    let from = |at: usize| text.get(at..).unwrap_or_default();
+    let start = passage(text);
+    let mut counts = (start, result(from(start))?);
     let end = |(start, found): &(usize, Captures<'_>)| start + found.get(0).map_or(0, |all| all.end());
     // "PD-L1 high at 90%": the score says more than the word.
     let word = counts.1.name("raised").map(|_| end(&counts));
     let number = counts.1.name("number").map(|number| counts.0 + number.start());
-    if let Some(from) = word.or(number).filter(|_| marker.term.is("score")) {
-        let score = result(view.folded.after(from, 40)).filter(|found| found.name("percent").is_some());
-        counts = score.map_or(counts, |found| (from, found));
+    if let Some(at) = word.or(number).filter(|_| marker.term.is("score")) {
+        let score = result(from(at)).filter(|found| found.name("percent").is_some());
+        counts = score.map_or(counts, |found| (at, found));
     }
-    let from = end(&counts);
-    if let Some(words) = AMENDED.find(view.folded.after(from, REACH)) {
-        let later = result(view.folded.after(from + words.end(), REACH));
-        counts = later.map_or(counts, |found| (from + words.end(), found));
+    let at = end(&counts);
+    if let Some(words) = AMENDED.find(from(at)) {
+        let later = result(from(at + words.end()));
+        counts = later.map_or(counts, |found| (at + words.end(), found));
     }
-    Some(counts)
+    Some((marker.range.end + counts.0, counts.1))
 }
 
 /// Returns whether a marker is one of two that were both not found: "neither ER nor PR was expressed".
 pub(super) fn is_neither(view: &NoteView<'_>, marker: &Mention) -> bool {
     const WITHOUT_RESULT: [&str; 5] = ["tested", "available", "performed", "assessed", "known"];
     let before = view.near(&(marker.range.start..marker.range.start), 36, 0);
+    let Some((_, between)) = before.rsplit_once("neither ") else { return false };
     let after = view.near(&(marker.range.end..marker.range.end), 0, 60);
     let after = after.split([';', ',']).next().unwrap_or_default();
-    let Some((_, between)) = before.rsplit_once("neither ") else { return false };
     let paired = if between.is_empty() { after.contains(" nor ") } else { between.ends_with(" nor ") };
     paired && !between.contains([',', ';', ':']) && !WITHOUT_RESULT.iter().any(|word| after.contains(word))
 }

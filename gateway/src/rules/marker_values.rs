@@ -103,12 +103,12 @@ fn is_below_one(percent: &str) -> bool {
 }
 
 /// Adds a value of a serum marker. Of several values, the first and the latest are kept: where the course begins, and
-/// where it is now.
+/// where it is now. Which of them holds now is decided by their dates, later.
 fn add_course(values: &mut Values, name: &str, value: String) {
     let Some(first) = values.get(name) else { return values.add(name, value) };
-    let has_unit = value.contains('/');
     let latest = format!("{name} latest");
-    if has_unit && first.starts_with(name) && first.contains('/') {
+    let has_number = |value: &str| value.bytes().any(|byte| byte.is_ascii_digit());
+    if has_number(&value) && first.starts_with(name) && has_number(first.trim_start_matches(name)) {
         values.remove(&latest);
         if first_differs(values, name, &value) {
             values.add(latest, value);

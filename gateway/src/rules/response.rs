@@ -237,7 +237,7 @@ fn is_stated(view: &NoteView<'_>, mention: &Mention) -> bool {
 /// Returns whether an abbreviation means a response. "PR" is also a receptor, "PD" a disease, "CR" a laboratory value,
 /// so they count only near words about response.
 fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
-    const LEADS: [&str; 12] = [
+    const LEADS: [&str; 19] = [
         "->",
         "=>",
         "\u{2192}",
@@ -250,9 +250,29 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
         "documented",
         "response:",
         "response |",
+        "clinical",
+        "radiological",
+        "[x]",
+        "\u{2611}",
+        "\u{2612}",
+        ":",
+        ";",
     ];
-    const COMPLETE: [&str; 9] =
-        ["in", "into", "achieved", "attained", "reached", "obtained", "remains in", "maintained", "first"];
+    const COMPLETE: [&str; 13] = [
+        "1st",
+        "2nd",
+        "second",
+        "third",
+        "in",
+        "into",
+        "achieved",
+        "attained",
+        "reached",
+        "obtained",
+        "remains in",
+        "maintained",
+        "first",
+    ];
     const RECEPTOR: [&str; 13] =
         ["+", "-", " positive", " negative", " pos", " neg", " interval", "/", ":", " <", "%", " status", " (9"];
     let partial = mention.term.tag("cat") == Some("pr");
@@ -260,11 +280,20 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     let before = view.folded.before(mention.range.start, 14).trim_end();
     let is_result = RECEPTOR.iter().any(|sign| next.starts_with(sign))
         || next.trim_start().starts_with(|c: char| c.is_ascii_digit())
-        || (partial && before.ends_with(['/', ',']) && !is_beside_another(view, mention));
+        || (partial
+            && (before.ends_with('/') || (before.ends_with(',') && follows_receptor(view, mention)))
+            && !is_beside_another(view, mention));
     // In "docetaxel x6 with PR, then" the response ends its phrase; a receptor has a result after it.
     let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
     let receptors = view.folded.before(mention.range.start, 24).contains("er ");
-    let introduced = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
+    let ticked = before.ends_with("[x]") || before.ends_with(['\u{2611}', '\u{2612}']);
+    // "Labs: CR 1.2" has a value after it; "Labs: CR, PR" are names of tests.
+    let labelled = before.ends_with([':', ';']);
+    let label = view.folded.before(mention.range.start, BESIDE);
+    let of_tests = labelled && ["lab", "creat", "meds", "u&e", "chem"].iter().any(|word| label.contains(word));
+    let introduced = (!partial || (ends_phrase && !receptors) || ticked)
+        && (!labelled || (ends_phrase && !of_tests))
+        && LEADS.iter().any(|word| before.ends_with(word));
     // "In CR1", "achieved CR": creatinine is not a state that a patient is in.
     let complete = mention.term.tag("cat") == Some("cr")
         && COMPLETE
@@ -282,6 +311,12 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
         introduced || words.into_iter().any(speaks_of_response)
     };
     !is_result && near_response_word() && view.enters_record(&mention.range, Field::Response)
+}
+
+/// Returns whether a marker other than PR is named right before a mention, as in a list of receptors.
+fn follows_receptor(view: &NoteView<'_>, mention: &Mention) -> bool {
+    let near = mention.range.start.saturating_sub(BESIDE)..mention.range.start;
+    !view.terms_in(TermKind::Marker, &near).is_empty()
 }
 
 /// Returns whether an abbreviation of another response is next to it, with only words of time between: "SD, then PD"

@@ -18,8 +18,8 @@ const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "pallia
 
 /// The drugs and regimens that a class of drugs stands for.
 const TAXANES: [&str; 5] = ["paclitaxel", "nab-paclitaxel", "docetaxel", "cabazitaxel", "TCHP"];
-const ANTHRACYCLINES: [&str; 7] =
-    ["doxorubicin", "liposomal doxorubicin", "epirubicin", "AC-T", "EC", "anthracycline regimens", "CHOP"];
+const ANTHRACYCLINES: [&str; 10] =
+    ["doxorubicin", "liposomal doxorubicin", "epirubicin", "AC-T", "EC", "EC-T", "FEC", "FEC-T", "TAC", "CHOP"];
 
 /// Returns whether the note names a given drug or regimen that is used almost only against malignancies.
 pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {

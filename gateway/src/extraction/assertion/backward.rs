@@ -93,11 +93,18 @@ impl ScopeWords<'_> {
         (closed && plain && alike).then_some(first)
     }
 
+    /// Returns whether a sign answers a word and the list goes on after it: "NPM1+, FLT3 wild type".
+    fn has_own_sign(&self, at: usize) -> bool {
+        let end = self.words.get(at).map_or(0, |word| word.folded_end);
+        let mut next = self.text.get(end..).unwrap_or_default().iter().copied();
+        next.next() == Some(b'+') && matches!(next.find(|byte| *byte != b' '), Some(b',' | b'/' | b';'))
+    }
+
     /// Scans one word. Returns the first word of the scope if the scope ends here.
     fn step_backward(&self, scan: &mut BackwardScan, position: &CuePosition, at: usize) -> Option<usize> {
         let after = at + 1;
         let adjacent = after == position.first;
-        if is_untested(position) && self.is_measured(at) {
+        if (is_untested(position) && self.is_measured(at)) || self.has_own_sign(at) {
             return Some(after);
         }
         match self.mark(at) {

@@ -58,7 +58,7 @@ fn has_result(note: &Index, at: usize) -> bool {
         let counted = next.gap == 0
             && note.tokens().get(at).is_some_and(|&token| note.fold_of(token) == "cr")
             && matches!(word, "1" | "2" | "3");
-        (next.kind != TokenKind::Letters && !counted)
+        (next.kind != TokenKind::Letters && !counted && !matches!(word, "[" | "]" | "(" | ")"))
             || matches!(word, "positive" | "negative" | "pos" | "neg" | "interval" | "status" | "l" | "low" | "high")
     });
     let before = at.checked_sub(1).and_then(|before| note.tokens().get(before));

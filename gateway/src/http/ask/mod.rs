@@ -16,8 +16,8 @@ use super::{
     audit_record::AuditGuard,
     context::RequestContext,
     error::ErrorCode,
-    exchange::{AdmittedRequest, Exchange},
     note::{self, Rejection},
+    pending_request::{AdmittedRequest, PendingRequest},
     request::AskRequest,
 };
 use crate::{
@@ -47,19 +47,19 @@ pub(super) async fn ask(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let respond = async |request, exchange: &mut _| respond(&app, &context, request, exchange).await;
-    let (exchange, outcome) = Exchange::run(&app, &context, ROUTE, request, respond).await;
-    exchange.finish(outcome)
+    let respond = async |request, pending: &mut _| respond(&app, &context, request, pending).await;
+    let (pending, outcome) = PendingRequest::run(&app, &context, ROUTE, request, respond).await;
+    pending.finish(outcome)
 }
 
 async fn respond(
     app: &App,
     context: &RequestContext,
     request: Request,
-    exchange: &mut Exchange,
+    pending: &mut PendingRequest,
 ) -> Result<Response, Rejection> {
-    let (asked, admitted) = accept(app, context, request, exchange).await?;
-    let answer = answer(app, context, &asked, &admitted, &mut exchange.audit_guard, &NoSink).await?;
+    let (asked, admitted) = accept(app, context, request, pending).await?;
+    let answer = answer(app, context, &asked, &admitted, &mut pending.audit_guard, &NoSink).await?;
     let json = serde_json::to_vec(&answer).map_err(|_| ErrorCode::Internal.problem(&context.id))?;
     let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok((StatusCode::OK, [media_type], admitted.reservation.attached_to(json)).into_response())
@@ -70,10 +70,10 @@ async fn accept(
     app: &App,
     context: &RequestContext,
     request: Request,
-    exchange: &mut Exchange,
+    pending: &mut PendingRequest,
 ) -> Result<(NoteQuestion, AdmittedRequest), Rejection> {
     let parse = |body: &[u8]| app.extractor.policy.check_ask(body);
-    exchange.accept_note(app, context, request, parse, |asked: &NoteQuestion| &asked.note).await
+    pending.accept_note(app, context, request, parse, |asked: &NoteQuestion| &asked.note).await
 }
 
 /// Answers a question within its deadline, and records that it was answered.

@@ -18,7 +18,7 @@ use super::super::{
     body,
     context::RequestContext,
     event_stream::{self, AnswerTask, error_event, event},
-    exchange::{AdmittedRequest, Exchange},
+    pending_request::{AdmittedRequest, PendingRequest},
     request::AskRequest,
 };
 use crate::{
@@ -69,9 +69,9 @@ pub(in crate::http) async fn stream(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let accept = async |request, exchange: &mut _| super::accept(&app, &context, request, exchange).await;
-    let (exchange, accepted) = Exchange::run(&app, &context, ROUTE, request, accept).await;
-    event_stream::respond(exchange, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
+    let accept = async |request, pending: &mut _| super::accept(&app, &context, request, pending).await;
+    let (pending, accepted) = PendingRequest::run(&app, &context, ROUTE, request, accept).await;
+    event_stream::respond(pending, accepted, |accepted, audit_guard| events(app, context, accepted, audit_guard))
 }
 
 /// The events of one question, and the task that answers it.

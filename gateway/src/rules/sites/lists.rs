@@ -10,7 +10,7 @@ use crate::rules::view::is_one_of;
 const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
                        small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
                        enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region no \
-                       parenchymal target mets dominant contralateral ipsilateral her his its harboured harbored harbours harbors";
+                       parenchymal target mets dominant bilobar unilobar multifocal unifocal contralateral ipsilateral her his its harboured harbored harbours harbors";
 /// Words that may connect a spread term to the organ after it.
 const CONNECTORS: &str = "include includes included are were was noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
 /// Returns the words between two organs without boxes to tick. A box that is not ticked denies its organ elsewhere.

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::LazyLock};
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::other_diseases;
 use crate::{
@@ -18,10 +18,14 @@ use crate::{
 
 /// A stage group after the word "stage".
 pub(super) static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));
-const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abce])([1-4])?)|([xes][abes]?))?(?-u:\b)";
+const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|[78](?:th)?|edition|on|form|per|report|sheet|proforma|uicc|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abce])([1-4])?)|([xes][abes]?))?(?-u:\b)";
 
 /// A stage group with its letter, directly after a name.
 pub(super) static BEHIND: LazyLock<Regex> = LazyLock::new(|| pattern(r"^ (iv|iii|ii|i)([abc][1-3]?)(?-u:\b)"));
+
+/// A stage group right after a TNM formula: "T3N1aM0 (IIIC)", "cT3N1M0 - III".
+pub(super) static AFTER_FORMULA: LazyLock<Regex> = LazyLock::new(|| pattern(AFTER_FORMULA_PATTERN));
+const AFTER_FORMULA_PATTERN: &str = r"(?-u:\b)[cpy]{0,2}t[0-4x](?:is|[a-d])?(?: ?\([a-z0-9,]{1,4}\))?,? ?[cpy]{0,2}n[0-3x][a-c]?(?:,? ?[cp]?m[01x][a-d]?)? ?(?:\(|- |= |: |, )(?:(?:ajcc |uicc )?stage )?(iv|iii|ii|i)([abc][1-3]?)?(?:\)|[.,;\n]|$)";
 
 /// A correction after a stage without the word itself: "staged as IV; revised to II". Numerals in letters only, and not
 /// "changed to IV", which is how a drug is given.
@@ -29,7 +33,7 @@ pub(super) static REVISED: LazyLock<Regex> = LazyLock::new(|| pattern(REVISED_PA
 const REVISED_PATTERN: &str = r"(?-u:\b)(?:corrected|revised|amended|reclassified|restaged|re staged|upstaged) (?:to|as) (iv|iii|ii|i)([abc][1-4]?)?(?-u:\b)";
 
 /// The words before a stage group. The first value says whether the word itself corrects an earlier stage.
-const WORDS: [(bool, &str); 15] = [
+const WORDS: [(bool, &str); 17] = [
     (false, "stage"),
     (false, "staging"),
     (false, "figo"),
@@ -41,6 +45,8 @@ const WORDS: [(bool, &str); 15] = [
     (false, "figo 2023"),
     (false, "ann arbor"),
     (false, "lugano"),
+    (false, "ajcc"),
+    (false, "uicc"),
     (false, "stg"),
     (false, "st."),
     (true, "restaged"),
@@ -139,6 +145,11 @@ fn all(view: &NoteView<'_>) -> Vec<(StageRank, StatedGroup)> {
             found.push((rank(corrects.then_some(at), &stated), stated));
         }
     }
+    for captured in AFTER_FORMULA.captures_iter(view.folded.as_str()) {
+        if let Some(stated) = after_formula(view, &captured) {
+            found.push((rank(None, &stated), stated));
+        }
+    }
     for mention in view.terms(TermKind::Cancer) {
         if let Some(stated) = behind(view, mention.range.end) {
             found.push((rank(None, &stated), stated));
@@ -195,6 +206,15 @@ fn behind(view: &NoteView<'_>, end: usize) -> Option<StatedGroup> {
     counts.then(|| StatedGroup { level: rank, value: format!("{level}{}", letters.to_ascii_uppercase()), range })
 }
 
+/// Returns the group that follows a TNM formula, unless the note retracts it.
+fn after_formula(view: &NoteView<'_>, captured: &Captures<'_>) -> Option<StatedGroup> {
+    let range = captured.get(0)?.start()..captured.get(2).or(captured.get(1))?.end();
+    let letters = captured.get(2).map_or(String::new(), |letters| letters.as_str().to_ascii_uppercase());
+    let (rank, level) = level(captured.get(1)?.as_str());
+    let counts = view.enters_record(&range, Field::Stage) && !retracted::is_taken_back(view, &range);
+    counts.then(|| StatedGroup { level: rank, value: format!("{level}{letters}"), range })
+}
+
 /// Returns the rank of a numeral and the numeral as it is written in a record.
 fn level(numeral: &str) -> (usize, &'static str) {
     match numeral {
@@ -225,6 +245,10 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<StatedGroup> {
         return None;
     }
     if retracted::is_taken_back(view, &range) || is_range(view, range.end) {
+        return None;
+    }
+    // "AJCC 8" is an edition.
+    if matches!(word, "ajcc" | "uicc") && numeral.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     // "St. 1" is a street or a saint.
@@ -323,6 +347,15 @@ mod tests {
             ("Stage IV was considered for surgery by nobody; stage IV.", "IV"),
             ("Hodgkin lymphoma, Ann Arbor: IIIA", "IIIA"),
             ("Lugano IV", "IV"),
+            ("Melanoma, AJCC IIB", "IIB"),
+            ("AJCC 8: IIIB", "IIIB"),
+            ("AJCC 4th edition", ""),
+            ("stage on form: IVA", "IVA"),
+            ("Colon cancer T3N1aM0 (IIIC)", "IIIC"),
+            ("Rectal cancer cT3N1M0 - III.", "III"),
+            ("pT2 N0 (i-)", ""),
+            ("T3N1M0 (if confirmed)", ""),
+            ("pT3 N1, M0 (stage IIIB)", "IIIB"),
             ("Hodgkin lymphoma stage IIXB", "IIXB"),
             ("Hodgkin lymphoma stage IISB", "IISB"),
         ] {

@@ -142,6 +142,7 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
 pub(crate) fn compile() {
     LazyLock::force(&group::GROUP);
     LazyLock::force(&group::BEHIND);
+    LazyLock::force(&group::AFTER_FORMULA);
     LazyLock::force(&group::REVISED);
 }
 

@@ -33,8 +33,8 @@ use crate::{
 const BODY_TOO_LATE: &str =
     "The body did not arrive in time. Send at least 1 KiB a second, and the whole body before the deadline.";
 
-/// One request and its answer.
-pub(super) struct Exchange {
+/// A request with a note, recording or scan, from its checks to its answer.
+pub(super) struct PendingRequest {
     /// The key of the caller; none where the request needed no key.
     principal: Option<Principal>,
     pub(super) audit_guard: AuditGuard,
@@ -52,8 +52,8 @@ pub(super) struct AdmittedRequest {
     pub(super) grant: RateLimitGrant,
 }
 
-impl Exchange {
-    /// Begins an exchange and does `work` on its request: accepts or answers it. The work ends early if the service
+impl PendingRequest {
+    /// Begins with a request and does `work` on it: accepts or answers it. The work ends early if the service
     /// shuts down or the caller's key is removed. The result is for [`Self::finish`] or [`Self::hand_over`].
     pub(super) async fn run<T>(
         app: &App,
@@ -62,11 +62,11 @@ impl Exchange {
         request: Request,
         work: impl AsyncFnOnce(Request, &mut Self) -> Result<T, Rejection>,
     ) -> (Self, Result<T, Rejection>) {
-        let mut exchange = Self::begin(app, context, route, &request);
-        let principal = exchange.principal.clone();
-        let work = work(request, &mut exchange);
+        let mut pending = Self::begin(app, context, route, &request);
+        let principal = pending.principal.clone();
+        let work = work(request, &mut pending);
         let result = access::answer_unless_cut_off(app, principal.as_ref(), &context.id, work).await;
-        (exchange, result)
+        (pending, result)
     }
 
     /// Begins with a request that has arrived.
