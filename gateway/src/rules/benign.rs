@@ -33,7 +33,12 @@ const FINDINGS: [&str; 24] = [
     "scarring",
 ];
 /// Words that tie a lesion to its explanation. One of them is between the two: a comma alone makes a list.
-const TYING: [&str; 26] = [
+const TYING: [&str; 31] = [
+    "regard",
+    "regarded",
+    "deemed",
+    "felt",
+    "thought",
     "is",
     "are",
     "was",
@@ -62,7 +67,8 @@ const TYING: [&str; 26] = [
     "as",
 ];
 /// Words that may be beside them. Any other word separates a lesion from the text after it.
-const BESIDE: [&str; 30] = [
+const BESIDE: [&str; 31] = [
+    "so",
     "a",
     "an",
     "the",

@@ -205,7 +205,9 @@ fn reading<'v>(
             if combined && unit.is_none() {
                 return new(MarkerOutcome::Value(format!("CPS {number}")));
             }
-            if unit.is_none() && is_year(number) {
+            // "CEA 6/12" is due in six months.
+            let due = || view.folded.after(ahead.unwrap_or_default(), 3);
+            if unit.is_none() && (is_year(number) || ["/12", "/52", "/7"].iter().any(|part| due().starts_with(part))) {
                 return None;
             }
             if unit.is_none() && number == "0" && term.is("receptor") && !term.is("her2") {

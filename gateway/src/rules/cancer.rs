@@ -8,7 +8,7 @@ use super::{
     lexicon::{Mention, Term, TermKind},
     masses::{self, OFTEN_METASTATIC},
     meanings,
-    specimen::{specimen_organ, stated_origin},
+    specimen::{following_site, has_gleason, specimen_organ, stated_origin},
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -152,8 +152,9 @@ pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
             && (!term.is("telling") || meanings::is_counted_or_doubted(view, mention))
             && !is_corroborated_beside(view, mention);
         // In a note on cancer the acronym is the malignancy, whatever is beside it.
-        let is_another = meanings::is_another(view, mention) && !(term.is("telling") && is_backed);
-        if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) || is_another {
+        let is_another = meanings::is_another(view, mention)
+            && (!(term.is("telling") && is_backed) || meanings::is_spelled_otherwise(view, mention));
+        if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, mention) || is_another {
             continue;
         }
         let assertion = view.assertion(&mention.range, Field::CancerType);
@@ -280,6 +281,9 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
         if let Some(site) = following_site(view, &head_range) {
             organ = site.term.tag("primary");
             value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
+        } else if head.term.name == "adenocarcinoma" && has_gleason(view, &head_range) {
+            organ = Some("prostate");
+            value = format!("{value} of the prostate");
         } else if let Some(primary) = masses::nearby_primary(view, &head_range)
             .filter(|primary| !head.term.is("weak") && !is_of_metastasis(view, start, primary))
         {
@@ -380,16 +384,4 @@ fn organ_name(site: &Term) -> &'static str {
         Some(_) if site.spelled == "sigmoid" => "sigmoid colon",
         _ => site.spelled,
     }
-}
-
-/// Returns the organ after a name: "carcinoma of the left breast", "adenocarcinoma (lung)".
-pub(super) fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -> Option<&'v Mention> {
-    const LINKS: [&str; 7] = ["of the", "of", "(", "in the", "arising from the", "arising in the", "from the"];
-    let sites = view.terms(TermKind::Site);
-    let site = sites.get(sites.partition_point(|site| site.range.start < range.end))?;
-    let gap = view.folded.slice(range.end..site.range.start).trim();
-    let gap = gap.strip_suffix("left").or_else(|| gap.strip_suffix("right")).unwrap_or(gap).trim();
-    let metastatic = view.folded.before(range.start, 12).trim_end().ends_with("metastatic");
-    let linked = LINKS.contains(&gap) && (!metastatic || gap.starts_with("of"));
-    (linked && site.term.tag("primary").is_some()).then_some(site)
 }

@@ -3,7 +3,11 @@
 
 use std::ops::Range;
 
-use super::view::NoteView;
+use super::{
+    lexicon::{Mention, TermKind},
+    view::NoteView,
+};
+use crate::extraction::Field;
 
 /// What the note says about a diagnosis among several in its course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +92,18 @@ fn is_label_that_fell(view: &NoteView<'_>, range: &Range<usize>, before: &str) -
 }
 
 /// Returns whether a mention belongs to the name of a study, a screening or a clinic, and so not to the patient.
-pub(super) fn is_of_study(view: &NoteView<'_>, range: &Range<usize>) -> bool {
+pub(super) fn is_of_study(view: &NoteView<'_>, mention: &Mention) -> bool {
+    let after = view.folded.after(mention.range.end, 16).trim_start();
+    // "CLL clinic 09/2024", as the title of a note with a treatment for it, is about a patient who has it.
+    let title = mention.range.start < 4 && mention.term.is("haem") && after.starts_with("clinic");
+    let treated = || {
+        let mut treatments = view.terms(TermKind::Treatment).iter().filter(|treatment| treatment.term.is("onco"));
+        treatments.any(|treatment| view.enters_record(&treatment.range, Field::Treatment))
+    };
     ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
         .iter()
-        .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))
+        .any(|word| after.starts_with(word))
+        && !(title && treated())
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ const PASSAGE_PATTERN: &str = concat!(
 );
 const MONTH: &str = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?";
 
+/// A later value of a series: "5300 → 1900 (1/22) → 240", "44 (3/22), 120 (11/22)".
+static LATER: LazyLock<Regex> = LazyLock::new(|| pattern(LATER_PATTERN));
+const LATER_PATTERN: &str = r"^(?:(?: ?[a-zµμ]{1,5}/[a-z]{1,2})?(?: ?\([^()\n]{1,16}\))? ?(?:→|->|=>|--?>)|(?: ?[a-zµμ]{1,5}/[a-z]{1,2})? ?\([^()\n]{1,16}\)[,;]) ?(?P<value>[<>]? ?[0-9])";
+
 /// The words by which a report replaces a result by a later one.
 static AMENDED: LazyLock<Regex> = LazyLock::new(|| pattern(AMENDED_PATTERN));
 const AMENDED_PATTERN: &str = r"^[ ,;(]*(?:(?:which|and|but|later|subsequently|now|then|was|were|has been|on review) )*(?:amended|revised|corrected|changed|updated|upgraded|downgraded) (?:to|as) ";
@@ -50,6 +54,14 @@ pub(super) fn result_that_counts<'v>(view: &'v NoteView<'_>, marker: &Mention) -
     if let Some(at) = word.or(number).filter(|_| marker.term.is("score")) {
         let score = result(from(at)).filter(|found| found.name("percent").is_some());
         counts = score.map_or(counts, |found| (at, found));
+    }
+    while marker.term.is("serum") && counts.1.name("number").is_some() {
+        let at = end(&counts);
+        let Some(value) = LATER.captures(from(at)).and_then(|found| found.name("value")) else { break };
+        let Some(later) = result(from(at + value.start())).filter(|found| found.name("number").is_some()) else {
+            break;
+        };
+        counts = (at + value.start(), later);
     }
     let at = end(&counts);
     if let Some(words) = AMENDED.find(from(at)) {
@@ -84,6 +96,7 @@ fn passage(text: &str) -> usize {
 pub(super) fn compile() {
     LazyLock::force(&PASSAGE);
     LazyLock::force(&AMENDED);
+    LazyLock::force(&LATER);
     marker_results::compile();
 }
 
@@ -106,6 +119,13 @@ mod tests {
             ("Prostate cancer. His PSA has fallen to 0.3 ng/mL.", "PSA 0.3 ng/mL"),
             ("Prostate cancer. PSA fell from 45 to 2.1 ng/mL.", "PSA 2.1 ng/mL"),
             ("Prostate cancer. PSA dropped from 150 ng/mL at diagnosis to 45 ng/mL.", "PSA 45 ng/mL"),
+            ("HCC. AFP: 5300 → 1900 (1/22) → 240 (6/22) → 88 (12/22).", "AFP 88"),
+            ("Prostate cancer. PSA 24 -> 5 -> <0.1.", "PSA <0.1"),
+            ("Prostate cancer. PSA 11→2, well.", "PSA 2"),
+            ("Breast cancer. CA15-3: 44 (3/22), 120 (11/22), 210 (today).", "CA 15-3 210"),
+            ("Prostate cancer. PSA 24 (2022). Started ADT.", "PSA 24"),
+            ("Rectal cancer. Next: CT + CEA 6/12.", ""),
+            ("Breast cancer HER 2 - ve, ER + ve.", "HER2 negative; ER positive"),
             ("Ovarian cancer. CA-125 has come down to 18 U/mL.", "CA-125 18 U/mL"),
             ("Lung adenocarcinoma, PD-L1 high at 90%.", "PD-L1 90%"),
             ("Lung adenocarcinoma. PD-L1 expression is high (TPS 80%).", "PD-L1 80%"),

@@ -275,6 +275,15 @@ fn names_other_disease(text: &str) -> bool {
     OTHER_DISEASES.iter().any(|disease| begins_word(text, disease))
 }
 
+/// Returns whether the note spells out the other meaning of an acronym, or calls what it names benign: "right renal
+/// angiomyolipoma ... benign AML".
+pub(super) fn is_spelled_otherwise(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const SPELLED: [(&str, &str); 2] = [("aml", "angiomyolipoma"), ("mcl", "collateral ligament")];
+    let acronym = view.folded.slice(mention.range.clone());
+    let spelled = SPELLED.iter().any(|(short, words)| *short == acronym && view.folded.contains(words));
+    spelled || view.folded.before(mention.range.start, 7).ends_with("benign ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

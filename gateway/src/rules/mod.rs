@@ -163,6 +163,7 @@ impl RulesEngine {
             stage::compile();
             alterations::compile();
             response::compile();
+            sites::compile();
             receptor_scores::compile();
             report::compile();
             extraction::compile();

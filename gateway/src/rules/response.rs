@@ -301,7 +301,8 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
             .any(|word| before.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(' ')));
     let introduced = introduced || complete;
     // "PD in liver" is a progression: Parkinson's disease has no site.
-    let sited = mention.term.tag("cat") == Some("pd") && names_site_next(view, &mention.range);
+    let sited = !partial && response_scope::names_site_next(view, &mention.range)
+        || response_scope::is_on_treatment(view, &mention.range);
     if sites::is_other_noun(view, &mention.range) {
         return false;
     }
@@ -338,13 +339,6 @@ fn is_beside_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         let is_time = |word: &str| is_one_of(TIME, word) || is_number(word);
         is_course && markers.iter().all(is_pr) && words.peek().is_some() && words.all(is_time)
     })
-}
-
-/// Returns whether "in" and an organ directly follow.
-fn names_site_next(view: &NoteView<'_>, range: &Range<usize>) -> bool {
-    let reach = range.end..range.end + 20;
-    let site = view.terms_in(TermKind::Site, &reach).first();
-    site.is_some_and(|site| matches!(view.folded.slice(range.end..site.range.start), " in " | " in the "))
 }
 
 /// Returns whether the clause mentions a tumour, its sites or a scan.

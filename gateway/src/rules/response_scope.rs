@@ -194,6 +194,19 @@ fn is_of_other_condition(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     named || subject.is_some_and(words)
 }
 
+/// Returns whether "on" and a treatment directly follow: "PD on nivo".
+pub(super) fn is_on_treatment(view: &NoteView<'_>, range: &Range<usize>) -> bool {
+    let treatment = view.terms_in(TermKind::Treatment, &(range.end..range.end + 24)).first();
+    treatment.is_some_and(|treatment| view.folded.slice(range.end..treatment.range.start) == " on ")
+}
+
+/// Returns whether "in" and an organ directly follow.
+pub(super) fn names_site_next(view: &NoteView<'_>, range: &Range<usize>) -> bool {
+    let reach = range.end..range.end + 20;
+    let site = view.terms_in(TermKind::Site, &reach).first();
+    site.is_some_and(|site| matches!(view.folded.slice(range.end..site.range.start), " in " | " in the "))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::rules::{Record, read};

@@ -1,14 +1,20 @@
 //! Reads metastatic sites: organs that a spread term refers to, as nouns, without the organ of the primary. Spread
 //! terms are those of `lexicons/spread.txt`, such as "metastases".
 
+mod formulas;
+mod imaged;
 mod lists;
 mod refuted;
 mod short_diagnosis;
 
 use std::ops::Range;
 
-use self::lists::{is_answered_list, is_list, leads_to};
 pub(super) use self::short_diagnosis::is_shortened_diagnosis;
+use self::{
+    formulas::sites_of_formulas,
+    imaged::imaged,
+    lists::{is_answered_list, is_list, leads_to},
+};
 use super::{
     benign,
     cancer::Diagnosis,
@@ -69,6 +75,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
     let mut spread = MetastaticSpread { extent: extent(view, diagnosis, &words), ..MetastaticSpread::default() };
     let advanced = stage_iv || spread.extent >= Extent::Distant;
     let mut found: Vec<FoundSite> = words.iter().flat_map(|word| sites_of_term(view, word, advanced)).collect();
+    found.extend(sites_of_formulas(view));
     let nodes = involved_nodes(view);
     if !nodes.is_empty() {
         spread.extent = spread.extent.max(Extent::Regional);
@@ -195,23 +202,6 @@ fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
         || ["progress", "recurr", "relaps", "disseminat", "hypermetabolic", "fdg", "enhancing", "multiple", "several"]
             .iter()
             .any(|sign| sentence.contains(sign))
-}
-
-/// Returns the organ that was imaged: "brain MRI showed two lesions".
-fn imaged(view: &NoteView<'_>, word: &Mention) -> Option<&'static str> {
-    const STUDIES: [(&str, &str); 9] = [
-        ("brain mri", "brain"),
-        ("mri brain", "brain"),
-        ("mri of the brain", "brain"),
-        ("imaging of the brain", "brain"),
-        ("mri head", "brain"),
-        ("cranial mri", "brain"),
-        ("head ct", "brain"),
-        ("bone scan", "bone"),
-        ("bone scintigraphy", "bone"),
-    ];
-    let before = view.near(&(word.range.start..word.range.start), 120, 0);
-    STUDIES.iter().filter_map(|(words, place)| before.rfind(words).map(|at| (at, *place))).max().map(|(_, place)| place)
 }
 
 /// Returns whether a spread term belongs to another noun and does not describe the tumour: "metastatic workup",
@@ -390,6 +380,11 @@ fn follows_diagnosis(view: &NoteView<'_>, site: &Mention) -> bool {
     gap.len() <= 16
         && site.term.tag("primary").is_some()
         && gap.split([' ', '(', ')']).all(|word| word.is_empty() || is_one_of(GRADES, word))
+}
+
+/// Compiles the pattern before a note needs it.
+pub(super) fn compile() {
+    formulas::compile();
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::{
-    cancer::{self, NamedMalignancy},
+    cancer::NamedMalignancy,
     lexicon::{Mention, TermKind},
     masses::{self, OFTEN_METASTATIC},
+    specimen,
     tumour_references::UNSPECIFIC,
     view::NoteView,
 };
@@ -38,8 +39,10 @@ pub(super) fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&
     let is_named = |site: &Mention| site.term.tag("primary") == specific;
     if specific.is_some() {
         let named = view.terms_in(TermKind::Site, range).iter().any(is_named)
-            || cancer::following_site(view, range).is_some_and(is_named)
+            || specimen::following_site(view, range).is_some_and(is_named)
             || heading == specific
+            || specimen::labelled_organ(view, range.start) == specific
+            || (specific == Some("prostate") && specimen::has_gleason(view, range))
             || organ_of_operation(view, range) == specific
             || organ_of_presentation(view, name) == specific;
         return specific.filter(|_| named);

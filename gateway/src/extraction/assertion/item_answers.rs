@@ -338,7 +338,7 @@ impl Line<'_> {
         let marks: Vec<_> = self.marks().collect();
         let Some((first, _)) = marks.first() else { return };
         let head = self.slice(0..first.start).trim();
-        let before = head.is_empty() || head.ends_with(':') || head.chars().all(|c| !c.is_alphanumeric());
+        let before = head.is_empty() || head.ends_with([':', '.', ';']) || head.chars().all(|c| !c.is_alphanumeric());
         // "Liver metastases: [ ] yes [x] no": the boxes choose between two answers to one item.
         let choice = |at: usize| {
             let (range, ticked) = marks.get(at)?;

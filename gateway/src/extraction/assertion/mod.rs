@@ -26,7 +26,7 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use super::Field;
+use super::{Field, tick_boxes};
 use crate::steps;
 
 mod automaton;
@@ -279,7 +279,11 @@ impl<'note> Context<'note> {
         let denied = self.denied.get(at).filter(|one| one.item.start <= range.start && range.start < one.item.end)?;
         let result = matches!(field, Field::GeneMutation | Field::Biomarker);
         match field {
-            Field::Stage | Field::Response => None,
+            // Of the answers, only an empty box denies these: "Response: [x] CMR [ ] PD".
+            Field::Stage | Field::Response => {
+                let answer = self.text.get(denied.answer.clone()).unwrap_or_default();
+                tick_boxes::find(answer).next().is_some_and(|(_, ticked)| !ticked).then_some(Assertion::Negated)
+            }
             _ if denied.open && result => Some(Assertion::NotTested),
             Field::MetastasisSite if denied.open => Some(Assertion::Uncertain),
             _ if denied.open => None,

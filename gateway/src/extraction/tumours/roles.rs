@@ -116,7 +116,7 @@ const LONGEST_LABEL: usize = 34;
 const ONGOING: &str = "ongoing";
 
 /// Words shortly before the name of a tumour that is not what the note is about, though it is present.
-const SECONDARY_BEFORE: [&str; 13] = [
+const SECONDARY_BEFORE: [&str; 15] = [
     "incidental",
     "also found",
     "also has",
@@ -128,8 +128,22 @@ const SECONDARY_BEFORE: [&str; 13] = [
     "concurrent ",
     "coincident",
     "secondary diagnos",
+    "secondary dx",
+    "secondary: ",
     "other diagnos",
     "additional diagnos",
+];
+
+/// Labels of the tumour that a note is about.
+const PRINCIPAL_BEFORE: [&str; 8] = [
+    "principal diagnos",
+    "principal dx",
+    "principal problem",
+    "main diagnos",
+    "presenting diagnos",
+    "current diagnos",
+    "current dx",
+    "index cancer",
 ];
 
 /// Words that say, anywhere beside a name, that the tumour is present but not treated.
@@ -184,6 +198,8 @@ struct RoleClues {
     /// Words say that it is treated or worked up today, and not only how far it progressed.
     now: bool,
     secondary: bool,
+    /// A label calls it what the note is about.
+    principal: bool,
     year: Option<u16>,
     /// The patient's age, for a tumour that the note dates by it.
     age: Option<u16>,
@@ -245,6 +261,7 @@ pub(super) fn decide(
         if let Some(named) = unit.named {
             clue.labelled_past |= is_labelled_past(before);
             clue.past |= has_before(&PAST_BEFORE) || unit.past_section;
+            clue.principal |= has_before(&PRINCIPAL_BEFORE);
             clue.over |= has(&PAST);
             clue.past |= of_year && !is_active;
             clue.secondary |= has_before(&SECONDARY_BEFORE)
@@ -309,6 +326,10 @@ pub(super) fn decide(
 fn main_tumour(clues: &[RoleClues], main: &[usize]) -> Option<usize> {
     if let [one] = main {
         return Some(*one);
+    }
+    let mut principal = main.iter().copied().filter(|at| clues.get(*at).is_some_and(|clue| clue.principal));
+    if let (Some(one), None) = (principal.next(), principal.next()) {
+        return Some(one);
     }
     let year_of = |at: usize| clues.get(at).and_then(|clue| clue.year);
     let spread_last = |at: &usize| {

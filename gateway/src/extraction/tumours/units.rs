@@ -206,7 +206,10 @@ fn bracket_around(text: &str, stretch: Range<usize>, name: &Range<usize>) -> Opt
 fn boundary(text: &str, between: Range<usize>) -> usize {
     const SEPARATORS: [&str; 10] = ["; ", ". ", ", ", " and ", " but ", " while ", " whereas ", " then ", "| ", "\n"];
     const AFTER: [&str; 4] = [" years after", " yrs after", " year after", " months after"];
-    let words = text.get(between.clone()).unwrap_or_default();
+    let whole = text.get(between.clone()).unwrap_or_default();
+    // "DCIS (2014, lumpectomy) now with LUNG cancer": a bracket right after a name is about its tumour.
+    let bracket = whole.strip_prefix(" (").and_then(|inside| inside.find(')')).map_or(0, |at| at + 3);
+    let (between, words) = (between.start + bracket..between.end, whole.get(bracket..).unwrap_or_default());
     // "AML, three years after chemotherapy for a breast cancer".
     let after = AFTER.iter().filter_map(|after| words.find(after)).min();
     if let Some(comma) = after.and_then(|after| words.get(..after)?.rfind(", ")) {
@@ -220,7 +223,7 @@ fn boundary(text: &str, between: Range<usize>) -> usize {
         }
     }
     let last = SEPARATORS.iter().filter_map(|separator| words.rfind(separator)).max();
-    last.map_or(between.end, |at| {
+    last.map_or(if bracket > 0 { between.start } else { between.end }, |at| {
         // ", and a second tumour" begins at its comma.
         let comma = words.get(..at).is_some_and(|before| before.ends_with(','));
         between.start + at - usize::from(comma)
@@ -251,6 +254,10 @@ mod tests {
             (
                 "LUNG cancer, stage IV, and a stage I RECTAL cancer.",
                 &["0 LUNG cancer, stage IV", "1 , and a stage I RECTAL cancer."],
+            ),
+            (
+                "RECTAL (2014, resection) now with LUNG cancer",
+                &["1 RECTAL (2014, resection)", "0  now with LUNG cancer"],
             ),
             ("LUNG cancer resected; RECTAL cancer not.", &["0 LUNG cancer resected", "1 ; RECTAL cancer not."]),
             (

@@ -86,3 +86,20 @@ fn unnamed_regional_nodes_are_no_site_of_a_breast_or_pancreatic_cancer() {
         assert_eq!(spread(note).0, expected, "{note}");
     }
 }
+
+#[test]
+fn sites_follow_a_formula_and_stand_before_a_single_metastasis() {
+    for (note, expected) in [
+        ("Breast cancer T3N1M1 (bone).", "bone"),
+        ("Colon cancer pT3 pN1 pM1a (liver).", "liver"),
+        ("Colon cancer M0 (liver clear).", ""),
+        ("Breast cancer with L ischium met.", "bone"),
+        ("Melanoma, single R frontal met.", "brain"),
+        ("Lung cancer, adrenal met 1.1 cm.", "adrenal gland"),
+        ("Lung cancer. We met in the liver clinic.", ""),
+        ("Colon cancer with liver (bilobar) mets.", "liver"),
+        ("Melanoma with lung + subcut mets.", "lung"),
+    ] {
+        assert_eq!(spread(note).0, expected, "{note}");
+    }
+}

@@ -32,8 +32,14 @@ pub(super) fn age(lower: &str, unit: &Unit) -> Option<u16> {
         let is_age = word != "at " || after.is_empty() || SUBJECTS.iter().any(|subject| after.starts_with(subject));
         Some(number).filter(|number| AGES.contains(number) && is_age)
     };
+    // "Breast ca 29 (mastectomy)": a bare number before what was done.
+    let bare = || {
+        let (number, rest) = after.strip_prefix(' ')?.split_at_checked(2)?;
+        let lists = rest.strip_prefix(" (")?.starts_with(|c: char| c.is_ascii_alphabetic());
+        number.parse().ok().filter(|number| AGES.contains(number) && lists)
+    };
     let start = before.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-    read(start).or_else(|| read(after.trim_start_matches([' ', ','])))
+    read(start).or_else(|| read(after.trim_start_matches([' ', ',']))).or_else(bare)
 }
 
 /// Returns the patient's age that the beginning of a note states: "57-year-old", "58 y/o", "woman of 69 years".
@@ -52,7 +58,17 @@ pub(super) fn patient_age(lower: &str) -> Option<u16> {
         of.find_map(|rest| rest.split_once(" years").and_then(|(age, _)| age.parse().ok()))
     };
     let age: Option<u16> = MARKS.iter().find_map(|mark| before(mark)).or_else(after_of);
-    age.filter(|age| AGES.contains(age))
+    age.or_else(|| age_and_sex(start)).filter(|age| AGES.contains(age))
+}
+
+/// Returns the age at the beginning of a line, with the letter of the sex directly after it: "34F, referred".
+fn age_and_sex(lower: &str) -> Option<u16> {
+    lower.lines().find_map(|line| {
+        let (age, rest) = line.trim_start().split_at_checked(2)?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let ends = rest.starts_with(['f', 'm']) && rest.get(1..)?.starts_with([',', '.', ' ', ';']);
+        age.parse().ok().filter(|_| ends)
+    })
 }
 
 /// Returns the latest year that words name, and whether one comes with a month. A number with a unit, and a year of
