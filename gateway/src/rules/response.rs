@@ -284,7 +284,7 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
             && (before.ends_with('/') || (before.ends_with(',') && follows_receptor(view, mention)))
             && !is_beside_another(view, mention));
     // In "docetaxel x6 with PR, then" the response ends its phrase; a receptor has a result after it.
-    let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
+    let ends_phrase = next.trim_start().is_empty() || next.starts_with([',', '.', ';', ')', '\n']);
     let receptors = view.folded.before(mention.range.start, 24).contains("er ");
     let ticked = before.ends_with("[x]") || before.ends_with(['\u{2611}', '\u{2612}']);
     // "Labs: CR 1.2" has a value after it; "Labs: CR, PR" are names of tests.

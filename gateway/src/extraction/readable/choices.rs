@@ -11,7 +11,7 @@ use super::rewrite::Rewrite;
 use crate::extraction::{staging, tick_boxes};
 
 /// Values of which a form ticks one.
-const VALUES: [&str; 48] = [
+const VALUES: [&str; 50] = [
     "positive",
     "pos",
     "negative",
@@ -55,6 +55,8 @@ const VALUES: [&str; 48] = [
     "pr",
     "sd",
     "pd",
+    "cmr",
+    "pmr",
     "complete response",
     "partial response",
     "stable disease",

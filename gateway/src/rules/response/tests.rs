@@ -29,6 +29,7 @@ fn abbreviations_of_a_course_show_each_other() {
         ("DLBCL after R-CHOP. [x] CMR [ ] PMR [ ] PD", "complete response"),
         ("Lung cancer on osimertinib. Response: [ ] CR [ ] PR [x] SD [ ] PD", "stable disease"),
         ("Lung cancer. 3 month PET: [ ] response [ ] stable disease [x] disease progression", "disease progression"),
+        ("Lung cancer on osimertinib. Response:        SD   \n", "stable disease"),
         ("Lung cancer. PET: [ ] stable disease [ ] disease progression", ""),
         ("DLBCL. Response: [ ] CR [x] PR [ ] SD [ ] PD", "partial response"),
         ("Lung cancer on osimertinib, CT: no new lesions, PR.", "partial response"),
