@@ -33,7 +33,12 @@ const FINDINGS: [&str; 24] = [
     "scarring",
 ];
 /// Words that tie a lesion to its explanation. One of them is between the two: a comma alone makes a list.
-const TYING: [&str; 31] = [
+const TYING: [&str; 36] = [
+    "proved",
+    "showed",
+    "shows",
+    "showing",
+    "revealed",
     "regard",
     "regarded",
     "deemed",

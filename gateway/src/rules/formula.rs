@@ -1,5 +1,7 @@
 //! The TNM formula of the note's tumour.
 
+use std::borrow::Cow;
+
 use super::{cancer::Diagnosis, lexicon::TermKind, retracted, view::NoteView};
 use crate::extraction::{
     Assertion, Field,
@@ -40,9 +42,26 @@ fn find(view: &NoteView<'_>) -> Option<Formula> {
     best.map(|(_, formula)| formula)
 }
 
+/// Returns the folded text without perineural invasion, which only its letter case tells from nodes: "pT3 L0 V0 Pn1 pN0".
+fn formula_text<'v>(view: &'v NoteView<'_>) -> Cow<'v, str> {
+    let text = view.folded.as_str();
+    let perineural = |at: &usize| view.folded.quote(&(*at..*at + 2)) == "Pn";
+    let places: Vec<usize> = view.folded.places("pn").filter(perineural).collect();
+    // A note that writes "Pt2 Pn1" writes all prefixes so.
+    let capital = view.folded.places("pt").any(|at| view.folded.quote(&(at..at + 2)) == "Pt");
+    if places.is_empty() || capital {
+        return Cow::Borrowed(text);
+    }
+    let mut masked = text.to_owned();
+    for at in places {
+        masked.replace_range(at..at + 2, "xx");
+    }
+    Cow::Owned(masked)
+}
+
 /// Returns the formulas that the note does not doubt, plan or retract, in order.
 fn counting(view: &NoteView<'_>) -> impl Iterator<Item = Formula> {
-    tnm::find(view.folded.as_str()).into_iter().filter(|formula| {
+    tnm::find(&formula_text(view)).into_iter().filter(|formula| {
         let assertion = view.assertion(&formula.range, Field::Stage);
         let counts = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
         counts && !retracted::is_taken_back(view, &formula.range)
@@ -120,7 +139,7 @@ fn is_pathological(formula: &Formula, before: &str) -> bool {
 
 /// Returns whether the note describes a treatment before an operation. The clinical stage then remains the stage.
 pub(super) fn is_after_therapy(view: &NoteView<'_>) -> bool {
-    const WORDS: [&str; 26] = [
+    const WORDS: [&str; 35] = [
         "preoperative chemo",
         "preoperative radi",
         "preoperative treat",
@@ -130,12 +149,21 @@ pub(super) fn is_after_therapy(view: &NoteView<'_>) -> bool {
         "pre op radi",
         "neoadjuvant",
         "neo adjuvant",
-        "perioperative",
+        "perioperative chemo",
+        "perioperative treat",
+        "perioperative therap",
+        "perioperative flot",
+        "perioperative fol",
+        "perioperative durva",
+        "perioperative pembro",
+        "perioperative nivo",
         "induction",
         "primary systemic",
         "primary chemo",
         "primary endocrine",
-        "short course",
+        "short course r",
+        "short course pelvic",
+        "short course pre",
         "long course",
         "nact",
         "nac ",
@@ -148,13 +176,26 @@ pub(super) fn is_after_therapy(view: &NoteView<'_>) -> bool {
         "followed by resection",
         "chemoradi",
     ];
-    WORDS.iter().any(|word| view.folded.contains(word)) || is_treated_between(view)
+    WORDS.iter().any(|word| view.folded.places(word).any(|at| is_given(view, at, word))) || is_treated_between(view)
+}
+
+/// Returns whether a treatment before the operation was given: it is not denied, and the word is not part of "adjuvant
+/// chemoradiation".
+fn is_given(view: &NoteView<'_>, at: usize, word: &str) -> bool {
+    const DENIED: [&str; 9] =
+        ["without ", "no ", "not ", "never ", "declined ", "refused ", "denied ", "unfit for ", "instead of "];
+    const REACH: usize = 36;
+    let before = view.near(&(at..at), REACH, 0);
+    let clause = before.rsplit([',', ';', ':']).next().unwrap_or_default();
+    let denied = DENIED.iter().any(|word| clause.starts_with(word) || clause.contains(&*format!(" {word}")));
+    let adjuvant = word == "chemoradi" && clause.ends_with("adjuvant ") && !clause.ends_with("neoadjuvant ");
+    !denied && !adjuvant
 }
 
 /// Returns whether the note names a drug or radiotherapy between two formulas, as a history in the order of events
 /// does.
 fn is_treated_between(view: &NoteView<'_>) -> bool {
-    let formulas = tnm::find(view.folded.as_str());
+    let formulas = tnm::find(&formula_text(view));
     let (Some(first), Some(last)) = (formulas.first(), formulas.last()) else { return false };
     let between = first.range.end..last.range.start;
     between.start < between.end

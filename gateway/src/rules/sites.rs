@@ -13,7 +13,7 @@ pub(super) use self::short_diagnosis::is_shortened_diagnosis;
 use self::{
     formulas::sites_of_formulas,
     imaged::imaged,
-    lists::{is_answered_list, is_list, leads_to},
+    lists::{is_answered_list, is_heading, is_list, leads_to},
 };
 use super::{
     benign,
@@ -364,6 +364,12 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
         }
         edge = site.range.end;
         to += 1;
+    }
+    if from == at && strong {
+        let heading = at.checked_sub(1).and_then(|before| sites.get(before));
+        from -= usize::from(heading.is_some_and(|site| {
+            !site.term.is("node") && is_heading(view.folded.slice(site.range.end..word.range.start))
+        }));
     }
     let before = sites.get(from..at).unwrap_or_default();
     before.iter().chain(sites.get(first..to).unwrap_or_default())

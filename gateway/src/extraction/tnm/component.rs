@@ -132,9 +132,10 @@ impl Component {
     }
 }
 
-/// Finds all components of a text, in order.
+/// Finds all components of a text, in order. "Pn" is perineural invasion, unless the text writes all prefixes so.
 pub(super) fn components(text: &str) -> impl Iterator<Item = Component> {
     let bytes = text.as_bytes();
+    let perineural = !text.contains("Pt");
     let mut at = 0;
     std::iter::from_fn(move || {
         while at < bytes.len() {
@@ -144,8 +145,10 @@ pub(super) fn components(text: &str) -> impl Iterator<Item = Component> {
                 at == 0 || bytes.get(at - 1).is_none_or(|before| !before.is_ascii_alphanumeric() && before.is_ascii())
             };
             let start = at;
+            let of_nerves = perineural && bytes.get(start..).is_some_and(|rest| rest.starts_with(b"Pn"));
             if may_begin
                 && begins()
+                && !of_nerves
                 && let Some(found) = component_at(text, start)
             {
                 at = found.range.end;

@@ -196,6 +196,8 @@ mod tests {
         ] {
             assert!(find(text).is_empty(), "{text}: {:?}", find(text));
         }
+        assert_eq!(find("pT3 L0 V0 Pn1 pN0 (0/18)").first().map(Formula::to_text).as_deref(), Some("pT3 pN0"));
+        assert_eq!(find("Pt2 Pn1").first().map(Formula::to_text).as_deref(), Some("pT2 pN1"));
         assert_eq!(find("pT3. No lymph nodes were found.").first().map(Formula::to_text).as_deref(), Some("pT3"));
         assert_eq!(find("T2 no mass. N0").len(), 0);
     }

@@ -32,6 +32,18 @@ pub(super) fn is_list(gap: &str) -> bool {
             .all(|word| word.is_empty() || is_one_of(FILLERS, word))
 }
 
+/// Returns whether the words between an organ and its lesions make the organ a heading: "Liver: multiple metastases",
+/// "Lungs: new bilateral metastases".
+pub(super) fn is_heading(gap: &str) -> bool {
+    const COUNTS: &str = "there is one two three four five six few innumerable hypodense consistent with compatible";
+    let Some(rest) = gap.strip_prefix(':') else { return false };
+    gap.len() < 60
+        && !rest.contains(['.', ':', '\n', ';'])
+        && rest
+            .split([' ', ',', '(', ')', '-'])
+            .all(|word| word.is_empty() || (word != "no" && is_one_of(FILLERS, word)) || is_one_of(COUNTS, word))
+}
+
 /// Returns whether answers are between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]", "liver +,
 /// bone -", or rows of a form: "- liver: no", and on the next line "- bone: yes".
 pub(super) fn is_answered_list(gap: &str) -> bool {

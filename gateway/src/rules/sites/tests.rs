@@ -98,6 +98,14 @@ fn sites_follow_a_formula_and_stand_before_a_single_metastasis() {
         ("Lung cancer, adrenal met 1.1 cm.", "adrenal gland"),
         ("Lung cancer. We met in the liver clinic.", ""),
         ("Colon cancer with liver (bilobar) mets.", "liver"),
+        ("Gastric cancer cM1 (HEP, PER).", "liver; peritoneum"),
+        ("Colon cancer stage IV (liver, peritoneum).", "liver; peritoneum"),
+        ("Melanoma. Liver: multiple metastases. Lung: benign granuloma.", "liver"),
+        ("Lung cancer. Brain: three enhancing metastases.", "brain"),
+        ("Colon cancer. Liver: metastases in segments 2 and 7.", "liver"),
+        ("Colon cancer. Liver: no metastases.", ""),
+        ("Kidney cancer. Pulmonary nodules more likely granulomas than metastases.", ""),
+        ("Breast cancer. T8 compression fracture is osteoporotic rather than metastatic.", ""),
         ("Melanoma with lung + subcut mets.", "lung"),
     ] {
         assert_eq!(spread(note).0, expected, "{note}");

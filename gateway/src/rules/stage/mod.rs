@@ -2,6 +2,7 @@
 //! the extent of the disease.
 
 mod group;
+mod no_stage;
 mod other_diseases;
 mod systems;
 
@@ -129,6 +130,14 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
         ("es sclc", "extensive stage"),
         ("limited stage", "limited stage"),
         ("ls sclc", "limited stage"),
+        ("sclc ed", "extensive stage"),
+        ("ed sclc", "extensive stage"),
+        ("sclc with extensive disease", "extensive stage"),
+        ("sclc, extensive disease", "extensive stage"),
+        ("sclc ld", "limited stage"),
+        ("ld sclc", "limited stage"),
+        ("sclc, limited disease", "limited stage"),
+        ("sclc with limited disease", "limited stage"),
     ] {
         let at = view.folded.places(words).next();
         if at.is_some_and(|at| view.enters_record(&(at..at + words.len()), Field::Stage)) {
@@ -144,6 +153,7 @@ pub(crate) fn compile() {
     LazyLock::force(&group::BEHIND);
     LazyLock::force(&group::AFTER_FORMULA);
     LazyLock::force(&group::REVISED);
+    LazyLock::force(&group::CHANGED);
 }
 
 /// Returns whether the note gives T and N together, which only malignancies have.

@@ -11,7 +11,10 @@ const BEFORE: usize = 26;
 const DISEASES: &str = "kidney disease|ckd|chronic kidney|renal|decubitus|heart failure|hypertens|htn|fibrosis|pulmonary fibrosis|\
                         cirrhosis|copd|parkinson|endometriosis|sarcoid|retinopathy|lymphedema|lymphoedema|isl|aki|\
                         kidney injury|acute kidney|pressure|gout|osteoarthritis|dementia|alzheimer|prolapse|\
-                        bronchopleural|glaucoma|gvhd|palsy|sleep|avascular|osteonecrosis|hoehn|avn|diastolic|ulcer";
+                        bronchopleural|glaucoma|gvhd|palsy|sleep|avascular|osteonecrosis|hoehn|avn|diastolic|ulcer|\
+                        mronj|periodontit|cystocele|rectocele|haemorrhoid|hemorrhoid|keratoconus|nephropathy|silicosis|\
+                        pneumoconiosis|steatohepatitis|metavir|nash|gut|macular|frozen shoulder|hydronephrosis|wound|heel|\
+                        graft versus|mucositis|neuropathy|cataract|hallux|arthritis|pterygium";
 /// Operations that are done in steps: "stage 2 reconstruction".
 const OPERATIONS: &str = "reconstruction|repair|procedure|revision|closure|palate|operation|implant exchange";
 /// Diseases whose stage may follow a comma: "sacral ulcer, stage IV".

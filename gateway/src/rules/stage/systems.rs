@@ -55,7 +55,10 @@ pub(super) fn read(view: &NoteView<'_>) -> Option<String> {
     SYSTEMS.iter().find_map(|system| {
         system.spellings.iter().find_map(|spelling| {
             view.folded.places(spelling).find_map(|at| {
-                let word = !view.folded.before(at, 4).ends_with(char::is_alphanumeric);
+                let before = view.folded.before(at, 5);
+                // "Dr Rai 2 weeks ago".
+                let doctor = ["dr ", "dr. ", "prof "].iter().any(|title| before.ends_with(title));
+                let word = !before.ends_with(char::is_alphanumeric) && !doctor;
                 let (stage, length) =
                     stage_after(view.folded.after(at + spelling.len(), 48), system.stages).filter(|_| word)?;
                 let enters_record = view.enters_record(&(at..at + spelling.len() + length), Field::Stage);
@@ -110,6 +113,7 @@ mod tests {
             ("Colon cancer, Dukes C.", "Dukes C"),
             ("Dukes' stage B2", "Dukes B2"),
             ("Thymoma, Masaoka-Koga stage IIb", "Masaoka IIB"),
+            ("Seen by Dr Rai 2 weeks ago", ""),
             ("Dukes County Hospital", ""),
             ("He raised the issue II times", ""),
             ("rainy 3", ""),
