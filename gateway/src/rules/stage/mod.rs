@@ -81,7 +81,7 @@ fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSprea
         // An ovarian tumour with implants in the abdomen is stage III. "Metastatic" alone does not say where it spread.
         return Some("IIIC");
     } else if spread.extent == Extent::Regional {
-        regional(view, diagnosis)
+        regional(view, diagnosis)?
     } else {
         return None;
     };
@@ -94,11 +94,21 @@ fn is_distant(diagnosis: &Diagnosis, spread: &MetastaticSpread) -> bool {
     spread.extent >= Extent::Distant && (!ovarian || spread.beyond_belly)
 }
 
-/// Returns the stage of a locally advanced disease. A breast tumour that grows into the chest wall or skin is T4, and
-/// so IIIB.
-fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> &'static str {
-    let t4 = ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
-    if diagnosis.organ == Some("breast") && t4.iter().any(|words| view.folded.contains(words)) { "IIIB" } else { "III" }
+/// Returns the stage of a disease that is locally advanced or in regional nodes, where the organ decides it (AJCC, 8th
+/// edition): positive nodes are stage III in the bowel and in melanoma, but II to IV in other organs; a locally advanced
+/// tumour of the pancreas is T4 and so III; one of the breast that grows into the chest wall or skin is T4 and so IIIB.
+fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<&'static str> {
+    const CHEST_WALL: [&str; 4] =
+        ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
+    const NO_NODES: [&str; 3] = ["node negative", "nodes negative", "negative nodes"];
+    let has = |words: &[&str]| words.iter().any(|word| view.folded.contains(word));
+    match diagnosis.organ? {
+        "breast" if has(&CHEST_WALL) => Some("IIIB"),
+        "colon" | "rectum" if !has(&NO_NODES) => Some("III"),
+        "pancreas" if has(&["locally advanced"]) => Some("III"),
+        "skin" if diagnosis.value.as_deref().is_some_and(|value| value.contains("melanoma")) => Some("III"),
+        _ => None,
+    }
 }
 
 /// Returns whether the note says that it gives no stage; then no stage is inferred.
