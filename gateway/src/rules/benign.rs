@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::view::NoteView;
+use super::view::{NoteView, is_one_of};
 
 /// Benign findings. An asterisk stands for any ending; without one, only a plural "s" may follow.
 const FINDINGS: [&str; 24] = [
@@ -189,9 +189,46 @@ pub(super) fn replaces(view: &NoteView<'_>, metastasis: &Range<usize>) -> bool {
     if ERRORS.iter().any(|error| at_once(error)) {
         return true;
     }
-    REPLACED.iter().any(|word| at_once(word))
+    let replaced = REPLACED.iter().any(|word| at_once(word))
         && !after.contains(" metasta")
-        && is_first_opinion(view, metastasis.start, true)
+        && is_first_opinion(view, metastasis.start, true);
+    replaced || is_refuted_opinion(view, metastasis, after)
+}
+
+/// Returns whether a metastasis was an opinion that a benign finding after it refutes: "thought to be a metastasis is a
+/// haemangioma", "suspected to be a metastasis; biopsy showed focal nodular hyperplasia".
+fn is_refuted_opinion(view: &NoteView<'_>, metastasis: &Range<usize>, after: &str) -> bool {
+    const OPINIONS: [&str; 12] = [
+        "thought to be",
+        "felt to be",
+        "believed to be",
+        "suspected to be",
+        "suspicious for",
+        "considered to be",
+        "initially reported as",
+        "initially called",
+        "initially read as",
+        "previously reported as",
+        "originally reported as",
+        "presumed to be",
+    ];
+    const REFUTED: &str = "was were is are be a an the resected excised removed biopsied and but which that proved proven \
+                           to turned out biopsy histology mri showed shows revealed confirmed on lesion lesions it they \
+                           considered however benign tissue with liver lung bone";
+    let before = view.near(&(metastasis.start..metastasis.start), 40, 0);
+    let clause = before.rsplit([',', ';', '\n']).next().unwrap_or_default();
+    let opinion = OPINIONS.iter().any(|opinion| clause.contains(opinion));
+    let considered = after.starts_with(" was considered") || after.contains(" was considered, but");
+    if !opinion && !considered {
+        return false;
+    }
+    // The refutation may follow a semicolon or begin the next sentence.
+    let after = view.folded.after(metastasis.end, 110);
+    let Some(found) = finding(after) else { return false };
+    let gap = after.get(..found.start).unwrap_or_default();
+    let mut words = gap.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    words.peek().is_some()
+        && words.all(|word| is_one_of(REFUTED, word) || word.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
 /// Returns whether the words before an offset call what follows an opinion that was given up: "previously thought to
@@ -238,6 +275,11 @@ mod tests {
     #[test]
     fn metastases_are_taken_back() {
         for (text, taken_back) in [
+            ("Lung nodule thought to be a metastasis was resected and proved to be a hamartoma.", true),
+            ("Liver lesion thought to be a metastasis is a haemangioma on MRI.", true),
+            ("Liver lesion suspected to be a metastasis; biopsy showed focal nodular hyperplasia.", true),
+            ("Liver lesions initially reported as metastasis are haemangiomas.", true),
+            ("Liver lesion thought to be a metastasis increased beside a stable haemangioma.", false),
             ("Lesion previously reported as metastasis, now considered a haemangioma.", true),
             ("Bone metastasis at L2 was misread.", true),
             ("Initially suspected to be a metastasis, biopsied: focal nodular hyperplasia.", true),

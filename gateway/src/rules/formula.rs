@@ -199,7 +199,10 @@ fn is_treated_between(view: &NoteView<'_>) -> bool {
     let (Some(first), Some(last)) = (formulas.first(), formulas.last()) else { return false };
     let between = first.range.end..last.range.start;
     between.start < between.end
-        && view.terms_in(TermKind::Treatment, &between).iter().any(|treatment| !treatment.term.is("surgery"))
+        && view
+            .terms_in(TermKind::Treatment, &between)
+            .iter()
+            .any(|treatment| !treatment.term.is("surgery") && view.enters_record(&treatment.range, Field::Treatment))
 }
 
 /// Returns the formula as the note writes it, or in the usual spelling if the note spreads it over several lines or has

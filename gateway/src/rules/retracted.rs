@@ -12,10 +12,28 @@ const AFTER: usize = 110;
 /// Returns whether the note retracts a stage or makes it depend on a condition.
 pub(in crate::rules) fn is_taken_back(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
     is_first_opinion(view, stage.start, false)
+        || is_error(view, stage)
         || is_only_suspected(view, stage)
         || is_conditional(view, stage)
         || is_of_replaced_report(view, stage)
         || is_overruled(view, stage)
+}
+
+/// Returns whether the note calls a stage an error: "stage IIIC in error", "(previously recorded as stage IV)".
+fn is_error(view: &NoteView<'_>, stage: &Range<usize>) -> bool {
+    const ERRORS: [&str; 6] =
+        [" in error", " erroneously", " by mistake", " incorrectly", " was entered by", " disease in error"];
+    const RECORDED: [&str; 6] = [
+        "(previously recorded as",
+        "(previously reported as",
+        "(previously stated as",
+        "(formerly recorded as",
+        "(initially recorded as",
+        "(recorded before as",
+    ];
+    let after = view.folded.after(stage.end, 20);
+    let before = view.folded.before(stage.start, 28).trim_end();
+    ERRORS.iter().any(|error| after.starts_with(error)) || RECORDED.iter().any(|words| before.ends_with(words))
 }
 
 /// Returns whether the verb after a stage calls it a suspicion or denies it: "stage IV was suspected on CT".

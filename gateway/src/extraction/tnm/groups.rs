@@ -57,6 +57,8 @@ pub(super) fn of(
             _ => return None,
         }),
         Organ::Bladder => match (t, n) {
+            // T4b is stage IVA with or without nodes.
+            (4, _) if t_sub != Some('a') => None,
             (_, 1..) | (3, 0) => Some("III"),
             (2, 0) => Some("II"),
             (1, 0) => Some("I"),

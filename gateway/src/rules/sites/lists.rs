@@ -35,7 +35,8 @@ pub(super) fn is_list(gap: &str) -> bool {
 /// Returns whether the words between an organ and its lesions make the organ a heading: "Liver: multiple metastases",
 /// "Lungs: new bilateral metastases".
 pub(super) fn is_heading(gap: &str) -> bool {
-    const COUNTS: &str = "there is one two three four five six few innumerable hypodense consistent with compatible";
+    const COUNTS: &str =
+        "there is are was were one two three four five six few innumerable hypodense consistent with compatible";
     let Some(rest) = gap.strip_prefix(':') else { return false };
     gap.len() < 60
         && !rest.contains(['.', ':', '\n', ';'])

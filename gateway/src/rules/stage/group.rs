@@ -30,7 +30,7 @@ const AFTER_FORMULA_PATTERN: &str = r"(?-u:\b)[cpy]{0,2}t[0-4x](?:is|[a-d])?(?: 
 /// A correction after a stage without the word itself: "staged as IV; revised to II". Numerals in letters only, and not
 /// "changed to IV", which is how a drug is given.
 pub(super) static REVISED: LazyLock<Regex> = LazyLock::new(|| pattern(REVISED_PATTERN));
-const REVISED_PATTERN: &str = r"(?-u:\b)(?:corrected|revised|amended|reclassified|restaged|re staged|upstaged) (?:to|as) (iv|iii|ii|i)([abc][1-4]?)?(?-u:\b)";
+const REVISED_PATTERN: &str = r"(?-u:\b)(?:corrected|revised|amended|reclassified|restaged|re staged|upstaged)(?: down| up)? (?:to|as) (iv|iii|ii|i)([abc][1-4]?)?(?-u:\b)";
 
 /// A change with both groups: "upstaged from IIA to IIIA". A stage after therapy replaces none: "downstaged from IIIB to
 /// IIA".
@@ -38,7 +38,9 @@ pub(super) static CHANGED: LazyLock<Regex> = LazyLock::new(|| pattern(CHANGED_PA
 const CHANGED_PATTERN: &str = r"(?-u:\b)(?P<verb>changed|revised|upstaged|migrated|restaged|re staged|downstaged)(?: (?:the )?stage)? from (?:stage )?(?P<from>(?:iv|iii|ii|i)(?:[abc][1-4]?)?) to (?:stage )?(?P<to>(?:iv|iii|ii|i)(?:[abc][1-4]?)?)(?-u:\b)";
 
 /// The words before a stage group. The first value says whether the word itself corrects an earlier stage.
-const WORDS: [(bool, &str); 17] = [
+const WORDS: [(bool, &str); 19] = [
+    (false, "pstage"),
+    (false, "cstage"),
     (false, "stage"),
     (false, "staging"),
     (false, "figo"),
@@ -113,7 +115,11 @@ fn of<'v>(view: &'v NoteView<'_>) -> &'v StatedStage {
 }
 
 fn find(view: &NoteView<'_>) -> StatedStage {
-    let found = all(view);
+    let mut found = all(view);
+    let is_preliminary = |one: &(StageRank, StatedGroup)| is_called(view, &one.1.range, &PRELIMINARY);
+    if found.iter().any(|one| !is_preliminary(one)) {
+        found.retain(|one| !is_preliminary(one));
+    }
     let pathological = pathological(view, &found);
     let is_replaced = |stated: &StatedGroup| {
         pathological.as_ref().is_some_and(|(at, _)| stated.range.start < *at || is_beside(view, *at, &stated.range))
@@ -139,7 +145,10 @@ fn is_beside(view: &NoteView<'_>, pathological: usize, clinical: &Range<usize>) 
     const LATER: [&str; 7] = ["now", "current", "recur", "relap", "progress", "today", "later"];
     let end = view.sentence(pathological).end;
     let between = view.folded.slice(pathological..clinical.start);
-    clinical.start <= view.sentence(end).end && between.len() <= 120 && !LATER.iter().any(|word| between.contains(word))
+    // The space between two sentences belongs to none of them.
+    clinical.start <= view.sentence(end + 1).end
+        && between.len() <= 120
+        && !LATER.iter().any(|word| between.contains(word))
 }
 
 /// Returns the last pathological group and where it is, unless the tumour was treated before.
@@ -188,8 +197,22 @@ fn rank(correction_at: Option<usize>, stated: &StatedGroup) -> StageRank {
 }
 
 /// Words that say how a stage was found.
-const CLINICAL: [&str; 3] = ["clinical", "clinically", "radiological"];
-const PATHOLOGICAL: [&str; 4] = ["pathologic", "pathological", "pathologically", "path"];
+const CLINICAL: [&str; 7] = ["cstage", "pre op ct", "pre-op ct", "imaging", "clinical", "clinically", "radiological"];
+const PATHOLOGICAL: [&str; 7] =
+    ["pstage", "post op histology", "post-op histology", "pathologic", "pathological", "pathologically", "path"];
+
+/// Words that call a stage preliminary. It counts only if the note states no other.
+const PRELIMINARY: [&str; 9] = [
+    "provisional",
+    "provisionally",
+    "working",
+    "presumed",
+    "presumptive",
+    "preliminary",
+    "tentative",
+    "tentatively",
+    "suspected",
+];
 
 /// Returns whether one of these words is right before a stage or between "stage" and the group.
 fn is_called(view: &NoteView<'_>, stage: &Range<usize>, words: &[&str]) -> bool {
@@ -199,7 +222,11 @@ fn is_called(view: &NoteView<'_>, stage: &Range<usize>, words: &[&str]) -> bool 
     // "Pathologic: T2aN0M0, stage IB".
     let sentence = view.near(&(stage.start..stage.start), 60, 0);
     let label = sentence.trim_start_matches([' ', '(']).split_once(':').map_or("", |(label, _)| label);
-    words.contains(&last) || words.contains(&label) || inside.any(|word| words.contains(&word))
+    // "pT2 pN0 (stage IIA)": the prefix of a formula says the same.
+    let formula = view.folded.slice(stage.clone());
+    let prefixed = (formula.starts_with("pt") && words.contains(&"pathologic"))
+        || (formula.starts_with("ct") && words.contains(&"clinical"));
+    prefixed || words.contains(&last) || words.contains(&label) || inside.any(|word| words.contains(&word))
 }
 
 /// Returns the group to which the words after a stage correct it, in the same sentence.

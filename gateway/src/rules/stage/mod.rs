@@ -64,8 +64,34 @@ pub(crate) fn conflict(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Vec<String
 }
 
 fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) -> String {
-    let group = diagnosis.organ.and_then(formula::organ).and_then(|organ| formula.group(organ));
+    let tabled = diagnosis.organ.and_then(formula::organ).filter(|_| has_table(view, diagnosis));
+    let group = tabled.and_then(|organ| formula.group(organ));
     group.map_or_else(|| formula::text(view, formula), str::to_owned)
+}
+
+/// Returns whether the tables of the organ hold for this tumour: not for neuroendocrine tumours, those of another edition
+/// than the 8th, carcinomas of the skin and of the renal pelvis, which all have tables of their own.
+fn has_table(view: &NoteView<'_>, diagnosis: &Diagnosis) -> bool {
+    const OTHER_EDITIONS: [&str; 9] = [
+        "9th edition",
+        "ninth edition",
+        "9th ed",
+        "edition 9",
+        "7th edition",
+        "seventh edition",
+        "7th ed",
+        "6th edition",
+        "edition 7",
+    ];
+    let value = diagnosis.value.as_deref().unwrap_or_default().to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| value.contains(word));
+    let neuroendocrine = has(&["neuroendocrine", "carcinoid"]) || value.split(' ').any(|word| word == "net");
+    let other_organ = match diagnosis.organ {
+        Some("skin") => !has(&["melanoma"]),
+        Some("kidney") => has(&["urothelial", "transitional"]),
+        _ => false,
+    };
+    !neuroendocrine && !other_organ && !OTHER_EDITIONS.iter().any(|edition| view.folded.contains(edition))
 }
 
 /// Returns the stage that follows from the extent of the disease, unless the note says that it gives no stage.
@@ -76,7 +102,7 @@ fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSprea
         if resected {
             return None;
         }
-        "IV"
+        distant(diagnosis)?
     } else if diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant && spread.names_organ {
         // An ovarian tumour with implants in the abdomen is stage III. "Metastatic" alone does not say where it spread.
         return Some("IIIC");
@@ -88,6 +114,24 @@ fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSprea
     (!is_not_given(view)).then_some(stage)
 }
 
+/// Returns the stage of a disease with distant metastases: IV, but III for a germ cell tumour of the testis, which has no
+/// stage IV. None where it depends on the patient's age or on a score (AJCC, 8th edition): differentiated cancer of the
+/// thyroid, gestational trophoblastic disease.
+fn distant(diagnosis: &Diagnosis) -> Option<&'static str> {
+    let value = diagnosis.value.as_deref().unwrap_or_default().to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| value.contains(word));
+    match diagnosis.organ {
+        Some("testis") => Some("III"),
+        Some("thyroid")
+            if has(&["papillary", "follicular", "ptc", "differentiated"]) && !has(&["undifferentiated"]) =>
+        {
+            None
+        }
+        _ if has(&["gestational", "choriocarcinoma"]) => None,
+        _ => Some("IV"),
+    }
+}
+
 /// Returns whether the extent of the disease means stage IV.
 fn is_distant(diagnosis: &Diagnosis, spread: &MetastaticSpread) -> bool {
     let ovarian = diagnosis.organ == Some("ovary");
@@ -95,7 +139,8 @@ fn is_distant(diagnosis: &Diagnosis, spread: &MetastaticSpread) -> bool {
 }
 
 /// Returns the stage of a disease that is locally advanced or in regional nodes, where the organ decides it (AJCC, 8th
-/// edition): positive nodes are stage III in the bowel and in melanoma, but II to IV in other organs; a locally advanced
+/// edition): positive nodes are stage III in the bowel, the bladder, the
+/// uterus and in melanoma, but II to IV in other organs; a locally advanced
 /// tumour of the pancreas is T4 and so III; one of the breast that grows into the chest wall or skin is T4 and so IIIB.
 fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<&'static str> {
     const CHEST_WALL: [&str; 4] =
@@ -105,6 +150,9 @@ fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<&'static str> 
     match diagnosis.organ? {
         "breast" if has(&CHEST_WALL) => Some("IIIB"),
         "colon" | "rectum" if !has(&NO_NODES) => Some("III"),
+        "uterus" | "cervix" | "bladder" if has(&["node"]) && !has(&NO_NODES) && !has(&["locally advanced"]) => {
+            Some("III")
+        }
         "pancreas" if has(&["locally advanced"]) => Some("III"),
         "skin" if diagnosis.value.as_deref().is_some_and(|value| value.contains("melanoma")) => Some("III"),
         _ => None,

@@ -18,7 +18,7 @@ const DISEASES: &str = "kidney disease|ckd|chronic kidney|renal|decubitus|heart 
 /// Operations that are done in steps: "stage 2 reconstruction".
 const OPERATIONS: &str = "reconstruction|repair|procedure|revision|closure|palate|operation|implant exchange";
 /// Diseases whose stage may follow a comma: "sacral ulcer, stage IV".
-const BESIDE_COMMA: &str = "ulcer|ulcers|decubitus|pressure injury|lymphedema|lymphoedema|kidney disease|ckd|cirrhosis";
+const BESIDE_COMMA: &str = "jaw|mronj|hydronephrosis|ulcer|ulcers|decubitus|pressure injury|lymphedema|lymphoedema|kidney disease|ckd|cirrhosis";
 /// Words after which a sentence refers to something else.
 const JOINTS: [&str; 6] = [" and ", " with ", " in ", " on ", " but ", " ("];
 
