@@ -5,9 +5,8 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::{
-    gene_results,
     lexicon::{Mention, TermKind},
-    view::NoteView,
+    view::{NoteView, is_one_of},
 };
 use crate::statics::pattern;
 
@@ -80,7 +79,7 @@ pub(crate) fn all(view: &NoteView<'_>) -> Vec<Alteration> {
     let mut found = variants(view);
     let named = named(view, &found);
     found.extend(named);
-    found.extend(gene_results::signs(view));
+    found.extend(signs(view));
     found.sort_by_key(|alteration| (alteration.range.start, alteration.range.end));
     found
 }
@@ -190,6 +189,32 @@ fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
         found.push(Alteration { text: normal_form(view.folded.quote(&range)), range, sort });
     }
     found
+}
+
+/// Genes whose sign states an alteration. Others are stains of a protein, too: "MLH1+" and "KIT+" are not altered.
+const SIGNED: &str = "ALK ROS1 RET NTRK NTRK1 NTRK2 NTRK3 EGFR BRAF KRAS NRAS HRAS IDH1 IDH2 FLT3 NPM1 JAK2 CALR MPL \
+                      BRCA BRCA1 BRCA2 PALB2 PIK3CA ESR1 FGFR2 FGFR3";
+
+/// Signs of a positive result, longest first.
+const SIGNS: [&str; 4] = [" +ve", "+ve", " (+)", "+"];
+
+/// Returns the positive signs that directly follow the names of genes.
+fn signs(view: &NoteView<'_>) -> Vec<Alteration> {
+    let genes = view.terms(TermKind::Gene).iter().filter(|gene| is_one_of(SIGNED, gene.term.name));
+    let signs = genes.filter_map(|gene| {
+        let after = view.folded.after(gene.range.end, 24);
+        let sign = SIGNS.iter().find(|sign| after.starts_with(*sign))?;
+        let rest = after.get(sign.len()..)?;
+        // "BRAF+MEK" and "BRAF+ MEK inhibitors" are two drugs.
+        let ends = rest.is_empty() || rest.starts_with([' ', ',', '.', ';', ')', '/', '|', '\n', ':']);
+        let joins = ["mek", "inhib"].iter().any(|word| rest.contains(word));
+        (ends && !joins).then(|| Alteration {
+            range: gene.range.end..gene.range.end + sign.len(),
+            text: "+".to_owned(),
+            sort: AlterationWord::Result,
+        })
+    });
+    signs.collect()
 }
 
 /// Replaces the forms of a word by one form: "mutated", "mutations" and "mutant" become "mutation".

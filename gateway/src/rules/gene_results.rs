@@ -1,15 +1,11 @@
-//! Results of a gene that no word beside its name states: a sign ("ALK+"), and a result after the name of the test
-//! ("ALK FISH: positive").
+//! Results of a gene that no word directly beside its name states: after the name of the test ("ALK FISH: positive"), or
+//! in parentheses ("mutation detected (p.G12D)").
 
 use super::{
     alterations::{Alteration, AlterationWord},
-    lexicon::{Mention, TermKind},
+    lexicon::Mention,
     view::{NoteView, is_one_of},
 };
-
-/// Genes whose sign states an alteration. Others are stains of a protein, too: "MLH1+" and "KIT+" are not altered.
-const SIGNED: &str = "ALK ROS1 RET NTRK NTRK1 NTRK2 NTRK3 EGFR BRAF KRAS NRAS HRAS IDH1 IDH2 FLT3 NPM1 JAK2 CALR MPL \
-                      BRCA BRCA1 BRCA2 PALB2 PIK3CA ESR1 FGFR2 FGFR3";
 
 /// Genes whose altered form is a fusion, which a stain or FISH shows: a positive test does not say "mutation".
 const FUSED: &str = "ALK ROS1 RET NTRK NTRK1 NTRK2 NTRK3";
@@ -18,28 +14,6 @@ const FUSED: &str = "ALK ROS1 RET NTRK NTRK1 NTRK2 NTRK3";
 const OF_TEST: &str = "ihc fish immunohistochemistry immunohistochemical immunostain immunostaining d5f3 sp384 break \
                        apart rearrangement test testing result results stain staining protein was is by on the clone \
                        ventana pan trk";
-
-/// Signs of a positive result, longest first.
-const SIGNS: [&str; 4] = [" +ve", "+ve", " (+)", "+"];
-
-/// Returns the positive signs that directly follow the names of genes.
-pub(super) fn signs(view: &NoteView<'_>) -> Vec<Alteration> {
-    let genes = view.terms(TermKind::Gene).iter().filter(|gene| is_one_of(SIGNED, gene.term.name));
-    let signs = genes.filter_map(|gene| {
-        let after = view.folded.after(gene.range.end, 24);
-        let sign = SIGNS.iter().find(|sign| after.starts_with(*sign))?;
-        let rest = after.get(sign.len()..)?;
-        // "BRAF+MEK" and "BRAF+ MEK inhibitors" are two drugs.
-        let ends = rest.is_empty() || rest.starts_with([' ', ',', '.', ';', ')', '/', '|', '\n', ':']);
-        let joins = ["mek", "inhib"].iter().any(|word| rest.contains(word));
-        (ends && !joins).then(|| Alteration {
-            range: gene.range.end..gene.range.end + sign.len(),
-            text: "+".to_owned(),
-            sort: AlterationWord::Result,
-        })
-    });
-    signs.collect()
-}
 
 /// Returns whether a positive result of the gene shows a fusion.
 pub(super) fn shows_fusion(gene: &Mention) -> bool {

@@ -194,7 +194,9 @@ fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
     let metastatic = || {
         sentence.match_indices("metasta").any(|(at, sign)| {
             let at = stretch.start + at;
-            let range = at..at + sign.len();
+            // The whole word, so that what follows it is read as its explanation.
+            let word = view.folded.after(at, 24).bytes().take_while(u8::is_ascii_alphabetic).count();
+            let range = at..at + word.max(sign.len());
             view.enters_record(&range, Field::MetastasisSite) && !benign::replaces(view, &range)
         })
     };

@@ -107,6 +107,17 @@ pub(super) fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static s
         " was irradiated",
         " is responding",
     ];
+    // "Regarding the breast she remains free of disease."
+    const REGARDING: [&str; 8] = [
+        "regarding the ",
+        "regarding her ",
+        "regarding his ",
+        "as regards the ",
+        "with regard to the ",
+        "as for the ",
+        "concerning the ",
+        "in terms of the ",
+    ];
     // The longest article with marks of a list before it.
     const MOST_AHEAD: usize = 24;
     let begins = |at: usize, articles: &[&str]| {
@@ -124,6 +135,7 @@ pub(super) fn organ_labels(view: &NoteView<'_>) -> Vec<(Range<usize>, &'static s
         (heads && begins(site.range.start, &[""]))
             || (SHOWS.iter().any(|verb| after.starts_with(verb))
                 && begins(site.range.start, &["", "the ", "her ", "his "]))
+            || begins(site.range.start, &REGARDING)
     };
     let sites = view.terms(TermKind::Site).iter().filter(is_label);
     let organ = |site: &Mention| Some((view.folded.origin(&site.range), first_alike(site.term.tag("primary")?)));

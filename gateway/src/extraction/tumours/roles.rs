@@ -134,6 +134,9 @@ const SECONDARY_BEFORE: [&str; 15] = [
     "additional diagnos",
 ];
 
+/// Names of tumours that are removed in passing: beside another malignancy a note is not about them.
+const BESIDE_OTHERS: [&str; 3] = ["bcc", "basal cell", "keratoacanthoma"];
+
 /// Labels of the tumour that a note is about.
 const PRINCIPAL_BEFORE: [&str; 8] = [
     "principal diagnos",
@@ -264,7 +267,9 @@ pub(super) fn decide(
             clue.principal |= has_before(&PRINCIPAL_BEFORE);
             clue.over |= has(&PAST);
             clue.past |= of_year && !is_active;
+            let name = lower.get(unit.name.clone()).unwrap_or_default();
             clue.secondary |= has_before(&SECONDARY_BEFORE)
+                || (BESIDE_OTHERS.iter().any(|minor| name.contains(minor)) && !words.contains("metasta"))
                 || SECONDARY.iter().any(|known| words.contains(known))
                 || (unit.of_item && words.trim_end_matches([' ', '\n', '.']).ends_with(", incidental"));
             let (year, exact) = year(words);

@@ -120,7 +120,13 @@ fn side(lower: &str, name: &Range<usize>) -> Option<&'static str> {
         let last = ["left", "right"].into_iter().filter_map(|side| Some((words.rfind(side)?, side)));
         last.max().map(|(_, side)| side)
     };
-    sides(named_in(lower, name)).or_else(|| sides(before))
+    // "Lt breast IDC".
+    let short = |words: &str| match words.trim_end().rsplit(' ').nth(1)?.trim_start_matches('(') {
+        "lt" => Some("left"),
+        "rt" => Some("right"),
+        _ => None,
+    };
+    sides(named_in(lower, name)).or_else(|| sides(before)).or_else(|| short(before))
 }
 
 fn part(name: &str) -> Option<&'static str> {

@@ -98,6 +98,8 @@ fn sites_follow_a_formula_and_stand_before_a_single_metastasis() {
         ("Lung cancer, adrenal met 1.1 cm.", "adrenal gland"),
         ("Lung cancer. We met in the liver clinic.", ""),
         ("Colon cancer with liver (bilobar) mets.", "liver"),
+        ("Colon cancer. A lung nodule thought to be a metastasis was resected and proved to be a hamartoma.", ""),
+        ("Breast cancer. Liver lesion thought to be a metastasis is a haemangioma on MRI.", ""),
         ("Gastric cancer cM1 (HEP, PER).", "liver; peritoneum"),
         ("Colon cancer stage IV (liver, peritoneum).", "liver; peritoneum"),
         ("Melanoma. Liver: multiple metastases. Lung: benign granuloma.", "liver"),

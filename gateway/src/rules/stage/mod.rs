@@ -122,6 +122,7 @@ fn distant(diagnosis: &Diagnosis) -> Option<&'static str> {
     let has = |words: &[&str]| words.iter().any(|word| value.contains(word));
     match diagnosis.organ {
         Some("testis") => Some("III"),
+        _ if has(&["testicular", "testis"]) => Some("III"),
         Some("thyroid")
             if has(&["papillary", "follicular", "ptc", "differentiated"]) && !has(&["undifferentiated"]) =>
         {
@@ -139,9 +140,9 @@ fn is_distant(diagnosis: &Diagnosis, spread: &MetastaticSpread) -> bool {
 }
 
 /// Returns the stage of a disease that is locally advanced or in regional nodes, where the organ decides it (AJCC, 8th
-/// edition): positive nodes are stage III in the bowel, the bladder, the
-/// uterus and in melanoma, but II to IV in other organs; a locally advanced
-/// tumour of the pancreas is T4 and so III; one of the breast that grows into the chest wall or skin is T4 and so IIIB.
+/// edition). Positive nodes are stage III in the bowel, the bladder, the uterus and in melanoma, but II to IV in other
+/// organs. A locally advanced tumour of the pancreas is T4 and so III, and locally advanced breast cancer is stage III by
+/// definition. A tumour of the breast that grows into the chest wall or the skin is T4 and so IIIB.
 fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<&'static str> {
     const CHEST_WALL: [&str; 4] =
         ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
@@ -153,7 +154,7 @@ fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<&'static str> 
         "uterus" | "cervix" | "bladder" if has(&["node"]) && !has(&NO_NODES) && !has(&["locally advanced"]) => {
             Some("III")
         }
-        "pancreas" if has(&["locally advanced"]) => Some("III"),
+        "breast" | "pancreas" if has(&["locally advanced"]) => Some("III"),
         "skin" if diagnosis.value.as_deref().is_some_and(|value| value.contains("melanoma")) => Some("III"),
         _ => None,
     }
