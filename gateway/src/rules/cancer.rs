@@ -8,7 +8,7 @@ use super::{
     lexicon::{Mention, Term, TermKind},
     masses::{self, OFTEN_METASTATIC},
     meanings,
-    specimen::{following_site, has_gleason, specimen_organ, stated_origin},
+    specimen::{following_site, follows_organ, has_gleason, specimen_organ, stated_origin},
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -190,6 +190,7 @@ fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
     let introduced = INTRODUCING.iter().any(|words| before.ends_with(words));
     let own_organ = mention.term.tag("site");
     (course || introduced) && (organ_next || mention.term.is("haem") || own_organ.is_some())
+        || (mention.term.is("head") && follows_organ(view, mention))
         || own_organ.is_some_and(|organ| is_beside_own_organ(view, mention, organ))
 }
 

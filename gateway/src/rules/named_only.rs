@@ -13,6 +13,25 @@ pub(super) fn is_only_named(view: &NoteView<'_>, treatment: &Mention) -> bool {
         || is_conditional(view, treatment)
         || is_advised(view, treatment)
         || is_upcoming(view, treatment)
+        || is_ordered(view, treatment)
+}
+
+/// Returns whether a sentence begins with the order to start a treatment: "Start cabozantinib 60 mg tomorrow", "Outcome:
+/// start bicalutamide". In "2019 start imatinib" and "Start letrozole 03/2021, stopped 2022" it was given.
+fn is_ordered(view: &NoteView<'_>, treatment: &Mention) -> bool {
+    const LABELS: [&str; 6] = ["outcome", "plan", "rx", "a/p", "advice", "recommendation"];
+    const GIVEN: [&str; 9] =
+        ["stopp", "complet", "until", "then ", "switch", "progress", "tolerat", "response", "since"];
+    let sentence = view.sentence(treatment.range.start);
+    let before = view.near(&(treatment.range.start..treatment.range.start), 48, 0);
+    let (label, order) = before.rsplit_once(':').unwrap_or(("", before));
+    let order = order.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let labelled = label.is_empty() || LABELS.iter().any(|known| label.trim().ends_with(known));
+    let begins = treatment.range.start - sentence.start <= 48;
+    let after = view.near(&(treatment.range.end..treatment.range.end), 0, 80);
+    // A year, or a month with its year, says when it was.
+    let dated = after.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 4 && digits.starts_with("20"));
+    begins && labelled && order == "start " && !dated && !GIVEN.iter().any(|word| after.contains(word))
 }
 
 /// Returns whether an operation or radiotherapy is to come: "for mastectomy next week", "for hemicolectomy on Thursday".
@@ -255,6 +274,10 @@ mod tests {
             ("Bladder cancer pT1. Cystectomy if muscle-invasive.", ""),
             ("Bladder cancer. Radical cystectomy would be indicated if pT2.", ""),
             ("Bladder cancer. Cystectomy was done.", "cystectomy"),
+            ("Renal cell carcinoma. Start cabozantinib 60 mg tomorrow.", ""),
+            ("Prostate cancer. Outcome: Start bicalutamide 50 mg.", ""),
+            ("CML. 2019 start imatinib.", "imatinib"),
+            ("Breast cancer. Start letrozole 03/2021, stopped 2022.", "letrozole"),
             ("Breast cancer right, for mastectomy next week.", ""),
             ("Colon cancer. For right hemicolectomy on Thursday.", ""),
             ("Colon cancer. Admitted for right hemicolectomy on Thursday, uneventful.", "right hemicolectomy"),

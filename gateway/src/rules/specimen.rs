@@ -47,6 +47,18 @@ pub(super) fn labelled_organ(view: &NoteView<'_>, start: usize) -> Option<&'stat
     site.term.tag("primary").filter(|_| heads && qualified && !site.term.is("node"))
 }
 
+/// Returns whether an organ in which the histology of an acronym is common is directly before it: "oropharyngeal SCC",
+/// "lung NET". "Cervical SCC" may be a compression of the spinal cord.
+pub(super) fn follows_organ(view: &NoteView<'_>, acronym: &Mention) -> bool {
+    const AMBIGUOUS: [&str; 2] = ["cervix", "spinal cord"];
+    let window = acronym.range.start.saturating_sub(32)..acronym.range.start;
+    let site = view.terms_in(TermKind::Site, &window).last();
+    site.is_some_and(|site| {
+        let primary = site.term.tag("primary").is_some_and(|primary| !AMBIGUOUS.contains(&primary));
+        primary && !site.term.is("node") && view.folded.slice(site.range.end..acronym.range.start) == " "
+    })
+}
+
 /// Returns whether a Gleason score follows a name, which only tumours of the prostate have.
 pub(super) fn has_gleason(view: &NoteView<'_>, name: &Range<usize>) -> bool {
     const REACH: usize = 30;
