@@ -1,5 +1,6 @@
 //! Asks the operator to approve a plan. Only an approved plan can be applied.
 
+use crate::failure::RUN_AGAIN;
 use crate::{
     console::Console,
     failure::Failure,
@@ -53,9 +54,9 @@ async fn approval(yes: bool, console: &Console, interrupt: &Interrupt) -> Result
     }
     tokio::select! {
         answer = console.ask("Continue?") => {
-            if answer { Ok(()) } else { Err(Failure::unchanged("not approved; nothing was changed", "Run it again when it fits.")) }
+            if answer { Ok(()) } else { Err(Failure::unchanged("not approved; nothing was changed", RUN_AGAIN)) }
         }
-        () = interrupt.wait() => Err(Failure::interrupted("interrupted before anything was changed", "Run it again when it fits.")),
+        () = interrupt.wait() => Err(Failure::interrupted("interrupted before anything was changed", RUN_AGAIN)),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::{cloud::CloudError, exit::Exit, script::Step};
 
+/// What to do after an interruption that changed nothing.
+pub(crate) const RUN_AGAIN: &str = "Run it again when you are ready.";
+
 /// Why a command failed, what the operator can do next, and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -15,7 +18,7 @@ pub struct Failure {
     /// The last output lines of the program that failed: on the host, or on the operator's machine.
     pub lines: Vec<String>,
     /// Whether the host may still be working. If so, the deployer must not stop the box.
-    pub goes_on: bool,
+    pub may_still_run: bool,
     /// The step that failed, if it failed on the host.
     pub step: Option<Step>,
 }
@@ -23,7 +26,7 @@ pub struct Failure {
 impl Failure {
     /// Returns a failure without output lines.
     pub fn new(exit: Exit, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), next: next.into(), lines: Vec::new(), goes_on: false, step: None }
+        Self { exit, what: what.into(), next: next.into(), lines: Vec::new(), may_still_run: false, step: None }
     }
 
     /// Returns a failure because of wrong arguments or a wrong configuration.

@@ -5,6 +5,7 @@ use super::{
     lost_change::{ChangeFound, ChangeOnHost, list_on_host},
     unreported_command::UnreportedCommand,
 };
+use crate::failure::RUN_AGAIN;
 use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
@@ -55,10 +56,9 @@ fn message_and_next(change: &KeyChange, on_host: ChangeOnHost, is_there: bool) -
     let take_away =
         || format!("deployer keys revoke {name} takes it away; then deployer keys add {name} makes another.");
     match (change.line.is_some(), on_host) {
-        (true, ChangeOnHost::Nothing) => (
-            format!("The host has no key for {name}: nothing was changed there."),
-            "Run it again when it fits.".to_owned(),
-        ),
+        (true, ChangeOnHost::Nothing) => {
+            (format!("The host has no key for {name}: nothing was changed there."), RUN_AGAIN.to_owned())
+        }
         (true, ChangeOnHost::Whole) => {
             (format!("The key {name} opens the service, but it was not shown and is kept nowhere."), take_away())
         }
@@ -70,10 +70,9 @@ fn message_and_next(change: &KeyChange, on_host: ChangeOnHost, is_there: bool) -
             ),
             take_away(),
         ),
-        (false, ChangeOnHost::Nothing) => (
-            format!("The key {name} still opens the service: nothing was changed on the host."),
-            "Run it again when it fits.".to_owned(),
-        ),
+        (false, ChangeOnHost::Nothing) => {
+            (format!("The key {name} still opens the service: nothing was changed on the host."), RUN_AGAIN.to_owned())
+        }
         (false, ChangeOnHost::Part) => (
             format!(
                 "The key {name} {} The file on this machine still has it.",

@@ -5,6 +5,7 @@ use super::{
     lost_change::{ChangeFound, ChangeOnHost, list_on_host},
     unreported_command::UnreportedCommand,
 };
+use crate::failure::RUN_AGAIN;
 use crate::{
     context::{DeployContext, Ports},
     failure::Failure,
@@ -52,9 +53,7 @@ fn message_and_next(change: &ModelChange, on_host: ChangeOnHost, chosen: &Route)
             format!("The change is complete: {} answers.", change.route),
             "deployer model rollback returns to the previous models.".to_owned(),
         ),
-        ChangeOnHost::Nothing => {
-            (format!("Nothing was changed: {chosen} answers."), "Run it again when it fits.".to_owned())
-        }
+        ChangeOnHost::Nothing => (format!("Nothing was changed: {chosen} answers."), RUN_AGAIN.to_owned()),
         ChangeOnHost::Part => (
             format!("The change was interrupted: the gateway may answer with {} or with {chosen}.", change.route),
             "Run it again, which completes it; deployer restart --service gateway returns to what answered before."

@@ -19,7 +19,7 @@ pub(super) async fn set<P: Ports>(
 
 async fn run<P: Ports>(context: &DeployContext<'_, P>, autostop: &Autostop) -> Result<HostReport, Failure> {
     let limit = command::READ_ONLY_TIMEOUT_SECONDS.min(context.settings.wait.deploy_seconds);
-    script_result::run(context, "autostop", &Action::Autostop(autostop.clone()), ExpectedRelease::Anything, limit).await
+    script_result::run(context, "autostop", &Action::Autostop(autostop.clone()), ExpectedRelease::Any, limit).await
 }
 
 /// Sets the idle stop after `up`. A failure here is only a warning, because the release serves in any case.

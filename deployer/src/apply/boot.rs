@@ -10,6 +10,7 @@ use super::{
     polling::{PauseEnd, PollSchedule, wait, with_retries},
     retries::{self, CallRecovery},
 };
+use crate::failure::RUN_AGAIN;
 use crate::{
     cloud::{AgentState, CloudError, CloudErrorKind, Instance, InstanceState, StatusChecks},
     console::duration,
@@ -33,7 +34,7 @@ fn interrupted_failure(started: bool) -> Failure {
             "deployer down stops it; deployer up continues.",
         );
     }
-    Failure::interrupted("interrupted while waiting for the box; nothing was changed", "Run it again when it fits.")
+    Failure::interrupted("interrupted while waiting for the box; nothing was changed", RUN_AGAIN)
 }
 
 /// Starts the box if it does not run, and waits until it takes commands. Sets `started` to true once this run has
@@ -118,7 +119,7 @@ async fn describe_starting_instance<P: Ports>(
         if !recovery.recover(context, &error, MEANWHILE).await {
             return Err(lookup_failure(error, true));
         }
-        let pause = if error.passes() {
+        let pause = if error.is_transient() {
             schedule.pause(context.interrupt).await
         } else {
             wait(REFUSED_PAUSE, context.interrupt).await
@@ -153,9 +154,7 @@ pub(super) async fn describe_instance_with<P: Ports>(
     let id = &context.settings.instance_id;
     match with_retries(context.console, interrupt, async || context.ports.instance(id).await).await {
         Ok(Some(instance)) => Ok(instance),
-        Ok(None) => {
-            Err(Failure::interrupted("interrupted while AWS was asked about the box", "Run it again when it fits."))
-        }
+        Ok(None) => Err(Failure::interrupted("interrupted while AWS was asked about the box", RUN_AGAIN)),
         Err(error) if error.kind == CloudErrorKind::NotFound => Err(Failure::usage(
             format!("there is no instance {id} in {}", context.settings.region),
             "Correct box.instance_id or region in config/deployment.toml.",
@@ -173,7 +172,7 @@ async fn start<P: Ports>(
 ) -> Result<bool, Failure> {
     loop {
         if context.interrupt.is_requested() {
-            return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
+            return Err(Failure::interrupted("interrupted; the box was not started", RUN_AGAIN));
         }
         context.console.step("starting the box");
         // Once AWS has received the request the box costs money, even if its answer is lost.
@@ -194,7 +193,7 @@ async fn start<P: Ports>(
                 }
                 // The state changed between look-up and start: look it up again.
                 CloudErrorKind::Race => return Ok(false),
-                _ if error.passes() => match tries.pause(context.interrupt).await {
+                _ if error.is_transient() => match tries.pause(context.interrupt).await {
                     PauseEnd::Over => return Ok(false),
                     PauseEnd::Interrupted => return Err(interrupted_failure(*started)),
                     PauseEnd::DeadlinePassed => return Err(error.into()),
@@ -231,7 +230,7 @@ async fn capacity_pause<P: Ports>(
             .console
             .progress("no free capacity now (InsufficientInstanceCapacity); trying again", &format!("in {left} s"));
         if wait(Duration::from_secs(1), context.interrupt).await == PauseEnd::Interrupted {
-            return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
+            return Err(Failure::interrupted("interrupted; the box was not started", RUN_AGAIN));
         }
     }
     Ok(())
@@ -335,7 +334,7 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
         if !asked {
             match context.ports.stop(&context.settings.instance_id).await {
                 Ok(()) => asked = true,
-                Err(error) if error.passes() || error.kind == CloudErrorKind::Race => {}
+                Err(error) if error.is_transient() || error.kind == CloudErrorKind::Race => {}
                 Err(error) => return Err(running(error.to_string())),
             }
         }
@@ -349,7 +348,7 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
                     &format!("({})", duration(schedule.waited_seconds())),
                 );
             }
-            Err(error) if error.passes() => {}
+            Err(error) if error.is_transient() => {}
             Err(error) => return Err(running(error.to_string())),
         }
         match schedule.pause(interrupt).await {

@@ -1,6 +1,7 @@
 //! Why a script left no report.
 
 use crate::failure::Failure;
+use crate::failure::RUN_AGAIN;
 
 /// Why a script left no report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +39,7 @@ impl From<CommandError> for Failure {
                 "the SSM document does not know this version of the deployer's program; nothing was changed",
                 "deployer doctor has the command that names it.",
             ),
-            CommandError::Interrupted { .. } => {
-                Self::interrupted("interrupted; nothing was changed", "Run it again when it fits.")
-            }
+            CommandError::Interrupted { .. } => Self::interrupted("interrupted; nothing was changed", RUN_AGAIN),
             CommandError::Unknown { what, lines, .. } => {
                 Self { lines, ..Self::unchanged(what, "Run it again; deployer doctor checks what it needs.") }
             }

@@ -5,6 +5,7 @@ use super::{
     command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     script_result,
 };
+use crate::failure::RUN_AGAIN;
 use crate::{
     cloud::{AgentState, InstanceState},
     context::{DeployContext, Ports},
@@ -53,7 +54,7 @@ async fn drain_and_stop_services<P: Ports>(context: &DeployContext<'_, P>, id: &
         ));
     }
     context.console.step(DRAINING);
-    script_result::run(context, "down", &Action::Down { drain: true }, ExpectedRelease::Anything, limit(context)).await
+    script_result::run(context, "down", &Action::Down { drain: true }, ExpectedRelease::Any, limit(context)).await
 }
 
 async fn stop_services_if_possible<P: Ports>(
@@ -94,10 +95,9 @@ pub(super) async fn stop_services<P: Ports>(
                 Ok(None)
             }
         },
-        Err(CommandError::Interrupted { .. }) => Err(Failure::interrupted(
-            "interrupted; the services may be stopped or stopping.",
-            "Run it again when it fits.",
-        )),
+        Err(CommandError::Interrupted { .. }) => {
+            Err(Failure::interrupted("interrupted; the services may be stopped or stopping.", RUN_AGAIN))
+        }
         Err(error) => {
             warn_of_failure(Failure::from(error).what.trim_end_matches('.'));
             Ok(None)

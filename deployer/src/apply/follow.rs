@@ -98,8 +98,8 @@ fn access_lost(what: &str, error: &CloudError) -> CommandError {
     if !retries::is_caller_refused(error) {
         return CommandError::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
     }
-    let goes_on = format!("the {what} continues on the host");
-    CommandError::AccessLost(retries::access_lost(error, &goes_on, "how it ended there"))
+    let may_still_run = format!("the {what} continues on the host");
+    CommandError::AccessLost(retries::access_lost(error, &may_still_run, "how it ended there"))
 }
 
 /// Cancels the command and waits until AWS confirms that. Returns the report of a command that had ended by itself.

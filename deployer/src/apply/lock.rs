@@ -58,7 +58,7 @@ impl Lock {
         let taken = match context.ports.put_new_parameter(&name, &lock.text).await {
             Ok(taken) => taken,
             // Only the answer may be lost: the call may have written the parameter.
-            Err(error) if error.passes() && lock.is_held_by_this_run(context).await.unwrap_or(false) => true,
+            Err(error) if error.is_transient() && lock.is_held_by_this_run(context).await.unwrap_or(false) => true,
             Err(error) => return Err(error.into()),
         };
         // A call that the SDK repeated finds the parameter that the first call, whose answer was lost, wrote.

@@ -61,7 +61,7 @@ impl Observation {
     #[must_use]
     pub fn current_state(&self) -> CurrentState {
         let host = match &self.host {
-            None => HostState::Unseen(self.last.clone().map(CurrentRelease::from)),
+            None => HostState::Unreachable(self.last.clone().map(CurrentRelease::from)),
             Some((report, status)) => match report.release {
                 None => HostState::Empty { half_done: status.half_done },
                 Some(release) => HostState::Release(serving(release, &report.images, status)),
@@ -74,7 +74,7 @@ impl Observation {
     #[must_use]
     pub fn images(&self) -> RunningImages {
         match self.current_state().host {
-            HostState::Unseen(Some(serving)) | HostState::Release(serving) => serving.images,
+            HostState::Unreachable(Some(serving)) | HostState::Release(serving) => serving.images,
             _ => RunningImages::default(),
         }
     }

@@ -69,7 +69,7 @@ pub async fn with_retries<T>(
             Ok(answer) => return Ok(Some(answer)),
             Err(error) => error,
         };
-        if !error.passes() {
+        if !error.is_transient() {
             return Err(error);
         }
         match schedule.pause(interrupt).await {

@@ -44,7 +44,7 @@ impl CallRecovery {
         meanwhile: &str,
     ) -> bool {
         let first = !std::mem::replace(&mut self.failing, true);
-        if error.passes() {
+        if error.is_transient() {
             if first {
                 context.console.warn(&format!("{error}. {meanwhile}; asking again."));
             }
@@ -125,12 +125,12 @@ pub(super) const fn is_caller_refused(error: &CloudError) -> bool {
 }
 
 /// Returns the failure of a run that AWS refuses permanently. The run can no longer see the work on the host, so it
-/// stops nothing. `goes_on` names that work; `shows` says what `deployer status` will show later.
-pub(super) fn access_lost(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
+/// stops nothing. `may_still_run` names that work; `shows` says what `deployer status` will show later.
+pub(super) fn access_lost(error: &CloudError, may_still_run: &str, shows: &str) -> Failure {
     let next = format!(
         "{} Then deployer status shows {shows}; deployer unlock releases the lock that this run leaves.",
         error.hint().replace(", then run this again", "")
     );
-    let what = format!("{error}. AWS now refuses the requests of this run; {goes_on}");
-    Failure { goes_on: true, ..Failure::person(what, next) }
+    let what = format!("{error}. AWS now refuses the requests of this run; {may_still_run}");
+    Failure { may_still_run: true, ..Failure::person(what, next) }
 }

@@ -6,6 +6,7 @@ use super::{
     observe,
     unreported_command::UnreportedCommand,
 };
+use crate::failure::RUN_AGAIN;
 use crate::{
     cloud::InstanceState,
     context::{DeployContext, Ports},
@@ -36,7 +37,7 @@ pub(super) async fn run<P: Ports>(
         Err(CommandError::Interrupted { sent: false, .. }) => {
             return Err(Failure::interrupted(
                 "interrupted before the host was asked; nothing was changed there",
-                "Run it again when it fits.",
+                RUN_AGAIN,
             ));
         }
         Err(CommandError::Interrupted { ended: true, .. }) => {
@@ -70,10 +71,10 @@ pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport
         }
         ActionOutcome::Locked => "Wait for that run to end; deployer status shows when it has.",
     };
-    let goes_on = report.outcome == ActionOutcome::Locked;
+    let may_still_run = report.outcome == ActionOutcome::Locked;
     let step = report.failed_step;
     let failure = Failure::new(report.outcome.into(), report.message, next);
-    Err(Failure { lines: report.last_log_lines, goes_on, step, ..failure })
+    Err(Failure { lines: report.last_log_lines, may_still_run, step, ..failure })
 }
 
 /// Asks the host for its state and returns the report or the failure that follows from it.
@@ -173,7 +174,7 @@ async fn ask_what_serves<P: Ports>(
     if unreported.exit == Exit::NeedsAPerson {
         unreported.exit = Exit::FailedUnchanged;
     }
-    Err(unreported.into_failure(&kept, "Run it again when it fits."))
+    Err(unreported.into_failure(&kept, RUN_AGAIN))
 }
 
 /// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.
@@ -221,20 +222,20 @@ fn compare(action: &Action, expect: ExpectedRelease, report: &HostReport, status
             let is = |wanted: &ImageWanted, found: &str| match wanted {
                 ImageWanted::Digest(digest) => digest.to_string() == found,
                 // Only the host can resolve the tag, so any release other than the previous one may be the wanted one.
-                ImageWanted::Tag(_) => !matches!(expect, ExpectedRelease::Anything),
+                ImageWanted::Tag(_) => !matches!(expect, ExpectedRelease::Any),
             };
             deploy.config_hash == status.config_hash
                 && is(&deploy.gateway, &report.images.gateway)
                 && is(&deploy.vllm, &report.images.vllm)
         }
         Action::Rollback { to: Some(to) } => report.release == Some(*to),
-        Action::Rollback { to: None } => !matches!(expect, ExpectedRelease::Anything),
+        Action::Rollback { to: None } => !matches!(expect, ExpectedRelease::Any),
         // These actions do not touch the running services.
         Action::Autostop(_) | Action::Unlock | Action::Prune { .. } => return HostComparison::AsBefore,
         _ => return HostComparison::Unclear,
     };
     let same = match expect {
-        ExpectedRelease::Anything => None,
+        ExpectedRelease::Any => None,
         expect => Some(expect == ExpectedRelease::of(report.release)),
     };
     match (wanted, same) {
@@ -284,17 +285,17 @@ mod tests {
         let (before, other) = (ExpectedRelease::Release(2), ExpectedRelease::Release(1));
         for (wanted, hash, expect, expected) in [
             (digest(2), "h", other, HostComparison::AsWanted),
-            (digest(2), "h", ExpectedRelease::Nothing, HostComparison::AsWanted),
-            (digest(2), "h", ExpectedRelease::Anything, HostComparison::AsWanted),
+            (digest(2), "h", ExpectedRelease::NoRelease, HostComparison::AsWanted),
+            (digest(2), "h", ExpectedRelease::Any, HostComparison::AsWanted),
             (tag.clone(), "h", other, HostComparison::AsWanted),
-            (tag, "h", ExpectedRelease::Anything, HostComparison::Unclear),
+            (tag, "h", ExpectedRelease::Any, HostComparison::Unclear),
             (digest(2), "i", before, HostComparison::AsBefore),
             (digest(3), "h", before, HostComparison::AsBefore),
             // The wanted release equals the previous one, so a new start of it cannot be seen.
             (digest(2), "h", before, HostComparison::Unclear),
             // The host has neither the wanted nor the previous release.
             (digest(3), "h", other, HostComparison::Unclear),
-            (digest(3), "h", ExpectedRelease::Anything, HostComparison::Unclear),
+            (digest(3), "h", ExpectedRelease::Any, HostComparison::Unclear),
         ] {
             check(&deploy(wanted, hash), expect, expected);
         }
@@ -303,7 +304,7 @@ mod tests {
         check(&Action::Rollback { to: None }, ExpectedRelease::Release(3), HostComparison::AsWanted);
         check(&Action::Rollback { to: None }, before, HostComparison::AsBefore);
         check(&Action::Restart { service: None }, before, HostComparison::Unclear);
-        check(&Action::Unlock, ExpectedRelease::Anything, HostComparison::AsBefore);
+        check(&Action::Unlock, ExpectedRelease::Any, HostComparison::AsBefore);
         check(&Action::Prune { models: true, approved: Some("0".repeat(64)) }, before, HostComparison::AsBefore);
     }
 }

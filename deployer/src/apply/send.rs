@@ -73,7 +73,7 @@ pub(super) async fn send<P: Ports>(
             }
             // An operator who was asked for a code may have used up the whole time.
             schedule = PollSchedule::new(SEND_SECONDS);
-        } else if !error.passes() && error.kind != CloudErrorKind::Offline {
+        } else if !error.is_transient() && error.kind != CloudErrorKind::Offline {
             return Err(CommandError::NeverRan(error.into()));
         }
         // The agent may be unavailable for a moment, most often after a start.
@@ -104,9 +104,9 @@ async fn find_command<P: Ports>(
             Ok(None) => {}
             Err(error) if error.kind == CloudErrorKind::Denied => return Ok(CommandLookup::NotPermitted),
             Err(error) => {
-                let passes = error.passes();
+                let is_transient = error.is_transient();
                 lost = Some(error);
-                if !passes {
+                if !is_transient {
                     return Err(unknown(interrupt, lost));
                 }
             }

@@ -52,7 +52,7 @@ fn up(config_hash: &str, expect: ExpectedRelease) -> Operation {
 
 fn operation(name: &str) -> Operation {
     match name {
-        "up" => up("h", ExpectedRelease::Anything),
+        "up" => up("h", ExpectedRelease::Any),
         "rollback" => Operation::Rollback { to: None, expect: ExpectedRelease::Release(3) },
         "restart" => Operation::Restart { service: None, expect: ExpectedRelease::Release(2) },
         "down" => Operation::Down { drain: true },

@@ -21,6 +21,6 @@ impl UnreportedCommand {
     /// Returns the failure, completed by what was found on the host.
     pub(super) fn into_failure(self, found: &str, next: impl Into<String>) -> Failure {
         let what = format!("{}. {found}", self.what);
-        Failure { lines: self.lines, goes_on: self.running, ..Failure::new(self.exit, what, next) }
+        Failure { lines: self.lines, may_still_run: self.running, ..Failure::new(self.exit, what, next) }
     }
 }

@@ -61,7 +61,7 @@ async fn handle_failure<P: Ports>(
     stop: StopOnFailure,
 ) -> Result<ApplyOutcome, Failure> {
     match done {
-        Err(failure) if started && failure.goes_on => Err(left_running(context, failure)),
+        Err(failure) if started && failure.may_still_run => Err(left_running(context, failure)),
         Err(failure) if started && failure.exit != Exit::RolledBack => {
             Err(stop_box_after_failure(context, failure, stop).await)
         }

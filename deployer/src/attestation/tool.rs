@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::refused;
+use crate::failure::RUN_AGAIN;
 use crate::{
     config::{Trust, WEBHOOK_VARIABLE},
     context::DeployContext,
@@ -40,7 +41,7 @@ pub(super) async fn ask<P>(
         () = context.interrupt.wait() => {
             kill(id);
             let _ = wait_task.await;
-            return Err(Failure::interrupted("interrupted; nothing was changed", "Run it again when it fits."));
+            return Err(Failure::interrupted("interrupted; nothing was changed", RUN_AGAIN));
         }
     };
     let output =

@@ -58,7 +58,7 @@ impl CloudError {
 
     /// Returns whether the same call may work a little later.
     #[must_use]
-    pub const fn passes(&self) -> bool {
+    pub const fn is_transient(&self) -> bool {
         matches!(self.kind, CloudErrorKind::Throttled | CloudErrorKind::Network)
     }
 

@@ -3,6 +3,7 @@
 //! which order.
 
 use super::Command;
+use crate::failure::RUN_AGAIN;
 use crate::{
     apply::with_retries,
     aws::Aws,
@@ -76,10 +77,9 @@ async fn describe(context: &DeployContext<'_, Aws>, id: &str) -> Result<Instance
     let region = &context.settings.region;
     match found {
         Ok(Some(instance)) => Ok(instance),
-        Ok(None) => Err(Failure::interrupted(
-            "interrupted while the boxes were looked up; nothing was changed",
-            "Run it again when it fits.",
-        )),
+        Ok(None) => {
+            Err(Failure::interrupted("interrupted while the boxes were looked up; nothing was changed", RUN_AGAIN))
+        }
         Err(error) if error.kind == CloudErrorKind::NotFound && id != context.settings.instance_id => {
             Err(Failure::usage(
                 format!("box.models: there is no instance {id} in {region}; nothing was changed"),

@@ -126,7 +126,7 @@ impl KeyComparison {
             Err(why) => {
                 lines.push(format!("  keys     {what} {name} in {file}"));
                 lines.push(format!("  host     {why}: the next deployer up copies the file"));
-                (None, ExpectedRelease::Anything)
+                (None, ExpectedRelease::Any)
             }
             Ok((release, found)) => {
                 lines.push(format!("  keys     {what} {name} on the host, in every release there, and in {file}"));

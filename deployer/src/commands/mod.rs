@@ -37,6 +37,7 @@ use serde_json::json;
 
 use boxes::Boxes;
 
+use crate::failure::RUN_AGAIN;
 use crate::{
     apply::{ApplyOutcome, with_retries},
     aws::{Aws, SecondFactor},
@@ -241,7 +242,7 @@ async fn resolve(
     if interrupt.is_requested() {
         return Err(Failure::interrupted(
             "interrupted while the references of the configuration were looked up; nothing was changed",
-            "Run it again when it fits.",
+            RUN_AGAIN,
         ));
     }
     settings

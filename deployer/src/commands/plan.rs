@@ -127,8 +127,7 @@ async fn make_plan<P: Ports>(
     lines.extend(super::autostop::hours(context));
     let same_release = !diff.changes;
     diff.changes |= matches!(autostop, AutostopStep::Set { .. });
-    let expect =
-        observed.host.as_ref().map_or(ExpectedRelease::Anything, |(report, _)| ExpectedRelease::of(report.release));
+    let expect = observed.host.as_ref().map_or(ExpectedRelease::Any, |(report, _)| ExpectedRelease::of(report.release));
     let operation = Operation::Up { deploy: Box::new(deploy), expect, autostop };
     PreparedUp { plan: Plan { operation, lines }, diff, observed, same_release, keys, attestations }
 }
@@ -231,11 +230,11 @@ fn service_line(change: &ServiceChange) -> String {
         ServiceChange::Unchanged => "unchanged: keeps running".to_owned(),
         ServiceChange::Start { image } => format!("start {}", short(image)),
         ServiceChange::Image { from, to } => format!("{} -> {}: starts again", short(from), short(to)),
-        ServiceChange::Lookup { from, to } => {
+        ServiceChange::UnresolvedTag { from, to } => {
             format!("{} -> {}: the host resolves the tag; starts again if the image differs", short(from), short(to))
         }
         ServiceChange::Settings => "other settings: starts again".to_owned(),
         ServiceChange::Compose => "docker-compose.yml changed: starts again if this service's part changed".to_owned(),
-        ServiceChange::Again => "starts again".to_owned(),
+        ServiceChange::Restart => "starts again".to_owned(),
     }
 }

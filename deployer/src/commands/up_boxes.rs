@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::boxes::{Boxes, model_servers};
+use crate::failure::RUN_AGAIN;
 use crate::{
     apply::{ApplyOutcome, command, command::READ_ONLY_TIMEOUT_SECONDS, observe},
     approval::{ApprovedPlan, approve_all},
@@ -113,7 +114,7 @@ impl BoxesRun {
     ) -> Result<ApplyOutcome, Failure> {
         let (console, id) = (context.console, &context.settings.instance_id);
         if gateway.interrupt.is_requested() {
-            let failure = Failure::interrupted("interrupted before this box was changed", "Run it again when it fits.");
+            let failure = Failure::interrupted("interrupted before this box was changed", RUN_AGAIN);
             self.document(gateway);
             return Err(self.stopped(gateway, id, failure));
         }

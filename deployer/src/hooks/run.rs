@@ -3,6 +3,7 @@
 use std::{fmt, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use super::Event;
+use crate::failure::RUN_AGAIN;
 use crate::{
     child::{self, LAST_LINES_WAIT, OutputLines, RunningProgram},
     config::SECRET_VARIABLES,
@@ -40,7 +41,7 @@ impl HookFailure {
         match self {
             Self::Unusable(_) => Failure::usage(what, next),
             Self::Failed(_) => Failure::unchanged(what, next),
-            Self::Interrupted(_) => Failure::interrupted(what, "Run it again when it fits."),
+            Self::Interrupted(_) => Failure::interrupted(what, RUN_AGAIN),
         }
     }
 }

@@ -101,7 +101,7 @@ fn services_that_do_not_serve_are_started() {
     check(&wanted(1, 1, "aaa"), &empty(false), ("start", "start", Outage::NothingServes));
     for state in [InstanceState::Stopped, InstanceState::Stopping, InstanceState::Pending] {
         for last in [None, Some(CurrentRelease { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") })] {
-            let now = CurrentState { state: state.clone(), host: HostState::Unseen(last) };
+            let now = CurrentState { state: state.clone(), host: HostState::Unreachable(last) };
             check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
             assert_eq!(up_diff(&wanted(1, 1, "aaa"), &now).start, state != InstanceState::Pending);
         }
@@ -119,7 +119,7 @@ fn a_restart_of_an_unhealthy_gateway_leaves_the_model_loaded() {
 #[test]
 fn a_stopped_host_with_an_unknown_configuration_is_started() {
     let last = CurrentRelease { healthy: false, model_healthy: false, hash: String::new(), ..serving(1, 1, "aaa") };
-    let now = CurrentState { state: InstanceState::Stopped, host: HostState::Unseen(Some(last)) };
+    let now = CurrentState { state: InstanceState::Stopped, host: HostState::Unreachable(Some(last)) };
     check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
 }
 

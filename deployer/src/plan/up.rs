@@ -70,7 +70,7 @@ pub struct CurrentRelease {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostState {
     /// It does not run or does not answer: only the record of the last release is known.
-    Unseen(Option<CurrentRelease>),
+    Unreachable(Option<CurrentRelease>),
     /// It runs and has no release.
     Empty {
         /// Whether a switch was interrupted.
@@ -108,7 +108,8 @@ pub enum ServiceChange {
         to: String,
     },
     /// The host finds out whether the tag now refers to another image.
-    Lookup {
+    #[serde(rename = "lookup")]
+    UnresolvedTag {
         /// The image now.
         from: String,
         /// The image afterwards.
@@ -119,7 +120,8 @@ pub enum ServiceChange {
     /// docker-compose.yml changed. Docker Compose decides whether this service's part of it changed.
     Compose,
     /// It is restarted because it is not healthy, or because the operator asked for it.
-    Again,
+    #[serde(rename = "again")]
+    Restart,
 }
 
 /// How long the service does not answer.
@@ -193,7 +195,7 @@ pub struct UpDiff {
 pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
     let running = matches!(now.host, HostState::Empty { .. } | HostState::Release(_));
     let (serving, half_done) = match &now.host {
-        HostState::Unseen(last) => (last.as_ref(), false),
+        HostState::Unreachable(last) => (last.as_ref(), false),
         HostState::Empty { half_done } => (None, *half_done),
         HostState::Release(serving) => (Some(serving), serving.half_done),
     };
@@ -202,7 +204,7 @@ pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
             ServiceChange::Start { image: wanted.gateway.to_string() },
             ServiceChange::Start { image: wanted.vllm.to_string() },
         ),
-        Some(serving) => (gateway_part(wanted, serving, running), vllm_part(wanted, serving, running)),
+        Some(serving) => (gateway_change(wanted, serving, running), vllm_change(wanted, serving, running)),
     };
     // While the model stays loaded, the outage is only that of the gateway, whether the gateway serves now or not.
     let loaded = running && serving.is_some_and(|serving| serving.healthy || serving.model_healthy);
@@ -226,21 +228,21 @@ pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
     }
 }
 
-fn image_part(wanted: &ImageWanted, from: &str) -> Option<ServiceChange> {
+fn image_change(wanted: &ImageWanted, from: &str) -> Option<ServiceChange> {
     let (from, to) = (from.to_owned(), wanted.to_string());
     match wanted {
         ImageWanted::Digest(_) if from == to => None,
         ImageWanted::Digest(_) => Some(ServiceChange::Image { from, to }),
-        ImageWanted::Tag(_) => Some(ServiceChange::Lookup { from, to }),
+        ImageWanted::Tag(_) => Some(ServiceChange::UnresolvedTag { from, to }),
     }
 }
 
-fn gateway_part(wanted: &DesiredState, serving: &CurrentRelease, running: bool) -> ServiceChange {
+fn gateway_change(wanted: &DesiredState, serving: &CurrentRelease, running: bool) -> ServiceChange {
     let hash = ConfigHash::parse(&serving.hash);
     let settings = hash.as_ref().is_none_or(|hash| {
         (&hash.gateway, &hash.compose, &hash.vllm) != (&wanted.hash.gateway, &wanted.hash.compose, &wanted.hash.vllm)
     });
-    let image = image_part(&wanted.gateway, &serving.images.gateway);
+    let image = image_change(&wanted.gateway, &serving.images.gateway);
     match image {
         Some(part @ ServiceChange::Image { .. }) => part,
         // A service that does not run starts in any case; its configuration is not always known.
@@ -250,26 +252,26 @@ fn gateway_part(wanted: &DesiredState, serving: &CurrentRelease, running: bool) 
         Some(part) => part,
         None if !running => ServiceChange::Start { image: wanted.gateway.to_string() },
         // A new model server image makes a new release, which restarts the gateway.
-        None if image_part(&wanted.vllm, &serving.images.vllm)
+        None if image_change(&wanted.vllm, &serving.images.vllm)
             .is_some_and(|part| matches!(part, ServiceChange::Image { .. })) =>
         {
-            ServiceChange::Again
+            ServiceChange::Restart
         }
         // An interrupted switch is repaired by a restart of the gateway.
-        None if !serving.healthy || serving.half_done => ServiceChange::Again,
+        None if !serving.healthy || serving.half_done => ServiceChange::Restart,
         None => ServiceChange::Unchanged,
     }
 }
 
-fn vllm_part(wanted: &DesiredState, serving: &CurrentRelease, running: bool) -> ServiceChange {
+fn vllm_change(wanted: &DesiredState, serving: &CurrentRelease, running: bool) -> ServiceChange {
     let hash = ConfigHash::parse(&serving.hash);
-    match image_part(&wanted.vllm, &serving.images.vllm) {
+    match image_change(&wanted.vllm, &serving.images.vllm) {
         Some(part @ ServiceChange::Image { .. }) => part,
         None if !running && hash.is_none() => ServiceChange::Start { image: wanted.vllm.to_string() },
         _ if hash.as_ref().is_none_or(|hash| hash.vllm != wanted.hash.vllm) => ServiceChange::Settings,
         Some(part) => part,
         None if !running => ServiceChange::Start { image: wanted.vllm.to_string() },
-        None if wanted.restart_vllm || !serving.model_healthy => ServiceChange::Again,
+        None if wanted.restart_vllm || !serving.model_healthy => ServiceChange::Restart,
         None if hash.is_some_and(|hash| hash.compose != wanted.hash.compose) => ServiceChange::Compose,
         None => ServiceChange::Unchanged,
     }
@@ -279,9 +281,12 @@ fn outage(gateway: &ServiceChange, vllm: &ServiceChange) -> Outage {
     match (gateway, vllm) {
         (
             _,
-            ServiceChange::Image { .. } | ServiceChange::Settings | ServiceChange::Again | ServiceChange::Start { .. },
+            ServiceChange::Image { .. }
+            | ServiceChange::Settings
+            | ServiceChange::Restart
+            | ServiceChange::Start { .. },
         ) => Outage::Model,
-        (_, ServiceChange::Lookup { .. } | ServiceChange::Compose) => Outage::PerhapsModel,
+        (_, ServiceChange::UnresolvedTag { .. } | ServiceChange::Compose) => Outage::PerhapsModel,
         (ServiceChange::Unchanged, ServiceChange::Unchanged) => Outage::None,
         (_, ServiceChange::Unchanged) => Outage::Gateway,
     }

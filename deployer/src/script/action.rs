@@ -132,9 +132,9 @@ pub struct Deploy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedRelease {
     /// Not known, because the box did not run: any release is accepted.
-    Anything,
+    Any,
     /// There was no release.
-    Nothing,
+    NoRelease,
     /// This release.
     Release(u32),
 }
@@ -143,15 +143,15 @@ impl ExpectedRelease {
     /// Converts the current release that the host reported, if any.
     #[must_use]
     pub fn of(release: Option<u32>) -> Self {
-        release.map_or(Self::Nothing, Self::Release)
+        release.map_or(Self::NoRelease, Self::Release)
     }
 }
 
 impl fmt::Display for ExpectedRelease {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Anything => Ok(()),
-            Self::Nothing => out.write_str("none"),
+            Self::Any => Ok(()),
+            Self::NoRelease => out.write_str("none"),
             Self::Release(number) => write!(out, "{number}"),
         }
     }

@@ -15,7 +15,7 @@ fn a_plan_for_another_release_changes_nothing() {
     let host = served();
     let (model, gateway) = (host.started("vllm"), host.started("gateway"));
     for script in [deploy(2, 1), act(&Action::Rollback { to: Some(1) }), act(&Action::Restart { service: None })] {
-        for (expect, word) in [(ExpectedRelease::Release(7), "not 7"), (ExpectedRelease::Nothing, "not none")] {
+        for (expect, word) in [(ExpectedRelease::Release(7), "not 7"), (ExpectedRelease::NoRelease, "not none")] {
             let ran = host.run(&script.clone().expecting(expect));
             assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
             let message = &ran.report().message;
@@ -34,9 +34,9 @@ fn a_plan_for_this_release_or_for_an_unseen_host_goes_on() {
     let ran = host.run(&deploy(1, 1).expecting(ExpectedRelease::Release(1)));
     assert!(ran.report().message.contains("its release is none now, not 1"), "{ran:?}");
     for (expect, outcome) in [
-        (ExpectedRelease::Nothing, ActionOutcome::Done),
+        (ExpectedRelease::NoRelease, ActionOutcome::Done),
         (ExpectedRelease::Release(1), ActionOutcome::NothingToDo),
-        (ExpectedRelease::Anything, ActionOutcome::NothingToDo),
+        (ExpectedRelease::Any, ActionOutcome::NothingToDo),
     ] {
         let ran = host.run(&deploy(1, 1).expecting(expect));
         assert_eq!(ran.report().outcome, outcome, "{expect:?}: {ran:?}");

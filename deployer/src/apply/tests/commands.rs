@@ -20,7 +20,7 @@ async fn a_lost_command_is_noticed_in_two_minutes_and_sent_once_more() {
     let world = SimulatedCloud { swallows: 1, odd, ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(began.elapsed() < std::time::Duration::from_mins(3), "{:?}", began.elapsed());
-    assert!(failure.what.contains("took the command and does not run it") && failure.goes_on, "{failure:?}");
+    assert!(failure.what.contains("took the command and does not run it") && failure.may_still_run, "{failure:?}");
     assert!(world.sent("deploy") == 1 && world.running.get(), "{failure:?}");
     // The agent loses both commands.
     let world = SimulatedCloud { swallows: 2, cancels: true, ..self::world("restart", "done") };
@@ -65,7 +65,7 @@ async fn after_ctrl_c_the_host_is_cleared() {
     let unconfirmed =
         SimulatedCloud { ends: Some(CommandProgress::Running), ctrl_c: Some("look"), ..world("restart", "done") };
     let failure = run_operation(&unconfirmed, up("h", ExpectedRelease::Release(2))).await.unwrap_err();
-    assert!(unconfirmed.sent("unlock") == 0 && failure.goes_on, "{failure:?}");
+    assert!(unconfirmed.sent("unlock") == 0 && failure.may_still_run, "{failure:?}");
 }
 
 /// This operator may not list commands, and the answer to `SendCommand` is lost: the host is asked.
@@ -87,12 +87,12 @@ async fn without_the_right_to_list_commands_the_host_is_asked_about_a_lost_answe
     // The command ended on the host.
     let world = lost(true, json!({"ended": ["ECHO"]}));
     let failure = run(&world, "restart").await.unwrap_err();
-    assert!(failure.what.contains("the command ended on the host") && !failure.goes_on, "{failure:?}");
+    assert!(failure.what.contains("the command ended on the host") && !failure.may_still_run, "{failure:?}");
     assert_eq!(world.sent("restart"), 1);
     // The command still runs on the host.
     let world = lost(true, json!({"runs": [{"run": "ECHO"}]}));
     let failure = run(&world, "restart").await.unwrap_err();
-    assert!(failure.what.contains("has not ended on the host") && failure.goes_on, "{failure:?}");
+    assert!(failure.what.contains("has not ended on the host") && failure.may_still_run, "{failure:?}");
     assert_eq!(world.sent("restart"), 1);
     // AWS never received the command.
     let world = lost(false, Value::Null);

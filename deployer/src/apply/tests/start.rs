@@ -46,7 +46,7 @@ async fn a_refused_status_request_does_not_fail_a_deploy() {
         match end {
             Ok(_) => assert!(succeeds, "{at}"),
             Err(failure) => {
-                assert!(!succeeds && failure.exit == Exit::NeedsAPerson && failure.goes_on, "{at}");
+                assert!(!succeeds && failure.exit == Exit::NeedsAPerson && failure.may_still_run, "{at}");
                 assert!(failure.next.contains("deployer status shows how it ended"), "{at}");
                 assert!(failure.next.contains("The box was not stopped"), "{at}");
             }

@@ -11,6 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::{answers::AnswersFolder, list};
+use crate::failure::RUN_AGAIN;
 use crate::{
     apply::boot,
     child,
@@ -236,7 +237,7 @@ impl Evaluation {
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
                 () = context.interrupt.wait() => return Err(Failure::interrupted(
-                    "interrupted while the models were compared; nothing was changed", "Run it again when it fits.",
+                    "interrupted while the models were compared; nothing was changed", RUN_AGAIN,
                 )),
             }
         };

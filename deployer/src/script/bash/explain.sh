@@ -30,7 +30,7 @@ explain() {
   local status=$1 safe
   safe=$(unharmed)
   if [[ -n $signalled ]]; then
-    echo "The run was ended at the step $step by the signal $signalled. $safe Run it again when it fits."
+    echo "The run was ended at the step $step by the signal $signalled. $safe Run it again when you are ready."
     return
   fi
   if said "$no_engine"; then
