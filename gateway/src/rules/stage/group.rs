@@ -60,12 +60,8 @@ const WORDS: [(bool, &str); 19] = [
     (true, "upstaged"),
 ];
 /// Words right before "stage" that correct an earlier stage. Stages after therapy ("downstaged to") correct none.
-const CORRECTIONS: [&str; 20] = [
-    "final",
-    "definitive",
+const CORRECTIONS: [&str; 16] = [
     "mdt",
-    "surgical",
-    "explant",
     "our mdt,",
     "correct",
     "corrected",
@@ -82,6 +78,9 @@ const CORRECTIONS: [&str; 20] = [
     "re staged to",
     "upstaged to",
 ];
+
+/// Words right before "stage" that correct an earlier stage of a tumour that was not treated before its operation.
+const SURGICAL: [&str; 4] = ["final", "definitive", "surgical", "explant"];
 
 /// A stated group. Corrections come first, of them the last; then the highest, then the one with more parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,7 +168,8 @@ fn all(view: &NoteView<'_>) -> Vec<(StageRank, StatedGroup)> {
             }
             let corrects = corrects || {
                 let before = view.folded.before(at, 24).trim_end();
-                CORRECTIONS.iter().any(|correction| before.ends_with(correction))
+                let ends_with = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
+                ends_with(&CORRECTIONS) || (ends_with(&SURGICAL) && !formula::is_after_therapy(view))
             };
             found.push((rank(corrects.then_some(at), &stated), stated));
         }

@@ -37,7 +37,7 @@ const OPERATIONS: [&str; 5] = ["two stage", "2 stage", "two stages", "alpps", "r
 pub(super) fn is_no_stage(view: &NoteView<'_>, word: &str, range: &Range<usize>, numeral: &str) -> bool {
     let next = view.folded.after(range.end, 24);
     let before = view.folded.before(range.start, 32);
-    let digits = numeral.starts_with(|c: char| c.is_ascii_digit());
+    let digits = !numeral.starts_with(['i', 'v']);
     // A list under "Staging" begins on its next line.
     let numeral_at = range.end - numeral.len().min(range.len());
     let on_new_line = view.folded.quote(&(numeral_at.saturating_sub(1)..numeral_at)).contains('\n');
