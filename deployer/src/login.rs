@@ -195,7 +195,7 @@ fn kind(name: &str, keys: &BTreeMap<String, String>, profiles: &Profiles) -> Pro
 }
 
 /// Follows `source_profile` to the end of the chain, as the SDK does: in a profile of the chain, a key takes precedence
-/// over a role. Returns `None` for a circle.
+/// over a role. Returns `None` for a cycle.
 fn base(role: &str, profiles: &Profiles) -> Option<(String, ProfileKind)> {
     let mut visited = vec![role];
     loop {

@@ -1,6 +1,5 @@
-//! The operators' lock: one SSM parameter, written only if it does not exist. The lock on the
-//! host is the one that excludes concurrent changes. The lock in SSM informs other operators early who works on the
-//! stack, and since when. No command waits for this lock, and only `unlock` takes it from its holder, because Parameter
+//! The operators' lock: one SSM parameter, written only if it does not exist. Only the lock on the host prevents
+//! concurrent changes. The lock in SSM tells other operators early who works on the stack, and since when. No command waits for this lock, and only `unlock` takes it from its holder, because Parameter
 //! Store has no "delete if equal".
 
 use std::time::{SystemTime, UNIX_EPOCH};

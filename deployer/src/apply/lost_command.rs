@@ -25,7 +25,7 @@ const QUESTION_PAUSE: Duration = Duration::from_mins(2);
 const ANSWER_SECONDS: u32 = 60;
 /// How long the cancellation of a lost command may take, in seconds.
 const CANCEL_SECONDS: u32 = 15;
-/// The time after which a script that has begun holds the host's lock.
+/// The longest time from the start of a script until it holds the host's lock.
 const BEGIN_GRACE: Duration = Duration::from_secs(5);
 
 /// The longest time in which a command that AWS received reaches the host.

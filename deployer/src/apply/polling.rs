@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{cloud::CloudError, console::Console, interrupt::Interrupt};
 
-/// Pauses between requests that grow, up to a limit, until a deadline.
+/// Growing pauses between requests, each at most a limit, until a deadline.
 pub(super) struct PollSchedule {
     started: Instant,
     limit: Duration,

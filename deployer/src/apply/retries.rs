@@ -19,7 +19,7 @@ const LIMIT_WITH_OPERATOR: Duration = Duration::from_mins(10);
 /// Pause between two attempts to load credentials, because loading may run a program or ask a single sign-on service.
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
 
-/// Carries a run through calls that fail in a row: warns, renews credentials and decides whether to repeat the call.
+/// Handles consecutive failed calls of a run: warns, renews credentials and decides whether to repeat the call.
 #[derive(Default)]
 pub(super) struct CallRecovery {
     failing: bool,

@@ -17,8 +17,8 @@ use crate::{
     script::{Action, ActionOutcome, ExpectedRelease, HostReport, ImageWanted, Keys, Models, facts::Status},
 };
 
-/// Runs an action that changes something. Every end except success is a failure that says what serves now. `expect`
-/// is the state of the host when the action was approved.
+/// Runs an action that changes something. Returns the report if the action succeeds, and otherwise a failure that states
+/// what serves now. `expect` is the state of the host when the action was approved.
 pub(super) async fn run<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,

@@ -278,7 +278,7 @@ fn next_of_a_stopped_box(failure: &Failure) -> String {
     }
 }
 
-/// Waits for the operator's answer. Ctrl-C is a no. Returns `None` if no answer comes in time.
+/// Waits for the operator's answer. Ctrl-C counts as no. Returns `None` if no answer comes in time.
 async fn wait_for_answer(answer: impl Future<Output = bool>, interrupt: &Interrupt) -> Option<bool> {
     tokio::select! {
         answer = answer => Some(answer),

@@ -27,7 +27,7 @@ impl Drawer {
     where
         B: Backend<Error = io::Error> + Send + 'static,
     {
-        // One that is drawn and one that waits: a terminal that is slower than the snapshots misses some.
+        // One snapshot waits while another is drawn; a terminal that is slower than the snapshots misses some.
         let (sender, receiver) = sync_channel(1);
         let thread = thread::spawn(move || run(backend, color, &receiver));
         Self { snapshots: Some(sender), thread: Some(thread) }

@@ -19,9 +19,11 @@ use crate::{access::Principal, deadline::Deadline, readiness::TokenCapacity};
 
 /// The weight of a new measurement in the mean time of a call.
 const MEAN_WEIGHT: f64 = 0.1;
-/// The time in `Retry-After`: before any call was measured, at most, and at least.
+/// The time in `Retry-After` before any call was measured.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(5);
+/// The longest time in `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
+/// The shortest time in `Retry-After`.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Gives slots to calls, and queues the calls that must wait.

@@ -33,7 +33,7 @@ use crate::{
     tls,
 };
 
-/// Failed or late calls in a row after which a replica that can still be reached is left out for a while.
+/// Number of consecutive failed or late calls after which a replica that can still be reached is left out for a while.
 const MAX_FAILURES: u32 = 3;
 /// How long a replica is not checked after its first failure; the time doubles with each further failure in a row.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);

@@ -89,7 +89,7 @@ pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc
     })
 }
 
-/// The result of a server's trial notes since it was last not ready.
+/// The result of a server's trial notes since it last became ready.
 #[derive(Default)]
 struct TrialState {
     passed: bool,

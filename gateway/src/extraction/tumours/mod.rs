@@ -186,8 +186,8 @@ impl Tumours {
         self.index().is_some_and(|index| self.at(place).is_some_and(|tumour| tumour != index))
     }
 
-    /// Takes the values of other tumours than the index out of a record's values, and places of other tumours out of
-    /// the places of a value. A value without a place of its own in the note stays.
+    /// Removes from a record the values that belong to another tumour than the index, and from the values that stay the
+    /// places that belong to another tumour. A value without a place of its own in the note stays.
     ///
     /// If the record names only another tumour, its engine read the note as one about that tumour, so which one is the
     /// index is not certain: every value stays, and no tumour is the index.

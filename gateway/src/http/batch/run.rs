@@ -31,9 +31,10 @@ use crate::{
 
 /// Outcomes that may wait until the caller reads them. If there are more, no more notes are started.
 const OUTPUT_BUFFER: usize = 16;
-/// How long a caller may neither read an outcome nor send lines. After that it counts as disconnected.
+/// Time after which a caller that neither reads outcomes nor sends lines counts as disconnected.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(2);
-/// How many notes may have started and not be written in a list, as a multiple of the batch's width.
+/// For an answer that is a list: the most notes that have started and whose outcomes are not written yet, as a multiple of
+/// the batch's width.
 const REORDER_WINDOW: usize = 4;
 /// Bytes of the memory budget that must be free before one more note starts while others run: for a note of usual
 /// length and its answer.

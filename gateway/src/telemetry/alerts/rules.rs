@@ -9,7 +9,7 @@ use super::{
 
 /// Notes that the service failed: the errors with a status of 5xx, except the planned end of a process.
 const FAILED: &str = r#"gateway_notes_total{code=~"internal|upstream_rejected|upstream_failed|output_unusable|output_truncated|upstream_unavailable|model_loading|overloaded|deadline_exceeded"}"#;
-/// The same and the notes that were read: the total of which a share of notes failed.
+/// Failed and read notes: the denominator of the share of notes that failed.
 const JUDGED: &str = r#"gateway_notes_total{code=~"ok|internal|upstream_rejected|upstream_failed|output_unusable|output_truncated|upstream_unavailable|model_loading|overloaded|deadline_exceeded"}"#;
 /// Notes that were read for a record: questions, recordings and scans have none that could be empty.
 const READ: &str =
