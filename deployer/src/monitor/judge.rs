@@ -5,7 +5,8 @@ use super::{
     snapshot::Snapshot,
 };
 
-/// The least number of notes or values in the window for a share to be evaluated; `least_notes` of `config/alerts.toml`.
+/// The least number of notes or values in the window for a share to be evaluated; `least_notes` of
+/// `config/alerts.toml`.
 const LEAST: f64 = 20.0;
 /// How long a model may load, in seconds; `loading_minutes` of `config/alerts.toml`.
 const LOADING_SECONDS: f64 = 12.0 * 60.0;

@@ -33,8 +33,8 @@ use crate::{
 const OUTPUT_BUFFER: usize = 16;
 /// Time after which a caller that neither reads outcomes nor sends lines counts as disconnected.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(2);
-/// For an answer that is a list: the most notes that have started and whose outcomes are not written yet, as a multiple of
-/// the batch's width.
+/// For an answer that is a list: the most notes that have started and whose outcomes are not written yet, as a multiple
+/// of the batch's width.
 const REORDER_WINDOW: usize = 4;
 /// Bytes of the memory budget that must be free before one more note starts while others run: for a note of usual
 /// length and its answer.
