@@ -198,7 +198,7 @@ fn reading<'v>(
         } else if get("amplified").is_some() {
             MarkerOutcome::Amplified
         } else if let Some(number) = get("number") {
-            let unit = found.name("unit").map(|unit| quote(unit));
+            let unit = found.name("unit").map(quote);
             let number = quote(found.name("number").filter(|_| !number.is_empty())?);
             let combined =
                 get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined")) || term.is("cps");

@@ -23,7 +23,7 @@ const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is
 /// A stage group with its letter, directly after a name.
 pub(super) static BEHIND: LazyLock<Regex> = LazyLock::new(|| pattern(r"^ (iv|iii|ii|i)([abc][1-3]?)(?-u:\b)"));
 
-/// A stage group right after a TNM formula: "T3N1aM0 (IIIC)", "cT3N1M0 - III".
+/// A stage group right after a TNM formula: `T3N1aM0 (IIIC)`, `cT3N1M0 - III`.
 pub(super) static AFTER_FORMULA: LazyLock<Regex> = LazyLock::new(|| pattern(AFTER_FORMULA_PATTERN));
 const AFTER_FORMULA_PATTERN: &str = r"(?-u:\b)[cpy]{0,2}t[0-4x](?:is|[a-d])?(?: ?\([a-z0-9,]{1,4}\))?,? ?[cpy]{0,2}n[0-3x][a-c]?(?:,? ?[cp]?m[01x][a-d]?)? ?(?:\(|- |= |: |, )(?:(?:ajcc |uicc )?stage )?(iv|iii|ii|i)([abc][1-3]?)?(?:\)|[.,;\n]|$)";
 
