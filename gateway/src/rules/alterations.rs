@@ -195,6 +195,10 @@ fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
 const SIGNED: &str = "ALK ROS1 RET NTRK NTRK1 NTRK2 NTRK3 EGFR BRAF KRAS NRAS HRAS IDH1 IDH2 FLT3 NPM1 JAK2 CALR MPL \
                       BRCA BRCA1 BRCA2 PALB2 PIK3CA ESR1 FGFR2 FGFR3";
 
+/// Relatives whose result a sign before them is.
+const RELATIVES: [&str; 11] =
+    ["mother", "father", "sister", "brother", "daughter", "son ", "aunt", "uncle", "cousin", "relative", "famil"];
+
 /// Signs of a positive result, longest first.
 const SIGNS: [&str; 4] = [" +ve", "+ve", " (+)", "+"];
 
@@ -208,7 +212,9 @@ fn signs(view: &NoteView<'_>) -> Vec<Alteration> {
         // "BRAF+MEK" and "BRAF+ MEK inhibitors" are two drugs.
         let ends = rest.is_empty() || rest.starts_with([' ', ',', '.', ';', ')', '/', '|', '\n', ':']);
         let joins = ["mek", "inhib"].iter().any(|word| rest.contains(word));
-        (ends && !joins).then(|| Alteration {
+        // "BRCA1+ mother".
+        let of_relative = RELATIVES.iter().any(|relative| rest.trim_start().starts_with(relative));
+        (ends && !joins && !of_relative).then(|| Alteration {
             range: gene.range.end..gene.range.end + sign.len(),
             text: "+".to_owned(),
             sort: AlterationWord::Result,

@@ -27,8 +27,23 @@ pub(super) fn follows(view: &NoteView<'_>, result: &Range<usize>) -> bool {
 
 /// Returns whether words begin with a control of a stain, and not with a check-up: "positive control in 3 months".
 fn is_of_control(after: &str) -> bool {
-    const OF_STAIN: [&str; 11] =
-        ["", ".", ",", ")", " tissue", " slide", " section", " stain", " sample", " is ", " was "];
+    const OF_STAIN: [&str; 15] = [
+        " adequate",
+        " appropriate",
+        " satisfactory",
+        " worked",
+        "",
+        ".",
+        ",",
+        ")",
+        " tissue",
+        " slide",
+        " section",
+        " stain",
+        " sample",
+        " is ",
+        " was ",
+    ];
     let rest = after.strip_prefix(" controls").or_else(|| after.strip_prefix(" control"));
     rest.is_some_and(|rest| {
         OF_STAIN.iter().any(|word| if word.is_empty() { rest.is_empty() } else { rest.starts_with(word) })

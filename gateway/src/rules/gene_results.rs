@@ -62,6 +62,8 @@ mod tests {
             ("Melanoma on BRAF+MEK inhibitors, later BRAF+ MEK inhibition.", ""),
             ("Colon cancer. IHC: MLH1+, MSH2+, MSH6+, PMS2+.", ""),
             ("GIST, KIT+, DOG1+.", ""),
+            ("Breast cancer. BRCA1+ mother, patient untested.", ""),
+            ("Lung cancer. ALK FISH test positive control adequate, result negative.", ""),
             ("AML with FLT3-ITD.", "FLT3-ITD"),
             ("AML, NPM1+, FLT3 wild type.", "NPM1 mutation"),
             ("AML, FLT3-ITD not detected.", ""),

@@ -10,7 +10,17 @@ const VERBS: &str = "would have am will think feel recommend discussed noted sug
                      want also plan shall should believe advised reviewed understand find saw met spoke hope propose";
 
 /// Words before a "stage" that is a point in time.
-const POINTS: [&str; 9] = ["this", "that", "present", "each", "any", "some", "later", "an early", "the early"];
+const POINTS: [&str; 9] = [
+    "at this",
+    "at that",
+    "at present",
+    "at the present",
+    "at each",
+    "at any",
+    "at some",
+    "in an early",
+    "in the early",
+];
 
 /// Nouns of infusions, before which "IV" means intravenous.
 const INFUSIONS: [&str; 9] =
@@ -48,8 +58,10 @@ pub(super) fn is_no_stage(view: &NoteView<'_>, word: &str, range: &Range<usize>,
             let ends = next.trim_start().is_empty() || next.starts_with(['.', ',', ';', ')', '\n']);
             !ends || on_new_line
         }
-        // "FIGO 2" is the grade of an endometrioid carcinoma.
-        _ if digits && word == "figo" && range.len() == word.len() + 2 => true,
+        // "Endometrioid adenocarcinoma, FIGO 2" has this grade.
+        _ if digits && word == "figo" && range.len() == word.len() + 2 => {
+            view.folded.before(range.start, 60).contains("endometri")
+        }
         _ if digits => is_step(next, before) || is_date(next) || before.ends_with("summary "),
         _ => false,
     }

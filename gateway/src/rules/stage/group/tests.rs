@@ -71,6 +71,8 @@ fn words_that_are_no_stage_and_stages_that_replace_others() {
         ("At this stage I would recommend letrozole.", ""),
         ("In the early stages I noted some neuropathy", ""),
         ("stage I disease", "I"),
+        ("This stage I tumour was resected.", "I"),
+        ("Ovarian cancer, FIGO 3.", "III"),
         ("Staging: 2 small lung nodules", ""),
         ("Staging:\n1. CT TAP: no distant disease", ""),
         ("Staging 3/5/2024: CT clear", ""),
